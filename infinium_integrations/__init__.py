@@ -1,0 +1,94 @@
+"""One faithful trace of every LangChain, LangGraph and LlamaIndex run.
+
+Names are loaded when first used, so that importing this package loads neither a framework nor an HTTP client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
+    from infinium_integrations.models import (
+        ApiResponse,
+        EnvironmentContext,
+        ErrorDetail,
+        ExecutionStep,
+        ExpectedOutcome,
+        LlmCall,
+        LlmUsage,
+        TaskData,
+        ToolCall,
+    )
+    from infinium_integrations.runtime import (
+        configure,
+        flush,
+        instrument,
+        shutdown,
+        stats,
+        traces,
+        uninstrument,
+    )
+    from infinium_integrations.tracing import StepContext, TraceBuilder, current_trace, suppress, trace
+    from infinium_integrations.view import compare
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "client": ("AsyncInfiniumClient", "InfiniumClient"),
+    "models": (
+        "ApiResponse",
+        "EnvironmentContext",
+        "ErrorDetail",
+        "ExecutionStep",
+        "ExpectedOutcome",
+        "LlmCall",
+        "LlmUsage",
+        "TaskData",
+        "ToolCall",
+    ),
+    "runtime": ("configure", "flush", "instrument", "shutdown", "stats", "traces", "uninstrument"),
+    "tracing": ("StepContext", "TraceBuilder", "current_trace", "suppress", "trace"),
+    "view": ("compare",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ApiResponse",
+    "AsyncInfiniumClient",
+    "EnvironmentContext",
+    "ErrorDetail",
+    "ExecutionStep",
+    "ExpectedOutcome",
+    "InfiniumClient",
+    "LlmCall",
+    "LlmUsage",
+    "StepContext",
+    "TaskData",
+    "ToolCall",
+    "TraceBuilder",
+    "compare",
+    "configure",
+    "current_trace",
+    "flush",
+    "instrument",
+    "shutdown",
+    "stats",
+    "suppress",
+    "trace",
+    "traces",
+    "uninstrument",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,75 @@
+"""Our own faults: logged once per cause, counted, never raised into the user's program."""
+
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+__all__ = ["count", "guarded", "raising", "record", "warn_once"]
+
+logger = logging.getLogger("infinium_integrations")
+
+P = ParamSpec("P")
+
+_CAUSES_REMEMBERED = 1_000
+
+_lock = threading.RLock()
+_said: set[object] = set()
+_count = 0
+_raising = False
+
+
+def raising(on: bool) -> None:  # noqa: FBT001  (a switch for tests)
+    """Make faults raise instead, so that tests see them."""
+    global _raising  # noqa: PLW0603
+    _raising = on
+
+
+def count() -> int:
+    """Give how many faults of ours were swallowed since the process began."""
+    return _count
+
+
+def warn_once(cause: object, message: str, *details: object) -> None:
+    """Log a warning the first time that ``cause`` is seen in this process."""
+    with _lock:
+        if cause in _said or len(_said) >= _CAUSES_REMEMBERED:
+            return
+        _said.add(cause)
+    logger.warning(message, *details)
+
+
+def record(error: BaseException) -> None:
+    """Count a fault and log it once per place and type; under test, raise it.
+
+    The log line has the place and the type, never the message: that may hold the user's data.
+    """
+    global _count  # noqa: PLW0603
+    if _raising:
+        raise error
+    with _lock:
+        _count += 1
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+    warn_once(
+        (type(error), where),
+        "infinium_integrations has a fault and went on without a part of a trace: %s at %s. Please report it.",
+        type(error).__name__,
+        where,
+    )
+
+
+def guarded(function: Callable[P, Any]) -> Callable[P, None]:
+    """Wrap an entry from a framework so that no fault of ours goes through it."""
+
+    @functools.wraps(function)
+    def entry(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (the one broad except)
+            record(error)
+
+    return entry

@@ -1,0 +1,523 @@
+"""The trace that is sent: ``TaskData`` and its parts, as Infinium documents them (``WIRE.md``).
+
+Dicts are accepted wherever a model is; an unknown field is an error. Limits are the platform's.
+"""
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    model_validator,
+)
+
+__all__ = [
+    "SECTIONS",
+    "ApiResponse",
+    "BatchResult",
+    "Content",
+    "Customer",
+    "DeliveryState",
+    "Development",
+    "EnvironmentContext",
+    "ErrorDetail",
+    "ExecutionStep",
+    "Executive",
+    "ExpectedOutcome",
+    "General",
+    "LlmCall",
+    "LlmUsage",
+    "Marketing",
+    "Project",
+    "PromptContent",
+    "PromptStudio",
+    "PromptUse",
+    "Research",
+    "Sales",
+    "Support",
+    "TaskData",
+    "TimeTracking",
+    "ToolCall",
+    "iso_now",
+]
+
+NAME_LIMIT = 500
+DESCRIPTION_LIMIT = 10_000
+STACK_LIMIT = 1_000
+DURATION_LIMIT = 86_400.0
+"""Seconds: a day."""
+
+
+def iso_now() -> str:
+    """Give the time now as ISO 8601 in UTC, with microseconds and ``Z``."""
+    return iso(datetime.now(UTC))
+
+
+def iso(moment: datetime) -> str:
+    """Write an aware moment as ISO 8601 in UTC, with microseconds and ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        msg = "must not be blank: give at least one visible character"
+        raise ValueError(msg)
+    return value
+
+
+def _utc(value: object) -> object:
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            msg = "must be ISO 8601, such as 2026-01-31T12:00:00Z (client.get_current_iso_datetime() gives one)"
+            raise ValueError(msg) from None
+    else:
+        return value
+    if not 1900 <= moment.year <= 2100:  # noqa: PLR2004  (the platform's bounds)
+        msg = "must be of a year from 1900 to 2100"
+        raise ValueError(msg)
+    if isinstance(value, str) and value.endswith("Z"):
+        return value
+    return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+Required = Annotated[str, AfterValidator(_not_blank)]
+Moment = Annotated[str, BeforeValidator(_utc)]
+Count = Annotated[int, Field(ge=0)]
+Milliseconds = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    """A part of a trace: unknown fields are refused, and assignments are checked as construction is."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+
+
+class ErrorDetail(_Part):
+    """One error that happened, as a fact."""
+
+    error_type: Required
+    message: str
+    recoverable: bool = False
+    retry_count: Count = 0
+    stack_trace: Annotated[str, Field(max_length=STACK_LIMIT)] | None = None
+    error_code: str | None = None
+
+
+class ToolCall(_Part):
+    """One call of a tool or function."""
+
+    tool_name: Required
+    duration_ms: Milliseconds | None = None
+    input_summary: str | None = None
+    output_summary: str | None = None
+    error: ErrorDetail | None = None
+    http_status: int | None = None
+
+
+class LlmCall(_Part):
+    """One call of a model. Tokens are ``None`` where unknown, and 0 where the provider said 0."""
+
+    model: Required
+    provider: str | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    latency_ms: Milliseconds | None = None
+    temperature: float | None = None
+    purpose: str | None = None
+
+
+class ExecutionStep(_Part):
+    """One step of a run; ``step_number`` counts from 1 in order of start."""
+
+    step_number: Annotated[int, Field(ge=1)]
+    action: Required
+    description: str
+    duration_ms: Milliseconds | None = None
+    input_preview: str | None = None
+    output_preview: str | None = None
+    error: ErrorDetail | None = None
+    tool_call: ToolCall | None = None
+    llm_call: LlmCall | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ExpectedOutcome(_Part):
+    """What the agent was asked for: the rubric by which Maestro grades."""
+
+    task_objective: Required
+    required_deliverables: list[str] | None = None
+    constraints: list[str] | None = None
+    acceptance_criteria: list[str] | None = None
+
+
+class EnvironmentContext(_Part):
+    """Where the run happened. The trace's own facts stand in ``custom_tags``."""
+
+    framework: str | None = None
+    framework_version: str | None = None
+    python_version: str | None = None
+    sdk_version: str | None = None
+    runtime: str | None = None
+    region: str | None = None
+    custom_tags: dict[str, str] | None = None
+
+
+class LlmUsage(_Part):
+    """Tokens, cost and time of all model calls. With several models, ``model`` and ``provider`` read ``multiple``."""
+
+    model: str | None = None
+    provider: str | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
+    estimated_cost_usd: Annotated[float, Field(ge=0)] | None = None
+    api_calls_count: Count | None = None
+    total_latency_ms: Milliseconds | None = None
+    calls: list[LlmCall] | None = None
+
+
+class TimeTracking(_Part):
+    """When the work began and ended."""
+
+    start_time: str | None = None
+    end_time: str | None = None
+
+
+class Customer(_Part):
+    """Whom the work was for."""
+
+    customer_name: str | None = None
+    customer_email: str | None = None
+    customer_phone: str | None = None
+    customer_address: str | None = None
+    client_company: str | None = None
+    client_industry: str | None = None
+
+
+class Support(_Part):
+    """A support case."""
+
+    call_id: str | None = None
+    issue_description: str | None = None
+    issue_type: str | None = None
+    resolution: str | None = None
+    priority: str | None = None
+    follow_up_required: bool | None = None
+    agent_notes: str | None = None
+
+
+class Sales(_Part):
+    """A sale."""
+
+    lead_source: str | None = None
+    sales_stage: str | None = None
+    deal_value: float | None = None
+    conversion_rate: float | None = None
+    sales_notes: str | None = None
+
+
+class Marketing(_Part):
+    """A campaign."""
+
+    campaign_name: str | None = None
+    campaign_type: str | None = None
+    target_audience: str | None = None
+    marketing_channel: str | None = None
+    engagement_metrics: str | None = None
+    conversion_metrics: str | None = None
+
+
+class Content(_Part):
+    """A piece of content."""
+
+    content_type: str | None = None
+    content_format: str | None = None
+    content_length: int | None = None
+    content_topic: str | None = None
+    target_platform: str | None = None
+
+
+class Research(_Part):
+    """A piece of research."""
+
+    research_topic: str | None = None
+    research_method: str | None = None
+    data_sources: str | list[str] | None = None
+    research_findings: str | None = None
+    analysis_type: str | None = None
+    sources_consulted: int | None = None
+    key_findings: list[str] | None = None
+    confidence_level: str | None = None
+    data_quality: str | None = None
+
+
+class Project(_Part):
+    """A project's state."""
+
+    project_name: str | None = None
+    project_phase: str | None = None
+    deliverables: str | list[str] | None = None
+    stakeholders: str | list[str] | None = None
+    project_status: str | None = None
+    milestone_achieved: str | None = None
+    task_priority: str | None = None
+    resource_utilization: float | None = None
+    risk_assessment: str | None = None
+    blockers: list[str] | None = None
+
+
+class Development(_Part):
+    """Software work."""
+
+    programming_language: str | None = None
+    framework_used: str | None = None
+    bugs_found: int | None = None
+    bugs_fixed: int | None = None
+    test_coverage: float | None = None
+    performance_metrics: str | dict[str, Any] | None = None
+    deployment_status: str | None = None
+    technical_debt: str | None = None
+    files_modified: list[str] | None = None
+    tests_run: int | None = None
+    tests_passed: int | None = None
+
+
+class Executive(_Part):
+    """An assistant's work for an executive."""
+
+    meeting_type: str | None = None
+    attendees_count: int | None = None
+    agenda_items: str | list[str] | None = None
+    action_items: str | list[str] | None = None
+    calendar_conflicts: int | None = None
+    decisions_made: list[str] | None = None
+
+
+class General(_Part):
+    """Anything that fits no other section."""
+
+    tools_used: str | list[str] | None = None
+    agent_notes: str | None = None
+    errors_encountered: list[ErrorDetail] | None = None
+    retries: int | None = None
+    warnings: list[str] | None = None
+    external_apis_called: list[str] | None = None
+    data_sources_accessed: list[str] | None = None
+    tags: list[str] | None = None
+
+
+SECTIONS: dict[str, type[_Part]] = {
+    "time_tracking": TimeTracking,
+    "customer": Customer,
+    "support": Support,
+    "sales": Sales,
+    "marketing": Marketing,
+    "content": Content,
+    "research": Research,
+    "project": Project,
+    "development": Development,
+    "executive": Executive,
+    "general": General,
+}
+"""The eleven domain sections by name, in the order in which they are sent."""
+
+
+class PromptUse(_Part):
+    """A managed prompt that the run fetched; ``variables_used`` are the names of the placeholders it filled."""
+
+    prompt_id: str
+    prompt_name: str
+    version: int
+    source: Literal["prompt_studio"] = "prompt_studio"
+    variables_used: list[str] | None = None
+    fetched_at: str | None = None
+
+
+class PromptStudio(_Part):
+    """The managed prompts that the run fetched."""
+
+    prompts_used: list[PromptUse] = Field(default_factory=list)
+
+
+class DeliveryState(BaseModel):
+    """Where a stored trace stands on its way to Infinium."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["local", "pending", "sent", "rejected"]
+    """``local``: kept here, no account; ``pending``: not delivered yet; ``sent``; ``rejected``: refused for good."""
+    path: str | None = None
+    """The file that holds it."""
+    reason: str | None = None
+    """Why it was refused."""
+    remote_trace_id: str | None = None
+    """Infinium's id for it, once delivered."""
+
+
+class TaskData(_Part):
+    """One run of an agent, as Infinium grades it.
+
+    ``duration`` is in seconds; ``current_datetime`` is when the run ended, filled in when left out.
+    Each domain section is a field of its own here and stands under ``sections`` on the wire, which
+    ``model_validate`` reads back.
+    """
+
+    WIRE_ORDER: ClassVar[tuple[str, ...]] = (
+        "name",
+        "description",
+        "current_datetime",
+        "duration",
+        "input_summary",
+        "output_summary",
+        "expected_outcome",
+        "steps",
+        "errors",
+        "llm_usage",
+        "sections",
+        "environment",
+        "prompt_studio",
+    )
+
+    name: Annotated[str, Field(max_length=NAME_LIMIT), AfterValidator(_not_blank)]
+    description: Annotated[str, Field(max_length=DESCRIPTION_LIMIT), AfterValidator(_not_blank)]
+    current_datetime: Moment = Field(default_factory=iso_now)
+    duration: Annotated[float, Field(ge=0, le=DURATION_LIMIT, allow_inf_nan=False)]
+    input_summary: str | None = None
+    output_summary: str | None = None
+    expected_outcome: ExpectedOutcome | None = None
+    steps: list[ExecutionStep] | None = None
+    errors: list[ErrorDetail] | None = None
+    llm_usage: LlmUsage | None = None
+    time_tracking: TimeTracking | None = None
+    customer: Customer | None = None
+    support: Support | None = None
+    sales: Sales | None = None
+    marketing: Marketing | None = None
+    content: Content | None = None
+    research: Research | None = None
+    project: Project | None = None
+    development: Development | None = None
+    executive: Executive | None = None
+    general: General | None = None
+    environment: EnvironmentContext | None = None
+    prompt_studio: PromptStudio | None = None
+
+    _delivery: DeliveryState | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sections_unfolded(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "sections" not in data:
+            return data
+        unfolded = dict(data)
+        sections = unfolded.pop("sections")
+        if not isinstance(sections, dict):
+            msg = "sections must be an object holding the domain sections"
+            raise ValueError(msg)  # noqa: TRY004  (pydantic turns a ValueError into its own)
+        for name, section in sections.items():
+            if name not in SECTIONS:
+                msg = f"sections.{name} is not a section; the sections are: {', '.join(SECTIONS)}"
+                raise ValueError(msg)
+            if name in unfolded:
+                msg = f"{name} is given twice, as a field and under sections"
+                raise ValueError(msg)
+            unfolded[name] = section
+        return unfolded
+
+    @property
+    def trace_id(self) -> str | None:
+        """Our own id of this trace, also sent as ``Idempotency-Key``."""
+        return self._tag("trace_id")
+
+    @property
+    def status(self) -> str | None:
+        """How the run ended: ``ok``, ``error``, ``cancelled``, … (see the README)."""
+        return self._tag("status")
+
+    @property
+    def delivery(self) -> DeliveryState | None:
+        """Where it stands on its way to Infinium, for a trace read back from the store."""
+        return self._delivery
+
+    def with_delivery(self, state: DeliveryState) -> Self:
+        """Give this trace with its delivery state set."""
+        self._delivery = state
+        return self
+
+    def _tag(self, name: str) -> str | None:
+        tags = self.environment.custom_tags if self.environment else None
+        return tags.get(name) if tags else None
+
+    def to_wire(self) -> dict[str, Any]:
+        """Give the JSON object that is sent, before redaction and the limit on its size.
+
+        Keys stand in the platform's order; ``None``, empty lists and empty objects are left out; ``metadata``
+        and ``custom_tags`` stand as given.
+        """
+        wire: dict[str, Any] = {}
+        for key in self.WIRE_ORDER:
+            value = self._sections() if key == "sections" else _wire(getattr(self, key))
+            if value is not None:
+                wire[key] = value
+        return wire
+
+    def _sections(self) -> dict[str, Any] | None:
+        sections = {name: wire for name in SECTIONS if (wire := _wire(getattr(self, name))) is not None}
+        return sections or None
+
+
+def _wire(value: Any) -> Any:
+    """Turn a model into a plain object; None where nothing of it is left."""
+    if isinstance(value, _Part):
+        fields = {name: wire for name in type(value).model_fields if (wire := _wire(getattr(value, name))) is not None}
+        return fields or None
+    if isinstance(value, list):
+        return [wire for item in value if (wire := _wire(item)) is not None] or None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class ApiResponse(BaseModel):
+    """What the platform answered to a direct call. ``data`` is the reply's JSON, ``trace_id`` its ``traceId``."""
+
+    success: bool
+    status_code: int | None = None
+    message: str = ""
+    data: dict[str, Any] | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The platform's id of the trace, from the reply to a sent trace."""
+        found = (self.data or {}).get("traceId")
+        return found if isinstance(found, str) else None
+
+
+class BatchResult(BaseModel):
+    """What became of a batch: one result per task, in the order given; ``errors`` has a line for each that failed."""
+
+    successful: int
+    failed: int
+    results: list[ApiResponse]
+    errors: list[str]
+
+
+class PromptContent(BaseModel):
+    """A managed prompt. ``rendered_content`` has its placeholders filled, where variables were given."""
+
+    prompt_id: str
+    name: str
+    version: int
+    content: str
+    created_at: str
+    rendered_content: str | None = None

@@ -1,0 +1,178 @@
+"""The settings: from ``configure(...)``, else from the environment, else the defaults below.
+
+They are read when the first handler, client or trace is made, never at import and never in a callback.
+"""
+
+import ipaddress
+import threading
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import platformdirs
+import pydantic
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infinium_integrations.errors import ConfigurationError
+
+__all__ = ["Settings", "check_base_url", "configure", "current", "reset"]
+
+DEFAULT_BASE_URL = "https://platform.i42m.ai/api/v1"
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """Every setting; the environment variable is ``INFINIUM_`` and the name in capitals.
+
+    Times are in seconds, sizes in bytes. An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="INFINIUM_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    agent_id: UUID | None = None
+    agent_secret: SecretStr | None = None
+    base_url: str = DEFAULT_BASE_URL
+    allow_http: bool = False
+    store: str = Field(default_factory=lambda: str(Path(platformdirs.user_data_dir("infinium")) / "traces"))
+    """A folder, ``memory``, or ``off`` (sent from memory, kept nowhere)."""
+    store_bytes: Annotated[int, Field(gt=0)] = 256_000_000
+    history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7.0
+    tracing: bool = True
+    capture_content: bool = True
+    idle_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
+    grace: Seconds = 2.0
+    exit_timeout: Seconds = 2.5
+    requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
+    """The ceiling to which the background sender's own pace may rise."""
+
+    @field_validator("agent_secret")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else "x"
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            msg = "must be printable ASCII without spaces or line breaks around it (is there a newline at its end?)"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _full_path(cls, value: str) -> str:
+        if value in {"memory", "off"}:
+            return value
+        return str(Path(value).expanduser().absolute())
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @pydantic.model_validator(mode="after")
+    def _safe_url(self) -> "Settings":
+        check_base_url(self.base_url, allow_http=self.allow_http)
+        return self
+
+    @property
+    def mode(self) -> Literal["folder", "memory", "off"]:
+        """Where finished traces are kept."""
+        if self.store == "memory":
+            return "memory"
+        return "off" if self.store == "off" else "folder"
+
+    @property
+    def has_account(self) -> bool:
+        """Whether traces can be delivered: both the agent's id and its secret are known."""
+        return self.agent_id is not None and self.agent_secret is not None
+
+
+def check_base_url(url: str, *, allow_http: bool) -> None:
+    """Refuse a base URL over which the agent's secret would travel in clear.
+
+    Raises:
+        ValueError: It is no http(s) URL, carries credentials, or is ``http://`` beyond loopback without ``allow_http``.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        msg = f"must be an http:// or https:// URL with a host, such as {DEFAULT_BASE_URL}"
+        raise ValueError(msg)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = "must have no credentials, query or fragment in it"
+        raise ValueError(msg)
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        msg = "is http:// to another machine, which would send the secret in clear: use https://, or set INFINIUM_ALLOW_HTTP=true"
+        raise ValueError(msg)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_lock = threading.Lock()
+_given: dict[str, Any] = {}
+_current: Settings | None = None
+
+
+def current() -> Settings:
+    """Give the settings in force, reading the environment the first time.
+
+    Raises:
+        ConfigurationError: A value is malformed; the text names the setting and its variable, and never shows a secret.
+    """
+    global _current  # noqa: PLW0603  (one process, one set of settings)
+    settings = _current
+    if settings is None:
+        with _lock:
+            settings = _current = _current or _read(_given)
+    return settings
+
+
+def configure(**changes: Any) -> Settings:
+    """Change settings for this process; each wins over its environment variable. ``None`` takes a change back.
+
+    Raises:
+        ConfigurationError: An unknown name or a malformed value; nothing is changed then.
+    """
+    global _current  # noqa: PLW0603
+    with _lock:
+        given = {name: value for name, value in {**_given, **changes}.items() if value is not None}
+        _current = _read(given)
+        _given.clear()
+        _given.update(given)
+        return _current
+
+
+def reset() -> None:
+    """Forget what was configured and read, so that the next use reads the environment again (for tests)."""
+    global _current  # noqa: PLW0603
+    with _lock:
+        _given.clear()
+        _current = None
+
+
+def _read(given: dict[str, Any]) -> Settings:
+    try:
+        return Settings(**given)
+    except pydantic.ValidationError as error:
+        raise ConfigurationError(_explain(error, given)) from None
+
+
+def _explain(error: pydantic.ValidationError, given: dict[str, Any]) -> str:
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        name = str(fault["loc"][0]) if fault["loc"] else "base_url"
+        reason = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(sorted(Settings.model_fields))
+            lines.append(f"configure() has no setting {name!r}; the settings are: {known}")
+        elif name in given:
+            lines.append(f"configure({name}=…): {reason}")
+        else:
+            lines.append(f"INFINIUM_{name.upper()}: {reason}")
+    return "; ".join(lines)

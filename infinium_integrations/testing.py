@@ -1,0 +1,93 @@
+"""For tests of your own agents: traces caught in a list, nothing stored, nothing sent.
+
+from infinium_integrations.testing import captured_traces
+
+with captured_traces() as traces:
+    agent.invoke(..., config={"callbacks": [InfiniumCallbackHandler()]})
+assert traces[0].status == "ok"
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from infinium_integrations import faults, runtime
+from infinium_integrations.assembly import assemble
+from infinium_integrations.models import TaskData
+from infinium_integrations.payload import finalise
+from infinium_integrations.recorder import Recorder
+from infinium_integrations.redaction import Redactor, process_secrets
+from infinium_integrations.runs import Trace
+
+__all__ = ["CapturedTraces", "captured_traces"]
+
+
+class CapturedTraces(list[TaskData]):
+    """The traces that ended so far, in the order in which they ended."""
+
+    recorder: Recorder
+
+    def end_all(self) -> None:
+        """End what is still open, as ``shutdown()`` does."""
+        self.recorder.seal_all()
+
+
+class _Nowhere:
+    """The delivery of a test: counts, stores nothing."""
+
+    def __init__(self) -> None:
+        self.recorded = 0
+
+    def flush(self, timeout: float) -> bool:
+        return True
+
+    shutdown = flush
+
+    def configure(self) -> None: ...
+
+    def stats(self) -> dict[str, int]:
+        return {"recorded": self.recorded, "sent": 0, "pending": 0, "rejected": 0, "dropped": 0}
+
+    def traces(self, **query: Any) -> list[TaskData]:
+        return []
+
+
+class _Captured:
+    """A runtime whose traces go into a list at once."""
+
+    def __init__(
+        self, traces: CapturedTraces, clocks: dict[str, Callable[[], float]], deadlines: dict[str, float]
+    ) -> None:
+        self.traces = traces
+        self.delivery = _Nowhere()
+        self.tracing = True
+        self.recorder = traces.recorder = Recorder(self._take, **clocks, **deadlines)  # type: ignore[arg-type]
+
+    def _take(self, trace: Trace) -> None:
+        redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
+        self.traces.append(TaskData.model_validate(finalise(assemble(trace), redactor, cut=True)))
+        self.delivery.recorded += 1
+
+
+@contextmanager
+def captured_traces(
+    *,
+    clock: Callable[[], float] | None = None,
+    wall: Callable[[], float] | None = None,
+    **deadlines: float,
+) -> Iterator[CapturedTraces]:
+    """Catch every trace that ends inside the block; faults of this library raise.
+
+    Args:
+        clock: Monotonic seconds, in place of the real clock. ``wall``: seconds since the epoch.
+        **deadlines: ``grace``, ``idle`` (seconds) and ``cap`` (open traces) of the recorder.
+    """
+    clocks = {name: given for name, given in (("clock", clock), ("wall", wall)) if given is not None}
+    traces = CapturedTraces()
+    before = runtime.install(_Captured(traces, clocks, deadlines))
+    faults.raising(True)
+    try:
+        yield traces
+    finally:
+        faults.raising(False)
+        runtime.install(before)
