@@ -1,0 +1,35 @@
+"""A gate between forking and our threads' imports.
+
+A child that is forked while another thread imports a module keeps that module half made for ever.
+"""
+
+import os
+import threading
+
+__all__ = ["gate"]
+
+PATIENCE = 5.0
+"""Seconds that a fork waits at most."""
+
+gate = threading.RLock()
+"""Held by our threads while they import."""
+
+
+def _before() -> None:
+    global _held  # noqa: PLW0603
+    _held = gate.acquire(timeout=PATIENCE)
+
+
+def _in_parent() -> None:
+    if _held:
+        gate.release()
+
+
+def _in_child() -> None:
+    global gate  # noqa: PLW0603
+    gate = threading.RLock()
+
+
+_held = False
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

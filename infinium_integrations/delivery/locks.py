@@ -1,0 +1,91 @@
+"""The lock that picks which process delivers. The system frees it when its process dies, however it dies."""
+
+import contextlib
+import os
+import sys
+import weakref
+from pathlib import Path
+
+__all__ = ["Lock", "NoLock", "close_inherited"]
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+    def _free(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+else:
+    import fcntl
+
+    def _take(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _free(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+class NoLock:
+    """The lock of a store that no other process sees."""
+
+    def take(self) -> bool:
+        """Succeed."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+class Lock:
+    """A lock file, 0600 from its creation."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+        _locks.add(self)
+
+    def take(self) -> bool:
+        """Try to take it, without waiting; True where this process has it."""
+        if self._handle is not None:
+            return True
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except FileNotFoundError:  # no folder, so nothing waits in it
+            return False
+        except OSError:  # no room for it: a full disk must still drain
+            return True
+        try:
+            _take(handle)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        except OSError:  # a file system without locks: rather a trace twice, under one key, than never
+            os.close(handle)
+            return True
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        """Let it go. It is unlocked first, because a forked child may hold the same handle."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                _free(handle)
+            os.close(handle)
+
+    def forget(self) -> None:
+        """Close it in a forked child; the parent keeps the lock."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                os.close(handle)
+
+
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+def close_inherited() -> None:
+    """In a forked child: close the parent's locks without letting them go."""
+    for lock in list(_locks):
+        lock.forget()
