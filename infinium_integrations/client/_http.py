@@ -42,8 +42,9 @@ async def aexchange(
     client: httpx.AsyncClient,
     request: Request,
     timeout: float,  # noqa: ASYNC109  (a request's own time)
+    limit: int = REPLY_LIMIT,
 ) -> Reply | TransportError:
-    """Send one request and read its reply, all within ``timeout`` seconds."""
+    """Send one request and read at most ``limit`` bytes of its reply, all within ``timeout`` seconds."""
     try:
         async with (
             asyncio.timeout(timeout),
@@ -51,7 +52,7 @@ async def aexchange(
                 request.method, request.url, headers=request.headers, content=request.body, timeout=timeout
             ) as response,
         ):
-            return _reply(response, await _aread(response))
+            return _reply(response, await _aread(response, limit), limit)
     except TimeoutError:
         return _too_late(timeout)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -70,19 +71,18 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-async def _aread(response: httpx.Response) -> bytes:
+async def _aread(response: httpx.Response, limit: int) -> bytes:
     body = bytearray()
     async with aclosing(response.aiter_bytes()) as chunks:  # type: ignore[type-var]
         async for chunk in chunks:
             body += chunk
-            if len(body) > REPLY_LIMIT:
+            if len(body) > limit:
                 break
     return bytes(body)
 
 
-def _reply(response: httpx.Response, body: bytes) -> Reply:
-    cut = len(body) > REPLY_LIMIT
-    return Reply(response.status_code, dict(response.headers), body[:REPLY_LIMIT], cut)
+def _reply(response: httpx.Response, body: bytes, limit: int = REPLY_LIMIT) -> Reply:
+    return Reply(response.status_code, dict(response.headers), body[:limit], len(body) > limit)
 
 
 def _failure(error: Exception, request: Request, timeout: float) -> TransportError:

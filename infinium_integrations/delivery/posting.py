@@ -31,6 +31,8 @@ __all__ = ["CLIENT_TIMEOUT", "ClientCall", "Outcome", "Platform", "Transport", "
 
 TRY_TIMEOUT = 10.0
 """Seconds that one try gets in all."""
+REPLY_BYTES = 65_536
+"""Read of a reply: it needs to say yes or no."""
 CLIENT_TIMEOUT = 120.0
 """Seconds that a coroutine of the user's client gets."""
 SMALLEST = 4_096
@@ -99,7 +101,7 @@ class Platform:
 
     async def _post(self, key: str, body: bytes) -> Outcome:
         request = trace_request(self.agent, body, key)
-        reply = await aexchange(self._http, request, TRY_TIMEOUT)
+        reply = await aexchange(self._http, request, TRY_TIMEOUT, REPLY_BYTES)
         if isinstance(reply, TransportError):
             return Outcome(Verdict("retry", str(reply)), reached=False)
         found = verdict(reply.status, reply.headers, reply.body, secrets=request.secrets, cut=reply.cut)
