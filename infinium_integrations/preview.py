@@ -1,0 +1,54 @@
+"""Bounded text of anything, taken in the user's own thread.
+
+Nothing is consumed, changed or waited for: only containers of known types are opened, by their type's own methods,
+and no method of a user's class is called. What is unknown becomes ``<ClassName>``.
+"""
+
+from typing import Any, Final
+
+from infinium_integrations.copying import DEPTH, ITEMS, SHORT, Copier, encode
+from infinium_integrations.media import encoded
+from infinium_integrations.telling import HIDDEN, secret_key
+
+__all__ = ["HIDDEN", "SLACK", "plain", "preview", "secret_key"]
+
+SLACK: Final = 256
+"""Characters kept beyond a limit, so that the redactor sees a secret that lies across the cut."""
+
+
+def preview(value: object, limit: int) -> str:
+    """Give a bounded text of any value.
+
+    A string stands as it is; anything else is written like JSON, with ``, `` and ``: ``. Values under telling keys are
+    hidden; pictures, sound and bytes become type and size.
+
+    Args:
+        value: Anything at all. It is neither consumed nor changed, and none of its own code is called.
+        limit: Characters that are wanted.
+
+    Returns:
+        At most ``limit + SLACK`` characters. A text longer than ``limit`` is for ``Redactor.cut``.
+    """
+    room = max(limit, 0) + SLACK
+    if type(value) is str:
+        if len(value) <= SHORT and len(value) <= room and value[:5] != "data:":
+            return value
+        return (encoded(value) or value)[:room]
+    copy = Copier(room, chars=room).copy(value)
+    return copy[:room] if type(copy) is str else encode(copy)[:room]
+
+
+def plain(value: object, limit: int = 1_000, *, room: int = 20_000, items: int = ITEMS, depth: int = DEPTH) -> Any:
+    """Give a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
+
+    Args:
+        value: Anything, as for ``preview``.
+        limit: Characters of each string; ``SLACK`` more are kept for the redactor.
+        room: Characters in all.
+        items: Entries of each dict and list; how many are left out is said.
+        depth: Levels of dicts and lists.
+
+    Returns:
+        The copy. Values under telling keys are hidden; NaN and infinity become strings.
+    """
+    return Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth).copy(value)
