@@ -5,6 +5,7 @@ Dicts are accepted wherever a model is; an unknown field is an error. Limits are
 
 import math
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -453,6 +454,26 @@ class TaskData(_Part):
         """Give this trace with its delivery state set."""
         self._delivery = state
         return self
+
+    def wait_for_interpretation(self, timeout: float = 120.0, client: Any = None) -> Any:
+        """Bring Maestro's result of this trace, delivering the trace first where it still waits.
+
+        Args:
+            timeout: Seconds in all.
+            client: The ``InfiniumClient`` that asks; the account of the settings where left out.
+
+        Returns:
+            An object with ``result`` and ``response`` that shows itself in a notebook.
+
+        Raises:
+            InfiniumError: The trace was not sent to Infinium; the text says why.
+            TimeoutError: The result is not there in time.
+        """
+        return import_module("infinium_integrations.view.interpretation").wait(self, timeout, client)
+
+    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
+        shown: dict[str, str] = import_module("infinium_integrations.view").trace_bundle(self)
+        return shown
 
     def _tag(self, name: str) -> str | None:
         tags = self.environment.custom_tags if self.environment else None
