@@ -92,3 +92,13 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Add the notebook's magics: ``%load_ext infinium_integrations``."""
+    import_module(f"{__name__}.notebook").load_ipython_extension(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """Take the notebook's magics away: ``%unload_ext infinium_integrations``."""
+    import_module(f"{__name__}.notebook").unload_ipython_extension(shell)

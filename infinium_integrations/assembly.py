@@ -23,6 +23,9 @@ NOT_CAPTURED = "(content is not captured)"
 CALLS_LISTED = 100
 """Model calls listed one by one in ``llm_usage.calls``; beyond it there is one entry a model."""
 
+OURS = ("parent_step", "started_ms", "status", "run_id")
+"""Facts of a step that the user's own metadata does not replace."""
+
 PACKAGES = {"langchain": "langchain-core", "llama_index": "llama-index-core"}
 """The distribution whose version is the framework's."""
 
@@ -116,12 +119,17 @@ def _metadata(run: Run, trace: Trace) -> dict[str, Any]:
     if run.llm is not None:
         facts.update(_model_facts(run.llm))
     if run.metadata:
-        facts.update(run.metadata)
+        facts = {**facts, **run.metadata, **{key: facts[key] for key in OURS}}
     if run.private:
         facts.pop("documents", None)
-    elif run.events:
-        facts["events"] = [*(facts.get("events") or ()), *run.events]
+    events = [*(facts.pop("events", None) or ()), *(run.events or ())]
+    if events:
+        facts["events"] = [_without_content(event) for event in events] if run.private else events
     return facts
+
+
+def _without_content(event: Any) -> Any:
+    return {key: event[key] for key in ("name", "at_ms", "attempt", "error_type") if key in event}
 
 
 def _model_facts(call: ModelCall) -> dict[str, Any]:
@@ -144,9 +152,9 @@ def _tool_call(
 ) -> dict[str, Any]:
     call = {
         "tool_name": tool.name or run.name,
-        "duration_ms": tool.duration_ms if tool.duration_ms is not None else duration_ms,
-        "input_summary": _unless_private(run, tool.input if tool.input is not None else run.input),
-        "output_summary": _unless_private(run, tool.output if tool.output is not None else run.output),
+        "duration_ms": tool.duration_ms if tool.as_given else duration_ms,
+        "input_summary": _unless_private(run, tool.input if tool.as_given else run.input),
+        "output_summary": _unless_private(run, tool.output if tool.as_given else run.output),
         "error": error,
         "http_status": tool.http_status,
     }
@@ -159,7 +167,7 @@ def _llm_call(call: ModelCall, duration_ms: int | None = None) -> dict[str, Any]
         "provider": call.provider,
         "prompt_tokens": call.prompt_tokens,
         "completion_tokens": call.completion_tokens,
-        "latency_ms": call.latency_ms if call.latency_ms is not None else duration_ms,
+        "latency_ms": call.latency_ms if call.as_given or call.latency_ms is not None else duration_ms,
         "temperature": call.temperature,
         "purpose": call.purpose,
     }
@@ -177,7 +185,7 @@ def _error(failure: Failure) -> dict[str, Any]:
         "recoverable": failure.recoverable,
         "retry_count": failure.attempts,
         "stack_trace": _stack(failure, message),
-        "error_code": failure.code,
+        "error_code": None if failure.private and not str(failure.code).isdecimal() else failure.code,
     }
     return {key: value for key, value in detail.items() if value is not None}
 
@@ -209,9 +217,11 @@ def _usage(trace: Trace, runs: Iterable[Run]) -> dict[str, Any] | None:
     records = [call for call, _ in calls]
     prompt = _sum(call.prompt_tokens for call in records)
     completion = _sum(call.completion_tokens for call in records)
+    model = _one_of(call.model or call.requested for call in records)
+    provider = _one_of(call.provider for call in records)
     usage = {
-        "model": _one_of(call.model or call.requested for call in records),
-        "provider": _one_of(call.provider for call in records),
+        "model": model,
+        "provider": model if provider and model == "multiple" else provider,
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": _sum(_total(call) for call in records),

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import pydantic
 
 from infinium_integrations import options as opts
+from infinium_integrations import settings
 from infinium_integrations.assembly import assemble
 from infinium_integrations.errors import ValidationError
 from infinium_integrations.failures import describe, failed
@@ -38,6 +39,8 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 INPUT_SUMMARY_CHARS = 3_000
 OUTPUT_SUMMARY_CHARS = 8_000
 """What Maestro reads of the summaries."""
+SUMMARY_CHARS = 500
+SUMMARIES = ("input_summary", "output_summary")
 
 _innermost: ContextVar[Run | None] = ContextVar("infinium_step", default=None)
 
@@ -86,12 +89,12 @@ class StepContext:
             return await fn(self)
 
     def set_input(self, value: object) -> Self:
-        """Set what the step received; its preview has at most 500 characters."""
+        """Set what the step received; its preview has at most 500 characters. None is nothing."""
         self._run.input = self._preview(value)
         return self
 
     def set_output(self, value: object) -> Self:
-        """Set what the step produced; its preview has at most 500 characters."""
+        """Set what the step produced; its preview has at most 500 characters. None is nothing."""
         self._run.output = self._preview(value)
         return self
 
@@ -101,16 +104,16 @@ class StepContext:
         Raises:
             ValidationError: A field is unknown or wrong.
         """
-        given = _model(ToolCall, "tool_call", "tool_name", call, fields)
+        texts = {name: preview(fields[name], SUMMARY_CHARS) for name in SUMMARIES if fields.get(name) is not None}
+        given = _model(ToolCall, "tool_call", "tool_name", call, {**fields, **texts})
         tool = ToolUse(given.tool_name)
+        tool.as_given = True
         tool.duration_ms = given.duration_ms
         tool.http_status = given.http_status
         tool.input = given.input_summary
         tool.output = given.output_summary
         self._run.tool = tool
-        if given.error is not None:
-            self._run.error = _failure(given.error)
-        return self
+        return self if given.error is None else self.set_error(given.error)
 
     def record_llm_call(self, call: LlmCall | Mapping[str, Any] | str | None = None, **fields: Any) -> Self:
         """Record that the step called a model: an ``LlmCall``, a dict, the model's name, or fields of an ``LlmCall``.
@@ -120,6 +123,7 @@ class StepContext:
         """
         given = _model(LlmCall, "llm_call", "model", call, fields)
         record = ModelCall(given.model, given.provider, given.prompt_tokens, given.completion_tokens)
+        record.as_given = True
         record.latency_ms = given.latency_ms
         record.temperature = given.temperature
         record.purpose = given.purpose
@@ -133,16 +137,18 @@ class StepContext:
 
     def set_error(self, error: BaseException | ErrorDetail | Mapping[str, Any]) -> Self:
         """Record an error that the step met and survived, or that was told and not raised."""
-        self._run.error = (
+        failure = (
             describe(error)
             if isinstance(error, BaseException)
             else _failure(_model(ErrorDetail, "error", "message", error, {}))
         )
-        self._run.status = "error"
+        failure.run, failure.private = self._run, self._run.private
+        self._run.error, self._run.status = failure, "error"
+        self._run.trace.failures.append(failure)
         return self
 
-    def _preview(self, value: object) -> str:
-        return preview(value, self._run.trace.options.preview_chars)
+    def _preview(self, value: object) -> str | None:
+        return None if value is None else preview(value, self._run.trace.options.preview_chars)
 
     def __enter__(self) -> Self:
         self.start()
@@ -193,7 +199,10 @@ class TraceBuilder:
 
     def __init__(self, name: str, description: str | None = None) -> None:
         recorder = Recorder(_nowhere)
-        options = Options(description=opts.checked_text("description", description, DESCRIPTION_LIMIT))
+        options = Options(
+            description=opts.checked_text("description", description, DESCRIPTION_LIMIT),
+            capture_content=settings.current().capture_content,
+        )
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent did"
             raise ValidationError(msg, field="name")
@@ -201,6 +210,7 @@ class TraceBuilder:
         trace.name = name
         trace.root = Run(trace.id, trace, None, "custom", name)
         trace.root.started = trace.started
+        trace.root.private = not options.capture_content
         self._bind(recorder, trace.root, live=False)
 
     def _bind(self, recorder: Recorder, scope: Run, *, live: bool) -> None:
@@ -245,7 +255,7 @@ class TraceBuilder:
 
     def set_input_summary(self, value: object) -> Self:
         """Set what the agent received; Maestro reads 3,000 characters of it."""
-        text = preview(value, INPUT_SUMMARY_CHARS)
+        text = None if value is None else preview(value, INPUT_SUMMARY_CHARS)
         if self._scope is self._trace.root:
             return self._give("input_summary", text)
         self._scope.input = text
@@ -253,7 +263,7 @@ class TraceBuilder:
 
     def set_output_summary(self, value: object) -> Self:
         """Set what the agent produced; Maestro reads 8,000 characters of it."""
-        text = preview(value, OUTPUT_SUMMARY_CHARS)
+        text = None if value is None else preview(value, OUTPUT_SUMMARY_CHARS)
         if self._scope is self._trace.root:
             return self._give("output_summary", text)
         self._scope.output = text
@@ -299,7 +309,7 @@ class TraceBuilder:
         """Add an error: an exception, an ``ErrorDetail``, a dict, or fields."""
         if isinstance(error, BaseException):
             failure = describe(error)
-            failure.fatal = True
+            failure.fatal, failure.private = True, self._scope.private
             with self._lock:
                 self._trace.failures.append(failure)
             return self
@@ -323,14 +333,15 @@ class TraceBuilder:
             trace_context: Another builder, such as ``current_trace()`` gives, whose steps, errors, usage and prompt
                 fetches are merged in.
         """
-        from infinium_integrations.payload import finalise  # noqa: PLC0415  (not on the handlers' light path)
+        from infinium_integrations.payload import Limits, finalise  # noqa: PLC0415  (not on the handlers' light path)
         from infinium_integrations.redaction import Redactor, process_secrets  # noqa: PLC0415
 
         draft = self._draft()
         if trace_context is not None and trace_context._trace is not self._trace:  # noqa: SLF001
             _merge(draft, trace_context._draft(), self._trace.given)  # noqa: SLF001
+        limits = Limits(preview=self._trace.options.preview_chars)
         redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
-        return TaskData.model_validate(finalise(draft, redactor, cut=True))
+        return TaskData.model_validate(finalise(draft, redactor, cut=True, limits=limits))
 
     def _draft(self) -> dict[str, Any]:
         return assemble(self._trace, self._recorder.clock())

@@ -1,8 +1,10 @@
 """An exception is described when it is seen, so that it need not be kept: type, message, frames, causes, status."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Hashable
+from pathlib import Path
 from types import TracebackType
 
 from infinium_integrations.preview import preview
@@ -10,6 +12,7 @@ from infinium_integrations.runs import Failure
 
 __all__ = ["classify", "describe", "failed"]
 
+_OUR_FOLDER = str(Path(__file__).parent) + os.sep
 MESSAGE_CHARS = 1_000
 FRAMES_KEPT = 12
 FRAMES_WALKED = 5_000
@@ -94,7 +97,8 @@ def _frames(traceback: TracebackType | None) -> tuple[tuple[str, int, str], ...]
     walked = 0
     while traceback is not None and walked < FRAMES_WALKED:
         code = traceback.tb_frame.f_code
-        frames.append((code.co_filename, traceback.tb_lineno, code.co_name))
+        if not code.co_filename.startswith(_OUR_FOLDER):
+            frames.append((code.co_filename, traceback.tb_lineno, code.co_name))
         traceback = traceback.tb_next
         walked += 1
     return tuple(frames)

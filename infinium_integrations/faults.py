@@ -20,7 +20,7 @@ _count = 0
 _raising = False
 
 
-def raising(on: bool) -> None:  # noqa: FBT001  (a switch for tests)
+def raising(*, on: bool) -> None:
     """Make faults raise instead, so that tests see them."""
     global _raising  # noqa: PLW0603
     _raising = on

@@ -91,6 +91,22 @@ def _utc(value: object) -> object:
     return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
+def _at_most(limit: int) -> AfterValidator:
+    """Bound a text; a check of our own, because pydantic's refuses lone surrogates."""
+
+    def check(value: str) -> str:
+        if len(value) > limit:
+            msg = f"has {len(value):,} characters; the limit is {limit:,}"
+            raise ValueError(msg)
+        return value
+
+    return AfterValidator(check)
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 Required = Annotated[str, AfterValidator(_not_blank)]
 Moment = Annotated[str, BeforeValidator(_utc)]
 Count = Annotated[int, Field(ge=0)]
@@ -110,7 +126,7 @@ class ErrorDetail(_Part):
     message: str
     recoverable: bool = False
     retry_count: Count = 0
-    stack_trace: Annotated[str, Field(max_length=STACK_LIMIT)] | None = None
+    stack_trace: Annotated[str, _at_most(STACK_LIMIT)] | None = None
     error_code: str | None = None
 
 
@@ -181,7 +197,7 @@ class LlmUsage(_Part):
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
-    estimated_cost_usd: Annotated[float, Field(ge=0)] | None = None
+    estimated_cost_usd: Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_finite)] = None
     api_calls_count: Count | None = None
     total_latency_ms: Milliseconds | None = None
     calls: list[LlmCall] | None = None
@@ -389,8 +405,8 @@ class TaskData(_Part):
         "prompt_studio",
     )
 
-    name: Annotated[str, Field(max_length=NAME_LIMIT), AfterValidator(_not_blank)]
-    description: Annotated[str, Field(max_length=DESCRIPTION_LIMIT), AfterValidator(_not_blank)]
+    name: Annotated[str, _at_most(NAME_LIMIT), AfterValidator(_not_blank)]
+    description: Annotated[str, _at_most(DESCRIPTION_LIMIT), AfterValidator(_not_blank)]
     current_datetime: Moment = Field(default_factory=iso_now)
     duration: Annotated[float, Field(ge=0, le=DURATION_LIMIT, allow_inf_nan=False)]
     input_summary: str | None = None

@@ -8,9 +8,12 @@ import pydantic
 from infinium_integrations import settings
 from infinium_integrations.errors import ConfigurationError, ValidationError
 from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, SECTIONS, ExpectedOutcome
+from infinium_integrations.preview import preview
 from infinium_integrations.runs import Options
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+FACT_CHARS = 1_000
 
 __all__ = ["explain", "identify", "make_options", "outcome", "section"]
 
@@ -28,6 +31,7 @@ def make_options(
     redact: Any = None,
     client: Any = None,
     preview_chars: int = 500,
+    **unknown: Any,
 ) -> Options:
     """Check the arguments that both handlers and ``trace()`` share.
 
@@ -35,6 +39,12 @@ def make_options(
         ConfigurationError: An argument cannot work; the text names it.
         ValidationError: A name, a rubric or a section that the platform would refuse.
     """
+    names = ", ".join(name for name in Options.__slots__ if name != "full")
+    _check(not unknown, f"no option is named {', '.join(unknown)}; the options are: {names}, detail")
+    _check(isinstance(capture_content, bool), "capture_content must be True or False")
+    _check(metadata is None or isinstance(metadata, Mapping), "metadata must be a dict")
+    _check(sections is None or isinstance(sections, Mapping), "sections must be a dict of sections by name")
+    _check(isinstance(tags, Iterable), "tags must be a list of str")
     _check(detail in {"default", "full"}, f'detail must be "default" or "full", not {detail!r}')
     _check(redact is None or callable(redact), "redact must be a function that takes and gives a str")
     _check(client is None or hasattr(client, "send_task_data"), "client must have a method send_task_data(TaskData)")
@@ -46,7 +56,7 @@ def make_options(
         sections={key: section(key, value) for key, value in (sections or {}).items()},
         tags=(tags,) if isinstance(tags, str) else tuple(str(tag) for tag in tags),
         metadata=dict(metadata or {}),
-        capture_content=bool(capture_content) and settings.current().capture_content,
+        capture_content=capture_content and settings.current().capture_content,
         full=detail == "full",
         redact=redact,
         client=client,
@@ -64,7 +74,8 @@ def checked_text(field: str, value: object, limit: int) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        msg = f"{field} must be a text that is not blank, not {type(value).__name__}"
+        found = "blank" if isinstance(value, str) else f"a {type(value).__name__}"
+        msg = f"{field} is {found}: it must be a text with at least one visible character"
         raise ValidationError(msg, field=field)
     if len(value) > limit:
         msg = f"{field} has {len(value)} characters; the limit is {limit}"
@@ -121,9 +132,9 @@ def identify(metadata: Mapping[str, Any]) -> dict[str, str]:
     for name in ("session_id", "user_id", "thread_id"):
         value = metadata.get(name)
         if value is not None and value != "":
-            facts[name] = str(value)[:500]
+            facts[name] = preview(value, FACT_CHARS)
     if "session_id" not in facts:
         other = metadata.get("conversation_id") or metadata.get("thread_id")
         if other is not None:
-            facts["session_id"] = str(other)[:500]
+            facts["session_id"] = preview(other, FACT_CHARS)
     return facts

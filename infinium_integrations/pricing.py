@@ -20,13 +20,21 @@ def cost(call: ModelCall) -> float | None:
         return None
     details = call.details or {}
     return _price(
-        model,
-        call.provider,
-        call.prompt_tokens,
-        call.completion_tokens,
-        details.get("cache_read", 0),
-        details.get("cache_creation", 0),
+        model.removeprefix("models/"),
+        call.provider or None,
+        (call.prompt_tokens, call.completion_tokens),
+        tuple(details.get(name, 0) for name in _DETAILS),
     )
+
+
+_DETAILS = {
+    "cache_read": "cache_read_tokens",
+    "cache_creation": "cache_write_tokens",
+    "cache_creation_1h": "cache_write_1h_tokens",
+    "reasoning": "output_reasoning_tokens",
+}
+"""Our names of the tokens that have prices of their own, and genai-prices' names."""
+_ALWAYS_KNOWN = ("cache_read_tokens", "cache_write_tokens")
 
 
 def total(calls: Iterable[ModelCall]) -> float | None:
@@ -37,25 +45,29 @@ def total(calls: Iterable[ModelCall]) -> float | None:
 
 
 @functools.lru_cache(maxsize=4_096)
-def _price(model: str, provider: str | None, prompt: int, completion: int, read: int, written: int) -> float | None:
+def _price(model: str, provider: str | None, counts: tuple[int, int], details: tuple[int, ...]) -> float | None:
     prices = _genai_prices()
     if prices is None:
         return None
-    usage = prices.Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        cache_read_tokens=read or None,
-        cache_write_tokens=written or None,
-    )
-    for provider_id in dict.fromkeys((provider, None)):
-        try:
-            return float(prices.calc_price(usage, model, provider_id=provider_id).total_price)
-        except LookupError:
-            continue
-        except Exception as error:  # noqa: BLE001  (another package's data must not cost a trace)
-            faults.record(error)
-            return None
-    return None
+    try:
+        usage = _usage(prices, counts, details)
+        return float(prices.calc_price(usage, model, provider_id=provider).total_price)
+    except (LookupError, ValueError):  # no such provider or model; counts that contradict each other
+        return None
+    except Exception as error:  # noqa: BLE001  (another package's data must not cost a trace)
+        faults.record(error)
+        return None
+
+
+def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> Any:
+    fields = {"input_tokens": counts[0], "output_tokens": counts[1]}
+    fields |= {name: count for name, count in zip(_DETAILS.values(), details, strict=True) if count}
+    try:
+        return prices.Usage(**fields)
+    except TypeError:  # older versions know fewer kinds
+        for name in set(_DETAILS.values()).difference(_ALWAYS_KNOWN):
+            fields.pop(name, None)
+        return prices.Usage(**fields)
 
 
 @functools.cache

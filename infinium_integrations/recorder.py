@@ -5,6 +5,7 @@ generator, which calls back) covers parent look-up and insertion together.
 """
 
 import asyncio
+import itertools
 import threading
 import time
 import uuid
@@ -27,6 +28,9 @@ REMEMBERED = 10_000
 
 FAILURES_KEPT = 1_000
 
+ENDED_KEPT = 1_000
+"""Ended runs of an open trace that may still get children: tasks and threads that were started in them."""
+
 ambient: ContextVar[Run | None] = ContextVar("infinium_ambient", default=None)
 """The run of ``trace()`` or of one of its steps that surrounds this code."""
 
@@ -34,6 +38,8 @@ suppressed: ContextVar[bool] = ContextVar("infinium_suppressed", default=False)
 
 _token: ContextVar[int] = ContextVar("infinium_token", default=0)
 """Tells two invocations apart that were given the same run id; read only then."""
+
+_tokens = itertools.count(1)
 
 
 class Recorder:
@@ -61,6 +67,8 @@ class Recorder:
         self.clock = clock
         self.resolvers: list[Callable[[], Hashable]] = []
         """Each gives the id of the framework's run that surrounds the caller, or None."""
+        self.settlers: list[Callable[[float], None]] = []
+        """Each ends what has ended without an event, before ``settle`` waits; given the deadline, of ``clock``."""
         self.late_events = 0
         self._sink = sink
         self._wake = wake
@@ -72,14 +80,17 @@ class Recorder:
 
     def forget(self) -> None:
         """Drop all open state without sending it: a forked child does not own its parent's runs."""
+        for trace in getattr(self, "_traces", {}).values():
+            trace.sealed = True  # the child's own code may still stand inside one
         self._lock = threading.RLock()
         self._sealed = threading.Condition(self._lock)
         self._runs: dict[Hashable, Run] = {}
+        self._ended: dict[Hashable, Run] = {}
         self._traces: dict[str, Trace] = {}
-        self._late: OrderedDict[Hashable, None] = OrderedDict()
+        self._late: OrderedDict[Hashable, bool] = OrderedDict()
+        """Runs that were open when their trace was sealed (True), or that had failed: neither gets children."""
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], set[Run]] = weakref.WeakKeyDictionary()
         self._interrupted: OrderedDict[str, str] = OrderedDict()
-        self._tokens = 0
         self._planned: float | None = None
 
     def set_deadlines(self, *, grace: float, idle: float) -> None:
@@ -100,6 +111,8 @@ class Recorder:
         options: Options,
         kept: bool = True,
         bare: bool = False,
+        watch: bool = True,
+        follow: bool = False,
     ) -> Run | None:
         """Record that a run started.
 
@@ -111,6 +124,8 @@ class Recorder:
             options: What the handler was told; used where the run is a root.
             kept: Whether it is a step of its own; else it is folded into the nearest kept run around it.
             bare: Whether the run, as a root, is also the one step of its trace.
+            watch: Whether the run ends with its asyncio task; not needed where its end is always reported.
+            follow: Whether the parent's word holds also where it is a root that has ended.
 
         Returns:
             The run, or None where it is recorded already or comes too late.
@@ -121,17 +136,16 @@ class Recorder:
             if known is not None and self._same_invocation(known):
                 known.tellers += 1
                 return None
-            if parent_id is not None and parent_id in self._late:
+            if parent_id in self._late and parent_id not in self._runs:
                 self._remember_late(run_id)
                 return None
-            parent = self._parent(parent_id)
+            parent = self._parent(parent_id, follow=follow)
             run = self._child(run_id, parent, action, name, kept) if parent else None
             if run is None:
                 run = self._root(run_id, action, name, options, now, bare)
             run.started = run.trace.last_event = now
-            run.trace.orphaned = None
             run.trace.open[run_id] = run
-            if action in AWAITED or run.parent is None:
+            if watch and (action in AWAITED or run.parent is None):
                 self._watch_task(run)
             if known is None:
                 self._runs[run_id] = run
@@ -144,28 +158,42 @@ class Recorder:
         """Give an open run; None where it was never recorded, has ended, or its trace is sealed (counted as late)."""
         run = self._runs.get(run_id)
         if run is None:
-            if run_id in self._late:
+            if self._late.get(run_id):
                 self.late_events += 1
             return None
         if run.twins is not None:
             run = run.twins.get(_token.get(), run)
         return run
 
-    def finish(self, run: Run, status: str, failure: Failure | None = None) -> None:
-        """Record that a run ended. What it put out must be set on it before; a second call does nothing."""
-        now = self.clock()
+    def find(self, run_id: Hashable) -> Run | None:
+        """Give a run that may get children: an open one, or an ended one whose trace goes on."""
+        run = self._runs.get(run_id) or self._ended.get(run_id)
+        return None if run is None or (run.parent is None and run.ended is not None) else run
+
+    def finish(self, run: Run, status: str, failure: Failure | None = None, *, at: float | None = None) -> None:
+        """Record that a run ended. What it put out must be set on it before; a second call does nothing.
+
+        Args:
+            run: An open run.
+            status: One of ``runs.STATUSES``.
+            failure: The exception that ended it.
+            at: When it ended (of ``clock``), where that is told later.
+        """
+        now = self.clock() if at is None else max(at, run.started)
         with self._lock:
             trace = run.trace
             if run.ended is not None or trace.sealed:
                 return
             if run is trace.root and status not in {"cancelled", "abandoned"}:
                 self._cancel_left_in_task(run)
-            run.ended = trace.last_event = now
+            run.ended = now
+            trace.last_event = max(trace.last_event, now)
             run.status = "interrupted" if status == "ok" and run.interrupted else status
             run.state = None
             trace.open.pop(run.id, None)
             self._drop(run)
             self._pass_up(run, failure)
+            self._remember_ended(run)
             if trace.root.ended is not None:
                 self._root_has_ended(trace, just_now=run is trace.root)
 
@@ -221,10 +249,15 @@ class Recorder:
             run.trace.open[run.id] = self._runs[run.id] = run
             return run
 
+    def replace(self, old: Run, new: Run) -> None:
+        """Let ``new``, which lies below ``old``, stand in its place as a step; ``old`` is folded away."""
+        with self._lock:
+            if old.kept and not new.kept and not old.trace.sealed:
+                old.trace.replace(old, new)
+
     def touch(self, run: Run) -> None:
         """Record that a run is alive: a token came."""
         run.trace.last_event = self.clock()
-        run.trace.orphaned = None
 
     # -- where a run belongs ---------------------------------------------------------------------------------------
 
@@ -234,11 +267,14 @@ class Recorder:
             return True
         return known.twins is not None and _token.get() in known.twins
 
-    def _parent(self, parent_id: Hashable) -> Run | None:
+    def _parent(self, parent_id: Hashable, *, follow: bool) -> Run | None:
         parent = self._runs.get(parent_id) if parent_id is not None else None
         if parent is not None:
             if parent.twins is not None:
                 parent = parent.twins.get(_token.get(), parent)
+            return parent
+        parent = self._ended.get(parent_id)
+        if parent is not None and (follow or parent.parent is not None):
             return parent
         return self.surrounding()
 
@@ -254,13 +290,30 @@ class Recorder:
                 found = run
         return found
 
+    def deeper(self, parent_id: Hashable, inner_id: Hashable) -> Hashable:
+        """Choose between the parent that a framework names and the run that surrounds the caller.
+
+        The second, where it lies below the first; and where there is no first and the second has ended, so that it is
+        known for what it is.
+        """
+        if inner_id is None or inner_id == parent_id:
+            return parent_id
+        if parent_id is None:
+            return None if inner_id in self._runs else inner_id
+        run = self._runs.get(inner_id)
+        while run is not None:
+            if run.id == parent_id:
+                return inner_id
+            run = run.parent
+        return parent_id
+
     def _child(self, run_id: Hashable, parent: Run, action: str, name: str, kept: bool) -> Run | None:  # noqa: FBT001
         trace = parent.trace
         if trace.sealed or (suppressed.get() and not trace.silent):
             return None
         run = Run(run_id, trace, parent, action, name)
         run.private = parent.private
-        if kept:
+        if kept or trace.options.full:
             trace.keep(run)
         else:
             run.kept = False
@@ -281,8 +334,7 @@ class Recorder:
     def open_trace(self, trace: Trace) -> None:
         """Take a trace into the open ones; the oldest goes where there are too many."""
         with self._lock:
-            self._tokens += 1
-            trace.token = self._tokens
+            trace.token = next(_tokens)
             _token.set(trace.token)
             self._traces[trace.id] = trace
             if len(self._traces) > self._cap:
@@ -302,6 +354,8 @@ class Recorder:
         if task is None:
             return
         watched = self._tasks.get(task)
+        if watched is None and getattr(task.get_coro(), "__name__", "").startswith("on_"):
+            return  # LangChain gathers start events in tasks of their own, which say nothing of the run
         if watched is None:
             watched = self._tasks[task] = set()
             task.add_done_callback(_TaskIsDone(self))
@@ -309,16 +363,15 @@ class Recorder:
         run.watched = watched
 
     def task_done(self, task: "asyncio.Task[Any]") -> None:
-        """End what the task left open: cancelled, or a stream that may have been handed to another task."""
+        """End what the task left open: cancelled; a stream may have been handed on, so it has the idle limit."""
         with self._lock:
             left = sorted(self._tasks.pop(task, ()), key=lambda run: run.parent is None)
             cancelled = task.cancelled() or task.cancelling() > 0
             for run in left:
-                if cancelled or (run.parent is not None and not run.streaming):
+                if cancelled or (run.action in AWAITED and not run.streaming):
                     self.finish(run, "cancelled")
                 elif run.parent is None:
-                    run.trace.orphaned = "abandoned" if run.streaming or run.action not in AWAITED else "cancelled"
-                    self._plan(run.trace)
+                    run.streaming = True
 
     def _cancel_left_in_task(self, root: Run) -> None:
         """End calls that ran in the root's own task: it has gone on past them, so a timeout cancelled them."""
@@ -345,6 +398,14 @@ class Recorder:
         else:
             self._runs.pop(run.id, None)
 
+    def _remember_ended(self, run: Run) -> None:
+        """Keep an ended run findable while its trace is open."""
+        ended = run.trace.ended
+        ended.append(run.id)
+        self._ended[run.id] = run
+        if len(ended) > ENDED_KEPT:
+            self._ended.pop(ended.popleft(), None)
+
     def _pass_up(self, run: Run, failure: Failure | None) -> None:
         """Pass an interruption and an exception on to the run around: one exception is one failure, at its origin."""
         parent = run.parent
@@ -353,7 +414,8 @@ class Recorder:
         if failure is None:
             return
         below = run.below or ()
-        known = next((other for other in reversed(below) if other.key == failure.key), None)
+        told = failure if failure.run is not None else None  # by the adapter, which saw it further down
+        known = told or next((other for other in reversed(below) if other.key == failure.key), None)
         if known is None:
             self._new_failure(run, failure, below)
         reached = known or failure
@@ -398,7 +460,7 @@ class Recorder:
     def _in_grace(self, trace: Trace) -> bool:
         root = trace.root
         if root.ended is None:
-            return trace.orphaned is not None
+            return False
         if root.status in {"cancelled", "abandoned"}:
             return True
         return not any(run.action in AWAITED or run.streaming for run in trace.open.values())
@@ -410,7 +472,7 @@ class Recorder:
             for trace in list(self._traces.values()):
                 due = self._due(trace)
                 if due <= now:
-                    self._seal(trace, trace.orphaned or ("abandoned" if trace.root.streaming else "incomplete"))
+                    self._seal(trace, "abandoned" if trace.root.streaming else "incomplete")
                 elif nearest is None or due < nearest:
                     nearest = due
             self._planned = nearest
@@ -418,6 +480,8 @@ class Recorder:
 
     def settle(self, deadline: float) -> bool:
         """Wait until no trace is in its grace, or until the deadline (of ``clock``)."""
+        for settle in self.settlers:
+            settle(deadline)
         with self._lock:
             while waiting := [trace for trace in self._traces.values() if self._in_grace(trace)]:
                 now = self.clock()
@@ -434,7 +498,7 @@ class Recorder:
         """End every open trace as it is."""
         with self._lock:
             for trace in list(self._traces.values()):
-                self._seal(trace, trace.orphaned or "incomplete")
+                self._seal(trace, "incomplete")
 
     def seal(self, trace: Trace, status: str) -> None:
         """End one trace now, with this status where its root has not ended."""
@@ -457,12 +521,17 @@ class Recorder:
             self._drop(run)
             self._remember_late(run.id)
         trace.open = {}
+        for run_id in trace.ended:
+            ended = self._ended.pop(run_id, None)
+            if ended is not None and ended.status in {"error", "cancelled", "abandoned"}:
+                self._remember_late(run_id, counted=False)
+        trace.ended.clear()
         if trace.worth and not trace.silent:
             self._sink(trace)
         self._sealed.notify_all()
 
-    def _remember_late(self, run_id: Hashable) -> None:
-        self._late[run_id] = None
+    def _remember_late(self, run_id: Hashable, *, counted: bool = True) -> None:
+        self._late[run_id] = counted
         if len(self._late) > REMEMBERED:
             self._late.popitem(last=False)
 
@@ -489,6 +558,11 @@ class Recorder:
         """Give the trace that was interrupted on this thread, once."""
         with self._lock:
             return self._interrupted.pop(thread_id, None)
+
+    def traces(self) -> list[Trace]:
+        """Give the open traces."""
+        with self._lock:
+            return list(self._traces.values())
 
     @property
     def open_runs(self) -> int:

@@ -68,9 +68,10 @@ class Options:
 
 
 class ModelCall:
-    """One call of a model. Tokens are None where unknown."""
+    """One call of a model. Tokens are None where unknown; ``as_given``: by the user, nothing is filled in."""
 
     __slots__ = (
+        "as_given",
         "cached",
         "completion_tokens",
         "details",
@@ -106,12 +107,13 @@ class ModelCall:
         self.details: dict[str, int] | None = None
         self.cached = False
         self.partial = False
+        self.as_given = False
 
 
 class ToolUse:
-    """One call of a tool. ``input`` and ``output`` are the step's own where they are None."""
+    """One call of a tool. Its texts and duration are the step's own, except ``as_given`` by the user."""
 
-    __slots__ = ("call_id", "duration_ms", "http_status", "input", "name", "output")
+    __slots__ = ("as_given", "call_id", "duration_ms", "http_status", "input", "name", "output")
 
     def __init__(self, name: str, call_id: str | None = None) -> None:
         self.name = name
@@ -120,6 +122,7 @@ class ToolUse:
         self.output: str | None = None
         self.duration_ms: int | None = None
         self.http_status: int | None = None
+        self.as_given = False
 
 
 class Failure:
@@ -286,6 +289,7 @@ class Trace:
     __slots__ = (
         "bare",
         "count",
+        "ended",
         "expected_outcome",
         "failures",
         "folded",
@@ -298,7 +302,6 @@ class Trace:
         "name",
         "open",
         "options",
-        "orphaned",
         "root",
         "sealed",
         "silent",
@@ -330,6 +333,8 @@ class Trace:
         self.folded: Folded | None = None
         self.count = 0
         self.open: dict[Hashable, Run] = {}
+        self.ended: deque[Hashable] = deque()
+        """The ids of ended runs that may still get children."""
         self.failures: list[Failure] = []
         self.left_open = 0
         self.bare = False
@@ -338,8 +343,6 @@ class Trace:
         self.silent = False
         self.worth = True
         """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
-        self.orphaned: str | None = None
-        """The status to end with, where the task that the root belonged to is gone."""
         self.token = 0
 
     @property
@@ -360,3 +363,18 @@ class Trace:
             if self.folded is None:
                 self.folded = Folded()
             self.folded.add(self.tail.popleft())
+
+    def replace(self, old: Run, new: Run) -> None:
+        """Put ``new`` in the place of ``old``, an open step above it, and fold ``old`` away."""
+        above = old.parent.anchor if old.parent is not None else None
+        between: Run | None = new.parent
+        while between is not None and between is not old:
+            between.anchor = above if between.anchor is old else between.anchor
+            between = between.parent
+        if old.number <= len(self.head):
+            self.head[old.number - 1] = new
+        else:
+            self.tail[self.tail.index(old)] = new
+        new.number, old.number = old.number, 0
+        new.kept, old.kept = True, False
+        new.anchor, old.anchor = new, above

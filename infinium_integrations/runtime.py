@@ -37,7 +37,9 @@ class _Runtime:
     """A recorder and where its traces go."""
 
     def __init__(self) -> None:
-        from infinium_integrations.delivery import Delivery  # noqa: PLC0415  (loaded with the first handler)
+        # With the first handler, not on a thread of ours: a fork during an import would leave its lock held.
+        from infinium_integrations import assembly, redaction  # noqa: F401, PLC0415
+        from infinium_integrations.delivery import Delivery  # noqa: PLC0415
 
         given = settings.current()
         self.delivery = Delivery(assemble=_draft, sweep=self._sweep, seal=self._seal)
@@ -59,6 +61,7 @@ class _Runtime:
 _lock = threading.RLock()
 _runtime: Any = None
 _resolvers: list[Callable[[], Any]] = []
+_settlers: list[Callable[[float], None]] = []
 
 
 def current() -> Any:
@@ -72,7 +75,7 @@ def current() -> Any:
         with _lock:
             if _runtime is None:
                 made = _Runtime()
-                made.recorder.resolvers.extend(_resolvers)
+                _equip(made.recorder)
                 _runtime = made
     return _runtime
 
@@ -98,13 +101,28 @@ def add_resolver(resolve: Callable[[], Any]) -> None:
             _runtime.recorder.resolvers.append(resolve)
 
 
+def add_settler(settle: Callable[[float], None]) -> None:
+    """Let a framework end what has ended without an event, before ``flush()`` waits; given the deadline."""
+    with _lock:
+        if settle in _settlers:
+            return
+        _settlers.append(settle)
+        if _runtime is not None:
+            _runtime.recorder.settlers.append(settle)
+
+
+def _equip(recorder: Recorder) -> None:
+    recorder.resolvers.extend(_resolvers)
+    recorder.settlers.extend(_settlers)
+
+
 def install(runtime: Any) -> Any:
     """Put another runtime in place and give the one that was (for tests; None has it made anew)."""
     global _runtime
     with _lock:
         before, _runtime = _runtime, runtime
         if runtime is not None:
-            runtime.recorder.resolvers.extend(_resolvers)
+            _equip(runtime.recorder)
     return before
 
 
@@ -112,6 +130,7 @@ def _draft(trace: Trace) -> "Draft":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
     from infinium_integrations.assembly import assemble  # noqa: PLC0415
     from infinium_integrations.delivery import Draft  # noqa: PLC0415
+    from infinium_integrations.payload import Limits  # noqa: PLC0415
     from infinium_integrations.redaction import Redactor, process_secrets  # noqa: PLC0415
 
     draft = Draft(
@@ -119,6 +138,7 @@ def _draft(trace: Trace) -> "Draft":
         wire=assemble(trace),
         redactor=Redactor(secrets=process_secrets(), user=trace.options.redact),
         client=trace.options.client,
+        limits=Limits(preview=trace.options.preview_chars),
     )
     _release(trace)
     return draft
@@ -200,11 +220,12 @@ def stats() -> dict[str, int]:
 
 
 def traces(**query: Any) -> "list[TaskData]":
-    """Read finished traces back from the store, newest first.
+    """Read finished traces back from the store, the run that ended last first.
 
     Args:
-        **query: ``limit`` (100), ``status`` (of the run or of the delivery), ``name``, ``since`` (a datetime), and
-            ``session``, ``tag``, ``text``, ``offset``.
+        **query: ``limit`` (100), ``offset``, ``status`` (of the run or of the delivery), ``name`` (a part of it, upper
+            and lower case alike), ``since`` and ``until`` (exclusive; a datetime, an ISO 8601 string, or a timedelta
+            before now), ``trace_id`` (or its beginning), ``session``, ``tag``, and ``text`` (anywhere in it).
 
     Returns:
         A list of ``TaskData``, each with its ``delivery`` state; it shows itself as a table in a notebook.

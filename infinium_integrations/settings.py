@@ -101,7 +101,10 @@ def check_base_url(url: str, *, allow_http: bool) -> None:
         msg = "must have no credentials, query or fragment in it"
         raise ValueError(msg)
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
-        msg = "is http:// to another machine, which would send the secret in clear: use https://, or set INFINIUM_ALLOW_HTTP=true"
+        msg = (
+            "is http:// to another machine, which would send the secret in clear: "
+            "use https://, or set INFINIUM_ALLOW_HTTP=true"
+        )
         raise ValueError(msg)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from infinium_integrations import faults, runtime
 from infinium_integrations.assembly import assemble
 from infinium_integrations.models import TaskData
-from infinium_integrations.payload import finalise
+from infinium_integrations.payload import Limits, finalise
 from infinium_integrations.recorder import Recorder
 from infinium_integrations.redaction import Redactor, process_secrets
 from infinium_integrations.runs import Trace
@@ -64,8 +64,9 @@ class _Captured:
         self.recorder = traces.recorder = Recorder(self._take, **clocks, **deadlines)  # type: ignore[arg-type]
 
     def _take(self, trace: Trace) -> None:
+        limits = Limits(preview=trace.options.preview_chars)
         redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
-        self.traces.append(TaskData.model_validate(finalise(assemble(trace), redactor, cut=True)))
+        self.traces.append(TaskData.model_validate(finalise(assemble(trace), redactor, cut=True, limits=limits)))
         self.delivery.recorded += 1
 
 
@@ -79,15 +80,16 @@ def captured_traces(
     """Catch every trace that ends inside the block; faults of this library raise.
 
     Args:
-        clock: Monotonic seconds, in place of the real clock. ``wall``: seconds since the epoch.
+        clock: Monotonic seconds, in place of the real clock.
+        wall: Seconds since the epoch, in place of the real ones.
         **deadlines: ``grace``, ``idle`` (seconds) and ``cap`` (open traces) of the recorder.
     """
     clocks = {name: given for name, given in (("clock", clock), ("wall", wall)) if given is not None}
     traces = CapturedTraces()
     before = runtime.install(_Captured(traces, clocks, deadlines))
-    faults.raising(True)
+    faults.raising(on=True)
     try:
         yield traces
     finally:
-        faults.raising(False)
+        faults.raising(on=False)
         runtime.install(before)

@@ -77,6 +77,9 @@ class trace:  # noqa: N801  (used as a function is)
 
     def __call__(self, function: F) -> F:
         """Decorate a function: each call is one trace."""
+        if isinstance(function, classmethod | staticmethod):
+            msg = "put @trace(...) below @classmethod or @staticmethod, next to the function itself"
+            raise TypeError(msg)
         if inspect.isasyncgenfunction(function):
             wrapper = self._around_async_generator(function)
         elif inspect.isgeneratorfunction(function):

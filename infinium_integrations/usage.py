@@ -8,7 +8,7 @@ from typing import Any
 
 from infinium_integrations.runs import ModelCall
 
-__all__ = ["apply", "read"]
+__all__ = ["apply", "larger", "read"]
 
 _PROMPT = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "inputTokenCount")
 _COMPLETION = (
@@ -68,6 +68,25 @@ def read(raw: object) -> Usage | None:
     return Usage(prompt, completion, total, details)
 
 
+def larger(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Combine what two events of one call reported: of each count the larger holds; None where neither did."""
+    if one is None or other is None:
+        return one or other
+    details = {
+        name: max(one.details.get(name, 0), other.details.get(name, 0)) for name in {**one.details, **other.details}
+    }
+    return Usage(
+        _max(one.prompt, other.prompt),
+        _max(one.completion, other.completion),
+        _max(one.total, other.total),
+        details,
+    )
+
+
+def _max(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
 def apply(call: ModelCall, usage: Usage | None, *, partial: bool = False) -> None:
     """Set what was read on a call; nothing where nothing was."""
     if usage is None:
@@ -84,11 +103,13 @@ def _facts(raw: object) -> Mapping[str, Any]:
         return raw
     if raw is None or isinstance(raw, str | int | float | list | tuple):
         return {}
-    facts = getattr(raw, "__dict__", None)
-    if not isinstance(facts, dict):
-        return {}
+    facts = getattr(raw, "__dict__", None) or {}
     extra = getattr(raw, "__pydantic_extra__", None)
-    return {**facts, **extra} if isinstance(extra, dict) else facts
+    if isinstance(extra, dict):
+        return {**facts, **extra}
+    if any(name in facts for name in (*_PROMPT, *_COMPLETION, *_TOTAL)):
+        return facts
+    return {name: getattr(raw, name, None) for name in (*_PROMPT, *_COMPLETION, *_TOTAL, *_READ, *_REASONING)}
 
 
 def _count(value: object) -> int | None:
@@ -113,12 +134,17 @@ def _details(sources: list[Mapping[str, Any]]) -> dict[str, int]:
             if value is not None:
                 details[key] = value
                 break
-    ephemeral = sum(
-        _count(value) or 0
-        for facts in sources
-        for name, value in facts.items()
-        if isinstance(name, str) and name.startswith("ephemeral_") and name.endswith("_input_tokens")
-    )
-    if ephemeral and not details.get("cache_creation"):
-        details["cache_creation"] = ephemeral
+    _add_ephemeral(details, sources)
     return details
+
+
+def _add_ephemeral(details: dict[str, int], sources: list[Mapping[str, Any]]) -> None:
+    """Add Anthropic's writes to its cache, told by how long they are kept; those for an hour cost more."""
+    for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"):
+        for facts in sources:
+            details[name] = max(details.get(name, 0), _count(facts.get(name)) or 0)
+    short, long = details.pop("ephemeral_5m_input_tokens"), details.pop("ephemeral_1h_input_tokens")
+    if short + long and not details.get("cache_creation"):
+        details["cache_creation"] = short + long
+    if long:
+        details["cache_creation_1h"] = long

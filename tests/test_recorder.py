@@ -333,20 +333,59 @@ def test_a_cancelled_task_ends_its_root():
     bench.assert_no_state()
 
 
-def test_a_task_that_ends_with_its_root_open_leaves_it_abandoned_after_the_grace():
-    bench = Bench(grace=2.0)
-
+def open_in_a_task_that_ends(bench, **facts):
     async def main():
         async def call():
-            bench.start("stream", None, "llm_inference", bare=True).streaming = True
+            run = bench.start("root", None, facts["action"], bare=True)
+            run.streaming = facts["streaming"]
 
         await asyncio.create_task(call())
         await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+def test_a_stream_whose_task_has_ended_may_be_read_on_elsewhere_and_is_abandoned_at_the_idle_limit(bench):
+    open_in_a_task_that_ends(bench, action="llm_inference", streaming=True)
+    bench.pass_time(3599)
     assert bench.sealed == []
-    bench.pass_time(2.1)
+    bench.pass_time(2)
     assert [trace.status for trace in bench.sealed] == ["abandoned"]
+
+
+def test_a_call_that_its_task_went_on_past_is_cancelled_when_the_task_ends(bench):
+    open_in_a_task_that_ends(bench, action="tool_use", streaming=False)
+    assert [trace.status for trace in bench.sealed] == ["cancelled"]
+
+
+def test_a_child_whose_task_was_cancelled_is_cancelled_and_not_waited_for(bench):
+    async def main():
+        async def child():
+            bench.start("model", "root", "llm_inference")
+            await asyncio.Event().wait()
+
+        bench.start("root")
+        task = asyncio.create_task(child())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(0)
+        bench.finish("root")
+
+    asyncio.run(main())
+    (trace,) = bench.sealed
+    assert [step["metadata"]["status"] for step in wire(trace)["steps"]] == ["cancelled"]
+    assert trace.status == "ok"
+
+
+def test_a_child_in_the_task_of_its_root_that_a_timeout_cancelled_does_not_delay_the_trace(bench):
+    async def main():
+        bench.start("root")
+        bench.start("model", "root", "llm_inference")
+        bench.finish("root")
+
+    asyncio.run(main())
+    assert [step["metadata"]["status"] for step in wire(bench.sealed[0])["steps"]] == ["cancelled"]
 
 
 def test_a_long_lived_task_keeps_no_trace_of_runs_that_have_ended():

@@ -1,0 +1,66 @@
+"""Every test, and every block of the README, begins as in a process in which nothing has happened yet."""
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from infinium_integrations import faults, runtime, settings
+from infinium_integrations.delivery import writer
+
+ACCOUNT = {"AGENT_ID": "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "AGENT_SECRET": "an-agents-secret-0123456789"}
+
+
+def pytest_configure(config):
+    """Notebooks run in processes of their own, beyond the reach of fixtures."""
+    for name in [name for name in os.environ if name.startswith("INFINIUM_")]:
+        del os.environ[name]
+    store = tempfile.TemporaryDirectory(prefix="infinium-tests-", ignore_cleanup_errors=True)
+    os.environ["INFINIUM_STORE"] = store.name
+    config.add_cleanup(store.cleanup)
+
+
+def pytest_collection_modifyitems(items):
+    """Playwright keeps an event loop in the main thread until the end, beside which no other runs: it comes last."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch, tmp_path_factory):
+    """No account, no settings, a store of the test's own, and no thread of ours left at its end."""
+    for name in [name for name in os.environ if name.startswith("INFINIUM_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("data", numbered=True)
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    monkeypatch.setenv("INFINIUM_STORE", str(home / "store"))
+    monkeypatch.setattr(faults, "_said", set())
+    monkeypatch.setattr(writer, "_said_where", threading.Event())
+    settings.reset()
+    before = runtime.install(None)
+    yield
+    made = runtime.install(before)
+    if made is not None and made is not before:
+        made.recorder.seal_all()
+        made.delivery.shutdown(1.0)
+    faults.raising(on=False)
+    settings.reset()
+
+
+@pytest.fixture
+def platform(monkeypatch):
+    """A platform on this machine, and an account there."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "tests"))
+    from faultserver import FaultServer
+
+    with FaultServer() as server:
+        for name, value in {**ACCOUNT, "BASE_URL": server.url}.items():
+            monkeypatch.setenv(f"INFINIUM_{name}", value)
+        settings.reset()
+        yield server
+
+
+pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["platform"]).pytest()

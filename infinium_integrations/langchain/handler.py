@@ -1,0 +1,315 @@
+"""The LangChain and LangGraph callback handler: one short function per event, all state in the Recorder."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from langchain_core.outputs import LLMResult
+
+from infinium_integrations import runtime
+from infinium_integrations.faults import guarded
+from infinium_integrations.langchain import graphs, models, roots
+from infinium_integrations.langchain.messages import documents_facts, documents_text, messages_text, show
+from infinium_integrations.langchain.recording import RecordingHandler, name_of
+from infinium_integrations.preview import plain, preview
+from infinium_integrations.runs import Failure, ToolUse
+
+__all__ = ["InfiniumCallbackHandler"]
+
+
+class InfiniumCallbackHandler(RecordingHandler):
+    """Records every top-level LangChain or LangGraph run that it sees as one trace, and sends it when it has ended.
+
+    Pass it as ``config={"callbacks": [InfiniumCallbackHandler()]}``. One handler may serve any number of concurrent
+    runs, threads and tasks. It never raises into the run, blocks it or changes what it gives.
+
+    Args:
+        **options: ``name``, ``description``, ``expected_outcome``, ``sections``, ``tags``, ``metadata``,
+            ``capture_content`` (True), ``detail`` (``"default"`` or ``"full"``), ``redact`` (a function of a text),
+            ``client`` (anything with ``send_task_data``), ``preview_chars`` (500).
+
+    Raises:
+        ConfigurationError: An option or a setting cannot work; the text names it.
+        ValidationError: A rubric or section that the platform would refuse.
+    """
+
+    # -- chains and graphs -----------------------------------------------------------------------------------------
+
+    @guarded
+    def on_chain_start(
+        self,
+        serialized: Any,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a chain, a graph or one of its nodes started."""
+        name = kwargs.get("name") or name_of(serialized) or "chain"
+        kind = graphs.kind(name, tags or (), metadata or {}, kwargs)
+        run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, kept=kind.kept)
+        if run is None:
+            return
+        if metadata or tags:
+            graphs.describe(run, kind, tags or (), metadata or {})
+        if self._wants(run):
+            run.input = show(inputs, self._input_limit(run))
+        roots.started(run, inputs)
+
+    @guarded
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record that a chain, a graph or one of its nodes ended."""
+        run = runtime.recorder().get(run_id)
+        if run is None:
+            return
+        status = "ok"
+        try:
+            if "inputs" in kwargs:
+                self._late_input(run, kwargs["inputs"])
+                status = roots.status_of_stream(run)
+            if self._wants(run) and not (outputs is None and "inputs" in kwargs):
+                run.output = show(outputs, self._output_limit(run))
+            graphs.unknown_tools(run, outputs)
+        finally:
+            runtime.recorder().finish(run, status)
+
+    @guarded
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record that a chain, a graph or one of its nodes ended with an exception."""
+        run = runtime.recorder().get(run_id)
+        if run is None:
+            return
+        try:
+            if "inputs" in kwargs:
+                self._late_input(run, kwargs["inputs"])
+        finally:
+            self._failed(run, error)
+
+    # -- models ----------------------------------------------------------------------------------------------------
+
+    @guarded
+    def on_chat_model_start(
+        self,
+        serialized: Any,
+        messages: list[list[Any]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a chat model was called."""
+        name = kwargs.get("name") or name_of(serialized) or "chat model"
+        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, bare=True)
+        if run is None:
+            return
+        given = messages[0] if messages else []
+        run.llm = models.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
+        run.state = models.Stream()
+        run.put(messages=len(given))
+        models.tools_offered(run, kwargs.get("invocation_params") or {})
+        graphs.describe(run, None, tags or (), metadata or {})
+        if self._wants(run):
+            run.input = messages_text(given, self._input_limit(run))
+
+    @guarded
+    def on_llm_start(
+        self,
+        serialized: Any,
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a text model was called."""
+        name = kwargs.get("name") or name_of(serialized) or "model"
+        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, bare=True)
+        if run is None:
+            return
+        run.llm = models.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
+        run.state = models.Stream()
+        graphs.describe(run, None, tags or (), metadata or {})
+        if self._wants(run):
+            run.input = preview(prompts[0] if len(prompts) == 1 else prompts, self._input_limit(run))
+
+    @guarded
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
+        """Record the time of the first token, and the beginning of the text in case that the stream breaks off."""
+        recorder = runtime.recorder()
+        run = recorder.get(run_id)
+        if run is not None and run.state is not None and not run.repeated():
+            recorder.touch(run)
+            run.streaming = True
+            run.state.token(run, token, chunk, recorder.clock)
+
+    @guarded
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record the time of the first token of a v3 stream, which has no ``on_llm_new_token``."""
+        recorder = runtime.recorder()
+        run = recorder.get(run_id)
+        if run is not None and run.state is not None and not run.repeated():
+            recorder.touch(run)
+            run.streaming = True
+            run.state.event(run, event, recorder.clock)
+
+    @guarded
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record a model's answer and what it billed."""
+        run = runtime.recorder().get(run_id)
+        if run is None:
+            return
+        try:
+            models.answered(run, response)
+            if self._wants(run):
+                run.output = models.answer_text(response, self._output_limit(run))
+        finally:
+            runtime.recorder().finish(run, "ok")
+
+    @guarded
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record that a call of a model failed or was broken off, and what it billed all the same."""
+        run = runtime.recorder().get(run_id)
+        if run is None:
+            return
+        try:
+            models.broke_off(run, kwargs.get("response"))
+            if self._wants(run) and run.state is not None:
+                run.output = run.state.text() or None
+        finally:
+            self._failed(run, error)
+
+    # -- tools and retrievers --------------------------------------------------------------------------------------
+
+    @guarded
+    def on_tool_start(
+        self,
+        serialized: Any,
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a tool was called."""
+        tool = name_of(serialized) or "tool"
+        name = kwargs.get("name") or tool
+        run = self._start(run_id, parent_run_id, "tool_use", name, tags, metadata, bare=True)
+        if run is None:
+            return
+        run.tool = ToolUse(tool, kwargs.get("tool_call_id"))
+        graphs.describe(run, None, tags or (), metadata or {})
+        graphs.called(run)
+        if self._wants(run):
+            run.input = preview(inputs if inputs is not None else input_str, self._input_limit(run))
+
+    @guarded
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record what a tool gave; an error that it handled itself is an error of the step."""
+        run = runtime.recorder().get(run_id)
+        if run is None:
+            return
+        failure = None
+        try:
+            if run.tool is not None and run.tool.call_id is None:
+                run.tool.call_id = getattr(output, "tool_call_id", None)
+                graphs.called(run)
+            if self._wants(run):
+                run.output = show(output, self._output_limit(run))
+            if getattr(output, "status", None) == "error":
+                failure = Failure("ToolError", show(output, self.options.preview_chars))
+        finally:
+            runtime.recorder().finish(run, "error" if failure else "ok", failure)
+
+    @guarded
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record that a tool raised."""
+        run = runtime.recorder().get(run_id)
+        if run is not None:
+            self._failed(run, error)
+
+    @guarded
+    def on_retriever_start(
+        self,
+        serialized: Any,
+        query: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a retriever was asked."""
+        name = kwargs.get("name") or name_of(serialized) or "retriever"
+        run = self._start(run_id, parent_run_id, "retrieval", name, tags, metadata, bare=True)
+        if run is None:
+            return
+        graphs.describe(run, None, tags or (), metadata or {})
+        if self._wants(run):
+            run.input = preview(query, self._input_limit(run))
+
+    @guarded
+    def on_retriever_end(self, documents: Sequence[Any], *, run_id: UUID, **kwargs: Any) -> None:
+        """Record which documents were found."""
+        run = runtime.recorder().get(run_id)
+        if run is None:
+            return
+        try:
+            run.put(document_count=len(documents))
+            if self._wants(run):
+                run.put(documents=documents_facts(documents))
+                run.output = documents_text(documents, self._output_limit(run))
+        finally:
+            runtime.recorder().finish(run, "ok")
+
+    @guarded
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record that a retriever raised."""
+        run = runtime.recorder().get(run_id)
+        if run is not None:
+            self._failed(run, error)
+
+    # -- notes -----------------------------------------------------------------------------------------------------
+
+    @guarded
+    def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Note that a call is tried again."""
+        run = runtime.recorder().get(run_id)
+        if run is None or run.repeated():
+            return
+        outcome = getattr(retry_state, "outcome", None)
+        error = outcome.exception() if outcome is not None and outcome.failed else None
+        attempt = getattr(retry_state, "attempt_number", None)
+        runtime.recorder().note(run, "retry", attempt=attempt, error_type=type(error).__name__ if error else None)
+
+    @guarded
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Note an event that the user dispatched."""
+        run = runtime.recorder().get(run_id)
+        if run is not None and not run.repeated():
+            facts = {"data": plain(data)} if self._wants(run) else {}
+            runtime.recorder().note(run, preview(name, 200), **facts)
+
+    @guarded
+    def on_interrupt(self, event: Any) -> None:
+        """Note that a graph stopped for a human; at a breakpoint nothing else says so."""
+        run = runtime.recorder().get(event.run_id)
+        if run is None or run.repeated():
+            return
+        run.interrupted = True
+        if not event.interrupts:
+            runtime.recorder().note(run, str(event.status))
+
+    @guarded
+    def on_resume(self, event: Any) -> None:
+        """LangGraph says that a graph goes on; the root's input has said so before."""
