@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from infinium_integrations.telling import HIDDEN, secret_key, words
@@ -200,9 +201,21 @@ def _is_bare_secret(text: str, pair: _Pair, value: str) -> bool:
         return text.startswith("</", pair.end)
     if _CODE.match(value) or (value.isdigit() and _is_count(pair.name, value)):
         return False
-    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or value.isalpha()):
+    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or _is_word(value)):
         return False
     return pair.sep == "=" or _looks_secret(text, pair, value)
+
+
+def _is_word(value: str) -> bool:
+    """Tell a word of prose: letters, and what ends a sentence."""
+    core = value.rstrip(_STOPS)
+    return core.isalpha() and not _is_mixed(core)
+
+
+def _is_mixed(value: str) -> bool:
+    """Tell letters that change between small and capital as no word's do."""
+    core = value.rstrip(_STOPS)
+    return len(core) >= _LONG_NUMBER and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
 
 
 def _is_count(name: str, digits: str) -> bool:
@@ -215,7 +228,7 @@ def _looks_secret(text: str, pair: _Pair, value: str) -> bool:
     if all(letter.isalpha() or letter in "._" for letter in value.rstrip(_STOPS)):
         return any(word in pair.name for word in ("pass", "pwd", "secret")) and _is_alone(text, pair, value)
     if pair.sep == "is" and not any(letter.isdigit() for letter in value):
-        return False
+        return _is_mixed(value)
     if ("token" in pair.name or "key" in pair.name) and not value.isdigit() and not any(map(str.isalpha, value)):
         return False
     return len(value) >= _LEAST or _is_alone(text, pair, value)

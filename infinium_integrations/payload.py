@@ -77,9 +77,9 @@ _OUR_KEYS = words(
     trace_id session_id user_id thread_id resumed_from left_open
     """
 )
+_MODEL_KEYS = frozenset({"model_requested"})
 _OUR_IDS = frozenset({"run_id", "trace_id", "resumed_from"})
 _ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
-_MODEL_KEYS = frozenset({"model_requested"})
 _DIRECT = {"limit": 4_000_000, "room": 4_000_000, "items": 1_000_000, "depth": 50}
 _HUGE_BITS = 1_023
 

@@ -73,7 +73,7 @@ class Redactor:
             return text
         try:
             clean = self._user(text)
-        except Exception:  # noqa: BLE001  (the user's rule: what it could not check must not leave)
+        except (Exception, SystemExit):  # noqa: BLE001  (the user's rule: what it could not check must not leave)
             return ""
         return clean if isinstance(clean, str) else ""
 
@@ -87,9 +87,12 @@ class Redactor:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text to at most ``limit`` characters, the mark included."""
+    """Cut a text to at most ``limit`` characters, the mark included, and never inside a ``[REDACTED]``."""
     if len(text) <= limit:
         return text
+    at = text.rfind(HIDDEN[0], max(0, limit - len(HIDDEN)), max(0, limit - 1))
+    if at >= 0 and text.startswith(HIDDEN, at):
+        return text[:at] + _CUT
     return text[: limit - 1] + _CUT if limit > 0 else ""
 
 

@@ -23,6 +23,8 @@ _FREE_RULES = {
     **dict.fromkeys(("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-ant-", "sk-or-v1-", "sk-lf-"), f"{_WORD}{{10,}}+"),
     **dict.fromkeys(("sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"), "[A-Za-z0-9]{10,}+"),
     "AIza": f"{_WORD}{{30,}}+",
+    "nvapi-": f"{_WORD}{{20,}}+",
+    **dict.fromkeys(("sq0atp-", "sq0csp-", "sq0idp-"), f"{_WORD}{{16,}}+"),
     "GOCSPX-": f"{_WORD}{{16,}}+",
     "ya29.": f"{_WORD}{{16,}}+",
     "xox": "(?:[abeoprs]|e\\.xox[bp])-[A-Za-z0-9-]{10,}+",
@@ -90,6 +92,7 @@ def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     yield from _vendors(text)
     yield from _private_keys(text, open_end=open_end)
     yield from _urls(text)
+    yield from _logins(text)
     yield from _schemes(text, low)
     yield from pairs(text, low, open_end=open_end)
     if open_end:
@@ -149,6 +152,29 @@ def _urls(text: str) -> Iterator[Span]:
         if at and colon and password and _USER.fullmatch(user) and not _PLACEHOLDER.fullmatch(password):
             start = found.start(1) + len(user) + 1
             yield start, start + len(password)
+        elif at and not colon and _is_token(user):
+            yield found.start(1), found.start(1) + len(user)
+
+
+def _is_token(user: str) -> bool:
+    """Tell a token that stands where a user's name would: ``https://TOKEN@github.com``."""
+    return len(user) >= _LONG_WORD and any(map(str.isdigit, user)) and any(map(str.isalpha, user))
+
+
+_TELEGRAM = re.compile(r"(?<![0-9:])[0-9]{8,12}:AA[A-Za-z0-9_-]{30,}+", re.ASCII)
+_TELEGRAM_BEGUN = re.compile(r"(?<![0-9:])[0-9]{8,12}(?::[A-Za-z0-9_-]*+)?\Z", re.ASCII)
+_LONGEST_BOT = 60
+_LOGIN = re.compile(r"""(?:[ \t]-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{4,}+)""")
+
+
+def _logins(text: str) -> Iterator[Span]:
+    """Find a Telegram bot's token, and ``curl -u user:password``."""
+    if ":AA" in text:
+        yield from (found.span() for found in _TELEGRAM.finditer(text))
+    if " -u" in text or "--user" in text:
+        for found in _LOGIN.finditer(text):
+            if not found[1].isdigit() and not _PLACEHOLDER.fullmatch(found[1]):
+                yield found.span(1)
 
 
 _BEARER = re.compile(r"bearer(?:[ \t]|%20|\+)++([a-z0-9._~+/=-]{8,}+)")
@@ -213,3 +239,7 @@ def _unfinished_url(text: str) -> Iterator[Span]:
     found = _AUTHORITY.match(text, start) if start >= 0 else None
     if found and found.end() == len(text) and ":" in found[1]:
         yield start + 3 + found[1].index(":") + 1, len(text)
+    elif found and found.end() == len(text) and len(found[1]) >= _LONG_WORD:
+        yield start + 3, len(text)
+    if bot := _TELEGRAM_BEGUN.search(text, max(0, len(text) - _LONGEST_BOT)):
+        yield bot.start(), len(text)

@@ -351,6 +351,28 @@ def test_ordinary_texts_together_stay_as_they_are(texts, between):
     assert REDACTOR.text(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://aB3dE5gH7jK9mN1pQ4sT6vW8xZ0@github.com/o", f"https://{MARK}@github.com/o"),
+        ("https://ada@github.com/o", "https://ada@github.com/o"),
+        ("curl -u admin:OWKaVR1yTfUKO4 https://x", f"curl -u admin:{MARK} https://x"),
+        ("docker run --user 1000:1000 img", "docker run --user 1000:1000 img"),
+        ("my password is aQNXbAUHyJPU!", f"my password is {MARK}"),
+        ("my password is wrong!", "my password is wrong!"),
+    ],
+)
+def test_what_only_looks_like_a_secret_stays_and_what_is_one_goes(text, expected):
+    assert REDACTOR.text(text) == expected
+
+
+def test_a_cut_never_falls_inside_a_mark():
+    for limit in range(20, 60):
+        once = REDACTOR.cut("words before it password=hunter2!Zq9 and words after it" * 3, limit)
+        assert len(once) <= limit
+        assert len(REDACTOR.text(once)) <= limit
+
+
 HOSTILE = (
     *(
         "eyJ",
