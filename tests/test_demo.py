@@ -1,0 +1,141 @@
+"""The demo: a whole run, without key and network, and what it says of it."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from infinium_integrations import demo, settings, shutdown
+from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.testing import captured_traces
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    for pause in ("THINKING", "A_TOKEN", "A_LOOK"):
+        monkeypatch.setattr(demo, pause, 0)
+
+
+def played(**options):
+    """Run the demo and give its trace and what it printed."""
+    paper = io.StringIO()
+
+    def echo(text="", nl=True):
+        paper.write(text + "\n" * nl)
+
+    return demo.run(echo=echo, **options), paper.getvalue()
+
+
+def test_the_demo_tells_what_the_agent_does_while_it_does_it():
+    _, printed = played()
+    told = printed.splitlines()[:7]
+    assert told == [
+        f"you    {demo.QUESTION}",
+        "tool   find_order(A-1042)",
+        "       failed: the warehouse did not answer",
+        "tool   find_order(A-1042)",
+        "tool   search_handbook(returns and shipping)",
+        "       found 2 paragraphs",
+        f"agent  {demo.ANSWER}",
+    ]
+
+
+def test_its_trace_has_tools_a_retry_a_retrieval_and_a_streamed_answer():
+    trace, _ = played()
+    steps = [(step.action, step.metadata["name"], step.metadata["status"]) for step in trace.steps]
+    assert steps == [
+        ("llm_inference", "ScriptedChat", "ok"),
+        ("chain", "find_order", "ok"),
+        ("tool_use", "find_order", "error"),
+        ("tool_use", "find_order", "ok"),
+        ("llm_inference", "ScriptedChat", "ok"),
+        ("tool_use", "search_handbook", "ok"),
+        ("retrieval", "Handbook", "ok"),
+        ("llm_inference", "ScriptedChat", "ok"),
+    ]
+    assert trace.steps[3].metadata["attempt"] == 2
+    assert trace.steps[-1].metadata["ttft_ms"] is not None
+    assert trace.output_summary == demo.ANSWER
+    [error] = trace.errors
+    assert (error.error_type, error.recoverable) == ("ConnectionError", True)
+
+
+def test_its_tokens_are_those_that_the_model_reported():
+    trace, _ = played()
+    assert [step.llm_call.model for step in trace.steps if step.llm_call] == ["scripted-1"] * 3
+    assert trace.llm_usage.completion_tokens == 18 + 18 + demo._tokens(demo.ANSWER)
+
+
+def test_it_says_where_the_trace_is_and_what_to_type_next():
+    trace, printed = played()
+    assert f"Kept in {os.environ['INFINIUM_STORE']}. Nothing was sent" in printed
+    assert f"infinium-traces show {trace.trace_id[:8]}" in printed
+    assert "INFINIUM_AGENT_ID" in printed
+
+
+def test_with_an_account_the_trace_is_delivered(platform):
+    trace, printed = played()
+    assert trace.delivery.status == "sent"
+    assert "Sent to Infinium." in printed
+    assert platform.accepted[trace.trace_id] == 1
+
+
+def test_with_tracing_off_it_says_that_there_is_no_trace(monkeypatch):
+    monkeypatch.setenv("INFINIUM_TRACING", "false")
+    trace, printed = played()
+    assert trace is None
+    assert "INFINIUM_TRACING is false" in printed
+
+
+def test_with_the_store_off_it_says_that_nothing_is_kept(monkeypatch):
+    monkeypatch.setenv("INFINIUM_STORE", "off")
+    trace, printed = played()
+    assert trace is None
+    assert "INFINIUM_STORE is off" in printed
+
+
+def test_an_agent_that_serves_many_at_once_mixes_nothing():
+    agent = demo.make_agent(demo.ScriptedChat())
+    with captured_traces() as traces:
+        handler = demo.InfiniumCallbackHandler()
+        assert agent.batch([demo.QUESTION] * 5, {"callbacks": [handler]}) == [demo.ANSWER] * 5
+    assert [len(trace.steps) for trace in traces] == [8] * 5
+
+
+def test_a_tool_that_the_model_invents_is_answered_and_ends_nothing():
+    call = {"name": "fly", "args": {}, "id": "call_9"}
+    message = demo._call({}, call, {})
+    assert (message.status, message.tool_call_id) == ("error", "call_9")
+
+
+def test_a_real_endpoint_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "langchain_openai", None)
+    with pytest.raises(ConfigurationError, match="pip install langchain-openai"):
+        demo.run(base_url="http://127.0.0.1:9/v1", model="m")
+
+
+def test_a_framework_without_a_demo_is_refused():
+    with pytest.raises(ConfigurationError, match="no demo for llama-index"):
+        demo.run("llama-index")
+
+
+def test_it_needs_no_package_beyond_the_extra():
+    code = """
+import sys
+for name in "langchain langgraph langchain_openai llama_index jinja2 starlette pandas genai_prices".split():
+    sys.modules[name] = None
+from infinium_integrations.cli import main
+main(["demo"])
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "Its trace:" in done.stdout
+
+
+def test_nothing_is_left_to_send_after_it():
+    played()
+    assert shutdown()
+    assert settings.current().mode == "folder"
