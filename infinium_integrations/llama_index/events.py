@@ -1,0 +1,189 @@
+"""Events become facts of runs: one function for each class of event that says what no span does."""
+
+from collections.abc import Callable
+from typing import Any
+
+from infinium_integrations import runtime
+from infinium_integrations.llama_index import models, spans, streams
+from infinium_integrations.llama_index.state import State, state_of
+from infinium_integrations.llama_index.texts import fields, messages_text
+from infinium_integrations.preview import plain, preview
+from infinium_integrations.runs import Run
+
+__all__ = ["handle"]
+
+INPUT_CHARS = 3_000
+
+_FRAMEWORK = {"llama_index", "workflows", "llama_index_instrumentation"}
+_EVENT_FIELDS = {"timestamp", "id_", "span_id", "tags"}
+
+
+def handle(event: Any) -> None:
+    """Record what an event says."""
+    kind = type(event)
+    take = _known.get(kind)
+    if take is None:
+        take = _HANDLERS.get(kind.__name__) or _HANDLERS.get(event.class_name()) or _by_owner(kind)
+        if kind.__module__.partition(".")[0] in _FRAMEWORK:
+            _known[kind] = take
+    if take is not _nothing:
+        take(event)
+
+
+_known: dict[type, Callable[[Any], None]] = {}
+"""The framework's own classes; a user's class is not kept alive."""
+
+
+def _by_owner(kind: type) -> Callable[[Any], None]:
+    return _nothing if kind.__module__.partition(".")[0] in _FRAMEWORK else _noted
+
+
+def _nothing(event: Any) -> None:
+    """Take an event that says nothing which its span does not."""
+
+
+def _run_of(event: Any) -> tuple[Run | None, State | None]:
+    span_id = event.span_id
+    run = runtime.recorder().get(span_id) if span_id is not None else streams.around()
+    return run, state_of(run)
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def _model_start(event: Any) -> None:
+    run, state = _run_of(event)
+    if run is None or state is None or state.call is None:
+        return
+    state.call.started = True
+    models.described(run, event.model_dict or {}, event.additional_kwargs or {})
+    messages = getattr(event, "messages", None)
+    if messages is not None:
+        run.put(messages=len(messages))
+    if spans.wants(run):
+        limit = INPUT_CHARS if run.parent is None else run.trace.options.preview_chars
+        run.input = messages_text(messages, limit) if messages is not None else preview(event.prompt, limit)
+
+
+def _model_token(event: Any) -> None:
+    run = runtime.recorder().get(event.span_id)
+    state = run.state if run is not None else None
+    if run is None or type(state) is not State or state.call is None:
+        return
+    recorder = runtime.recorder()
+    recorder.touch(run)
+    models.token(run, state.call, event.response, run.trace.last_event)
+
+
+def _model_end(event: Any) -> None:
+    run, state = _run_of(event)
+    if run is None or state is None or state.call is None:
+        return
+    call, response = state.call, event.response
+    try:
+        models.answered(_billed(run, state), call, response)
+        if not run.private:
+            call.text = models.answer(response, call, models.OUTPUT_CHARS)
+            run.output = _first_of(call.text, run)
+    finally:
+        if run.streaming or state.stream is not None:
+            spans.end(run, state, "ok", None)
+
+
+def _billed(run: Run, state: State) -> Run:
+    """Give the call that the tokens belong to: that of the model inside, where it reported none itself."""
+    leaf = state.leaf
+    if leaf is None or leaf.llm is None:
+        return run
+    known = leaf.llm.prompt_tokens is not None or leaf.llm.completion_tokens is not None
+    return run if known else leaf
+
+
+def _first_of(text: str | None, run: Run) -> str | None:
+    if text is None:
+        return None
+    return text if run.parent is None else preview(text, run.trace.options.preview_chars)
+
+
+def _stream_broke(event: Any) -> None:
+    run, state = _run_of(event)
+    if run is None or state is None or state.call is None:
+        return
+    error = event.exception
+    status, failure = ("abandoned", None) if isinstance(error, GeneratorExit) else spans.judged(error)
+    try:
+        models.left(run, state.call, partial=True)
+    finally:
+        spans.end(run, state, status, failure)
+
+
+# -- embeddings and rerankers ------------------------------------------------------------------------------------------
+
+
+def _embedding_of(event: Any) -> Run | None:
+    run, _ = _run_of(event)
+    while run is not None and run.action != "embedding":
+        run = run.parent
+    return run
+
+
+def _embedding_start(event: Any) -> None:
+    run = _embedding_of(event)
+    if run is not None:
+        model = (event.model_dict or {}).get("model_name")
+        run.put(model=model if isinstance(model, str) and model not in {"unknown", ""} else None)
+
+
+def _embedding_end(event: Any) -> None:
+    run = _embedding_of(event)
+    if run is None:
+        return
+    known = run.metadata or {}
+    run.put(texts=known.get("texts", 0) + len(event.chunks), batches=known.get("batches", 0) + 1)
+    if spans.wants(run) and run.input is None and event.chunks:
+        run.input = _texts(event.chunks, run.trace.options.preview_chars)
+
+
+def _texts(chunks: list[Any], limit: int) -> str:
+    text = preview(chunks[0], limit)
+    return text if len(chunks) == 1 else f"{text}\n(+{len(chunks) - 1} more texts)"
+
+
+def _rerank_start(event: Any) -> None:
+    run, _ = _run_of(event)
+    if run is not None and run.action == "rerank":
+        run.put(model=event.model_name, top_n=event.top_n)
+
+
+# -- workflows and the user's own --------------------------------------------------------------------------------------
+
+
+def _cancelled(event: Any) -> None:
+    _, state = _run_of(event)
+    if state is not None:
+        state.cancelled = True
+
+
+def _noted(event: Any) -> None:
+    run, _ = _run_of(event)
+    if run is not None:
+        shown = {name: value for name, value in fields(event).items() if name not in _EVENT_FIELDS}
+        data = {} if run.private or not shown else {"data": plain(shown)}
+        runtime.recorder().note(run, preview(type(event).__name__, 200), **data)
+
+
+_HANDLERS: dict[str, Callable[[Any], None]] = {
+    "LLMChatStartEvent": _model_start,
+    "LLMChatInProgressEvent": _model_token,
+    "LLMChatEndEvent": _model_end,
+    "LLMCompletionStartEvent": _model_start,
+    "LLMCompletionInProgressEvent": _model_token,
+    "LLMCompletionEndEvent": _model_end,
+    "ExceptionEvent": _stream_broke,
+    "EmbeddingStartEvent": _embedding_start,
+    "SparseEmbeddingStartEvent": _embedding_start,
+    "EmbeddingEndEvent": _embedding_end,
+    "SparseEmbeddingEndEvent": _embedding_end,
+    "ReRankStartEvent": _rerank_start,
+    "SpanCancelledEvent": _cancelled,
+}

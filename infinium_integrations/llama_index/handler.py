@@ -1,0 +1,260 @@
+# ruff: noqa: ARG002  (the signatures are LlamaIndex's)
+"""The LlamaIndex handlers: one for events, with one for spans inside; all state is in the Recorder."""
+
+import inspect
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers.base import BaseEventHandler
+from llama_index.core.instrumentation.events.base import BaseEvent
+from llama_index.core.instrumentation.span import active_span_id
+from llama_index.core.instrumentation.span.base import BaseSpan
+from llama_index.core.instrumentation.span_handlers.base import BaseSpanHandler
+from llama_index_instrumentation.dispatcher import active_instrument_tags
+
+from infinium_integrations import runtime
+from infinium_integrations.faults import guarded
+from infinium_integrations.llama_index import events, roots, spans, streams
+from infinium_integrations.options import make_options
+from infinium_integrations.runs import Options
+
+__all__ = ["InfiniumEventHandler"]
+
+_lock = threading.RLock()
+_registered: list["InfiniumEventHandler"] = []
+_leaving: list["InfiniumEventHandler"] = []
+"""Unregistered in the middle of a run, which they still see to its end."""
+
+
+class _Seat:
+    """What both handlers share. Lies in their ``__dict__``, since pydantic's private attributes are slow to read."""
+
+    __slots__ = ("on", "options")
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.on = runtime.tracing()
+
+
+class _SpanHandler(BaseSpanHandler[BaseSpan]):
+    """Hands spans on; keeps none."""
+
+    if TYPE_CHECKING:
+        seat: _Seat
+
+    def __init__(self, seat: _Seat) -> None:
+        super().__init__()
+        self.__dict__["seat"] = seat
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Give the name by which LlamaIndex knows the handler."""
+        return "InfiniumSpanHandler"
+
+    @guarded
+    def span_enter(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any | None = None,
+        parent_id: str | None = None,
+        tags: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a span started."""
+        role = _role(self.seat)
+        if role is not None:
+            known = tags or active_instrument_tags.get()
+            spans.enter(id_, bound_args, instance, parent_id, known, self.seat.options, new_roots=role)
+
+    @guarded
+    def span_exit(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any | None = None,
+        result: Any | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a span ended with a result."""
+        if _role(self.seat) is not None:
+            spans.leave(id_, result)
+            if _leaving:
+                _go()
+
+    @guarded
+    def span_drop(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any | None = None,
+        err: BaseException | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record that a span ended with an exception."""
+        if _role(self.seat) is not None:
+            spans.drop(id_, err)
+            if _leaving:
+                _go()
+
+    def capture_propagation_context(self) -> dict[str, Any]:
+        """Give our trace's id and the span's, for ``restore_propagation_context`` elsewhere."""
+        return roots.capture(runtime.recorder().surrounding())
+
+    def restore_propagation_context(self, context: dict[str, Any]) -> None:
+        """Have runs that start here belong to the trace that was captured elsewhere."""
+        roots.restore(context)
+
+    @guarded
+    def close(self) -> None:
+        """End what is open: the dispatcher shuts down."""
+        spans.end_all()
+
+    def new_span(self, *args: Any, **kwargs: Any) -> None:
+        """Make no span object."""
+
+    def prepare_to_exit_span(self, *args: Any, **kwargs: Any) -> None:
+        """Keep no span object."""
+
+    def prepare_to_drop_span(self, *args: Any, **kwargs: Any) -> None:
+        """Keep no span object."""
+
+
+class InfiniumEventHandler(BaseEventHandler):
+    """Records every top-level LlamaIndex run of the process as one trace, and sends it when it has ended.
+
+    ``InfiniumEventHandler().register()`` once is enough; ``with InfiniumEventHandler():`` records what starts inside.
+    It never raises into a run, blocks it or changes what it gives. Of several registered, the latest records.
+
+    Args:
+        **options: ``name``, ``description``, ``expected_outcome``, ``sections``, ``tags``, ``metadata``,
+            ``capture_content`` (True), ``detail`` (``"default"`` or ``"full"``), ``redact`` (a function of a text),
+            ``client`` (anything with ``send_task_data``), ``preview_chars`` (500).
+
+    Raises:
+        ConfigurationError: An option or a setting cannot work; the text names it.
+        ValidationError: A rubric or section that the platform would refuse.
+    """
+
+    if TYPE_CHECKING:
+        seat: _Seat
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        seat = _Seat(make_options(**options))
+        self.__dict__.update(seat=seat, inner=_SpanHandler(seat))
+        runtime.add_resolver(active_span_id.get)
+        runtime.add_settler(streams.settle)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Give the name by which LlamaIndex knows the handler."""
+        return "InfiniumEventHandler"
+
+    @property
+    def options(self) -> Options:
+        """What the handler was told."""
+        return self.seat.options
+
+    @property
+    def span_handler(self) -> BaseSpanHandler[BaseSpan]:
+        """The handler of spans inside; ``register`` puts both in place."""
+        inner: _SpanHandler = self.__dict__["inner"]
+        return inner
+
+    def handle(self, event: BaseEvent, **kwargs: Any) -> None:
+        """Record what an event says."""
+        if _role(self.seat) is not None:
+            _handle(event)
+
+    def register(self) -> Self:
+        """Record every run of the process from now on; again does nothing."""
+        with _lock:
+            _leaving[:] = [other for other in _leaving if other is not self]
+            if not any(other is self for other in _registered):
+                _registered.append(self)
+            _put_in(self)
+            _go()
+        return self
+
+    def unregister(self) -> None:
+        """Record no run that starts from now on; one that is open is seen to its end."""
+        with _lock:
+            _registered[:] = [other for other in _registered if other is not self]
+            if not _registered and not any(other is self for other in _leaving) and spans.any_open():
+                _leaving.append(self)
+            else:
+                _take_out(self)
+
+    def __enter__(self) -> Self:
+        return self.register()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.unregister()
+
+
+@guarded
+def _handle(event: Any) -> None:
+    events.handle(event)
+    if _leaving:
+        _go()
+
+
+def _role(seat: _Seat) -> bool | None:
+    """Tell whether a handler records new roots (True), only what is open (False), or nothing (None)."""
+    if not seat.on:
+        return None
+    if _registered:
+        return True if _registered[-1].seat is seat else None
+    if _leaving:
+        return False if _leaving[-1].seat is seat else None
+    return True
+
+
+def _go() -> None:
+    """Take the handlers away whose runs are over, or that another one has relieved."""
+    with _lock:
+        if _leaving and (_registered or not spans.any_open()):
+            gone, _leaving[:] = list(_leaving), []
+            for handler in gone:
+                _take_out(handler)
+
+
+streams.when_closed.append(_go)
+
+
+def _put_in(handler: InfiniumEventHandler) -> None:
+    root, span_handler = get_dispatcher(), handler.span_handler
+    if not any(other is span_handler for other in root.span_handlers):
+        root.span_handlers = [*root.span_handlers, span_handler]
+    if not any(other is handler for other in root.event_handlers):
+        root.event_handlers = [*root.event_handlers, handler]
+
+
+def _take_out(handler: InfiniumEventHandler) -> None:
+    root, span_handler = get_dispatcher(), handler.span_handler
+    root.event_handlers = [other for other in root.event_handlers if other is not handler]
+    root.span_handlers = [other for other in root.span_handlers if other is not span_handler]

@@ -1,0 +1,30 @@
+"""Tracing every LlamaIndex run of the process, for ``instrument()``."""
+
+import threading
+from typing import Any
+
+from infinium_integrations.llama_index import InfiniumEventHandler
+
+__all__ = ["instrument", "uninstrument"]
+
+_lock = threading.Lock()
+_handler: InfiniumEventHandler | None = None
+
+
+def instrument(**options: Any) -> None:
+    """Trace every run; options are those of ``InfiniumEventHandler``. Called again, it changes the options."""
+    global _handler  # noqa: PLW0603
+    handler = InfiniumEventHandler(**options)
+    with _lock:
+        before, _handler = _handler, handler.register()
+        if before is not None:
+            before.unregister()
+
+
+def uninstrument() -> None:
+    """Stop tracing runs that start from now on; open ones are finished."""
+    global _handler  # noqa: PLW0603
+    with _lock:
+        before, _handler = _handler, None
+        if before is not None:
+            before.unregister()

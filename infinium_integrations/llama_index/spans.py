@@ -1,0 +1,369 @@
+"""Spans become runs: one function for a span's start, one for its end, one for its exception."""
+
+import inspect
+import sys
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from infinium_integrations import runtime
+from infinium_integrations.failures import failed
+from infinium_integrations.llama_index import agents, models, results, roots, streams, threads
+from infinium_integrations.llama_index.kinds import Kind, kind
+from infinium_integrations.llama_index.state import State, state_of
+from infinium_integrations.llama_index.texts import is_a
+from infinium_integrations.preview import preview
+from infinium_integrations.runs import Failure, Options, Run, ToolUse
+
+__all__ = ["any_open", "drop", "end", "end_all", "enter", "judged", "leave", "wants"]
+
+UUID_CHARS = 37
+"""A span's id ends in a dash and a UUID."""
+
+LEAKS_REMEMBERED = 1_000
+INPUT_CHARS = 3_000
+
+_leaks: OrderedDict[str, str | None] = OrderedDict()
+"""Spans that stay the active one after they have ended (a decorated function gave a task), and what is around them."""
+
+
+def enter(
+    span_id: str,
+    bound: inspect.BoundArguments,
+    instance: object,
+    parent_id: str | None,
+    tags: Mapping[str, Any],
+    options: Options,
+    *,
+    new_roots: bool,
+) -> None:
+    """Record that a span started."""
+    name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
+    arguments = bound.arguments
+    around = _parent(parent_id) or threads.around(name, instance, arguments)
+    what = kind(name, instance, arguments, tags, in_flow=_is_flow(around))
+    if around is not None and _is_flow(around) and what.role != "step":
+        around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
+    if not new_roots and around is None:
+        return
+    named = around.id if around is not None else parent_id
+    run = _start(span_id, named, _named(what, name, instance), what, options, around, instance)
+    if run is not None:
+        _begin(run, what, name, instance, arguments, tags, options)
+
+
+def _is_flow(run: Run | None) -> bool:
+    state = state_of(run)
+    return state is not None and state.kind.role == "flow"
+
+
+def _parent(parent_id: str | None) -> Run | None:
+    """Find the run around a span: the one it names, or the one whose stream is being read, whichever is nearer."""
+    recorder = runtime.recorder()
+    while parent_id is not None and parent_id in _leaks:
+        parent_id = _leaks[parent_id]
+    named = recorder.find(parent_id) if parent_id is not None else None
+    reading = streams.around()
+    if reading is not None and (named is None or reading.started >= named.started):
+        return reading
+    carried = roots.carried() if named is None else None
+    return recorder.find(carried) if carried is not None else named
+
+
+def _named(what: Kind, name: str, instance: object) -> str:
+    if what.role == "tool":
+        return _tool_name(instance)
+    if what.role in {"llm", "retrieval", "embedding", "rerank"}:
+        return type(instance).__name__
+    return what.method if what.role == "step" else ".".join(name.split(".")[-2:])
+
+
+def _tool_name(tool: Any) -> str:
+    metadata = getattr(tool, "metadata", None)
+    named = getattr(metadata, "name", None)
+    return preview(named, 300) if isinstance(named, str) and named else type(tool).__name__
+
+
+def _start(
+    span_id: str,
+    parent_id: Hashable,
+    name: str,
+    what: Kind,
+    options: Options,
+    around: Run | None,
+    instance: object,
+) -> Run | None:
+    kept = options.full or (what.kept and not _repeats(what, name, around, instance))
+    bare = what.bare and around is None
+    recorder = runtime.recorder()
+    return recorder.start(span_id, parent_id, what.action, name, options=options, kept=kept, bare=bare, watch=False)
+
+
+def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
+    """Tell a span that is only the inside of the one around it: ``__call__`` and ``call``, or a nested model's call."""
+    if what.role == "llm":
+        return _model_around(around) is not None
+    if what.role == "tool" and _is_form(instance):
+        return True
+    while around is not None:
+        state = state_of(around)
+        if state is None:
+            return False
+        if state.kind.role == what.role:
+            return what.role in _INNER and around.name == name
+        if state.kind.role not in {"plumbing", "program"}:
+            return False
+        around = around.parent
+    return False
+
+
+_INNER = {"tool", "embedding", "rerank", "retrieval"}
+
+
+def _is_form(tool: object) -> bool:
+    """Tell the tool that structured prediction makes to have the model fill in a form; calling it runs nothing."""
+    function = getattr(tool, "__dict__", {}).get("_fn")
+    return getattr(function, "__qualname__", "").endswith("get_function_tool.<locals>.model_fn")
+
+
+def _model_around(run: Run | None) -> Run | None:
+    """Give the model's call that a model's call lies directly in: one that hands it on."""
+    while run is not None:
+        state = state_of(run)
+        if state is None:
+            return None
+        if state.kind.role == "llm":
+            return run
+        if state.kind.role not in {"plumbing", "program"}:
+            return None
+        run = run.parent
+    return None
+
+
+# -- the start ---------------------------------------------------------------------------------------------------------
+
+
+def _begin(
+    run: Run,
+    what: Kind,
+    name: str,
+    instance: object,
+    arguments: Mapping[str, Any],
+    tags: Mapping[str, Any],
+    options: Options,
+) -> None:
+    state = run.state = State(what)
+    trace = run.trace
+    if trace.framework is None:
+        trace.framework = "llama_index"
+    if run.parent is None:
+        trace.worth = what.worth or options.full
+        roots.begin(run, options, agents.named(what, instance) or _short(name), tags)
+    elif what.worth:
+        trace.worth = True
+    if not options.capture_content:
+        run.private = True
+    if what.role == "llm":
+        _model(run, state, instance, arguments)
+    elif what.role == "tool":
+        _tool(run, state, instance, arguments)
+    elif what.role in {"flow", "step"}:
+        agents.begin(run, state, instance, arguments)
+    if run.kept and what.role != "step":
+        agents.sign(run)
+    if wants(run) and run.input is None:
+        run.input = results.given(what, arguments, INPUT_CHARS if run.parent is None else _limit(run))
+
+
+def wants(run: Run) -> bool:
+    """Tell whether a run's texts are kept."""
+    return not run.private and (run.kept or run.parent is None)
+
+
+def _limit(run: Run) -> int:
+    return run.trace.options.preview_chars
+
+
+def _short(name: str) -> str:
+    return ".".join(name.split(".")[-2:])
+
+
+def _model(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
+    state.call = models.Call()
+    run.llm = models.called(instance)
+    outer = _model_around(run.parent)
+    if outer is None:
+        return
+    outer_state = state_of(outer)
+    if outer_state is None or outer_state.leaf is not None:
+        if not run.kept:
+            _keep(run)
+        return
+    outer_state.leaf = run
+    outer.llm = None
+    if run.trace.options.full:
+        outer.action = "chain"
+    else:
+        runtime.recorder().replace(outer, run)
+
+
+def _keep(run: Run) -> None:
+    """Make a step of a further call that a model handed on."""
+    run.kept = True
+    run.trace.keep(run)
+
+
+def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
+    if not run.kept:
+        return
+    run.tool = ToolUse(run.name, agents.call_id(run))
+    state.handed = threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
+    if wants(run):
+        run.input = results.tool_input(arguments, INPUT_CHARS if run.parent is None else _limit(run))
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def leave(span_id: str, result: Any) -> None:
+    """Record that a span ended with a result; what it streams goes on."""
+    recorder = runtime.recorder()
+    run = recorder.get(span_id)
+    if run is None:
+        return
+    state = state_of(run)
+    if state is None:
+        recorder.finish(run, "ok")
+        return
+    if (error := _error_of_task(span_id)) is not None:
+        drop(span_id, error)
+        return
+    target = streams.stream_in(result)
+    if target is not None and streams.take(run, state, target, lazy=target is not result):
+        agents.stopped(run, state, result)
+        return
+    status, failure = "error", None
+    try:
+        status, failure = _take(run, state, result, streamed=target is not None)
+    finally:
+        end(run, state, status, failure)
+
+
+def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
+    """Take a result in; give how the run ended."""
+    if wants(run) and not streamed and state.kind.role != "embedding":
+        text = results.taken(state.kind, result, results.OUTPUT_CHARS if run.parent is None else _limit(run))
+        run.output = text if text is not None else run.output
+    results.facts(run, state, result)
+    if state.cancelled:
+        return "cancelled", None
+    if state.broken is not None and streamed:
+        return state.broken, state.failure
+    if state.kind.role == "tool" and is_a(result, "ToolOutput") and result.is_error:
+        return "error", results.tool_failure(result, _limit(run))
+    return agents.ended(run, state, result)
+
+
+def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
+    recorder = runtime.recorder()
+    parent, role = state_of(run.parent), state.kind.role
+    now = recorder.clock()
+    if role == "llm" and state.leaf is None:
+        streams.model_ended(run, state, status, failure, now)
+    if role == "writer" and parent is not None:
+        _written(parent, status, failure, now)
+    recorder.finish(run, status, failure)
+    if state.stream is not None:
+        streams.close(state.stream)
+    if role == "writer" and parent is not None and parent.stream is not None:
+        streams.close(parent.stream)
+
+
+def _written(state: State, status: str, failure: Failure | None, now: float) -> None:
+    """Tell a chat engine's run that its writer has read the stream."""
+    state.written = True
+    state.calls += 1
+    state.last = now
+    if status != "ok":
+        state.broken, state.failure = status, failure
+
+
+def _error_of_task(span_id: str) -> BaseException | None:
+    """Give the exception of a task that the dispatcher reports as if it had given None.
+
+    Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
+    """
+    frame = sys._getframe(DISPATCHED_FROM)  # noqa: SLF001
+    if frame.f_code.co_name != "handle_future_result":
+        return None
+    _remember_leak(span_id)
+    future = frame.f_locals.get("future")
+    return future.exception() if future is not None and not future.cancelled() else None
+
+
+DISPATCHED_FROM = 5
+"""Frames between here and whoever had the dispatcher end a span: leave, span_exit, its guard, the dispatcher's span_exit."""
+
+
+def _remember_leak(span_id: str) -> None:
+    run = runtime.recorder().find(span_id)
+    _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
+    if len(_leaks) > LEAKS_REMEMBERED:
+        _leaks.popitem(last=False)
+
+
+def drop(span_id: str, error: BaseException | None) -> None:
+    """Record that a span ended with an exception."""
+    recorder = runtime.recorder()
+    run = recorder.get(span_id)
+    if run is None:
+        return
+    state = state_of(run)
+    status, failure = ("incomplete", None) if error is None else judged(error)
+    if state is None:
+        recorder.finish(run, status, failure)
+        return
+    failure = _known(run, state, failure)
+    agents.dropped(run, state, status)
+    if state.call is not None and status != "ok" and run.llm is not None:
+        models.left(run, state.call, partial=state.call.usage is not None)
+    end(run, state, status, failure)
+
+
+def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:
+    """Give a failure as it was told already, where a stream below broke with the same exception."""
+    parent = state_of(run.parent)
+    for before in (state.failure, parent.failure if parent is not None else None):
+        if before is not None and failure is not None and before.key == failure.key:
+            return before
+    return failure
+
+
+def judged(error: BaseException) -> tuple[str, Failure | None]:
+    """Classify an exception that ended a span; a coroutine that was destroyed is cancelled, whatever it raised last."""
+    status, failure = failed(error)
+    if status == "abandoned" or (isinstance(error, IndexError | ValueError | RuntimeError) and _was_destroyed(error)):
+        return "cancelled", None
+    return status, failure
+
+
+def _was_destroyed(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    for _ in range(20):
+        cause = cause.__context__ if cause is not None else None
+        if isinstance(cause, GeneratorExit):
+            return True
+    return False
+
+
+def end_all() -> None:
+    """End what is open as it is: the dispatcher shuts down."""
+    recorder = runtime.recorder()
+    for trace in recorder.traces():
+        if state_of(trace.root) is not None:
+            recorder.seal(trace, "incomplete")
+
+
+def any_open() -> bool:
+    """Tell whether a run of LlamaIndex is open."""
+    return any(state_of(run) for trace in runtime.recorder().traces() for run in list(trace.open.values()))

@@ -1,0 +1,329 @@
+"""Streams that were handed out and are not read to their end yet. The user's generator is never touched.
+
+Of each only a weak reference is kept. Its end shows in three ways: the events of the model's call inside, its frame
+(gone once it has been read to its end or closed), and the weak reference (dead once nobody can read it any more).
+A thread looks at the frames only while a stream is about to end: its model's call is over, or it was let go.
+"""
+
+import _thread
+import os
+import queue
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from types import AsyncGeneratorType, CodeType, FrameType, GeneratorType
+from typing import Any
+
+from infinium_integrations import runtime
+from infinium_integrations.faults import guarded
+from infinium_integrations.llama_index import models
+from infinium_integrations.llama_index.state import State, state_of
+from infinium_integrations.llama_index.texts import is_a, names
+from infinium_integrations.runs import Failure, Run
+
+__all__ = [
+    "Stream",
+    "around",
+    "close",
+    "model_ended",
+    "nudge",
+    "open_streams",
+    "poll",
+    "settle",
+    "stream_in",
+    "take",
+    "when_closed",
+]
+
+FRAMES_WALKED = 200
+LET_GO_SECONDS = 0.3
+"""A stream that was let go is closed after this time, if the closing of its generator has not said more till then."""
+FIRST_LOOK = 0.005
+LAST_LOOK = 0.2
+SETTLE_SECONDS = 1.0
+
+
+class Stream:
+    """One generator, or one chat response, and the runs that handed it out, the innermost first."""
+
+    __slots__ = ("closed", "code", "key", "lazy", "let_go", "ref", "runs", "soon")
+
+    def __init__(self, target: Any, run: Run, *, lazy: bool) -> None:
+        self.key = id(target)
+        self.code: CodeType | None = getattr(target, "gi_code", None) or getattr(target, "ag_code", None)
+        self.runs = [run]
+        self.lazy = lazy
+        """The model is called only when the stream is read."""
+        self.let_go: float | None = None
+        self.soon = False
+        """A look at its frame may show its end."""
+        self.closed = False
+        self.ref = weakref.ref(target, self._let_go)
+
+    def _let_go(self, _: object) -> None:
+        """Note that nobody can read the stream any more; called while its object dies, maybe in a collection."""
+        self.let_go = time.perf_counter()
+        _look_soon(self)
+
+    def frame(self) -> FrameType | None:
+        """Give the generator's frame; None where it is over."""
+        target = self.ref()
+        return None if target is None else _frame(target)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the trace was sent without waiting any longer."""
+        return self.closed or all(run.ended is not None or run.trace.sealed for run in self.runs)
+
+
+_lock = threading.RLock()
+_open: dict[int, Stream] = {}
+_codes: dict[CodeType, dict[int, Stream]] = {}
+_looked_for: queue.SimpleQueue[Stream] = queue.SimpleQueue()
+_soon: list[Stream] = []
+_looking = False
+when_closed: list[Callable[[], None]] = []
+"""Called after streams were closed that no event told the end of."""
+
+
+def stream_in(result: Any) -> Any:
+    """Give what will be read later in a span's result: a generator, or a chat response that a writer fills."""
+    kind = type(result)
+    if kind is GeneratorType or kind is AsyncGeneratorType:
+        return result
+    known = names(kind)
+    if known.isdisjoint(_HOLDERS):
+        return None
+    if "StreamingResponse" in known or "AsyncStreamingResponse" in known:
+        return _of_response(result)
+    if "StreamingAgentChatResponse" in known:
+        writes = result.__dict__.get("is_writing_to_memory", True)
+        return (
+            result if writes else stream_in(result.__dict__.get("chat_stream") or result.__dict__.get("achat_stream"))
+        )
+    private = getattr(result, "__pydantic_private__", None) or {}
+    return stream_in(private.get("_result"))
+
+
+_HOLDERS = frozenset({"StreamingResponse", "AsyncStreamingResponse", "StreamingAgentChatResponse", "StopEvent"})
+
+
+def _of_response(response: Any) -> Any:
+    target = response.__dict__.get("response_gen")
+    target = getattr(target, "__wrapped__", target)
+    return target if isinstance(target, GeneratorType | AsyncGeneratorType) else None
+
+
+def _frame(target: Any) -> FrameType | None:
+    return getattr(target, "gi_frame", None) or getattr(target, "ag_frame", None)
+
+
+def _is_over(target: Any) -> bool:
+    return isinstance(target, GeneratorType | AsyncGeneratorType) and _frame(target) is None
+
+
+def take(run: Run, state: State, target: Any, *, lazy: bool) -> bool:
+    """Keep a run open for the stream that it hands out; False where that has ended already."""
+    with _lock:
+        if _is_over(target) or (state.written and is_a(target, "StreamingAgentChatResponse")):
+            return False
+        stream = _open.get(id(target))
+        if stream is not None and stream.ref() is target:
+            stream.runs.append(run)
+            stream.lazy = stream.lazy or lazy
+        else:
+            stream = Stream(target, run, lazy=lazy)
+            _open[stream.key] = stream
+            if stream.code is not None:
+                _codes.setdefault(stream.code, {})[stream.key] = stream
+        state.stream = stream
+        run.streaming = run.parent is not None
+        if state.calls:
+            _look_soon(stream)
+        return True
+
+
+def around() -> Run | None:
+    """Give the run whose stream the caller is being read for: one of its generators is on the stack."""
+    if not _codes:
+        return None
+    for frame in _stack(sys._getframe(1)):  # noqa: SLF001
+        group = _codes.get(frame.f_code)
+        for stream in list(group.values()) if group else ():
+            if stream.frame() is frame:
+                return stream.runs[0]
+    return None
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    for _ in range(FRAMES_WALKED):
+        if frame is None:
+            return
+        yield frame
+        frame = frame.f_back
+
+
+def open_streams() -> int:
+    """How many streams are not read to their end."""
+    return len(_open)
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def model_ended(run: Run, state: State, status: str, failure: Failure | None, at: float) -> None:
+    """Tell all that is around a model's call that it has ended, and what was streamed."""
+    text, above = run.output, run.parent
+    streamed = state.call is not None and state.call.chunks > 0
+    while above is not None:
+        around_it = state_of(above)
+        if around_it is not None:
+            around_it.calls += 1
+            around_it.broken = None if status == "ok" else status
+            around_it.failure = failure
+            around_it.last = at
+            if streamed and around_it.kind.role != "llm" and not above.private:
+                above.output = (state.call.text or text) if above.parent is None else text
+            if around_it.stream is not None:
+                _look_soon(around_it.stream)
+        above = above.parent
+
+
+def close(stream: Stream, status: str | None = None) -> None:
+    """End the runs that handed a stream out, the innermost first."""
+    with _lock:
+        if stream.closed:
+            return
+        stream.closed = True
+        _forget(stream)
+    recorder = runtime.recorder()
+    for run in stream.runs:
+        state = state_of(run)
+        if state is None or run.trace.sealed:
+            continue
+        ended, failure, at = _outcome(stream, state, recorder.clock)
+        if state.call is not None:
+            models.left(run, state.call, partial=ended == "abandoned")
+            model_ended(run, state, ended, failure, at)
+        recorder.finish(run, status or ended, failure, at=at)
+
+
+def _outcome(stream: Stream, state: State, clock: Any) -> tuple[str, Any, float]:
+    if state.broken is not None:
+        return state.broken, state.failure, state.last or clock()
+    if state.calls:
+        return "ok", None, state.last
+    waits = state.call.started if state.call is not None else stream.lazy
+    return "abandoned" if waits else "ok", None, stream.let_go or clock()
+
+
+def _forget(stream: Stream) -> None:
+    if _open.get(stream.key) is stream:
+        _open.pop(stream.key, None)
+    group = _codes.get(stream.code) if stream.code is not None else None
+    if group is not None and group.get(stream.key) is stream:
+        group.pop(stream.key, None)
+        if not group:
+            _codes.pop(stream.code, None)  # type: ignore[arg-type]
+
+
+def nudge(stream: Stream | None) -> None:
+    """Have a stream looked at soon."""
+    if stream is not None:
+        _look_soon(stream)
+
+
+# -- the thread that looks ---------------------------------------------------------------------------------------------
+
+
+def _look_soon(stream: Stream) -> None:
+    """Have the thread look at a stream. Safe inside a collection: it takes no lock."""
+    global _looking  # noqa: PLW0603
+    if stream.closed:
+        return
+    _looked_for.put(stream)
+    if not _looking:
+        _looking = True
+        try:
+            _thread.start_new_thread(_look, ())
+        except RuntimeError:  # the interpreter ends, which sends what is open
+            _looking = False
+
+
+def _look() -> None:
+    """Look at the streams that may end, less and less often, until there is none."""
+    global _looking  # noqa: PLW0603
+    pause = FIRST_LOOK
+    while True:
+        time.sleep(pause)
+        pause = min(pause * 1.5, LAST_LOOK) if _looked_for.empty() else FIRST_LOOK
+        poll()
+        if not _soon and _looked_for.empty():
+            _looking = False
+            if _looked_for.empty() or _looking:
+                return
+            _looking = True
+
+
+@guarded
+def poll() -> None:
+    """Close every stream that has ended; called by the thread and before ``flush()`` waits."""
+    with _lock:
+        while not _looked_for.empty():
+            stream = _looked_for.get()
+            if not stream.soon and not stream.closed:
+                stream.soon = True
+                _soon.append(stream)
+        now = time.perf_counter()
+        over = [stream for stream in _soon if stream.closed or stream.sealed or _has_ended(stream, now)]
+        _soon[:] = [stream for stream in _soon if stream not in over]
+    for stream in over:
+        close(stream)
+    if over:
+        for tell in when_closed:
+            tell()
+
+
+def _has_ended(stream: Stream, now: float) -> bool:
+    target = stream.ref()
+    if target is not None:
+        return _is_over(target)
+    return stream.let_go is None or now - stream.let_go > LET_GO_SECONDS or not _calls_open(stream)
+
+
+def _calls_open(stream: Stream) -> bool:
+    """Tell whether a model's call goes on below: the closing of its generator has not come yet."""
+    trace = stream.runs[0].trace
+    for run in list(trace.open.values()):
+        above: Run | None = run if run.llm is not None else None
+        while above is not None:
+            if above in stream.runs:
+                return True
+            above = above.parent
+    return False
+
+
+def settle(deadline: float) -> None:
+    """Wait shortly for streams that were let go; given the deadline of ``flush()``."""
+    limit = min(deadline, time.perf_counter() + SETTLE_SECONDS)
+    poll()
+    while any(stream.ref() is None for stream in list(_soon)) and time.perf_counter() < limit:
+        time.sleep(FIRST_LOOK)
+        poll()
+
+
+def _after_fork() -> None:
+    """Forget the parent's streams in a forked child: they are the parent's."""
+    global _lock, _looking, _looked_for  # noqa: PLW0603
+    _lock = threading.RLock()
+    _looked_for = queue.SimpleQueue()
+    _open.clear()
+    _codes.clear()
+    _soon.clear()
+    _looking = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
