@@ -72,7 +72,7 @@ class _Since(click.ParamType[datetime]):
 @main.command("list")
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many; the latest.")
 @click.option("--status", help="Of the run (ok, error, …) or of the delivery (local, pending, sent, rejected).")
-@click.option("--name", help="Only runs of this name.")
+@click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
 @click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d or 2026-01-31.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(limit: int, status: str | None, name: str | None, since: datetime | None, as_json: bool) -> None:  # noqa: FBT001

@@ -91,9 +91,10 @@ class TestList:
         keep("First", 1)
         keep("Second", 2, status="error")
         assert "First" not in run("list", "--status", "error")
-        assert "Second" not in run("list", "--name", "First")
+        assert "Second" not in run("list", "--name", "FIR")
         assert "First" not in run("list", "-n", "1")
-        assert "First" in run("list", "--since", "2m")
+        assert "First" in run("list", "--since", "2026-11-20")
+        assert run("list", "--since", "2m") == "No trace is like that.\n"
         assert run("list", "--since", "2099-01-01") == "No trace is like that.\n"
 
     def test_a_time_that_is_none_is_explained(self):

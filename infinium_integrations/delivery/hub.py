@@ -3,6 +3,8 @@
 import atexit
 import contextlib
 import os
+import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -48,6 +50,8 @@ class Delivery(Reading):
 
     def _fresh(self) -> None:
         self._pid = os.getpid()
+        self._leaving_known = False
+        self._keeping = threading.Lock()
         self._tally = Tally()
         self._shelf = Shelf(self._tally)
         self._sender = Sender(self._tally)
@@ -62,6 +66,9 @@ class Delivery(Reading):
     def submit(self, item: Any) -> None:
         """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for."""
         self._own()
+        if not self._leaving_known:
+            self._leaving_known = True
+            _leave_with_multiprocessing()
         self._writer.submit(item)
         if self._exiting and not self._writer.mine:
             self._writer.finish(WRITE_PATIENCE)
@@ -152,6 +159,15 @@ def _at_exit() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         for delivery in list(_deliveries):
             faults.guarded(delivery._at_exit)()  # noqa: SLF001
+
+
+def _leave_with_multiprocessing() -> None:
+    """Have what ``atexit`` does done in a child of ``multiprocessing``, which ends without it."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize  # noqa: PLC0415  (loaded in such a child)
+
+        Finalize(None, _at_exit, exitpriority=100)
 
 
 def _in_child() -> None:

@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "facts_of",
     "new_record",
     "pack",
+    "peek",
     "receipt",
     "unpack",
     "unpack_head",
@@ -31,7 +32,10 @@ UNPACKED_LIMIT = 16 * 1_048_576
 HEAD_LIMIT = 262_144
 TEXT_LIMIT = 2_000
 """Characters of a trace's texts that free-text search sees."""
+PREVIEW_LIMIT = 160
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 _BEFORE, _AFTER = b'"payload":', b"}"
 
 
@@ -119,6 +123,8 @@ def facts_of(payload: dict[str, Any]) -> dict[str, Any]:
         "model": usage.get("model"),
         "tokens": usage.get("total_tokens"),
         "cost": usage.get("estimated_cost_usd"),
+        "ended": _nanoseconds(payload.get("current_datetime")),
+        "preview": _preview(payload),
         "text": _text(payload),
     }
     return {key: value for key, value in facts.items() if value is not None}
@@ -126,6 +132,25 @@ def facts_of(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _tags(payload: dict[str, Any]) -> dict[str, Any]:
     return (payload.get("environment") or {}).get("custom_tags") or {}
+
+
+def _nanoseconds(told: Any) -> int | None:
+    """Read a moment as nanoseconds since the epoch; without a zone it is taken as UTC."""
+    try:
+        read = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    aware = read if read.utcoffset() is not None else read.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def _preview(payload: dict[str, Any]) -> str | None:
+    """Give the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
+    for key in ("output_summary", "input_summary"):
+        line = " ".join((payload.get(key) or "")[: 4 * PREVIEW_LIMIT].split())
+        if line:
+            return line if len(line) <= PREVIEW_LIMIT else f"{line[: PREVIEW_LIMIT - 1]}…"
+    return None
 
 
 def _text(payload: dict[str, Any]) -> str:
@@ -152,8 +177,8 @@ def unpack(data: bytes) -> Record:
         DamagedError: It is not a whole trace.
         NewerFormatError: A later version wrote it.
     """
-    first, rest = _member(data, UNPACKED_LIMIT)
-    second, rest = _member(rest, UNPACKED_LIMIT) if rest else (b"", b"")
+    first, rest = _member(data)
+    second, rest = _member(rest) if rest else (b"", b"")
     if rest:
         raise DamagedError
     if second.startswith(_BEFORE) and first.endswith(b","):
@@ -161,22 +186,30 @@ def unpack(data: bytes) -> Record:
     return _in_one(first + second)
 
 
-def unpack_head(data: bytes) -> dict[str, Any]:
-    """Read the facts only; raises as ``unpack`` does."""
-    first, rest = _member(data, HEAD_LIMIT)
-    if rest and first.endswith(b","):
-        return _head(first[:-1] + b"}")
-    return unpack(data).head
-
-
-def _member(data: bytes, limit: int) -> tuple[bytes, bytes]:
+def peek(beginning: bytes) -> dict[str, Any] | None:
+    """Read the facts from a file's beginning; None where they don't end in it. Raises as ``unpack`` does."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        text = unpacker.decompress(data, limit)
+        text = unpacker.decompress(beginning, HEAD_LIMIT)
     except zlib.error as error:
         raise DamagedError from error
-    if not unpacker.eof and limit < UNPACKED_LIMIT:
-        return _member(data, UNPACKED_LIMIT)
+    if not (unpacker.eof and unpacker.unused_data and text.endswith(b",")):
+        return None
+    return _head(text[:-1] + b"}")
+
+
+def unpack_head(data: bytes) -> dict[str, Any]:
+    """Read the facts only; raises as ``unpack`` does."""
+    head = peek(data)
+    return unpack(data).head if head is None else head
+
+
+def _member(data: bytes) -> tuple[bytes, bytes]:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacker.decompress(data, UNPACKED_LIMIT)
+    except zlib.error as error:
+        raise DamagedError from error
     if not unpacker.eof:
         raise DamagedError
     return text, unpacker.unused_data
@@ -200,7 +233,7 @@ def _head(text: bytes) -> dict[str, Any]:
         raise DamagedError
     if head["format"] > FORMAT:
         raise NewerFormatError
-    if not re.fullmatch(r"[\w.:-]{1,200}", str(head.get("trace_id", "")), re.ASCII):
+    if not _ID.fullmatch(str(head.get("trace_id", ""))):
         raise DamagedError
     head["delivery"] = head["delivery"] if isinstance(head.get("delivery"), dict) else {}
     return head

@@ -21,7 +21,18 @@ from infinium_integrations.delivery import records
 from infinium_integrations.delivery.locks import Lock, NoLock
 from infinium_integrations.delivery.records import Record
 
-__all__ = ["CLIENT", "SUFFIX", "FolderStore", "Store", "UnsafeFolderError", "list_names", "make_folder", "write_new"]
+__all__ = [
+    "CLIENT",
+    "SUFFIX",
+    "FolderStore",
+    "Store",
+    "UnsafeFolderError",
+    "list_names",
+    "make_folder",
+    "read_beginning",
+    "read_file",
+    "write_new",
+]
 
 SUFFIX = ".json.gz"
 LOCAL = ".local"
@@ -210,8 +221,26 @@ def write_new(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def read_file(path: Path, limit: int = records.UNPACKED_LIMIT) -> bytes:
+def read_file(path: Path | str, limit: int = records.UNPACKED_LIMIT) -> bytes:
     """Read a file of a bounded size; a longer one, or what is no file, is damaged."""
+    handle = _open_plain(path)
+    with os.fdopen(handle, "rb") as file:
+        if os.fstat(handle).st_size > limit:
+            raise records.DamagedError
+        return file.read(limit + 1)
+
+
+def read_beginning(path: Path | str, length: int) -> bytes:
+    """Read the first bytes of a file; what is no file is damaged."""
+    handle = _open_plain(path)
+    try:
+        return os.read(handle, length)
+    finally:
+        os.close(handle)
+
+
+def _open_plain(path: Path | str) -> int:
+    """Open what is a plain file, no link and nothing that would block."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         handle = os.open(path, flags)
@@ -219,11 +248,10 @@ def read_file(path: Path, limit: int = records.UNPACKED_LIMIT) -> bytes:
         raise
     except OSError as error:
         raise records.DamagedError from error
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > limit:
-            raise records.DamagedError
-        return file.read(limit + 1)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise records.DamagedError
+    return handle
 
 
 def make_folder(path: Path) -> None:
@@ -234,8 +262,10 @@ def make_folder(path: Path) -> None:
         if not path.is_dir():
             raise
     except FileNotFoundError:
+        if path.parent.exists():  # and yet nothing can be made in it, as in /proc
+            raise
         make_folder(path.parent)
-        make_folder(path)
+        path.mkdir(mode=0o700)
 
 
 def list_names(folder: Path) -> Iterator[str]:

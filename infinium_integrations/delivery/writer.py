@@ -23,7 +23,7 @@ from infinium_integrations.delivery.store import CLIENT, Store
 from infinium_integrations.payload import Limits, encode, finalise
 from infinium_integrations.settings import Settings
 
-__all__ = ["Draft", "Writer", "account_of"]
+__all__ = ["Draft", "Writer", "account_of", "file_name", "safe_id"]
 
 logger = logging.getLogger("infinium_integrations")
 
@@ -228,8 +228,8 @@ class Writer:
         payload = finalise(draft.wire, draft.redactor, cut=True, limits=draft.limits)
         account, facts = _destination(draft, settings)
         recorded = self._now()
-        trace_id = _safe_id(draft.trace_id)
-        name = f"{recorded:020d}-{trace_id.replace(':', '_')}"
+        trace_id = draft.trace_id if safe_id(draft.trace_id) else str(uuid.uuid4())
+        name = file_name(recorded, trace_id)
         data = pack(new_record(trace_id, payload, encode(payload), recorded, facts))
         store = self._shelf.put(settings, name, data, account)
         if account is None:
@@ -265,8 +265,14 @@ def _destination(draft: Draft, settings: Settings) -> tuple[str | None, dict[str
     return None, {"status": "local"}
 
 
-def _safe_id(trace_id: str) -> str:
-    return trace_id if re.fullmatch(r"[\w.:-]{1,128}", trace_id, re.ASCII) else str(uuid.uuid4())
+def safe_id(trace_id: str) -> bool:
+    """Whether a trace can be kept and sent under this id."""
+    return re.fullmatch(r"[\w.:-]{1,128}", trace_id, re.ASCII) is not None
+
+
+def file_name(recorded: int, trace_id: str) -> str:
+    """Give the name of a trace's file, without the suffix; it begins with when it was stored, in nanoseconds."""
+    return f"{recorded:020d}-{trace_id.replace(':', '_')}"
 
 
 def _settings() -> Settings | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from infinium_integrations.view import words
-from infinium_integrations.view.statistics import Bucket, Overview
+from infinium_integrations.view.source import Sum
+from infinium_integrations.view.statistics import Overview
 from infinium_integrations.view.tree import round_times
 
 __all__ = ["Bar", "Chart", "Line", "of_overview"]
@@ -53,7 +54,7 @@ class Chart:
     table: list[list[str]]
 
 
-Measure = Callable[[Bucket], float | None]
+Measure = Callable[[Sum], float | None]
 Told = Callable[[float | None], str]
 
 
@@ -105,7 +106,7 @@ def _durations(summed: Overview) -> Chart:
     )
 
 
-def _sums(title: str, summed: Overview, measure: Callable[[Bucket], float], told: Told, style: str) -> Chart:
+def _sums(title: str, summed: Overview, measure: Callable[[Sum], float], told: Told, style: str) -> Chart:
     values = [measure(bucket) for bucket in summed.buckets]
     top = _top(values)
     bars = []

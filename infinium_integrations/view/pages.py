@@ -17,14 +17,12 @@ from infinium_integrations.view.comparison import Comparison
 from infinium_integrations.view.facts import MARKS, Facts
 from infinium_integrations.view.guard import Access, same
 from infinium_integrations.view.source import PAGE, Query, Source
-from infinium_integrations.view.statistics import StepSum, overview, sessions, step_sums
+from infinium_integrations.view.statistics import StepSum, overview, step_sums
 
 __all__ = ["Pages"]
 
-COUNTED = 100_000
-"""Rows, the latest, that sessions and the overview are made of."""
-STEPS_READ, STEPS_SECONDS = 400, 1.5
-"""Traces whose steps are summed up, and how long that may take."""
+STEPS_READ, STEPS_SECONDS = 200, 0.5
+"""Traces, the latest, whose steps are summed up, and how long that may take."""
 SESSIONS_SHOWN = 200
 FORM_LIMIT = 4_096
 TOP = 10
@@ -95,15 +93,14 @@ class Pages:
     def sessions(self, request: Request) -> Response:
         """The traces grouped by session."""
         query = Query.of(request.query_params)
-        found = sessions(self._source.rows(query.wider(COUNTED)))
-        return self._page("sessions.html", "Sessions", query=query, sessions=found[:SESSIONS_SHOWN], total=len(found))
+        found, total = self._source.sessions(query.wider(SESSIONS_SHOWN))
+        return self._page("sessions.html", "Sessions", query=query, sessions=found, total=total)
 
     def overview(self, request: Request) -> Response:
         """Runs, errors, durations, tokens and cost over time, and the steps that stand out."""
         query = Query.of({"since": "7d", **request.query_params})
-        rows = self._source.rows(query.wider(COUNTED))
-        read, steps = step_sums((row.trace_id for row in rows[:STEPS_READ]), self._source.get, STEPS_SECONDS)
-        summed = overview(rows)
+        read, steps = step_sums(self._source.tasks(query.wider(STEPS_READ)), STEPS_SECONDS)
+        summed = overview(self._source, query)
         return self._page(
             "overview.html",
             "Overview",
@@ -146,8 +143,7 @@ class Pages:
         return _id(request), self._source.get(_id(request))
 
     def _found(self, query: Query) -> dict[str, Any]:
-        total = self._source.count(query)
-        rows = self._source.rows(query)
+        rows, total = self._source.page(query)
         longest = max((row.duration_ms for row in rows), default=0.0) or 1.0
         pages = max(1, -(-total // PAGE))
         return {"query": query, "rows": rows, "total": total, "longest": longest, "pages": pages, "link": _link}

@@ -1,14 +1,15 @@
-"""What the page reads traces from: questions, rows, and the protocol that a store of traces answers."""
+"""What the page reads traces from: questions, rows, sums, and the protocol that a store of traces answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
 from infinium_integrations.models import TaskData
 
-__all__ = ["Query", "Row", "Source"]
+__all__ = ["EPOCH", "Query", "Row", "Session", "Source", "Sum"]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PAGE = 50
 TEXT_LIMIT = 300
 PERIODS = {
@@ -24,7 +25,8 @@ PERIODS = {
 class Query:
     """Which traces are wanted; an empty text means any.
 
-    ``text`` is looked for in names, inputs, outputs and errors.
+    ``text`` is looked for in names, inputs, outputs and errors; ``name`` is a part of the name. ``since`` and ``until``
+    (exclusive) are about when the run ended.
     """
 
     text: str = ""
@@ -66,7 +68,7 @@ class Query:
         return self.offset // self.limit + 1
 
     def wider(self, limit: int) -> Self:
-        """Give the same question for the first ``limit`` rows."""
+        """Give the same question for the first ``limit`` of what it asks for."""
         return replace(self, limit=limit, offset=0)
 
 
@@ -103,17 +105,58 @@ class Row:
     tags: tuple[str, ...] = ()
     delivery: str = "local"
     preview: str = ""
-    """The beginning of its input, description or errors."""
+    """The beginning of its output, else of its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The runs that ended within a stretch of time. ``p50`` and ``p95`` are milliseconds, None of no runs."""
+
+    start: datetime = EPOCH
+    runs: int = 0
+    errors: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    p50: float | None = None
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The runs of one session. ``names`` counts the runs of each name; ``first`` and ``last`` are ISO 8601, UTC."""
+
+    name: str
+    runs: int
+    errors: int
+    duration_ms: float
+    tokens: int
+    cost: float
+    first: str
+    last: str
+    names: dict[str, int]
+    users: set[str]
 
 
 class Source(Protocol):
     """Where the page finds traces, the latest first. Its methods are called from several threads."""
 
-    def rows(self, query: Query) -> list[Row]:
-        """Give the rows that a question asks for."""
+    def page(self, query: Query) -> tuple[list[Row], int]:
+        """Give the rows that a question asks for, and how many there are whatever its limit and offset."""
 
-    def count(self, query: Query) -> int:
-        """Count all rows that a question asks for, whatever its limit and offset."""
+    def span(self, query: Query) -> tuple[datetime, datetime] | None:
+        """Give when the first and the last of the runs ended; None of no runs."""
+
+    def sums(self, query: Query, size: timedelta | None) -> list[Sum]:
+        """Sum up each stretch of time of this size that has runs, oldest first; None for all in one.
+
+        The stretches begin at multiples of the size since 1970. Limit and offset don't count.
+        """
+
+    def sessions(self, query: Query) -> tuple[list[Session], int]:
+        """Give as many sessions as the limit says, the one with the latest run first, and how many there are."""
+
+    def tasks(self, query: Query) -> Iterator[TaskData]:
+        """Give the traces that a question asks for, each read when it is asked for."""
 
     def get(self, trace_id: str) -> TaskData | None:
         """Give a trace, None where there is none of this id."""

@@ -1,21 +1,20 @@
 """The page's source of traces: the store of this machine, read through the index."""
 
-import threading
-import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infinium_integrations import settings
-from infinium_integrations.delivery import records
 from infinium_integrations.models import TaskData
-from infinium_integrations.payload import encode
-from infinium_integrations.view.source import Query, Row
+from infinium_integrations.view.source import EPOCH, Query, Row, Session, Sum
 
 if TYPE_CHECKING:
     from infinium_integrations.delivery import Delivery
-    from infinium_integrations.delivery.index import Row as Indexed
+    from infinium_integrations.delivery.query import Row as Indexed
+    from infinium_integrations.delivery.query import SessionSums, Sums
 
 __all__ = ["DeliverySource"]
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 class DeliverySource:
@@ -23,42 +22,46 @@ class DeliverySource:
 
     def __init__(self, delivery: "Delivery") -> None:
         self._delivery = delivery
-        self._lock = threading.Lock()
 
-    def rows(self, query: Query) -> list[Row]:
-        """Give the rows that a question asks for."""
-        found = self._delivery.listing(**_asked(query), limit=query.limit, offset=query.offset)
-        return [_row(one) for one in found]
+    def page(self, query: Query) -> tuple[list[Row], int]:
+        """Give the rows that a question asks for, and how many there are whatever its limit and offset."""
+        found, total = self._delivery.page(**_asked(query), limit=query.limit, offset=query.offset)
+        return [_row(one) for one in found], total
 
-    def count(self, query: Query) -> int:
-        """Count all rows that a question asks for."""
-        return self._delivery.count(**_asked(query))
+    def span(self, query: Query) -> tuple[datetime, datetime] | None:
+        """Give when the first and the last of the runs ended; None of no runs."""
+        found = self._delivery.span(**_asked(query))
+        return None if found is None else (_moment(found[0]), _moment(found[1]))
+
+    def sums(self, query: Query, size: timedelta | None) -> list[Sum]:
+        """Sum up each stretch of time of this size that has runs, oldest first; None for all in one."""
+        nanoseconds = None if size is None else size // MICROSECOND * 1_000
+        return [_sum(one) for one in self._delivery.sums(nanoseconds, **_asked(query))]
+
+    def sessions(self, query: Query) -> tuple[list[Session], int]:
+        """Give as many sessions as the limit says, the one with the latest run first, and how many there are."""
+        found, total = self._delivery.sessions(**_asked(query), limit=query.limit, offset=query.offset)
+        return [_session(one) for one in found], total
+
+    def tasks(self, query: Query) -> Iterator[TaskData]:
+        """Give the traces that a question asks for, each read when it is asked for."""
+        return self._delivery.each(**_asked(query), limit=query.limit, offset=query.offset)
 
     def get(self, trace_id: str) -> TaskData | None:
         """Give a trace by its whole id."""
-        return self._delivery.get(trace_id) if self._has(trace_id) else None
+        return self._delivery.get(trace_id, exact=True)
 
     def put(self, trace_id: str, wire: dict[str, Any]) -> bool:
         """Keep a received trace, which is delivered nowhere."""
-        with self._lock:
-            if self._has(trace_id):
-                return False
-            recorded = time.time_ns()
-            record = records.new_record(trace_id, wire, encode(wire), recorded, {"status": "local"})
-            shelf = self._delivery._shelf  # noqa: SLF001  (see notes/view-needs.md)
-            shelf.put(settings.current(), f"{recorded:020d}-{trace_id}", records.pack(record), None)
-            return True
+        return self._delivery.keep(trace_id, wire)
 
     def delete(self, trace_id: str) -> bool:
         """Delete a trace by its whole id."""
-        return self._has(trace_id) and self._delivery.delete(trace_id)
+        return self._delivery.delete(trace_id, exact=True)
 
     def retry(self, trace_id: str) -> bool:
         """Have a refused trace sent again."""
-        return self._has(trace_id) and self._delivery.retry(trace_id) > 0
-
-    def _has(self, trace_id: str) -> bool:
-        return any(row.trace_id == trace_id for row in self._delivery.listing(trace_id=trace_id, limit=1))
+        return self._delivery.retry(trace_id, exact=True) > 0
 
 
 def _asked(query: Query) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def _asked(query: Query) -> dict[str, Any]:
         "tag": query.tag,
         "session": query.session,
         "since": query.since,
+        "until": query.until,
     }
     return {key: value for key, value in given.items() if value}
 
@@ -79,7 +83,7 @@ def _row(row: "Indexed") -> Row:
         trace_id=row.trace_id,
         name=str(row.name),
         status=str(row.status or "ok"),
-        ended=datetime.fromtimestamp(row.recorded / 1e9, UTC).isoformat(),
+        ended=_moment(row.ended).isoformat(),
         duration_ms=1000.0 * float(row.duration or 0.0),
         tokens=row.tokens,
         cost=row.cost,
@@ -90,5 +94,29 @@ def _row(row: "Indexed") -> Row:
         user=row.user_id,
         tags=tuple(tag.strip() for tag in tags if tag.strip()),
         delivery=row.delivery,
-        preview=getattr(row, "preview", None) or "",
+        preview=row.preview or "",
     )
+
+
+def _sum(one: "Sums") -> Sum:
+    p50, p95 = (None if seconds is None else 1000.0 * seconds for seconds in (one.p50, one.p95))
+    return Sum(_moment(one.start), one.runs, one.errors, one.tokens, one.cost, p50, p95)
+
+
+def _session(one: "SessionSums") -> Session:
+    return Session(
+        name=one.session_id,
+        runs=one.runs,
+        errors=one.errors,
+        duration_ms=1000.0 * one.duration,
+        tokens=one.tokens,
+        cost=one.cost,
+        first=_moment(one.first).isoformat(),
+        last=_moment(one.last).isoformat(),
+        names=one.names,
+        users=one.users,
+    )
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return EPOCH + nanoseconds // 1_000 * MICROSECOND

@@ -6,8 +6,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+from delivery_kit import AGENT, SECRET, new_delivery  # noqa: E402
 from faultserver import FaultServer  # noqa: E402
-from kit import AGENT, SECRET, new_delivery  # noqa: E402
 
 from infinium_integrations import faults, settings  # noqa: E402
 from infinium_integrations.client import _retry  # noqa: E402

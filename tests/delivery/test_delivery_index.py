@@ -1,40 +1,20 @@
-"""Reading traces back: the index, its upkeep, and what a person does with stored traces."""
+"""Reading traces back, and what a person does with stored traces."""
 
-import gzip
-import json
-import os
-import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from delivery_kit import files, item, names, new_delivery, stored
 from faultserver import Reply
-from kit import AGENT, SECRET, files, new_delivery, new_id
 
 from infinium_integrations import settings
-from infinium_integrations.delivery import index as index_module
-from infinium_integrations.delivery import records
-from infinium_integrations.delivery.index import FILE, VERSION, Index, Query
-from infinium_integrations.delivery.store import FolderStore, make_folder
+from infinium_integrations.delivery import records, upkeep
 from infinium_integrations.errors import ValidationError
+from infinium_integrations.models import TaskData
+from infinium_integrations.payload import build_payload
 
-
-def stored(delivery, *items):
-    for item in items:
-        delivery.submit(item)
-    assert delivery.flush(20)
-
-
-def item(number, **given):
-    return {"trace_id": f"{number:08d}-0000-4000-8000-000000000000", "name": f"run {number}", **given}
-
-
-def names(tasks):
-    return [task.name for task in tasks]
+DAY = 86_400 * 10**9
 
 
 def test_the_newest_come_first_and_pages_follow_each_other(deliver):
@@ -70,7 +50,8 @@ def test_each_filter_finds_what_it_says(deliver):
     assert len(delivery.traces(status="local")) == 3
     assert delivery.traces(status="sent") == []
     assert names(delivery.traces(name="run 2")) == ["run 2"]
-    assert delivery.traces(name="run") == []
+    assert len(delivery.traces(name="RUN")) == 3
+    assert delivery.traces(name="run_2") == []
     assert names(delivery.traces(session="s1")) == ["run 1"]
     assert names(delivery.traces(tag="blue")) == ["run 2", "run 1"]
     assert names(delivery.traces(text="MÜNCHEN strasse")) == ["run 2"]
@@ -122,6 +103,84 @@ def test_each_state_of_delivery_is_told(deliver, serve):
     assert names(delivery.traces(status="rejected")) == ["run 3"]
 
 
+def test_a_name_is_found_by_a_part_of_it_in_any_case(deliver):
+    delivery = deliver()
+    stored(delivery, item(1, name="Große Straße"), item(2, name="100% sure_thing"))
+    assert names(delivery.traces(name="STRASSE")) == ["Große Straße"]
+    assert names(delivery.traces(name="0%")) == ["100% sure_thing"]
+    assert delivery.traces(name="sure%thing") == []
+    assert delivery.count(name="") == 2
+
+
+def test_until_is_exclusive_and_since_is_not(deliver):
+    delivery = deliver()
+    moments = [f"2026-01-0{day}T12:00:00.000001+00:00" for day in (1, 2, 3)]
+    stored(delivery, *[item(n, current_datetime=moment) for n, moment in enumerate(moments)])
+    assert names(delivery.traces(since=moments[0], until=moments[2])) == ["run 1", "run 0"]
+    assert names(delivery.traces(until=datetime.fromisoformat(moments[1]))) == ["run 0"]
+    assert delivery.traces(until=timedelta(days=36_500)) == []
+
+
+def test_lists_show_when_a_run_ended_and_the_last_to_end_comes_first(deliver):
+    delivery = deliver()
+    stored(delivery, item(1, current_datetime="2026-01-02T00:00:00Z"), item(2, current_datetime="2026-01-01T00:00:00"))
+    first, second = delivery.listing()
+    assert (first.name, second.name) == ("run 1", "run 2")
+    assert first.ended == datetime(2026, 1, 2, tzinfo=UTC).timestamp() * 1e9
+    assert first.ended - second.ended == 86_400 * 10**9
+    assert first.recorded < second.recorded
+
+
+@pytest.mark.parametrize(
+    "told", ["2999-01-01T00:00:00Z", "yesterday", None, 7, "9999-12-31T23:59:59-12:00", "0001-01-01"]
+)
+def test_an_end_that_can_not_be_counts_as_when_it_was_stored(told):
+    fields = {"name": "n", "current_datetime": told}
+    head = records.new_record("t", fields, b"{}", 5, {"status": "local"}).head
+    row = dict(zip(upkeep.COLUMNS, upkeep._row("history/x", f"{5:020d}-t", "local", head), strict=True))
+    assert row["ended"] == row["recorded"] == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"output_summary": "Sent\n\tto  billing", "input_summary": "in"}, "Sent to billing"),
+        ({"output_summary": " ", "input_summary": "My invoice"}, "My invoice"),
+        ({"output_summary": None, "input_summary": None}, None),
+        ({"output_summary": "x" * 160}, "x" * 160),
+        ({"output_summary": "x" * 9_000}, "x" * 159 + "…"),
+        ({"output_summary": "the key is sk-abcdefghijklmnopqrstuvwx1234567890ABCD"}, "the key is [REDACTED]"),
+    ],
+)
+def test_rows_begin_to_say_what_came_out_in_one_redacted_line(deliver, fields, shown):
+    delivery = deliver()
+    stored(delivery, item(1, **fields))
+    assert delivery.listing()[0].preview == shown
+
+
+def test_a_received_trace_is_kept_once_as_local(deliver, serve):
+    server = serve()
+    delivery = deliver()
+    payload = item(1)
+    given = build_payload(
+        TaskData(name="received", description="d", duration=1, current_datetime="2026-01-01T00:00:00Z")
+    )
+    kept = []
+    keepers = [threading.Thread(target=lambda: kept.append(delivery.keep("t:1", given))) for _ in range(4)]
+    for keeper in keepers:
+        keeper.start()
+    for keeper in keepers:
+        keeper.join()
+    assert sorted(kept) == [False, False, False, True]
+    stored(delivery, payload)
+    assert not delivery.keep(payload["trace_id"], given)
+    assert delivery.get("t:1").delivery.status == "local"
+    assert delivery.get(payload["trace_id"]).name == "run 1"
+    assert len(server.requests) == 1
+    with pytest.raises(ValidationError, match="ASCII"):
+        delivery.keep("../up", given)
+
+
 def test_get_takes_a_beginning_that_no_other_trace_has(deliver):
     delivery = deliver()
     stored(delivery, item(10), item(11), item(2))
@@ -131,6 +190,22 @@ def test_get_takes_a_beginning_that_no_other_trace_has(deliver):
     assert delivery.get("") is None
     with pytest.raises(ValidationError, match="several traces begin with '0000001'"):
         delivery.get("0000001")
+
+
+def test_a_whole_id_is_never_taken_as_a_beginning(deliver):
+    delivery = deliver()
+    whole = item(1)["trace_id"]
+    stored(delivery, {"trace_id": f"{whole}-b", "name": "longer"}, {"trace_id": f"{whole}-c", "name": "longer"})
+    assert delivery.get(whole) is None
+    assert not delivery.delete(whole)
+    assert delivery.retry(whole) == 0
+    stored(delivery, item(1))
+    assert delivery.get(whole).name == "run 1"
+    assert delivery.get("00000001-0000-4000-8000-000000000000-b").name == "longer"
+    assert delivery.get("00000001", exact=True) is None
+    assert not delivery.delete(f"{whole}-", exact=True)
+    assert delivery.delete(whole, exact=True)
+    assert delivery.count() == 2
 
 
 def test_delete_removes_the_file(deliver, store):
@@ -204,154 +279,3 @@ def test_what_was_just_submitted_is_seen(deliver):
     for number in range(5):
         delivery.submit(item(number))
     assert len(delivery.traces()) == 5
-
-
-# --- upkeep -----------------------------------------------------------------------------------------------------------
-
-
-def test_recording_writing_and_sending_never_open_the_index(deliver, serve, store):
-    server = serve(503)
-    delivery = deliver()
-    stored(delivery, item(1))
-    assert delivery.shutdown(10)
-    assert server.accepted
-    assert not (store / FILE).exists()
-
-
-@pytest.mark.parametrize("spoil", ["garbage", "empty", "cut", "another version", "missing", "not ours"])
-def test_an_index_that_can_not_be_used_is_made_anew(deliver, store, spoil):
-    delivery = deliver()
-    stored(delivery, item(1), item(2))
-    assert delivery.count() == 2
-    path = store / FILE
-    if spoil == "another version":
-        with sqlite3.connect(path) as database:
-            database.execute(f"PRAGMA user_version = {VERSION + 1}")
-        database.close()
-    elif spoil == "not ours":
-        path.unlink()
-        with sqlite3.connect(path) as database:
-            database.execute("CREATE TABLE traces(x)")
-            database.execute(f"PRAGMA user_version = {VERSION}")
-        database.close()
-    elif spoil == "missing":
-        path.unlink()
-    else:
-        content = path.read_bytes()
-        path.write_bytes({"garbage": b"x" * 10_000, "empty": b"", "cut": content[: len(content) // 2]}[spoil])
-    assert names(delivery.traces()) == ["run 2", "run 1"]
-    assert delivery.count() == 2
-    with sqlite3.connect(path) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
-    database.close()
-
-
-def test_where_no_index_can_be_written_memory_serves(deliver, store):
-    delivery = deliver()
-    stored(delivery, item(1))
-    (store / FILE).mkdir()
-    assert names(delivery.traces()) == ["run 1"]
-
-
-def test_what_moves_appears_or_goes_is_noticed(deliver, serve, store):
-    settings.configure(agent_id=AGENT, agent_secret=SECRET, base_url="http://127.0.0.1:9/api")
-    delivery = deliver()
-    delivery.submit(item(1))
-    assert not delivery.flush(0.2)
-    assert names(delivery.traces(status="pending")) == ["run 1"]
-    serve()
-    delivery = deliver()
-    stored(delivery, item(2))
-    assert names(delivery.traces(status="sent")) == ["run 2"]
-    for path in files(store, "history"):
-        path.unlink()
-    assert names(delivery.traces()) == ["run 1"]
-
-
-def test_a_folder_that_has_not_changed_is_not_read_again(deliver, store, monkeypatch):
-    delivery = deliver()
-    stored(delivery, item(1))
-    folder = next((store / "history").iterdir())
-    old = time.time() - 60
-    os.utime(folder, (old, old))
-    assert delivery.count() == 1
-    listed = []
-    monkeypatch.setattr(index_module, "list_names", lambda path: listed.append(path) or [])
-    assert delivery.count() == 1
-    assert folder not in listed
-
-
-def test_a_damaged_file_in_the_history_is_set_aside_by_the_reader(deliver, store):
-    delivery = deliver()
-    stored(delivery, item(1), item(2))
-    files(store, "history")[0].write_bytes(b"torn")
-    assert names(delivery.traces()) == ["run 2"]
-    assert len(list((store / "damaged").iterdir())) == 1
-
-
-def test_a_payload_that_is_no_task_is_left_out_and_said(deliver, store, caplog):
-    delivery = deliver()
-    stored(delivery, item(1))
-    odd = {"format": 1, "trace_id": new_id(), "name": "odd", "payload": {"name": "odd"}}
-    folder = next((store / "history").iterdir())
-    (folder / f"{1:020d}-odd.json.gz").write_bytes(gzip.compress(json.dumps(odd).encode()))
-    assert names(delivery.traces()) == ["run 1"]
-    assert "can't be read" in caplog.text
-
-
-def test_a_trace_that_moves_between_the_index_and_the_reading_is_found(deliver, serve, store, monkeypatch):
-    settings.configure(agent_id=AGENT, agent_secret=SECRET, base_url="http://127.0.0.1:9/api")
-    delivery = deliver()
-    delivery.submit(item(1))
-    assert not delivery.flush(0.2)
-    rows = delivery.listing()
-    target = store / "history" / "2026-01-01" / files(store, "outbox")[0].name
-    make_folder(target.parent)
-    files(store, "outbox")[0].rename(target)
-    assert delivery._load(rows[0]).delivery.status == "sent"
-    target.unlink()
-    assert delivery._load(rows[0]) is None
-
-
-def test_several_readers_at_once_agree(deliver, store):
-    delivery = deliver()
-    stored(delivery, *[item(n) for n in range(40)])
-    counts = []
-    readers = [threading.Thread(target=lambda: counts.append(delivery.count())) for _ in range(4)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    assert counts == [40] * 4
-
-
-def test_numbers_that_sqlite_can_not_hold_do_no_harm(deliver):
-    delivery = deliver()
-    stored(delivery, item(1, llm_usage={"total_tokens": 10**30, "model": "m"}))
-    assert delivery.listing()[0].tokens == pytest.approx(10**30)
-
-
-def test_pages_are_given_without_reading_the_traces(store, monkeypatch):
-    """The count of files read is what makes it fast; 100,000 are measured in benchmarks."""
-    folder = store / "history" / "2026-01-01"
-    make_folder(folder)
-    head = records.new_record(new_id(), {"name": "n"}, b'{"name":"n"}', 1, {"status": "sent"}).head
-    for number in range(2_000):
-        record = records.Record({**head, "trace_id": f"t-{number}"}, b"{}")
-        (folder / f"{number:020d}-t.json.gz").write_bytes(records.pack(record))
-    found = Index(FolderStore(store), [])
-    assert found.count(Query()) == 2_000
-    opened = []
-    monkeypatch.setattr(index_module, "read_file", opened.append)
-    assert [row.recorded for row in found.find(Query(limit=3, offset=1_000))] == [999, 998, 997]
-    assert opened == []
-
-
-def test_importing_the_delivery_loads_neither_sqlite_nor_httpx():
-    program = """
-import sys, infinium_integrations.delivery as delivery
-delivery.Delivery(assemble=id)
-print({'sqlite3', 'httpx', 'jinja2'} & set(sys.modules))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

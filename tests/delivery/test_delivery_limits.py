@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from kit import files, new_id, unreachable, written
+from delivery_kit import files, new_id, unreachable, written
 
 from infinium_integrations import settings
 from infinium_integrations.delivery.memory import MemoryStore

@@ -5,8 +5,8 @@ import signal
 import time
 
 import pytest
+from delivery_kit import AGENT, SECRET, account, environment, files, new_delivery, new_id, run, start
 from faultserver import FaultServer, Hang, Reply, closed_port
-from kit import AGENT, SECRET, account, environment, files, new_delivery, new_id, run, start
 
 from infinium_integrations import settings
 from infinium_integrations.delivery import writer

@@ -11,9 +11,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from delivery_kit import AGENT, SECRET, account, files, new_id, run, unreachable, wire, written
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
-from kit import AGENT, SECRET, account, files, new_id, run, unreachable, wire, written
 
 from infinium_integrations import settings
 from infinium_integrations.delivery import records
@@ -24,6 +25,10 @@ TRACE = new_id()
 
 
 # --- one file a trace -------------------------------------------------------------------------------------------------
+
+
+PATIENT = trials(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault."""
 
 
 def test_without_an_account_a_trace_is_kept_at_once_as_local(deliver, store, caplog, capfd):
@@ -91,6 +96,7 @@ def test_what_was_recorded_before_a_change_of_settings_goes_where_it_was_meant_t
     assert list(second.accepted) == [other]
 
 
+@PATIENT
 @given(
     st.fixed_dictionaries({"name": st.text(), "input_summary": st.text(max_size=5_000)}),
     st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3),
@@ -104,6 +110,7 @@ def test_a_record_reads_back_as_it_was_written(payload, facts):
     assert json.loads(gzip.decompress(data))["payload"] == payload
 
 
+@PATIENT
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_trace_are_damaged(data):
     for read in (records.unpack, records.unpack_head):
@@ -111,9 +118,11 @@ def test_bytes_that_are_no_trace_are_damaged(data):
             read(data)
 
 
+@PATIENT
 @given(st.data())
 def test_a_cut_or_changed_file_is_damaged_or_reads_as_before(data):
-    record = records.new_record(TRACE, wire(TRACE), json.dumps(wire(TRACE)).encode(), 1, {"status": "pending"})
+    payload = wire(TRACE, current_datetime="2026-11-23T10:00:00Z")
+    record = records.new_record(TRACE, payload, json.dumps(payload).encode(), 1, {"status": "pending"})
     whole = records.pack(record)
     at = data.draw(st.integers(0, len(whole) - 1))
     spoilt = data.draw(st.sampled_from([whole[:at], whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]]))

@@ -9,8 +9,8 @@ import threading
 import time
 
 import pytest
+from delivery_kit import assemble, files, new_id
 from faultserver import Hang, Reply
-from kit import assemble, files, new_id
 
 from infinium_integrations import faults, settings
 from infinium_integrations.delivery import Delivery, hub

@@ -4,8 +4,8 @@ import time
 from email.utils import formatdate
 
 import pytest
+from delivery_kit import AGENT, SECRET, files, new_id
 from faultserver import Close, FaultServer, Half, Hang, Reply, Reset, closed_port
-from kit import AGENT, SECRET, files, new_id
 
 from infinium_integrations import settings
 from infinium_integrations.delivery import posting

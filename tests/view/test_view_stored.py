@@ -1,7 +1,10 @@
 import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 import samples
+from memory_source import MemorySource
 
 from infinium_integrations import settings
 from infinium_integrations.delivery import Delivery
@@ -10,6 +13,7 @@ from infinium_integrations.models import ApiResponse, DeliveryState
 from infinium_integrations.payload import build_payload
 from infinium_integrations.view.interpretation import Interpretation, wait
 from infinium_integrations.view.source import Query
+from infinium_integrations.view.statistics import overview
 from infinium_integrations.view.stored import DeliverySource
 
 REMOTE = str(uuid.uuid4())
@@ -30,7 +34,8 @@ def test_a_received_trace_is_stored_once_and_read_back(source):
     assert source.put(task.trace_id, build_payload(task))
     assert not source.put(task.trace_id, build_payload(samples.single()))
     assert source.get(task.trace_id).to_wire() == task.to_wire()
-    (row,) = source.rows(Query())
+    (row,), total = source.page(Query())
+    assert total == 1
     assert (row.name, row.status, row.session, row.tags, row.tokens) == (
         "Refund request",
         "ok",
@@ -51,16 +56,21 @@ def test_a_received_trace_is_stored_once_and_read_back(source):
         ({"status": "local"}, 3),
         ({"session": "chat-4711"}, 2),
         ({"tag": "nightly"}, 1),
-        ({"since": "1h"}, 3),
+        ({"name": "REFUND"}, 1),
+        ({"since": "2026-11-20"}, 3),
         ({"since": "2999-01-01"}, 0),
+        ({"until": "2026-11-20T09:45:00"}, 1),
+        ({"since": "2026-11-20T09:45", "until": "2026-11-20T10:30"}, 2),
     ],
 )
 def test_the_pages_questions_reach_the_index(source, asked, found):
     for task in (samples.agent(), samples.failed(), samples.parallel()):
         source.put(task.trace_id, build_payload(task))
     query = Query.of(asked)
-    assert source.count(query) == found
-    assert len(source.rows(query)) == found
+    rows, total = source.page(query)
+    assert len(rows) == total == found
+    assert len(list(source.tasks(query))) == found
+    assert sum(one.runs for one in source.sums(query, None)) == found
 
 
 def test_only_a_whole_id_reads_deletes_or_retries(source):
@@ -72,7 +82,32 @@ def test_only_a_whole_id_reads_deletes_or_retries(source):
     assert not source.retry(half)
     assert not source.retry(task.trace_id)
     assert source.delete(task.trace_id)
-    assert source.count(Query()) == 0
+    assert source.page(Query()) == ([], 0)
+
+
+def test_the_store_says_what_the_traces_themselves_say(source):
+    tasks = {task.trace_id: task for task in samples.everything().values() if task.trace_id}
+    for trace_id, task in tasks.items():
+        source.put(trace_id, build_payload(task))
+    lists = MemorySource({trace_id: source.get(trace_id) for trace_id in tasks})
+    query = Query(limit=1_000)
+    shown = {row.trace_id: row for row in source.page(query)[0]}
+    for row in lists.page(query)[0]:
+        assert datetime.fromisoformat(row.ended) == datetime.fromisoformat(shown[row.trace_id].ended)
+    assert source.span(query) == lists.span(query)
+    for size in (None, timedelta(minutes=15)):
+        for one, other in zip(source.sums(query, size), lists.sums(query, size), strict=True):
+            assert one == replace(other, cost=pytest.approx(other.cost))
+    assert [one.name for one in source.sessions(query)[0]] == [one.name for one in lists.sessions(query)[0]]
+    assert overview(source, query).total.runs == len(tasks)
+
+
+def test_lists_show_the_beginning_of_the_output(source):
+    task = samples.agent()
+    source.put(task.trace_id, build_payload(task))
+    (row,), _ = source.page(Query())
+    assert row.preview.startswith("Dear Ada, your annual plan is 20 days old")
+    assert datetime.fromisoformat(row.ended) == datetime.fromisoformat(task.current_datetime)
 
 
 class Client:

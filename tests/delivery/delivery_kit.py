@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 from infinium_integrations import settings
-from infinium_integrations.delivery import Delivery, Draft
+from infinium_integrations.delivery import Delivery, Draft, records
 from infinium_integrations.redaction import Redactor
 
 AGENT = "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
@@ -25,7 +25,7 @@ def wire(trace_id, *, name="Triage ticket", status="ok", size=0, tags=None, **fi
     return {
         "name": name,
         "description": "Sorts a ticket",
-        "current_datetime": "2026-11-23T10:00:00.000000Z",
+        "current_datetime": records.moment(time.time_ns()),
         "duration": 1.5,
         "input_summary": "My invoice is wrong" + "x" * size,
         "output_summary": "Sent to billing",
@@ -74,7 +74,7 @@ def account(server_url, store, **given):
 
 def start(program, env, **options):
     """Start a program with the kit's names in it; it may print."""
-    code = "from kit import *\nimport sys, time, os, threading\n" + textwrap.dedent(program)
+    code = "from delivery_kit import *\nimport sys, time, os, threading\n" + textwrap.dedent(program)
     return subprocess.Popen(
         [sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
@@ -98,3 +98,17 @@ def written(delivery, *items):
     for item in items:
         delivery.submit(item)
     assert delivery._writer.settle(time.monotonic() + 20)
+
+
+def stored(delivery, *items):
+    for item in items:
+        delivery.submit(item)
+    assert delivery.flush(20)
+
+
+def item(number, **given):
+    return {"trace_id": f"{number:08d}-0000-4000-8000-000000000000", "name": f"run {number}", **given}
+
+
+def names(tasks):
+    return [task.name for task in tasks]
