@@ -11,7 +11,6 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -32,10 +31,6 @@ PATIENCE = 5.0
 """Seconds to wait for what a cell left running, before the trace is shown as it is."""
 KNOWN = {"session_id", "user_id"}
 """Tags that name the session and the user, rather than being labels."""
-_IN_FORCE: dict[str, Callable[[Any], Any]] = {
-    "langchain": lambda module: module._switch.handler,  # noqa: SLF001
-    "llama_index": lambda module: module._handler,  # noqa: SLF001
-}
 
 
 class _Cell:
@@ -155,7 +150,7 @@ def _installed(name: str) -> bool:
 
 def _instrumented(name: str) -> bool:
     module = sys.modules.get(f"infinium_integrations.{name}.instrumentor")
-    return module is not None and _IN_FORCE[name](module) is not None
+    return module is not None and bool(module.instrumented())
 
 
 def as_line(lines: list[str]) -> list[str]:

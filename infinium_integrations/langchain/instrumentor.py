@@ -11,7 +11,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from infinium_integrations.langchain.handler import InfiniumCallbackHandler
 
-__all__ = ["instrument", "uninstrument"]
+__all__ = ["instrument", "instrumented", "uninstrument"]
 
 
 class _Switch:
@@ -39,3 +39,8 @@ def instrument(**options: Any) -> None:
 def uninstrument() -> None:
     """Stop tracing runs that start from now on; open ones are finished."""
     _switch.handler = None
+
+
+def instrumented() -> bool:
+    """Tell whether every run is traced."""
+    return _switch.handler is not None

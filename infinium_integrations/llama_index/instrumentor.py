@@ -5,7 +5,7 @@ from typing import Any
 
 from infinium_integrations.llama_index import InfiniumEventHandler
 
-__all__ = ["instrument", "uninstrument"]
+__all__ = ["instrument", "instrumented", "uninstrument"]
 
 _lock = threading.Lock()
 _handler: InfiniumEventHandler | None = None
@@ -13,7 +13,7 @@ _handler: InfiniumEventHandler | None = None
 
 def instrument(**options: Any) -> None:
     """Trace every run; options are those of ``InfiniumEventHandler``. Called again, it changes the options."""
-    global _handler  # noqa: PLW0603
+    global _handler
     handler = InfiniumEventHandler(**options)
     with _lock:
         before, _handler = _handler, handler.register()
@@ -23,8 +23,13 @@ def instrument(**options: Any) -> None:
 
 def uninstrument() -> None:
     """Stop tracing runs that start from now on; open ones are finished."""
-    global _handler  # noqa: PLW0603
+    global _handler
     with _lock:
         before, _handler = _handler, None
         if before is not None:
             before.unregister()
+
+
+def instrumented() -> bool:
+    """Tell whether every run is traced."""
+    return _handler is not None

@@ -117,10 +117,10 @@ def facts(run: Run, state: State, result: Any) -> None:
         if not run.private:
             run.put(documents=documents(result))
     elif role == "embedding":
-        _embedded(run, state)
+        _embedded(run)
 
 
-def _embedded(run: Run, state: State) -> None:
+def _embedded(run: Run) -> None:
     """Say how much was embedded; the vectors themselves are nobody's business."""
     texts = (run.metadata or {}).get("texts")
     if texts is not None and not run.private:

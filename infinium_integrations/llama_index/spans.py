@@ -164,7 +164,7 @@ def _begin(
     if not options.capture_content:
         run.private = True
     if what.role == "llm":
-        _model(run, state, instance, arguments)
+        _model(run, state, instance)
     elif what.role == "tool":
         _tool(run, state, instance, arguments)
     elif what.role in {"flow", "step"}:
@@ -188,7 +188,7 @@ def _short(name: str) -> str:
     return ".".join(name.split(".")[-2:])
 
 
-def _model(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
+def _model(run: Run, state: State, instance: object) -> None:
     state.call = models.Call()
     run.llm = models.called(instance)
     outer = _model_around(run.parent)
@@ -265,6 +265,7 @@ def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, 
 
 
 def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
+    """Record that a run is over, and tell the streams around it."""
     recorder = runtime.recorder()
     parent, role = state_of(run.parent), state.kind.role
     now = recorder.clock()
@@ -293,7 +294,10 @@ def _error_of_task(span_id: str) -> BaseException | None:
 
     Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
     """
-    frame = sys._getframe(DISPATCHED_FROM)  # noqa: SLF001
+    try:
+        frame = sys._getframe(DISPATCHED_FROM)  # noqa: SLF001
+    except ValueError:  # called by hand, from the outermost frame
+        return None
     if frame.f_code.co_name != "handle_future_result":
         return None
     _remember_leak(span_id)
@@ -302,7 +306,7 @@ def _error_of_task(span_id: str) -> BaseException | None:
 
 
 DISPATCHED_FROM = 5
-"""Frames between here and whoever had the dispatcher end a span: leave, span_exit, its guard, the dispatcher's span_exit."""
+"""Frames up to whoever had the dispatcher end a span: over leave, span_exit, its guard, the dispatcher's span_exit."""
 
 
 def _remember_leak(span_id: str) -> None:

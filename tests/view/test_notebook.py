@@ -45,7 +45,7 @@ class Kernel:
 
     def value(self, expression: str) -> object:
         outputs = self.run(f"import json as _json; print(_json.dumps({expression}))")
-        return json.loads(outputs[-1]["text"])
+        return json.loads("".join(output["text"] for output in outputs if output.get("name") == "stdout"))
 
 
 @pytest.fixture(scope="module")
