@@ -171,7 +171,7 @@ class ScriptedLLM(FunctionCallingLLM):
         return LLMMetadata(model_name=self.model, is_chat_model=True, is_function_calling_model=True)
 
     @llm_chat_callback()
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncIterator[ChatResponse]:  # type: ignore[override]  # noqa: ARG002
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncIterator[ChatResponse]:  # noqa: ARG002
         """Stream the script's next part."""
 
         async def chunks() -> AsyncIterator[ChatResponse]:
@@ -192,7 +192,8 @@ class ScriptedLLM(FunctionCallingLLM):
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Give the script's next part at once."""
-        return [chunk async for chunk in await self.astream_chat(messages, **kwargs)][-1]
+        chunks: list[ChatResponse] = [chunk async for chunk in await self.astream_chat(messages, **kwargs)]
+        return chunks[-1]
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Give the script's next part at once."""

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from infinium_integrations import demo, settings, shutdown
+from infinium_integrations import demo_langchain as told_by
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.testing import captured_traces
 
@@ -15,7 +16,7 @@ from infinium_integrations.testing import captured_traces
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     for pause in ("THINKING", "A_TOKEN", "A_LOOK"):
-        monkeypatch.setattr(demo, pause, 0)
+        monkeypatch.setattr(told_by, pause, 0)
 
 
 def played(**options):
@@ -32,13 +33,13 @@ def test_the_demo_tells_what_the_agent_does_while_it_does_it():
     _, printed = played()
     told = printed.splitlines()[:7]
     assert told == [
-        f"you    {demo.QUESTION}",
+        f"you    {told_by.QUESTION}",
         "tool   find_order(A-1042)",
         "       failed: the warehouse did not answer",
         "tool   find_order(A-1042)",
         "tool   search_handbook(returns and shipping)",
         "       found 2 paragraphs",
-        f"agent  {demo.ANSWER}",
+        f"agent  {told_by.ANSWER}",
     ]
 
 
@@ -57,7 +58,7 @@ def test_its_trace_has_tools_a_retry_a_retrieval_and_a_streamed_answer():
     ]
     assert trace.steps[3].metadata["attempt"] == 2
     assert trace.steps[-1].metadata["ttft_ms"] is not None
-    assert trace.output_summary == demo.ANSWER
+    assert trace.output_summary == told_by.ANSWER
     [error] = trace.errors
     assert (error.error_type, error.recoverable) == ("ConnectionError", True)
 
@@ -65,7 +66,7 @@ def test_its_trace_has_tools_a_retry_a_retrieval_and_a_streamed_answer():
 def test_its_tokens_are_those_that_the_model_reported():
     trace, _ = played()
     assert [step.llm_call.model for step in trace.steps if step.llm_call] == ["scripted-1"] * 3
-    assert trace.llm_usage.completion_tokens == 18 + 18 + demo._tokens(demo.ANSWER)
+    assert trace.llm_usage.completion_tokens == 18 + 18 + told_by._tokens(told_by.ANSWER)
 
 
 def test_it_says_where_the_trace_is_and_what_to_type_next():
@@ -97,16 +98,16 @@ def test_with_the_store_off_it_says_that_nothing_is_kept(monkeypatch):
 
 
 def test_an_agent_that_serves_many_at_once_mixes_nothing():
-    agent = demo.make_agent(demo.ScriptedChat())
+    agent = told_by.make_agent(told_by.ScriptedChat())
     with captured_traces() as traces:
-        handler = demo.InfiniumCallbackHandler()
-        assert agent.batch([demo.QUESTION] * 5, {"callbacks": [handler]}) == [demo.ANSWER] * 5
+        handler = told_by.InfiniumCallbackHandler()
+        assert agent.batch([told_by.QUESTION] * 5, {"callbacks": [handler]}) == [told_by.ANSWER] * 5
     assert [len(trace.steps) for trace in traces] == [8] * 5
 
 
 def test_a_tool_that_the_model_invents_is_answered_and_ends_nothing():
     call = {"name": "fly", "args": {}, "id": "call_9"}
-    message = demo._call({}, call, {})
+    message = told_by._call({}, call, {})
     assert (message.status, message.tool_call_id) == ("error", "call_9")
 
 
@@ -116,9 +117,18 @@ def test_a_real_endpoint_without_its_package_says_what_to_install(monkeypatch):
         demo.run(base_url="http://127.0.0.1:9/v1", model="m")
 
 
-def test_a_framework_without_a_demo_is_refused():
-    with pytest.raises(ConfigurationError, match="no demo for llama-index"):
-        demo.run("llama-index")
+def test_an_endpoint_is_for_the_langchain_demo_alone():
+    with pytest.raises(ConfigurationError, match="LangChain demo alone"):
+        demo.run("llama-index", base_url="http://127.0.0.1:9/v1", model="m")
+
+
+def test_each_framework_has_its_demo_and_needs_no_other():
+    pytest.importorskip("llama_index.core")
+    code = "from infinium_integrations.demo import run; run('llama-index')"
+    code = f"import sys; sys.modules['langchain_core'] = None; {code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Its trace:" in done.stdout
 
 
 def test_it_needs_no_package_beyond_the_extra():

@@ -41,7 +41,6 @@ def no_loop_left():
     asyncio.set_event_loop(None)
 
 
-
 @pytest.fixture
 def caught():
     with captured_traces(grace=0.2) as traces:

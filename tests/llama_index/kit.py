@@ -10,6 +10,7 @@ from llama_index.core.llms import LLMMetadata, MockLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
+from pydantic import Field
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18}
 
@@ -17,7 +18,7 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18}
 class Scripted(FunctionCallingLLM):
     """Gives its replies in turn: a text, a text with tool calls, or an exception to raise (in a stream: at its end)."""
 
-    replies: list[Any] = []
+    replies: list[Any] = Field(default_factory=list)
     model: str = "scripted-1"
     temperature: float = 0.1
 

@@ -118,8 +118,15 @@ def responses(asked):
     text = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
     item = {"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [text]}
     return {
-        **{"id": "r1", "object": "response", "created_at": 1, "model": asked["model"] + "-2026", "status": "completed"},
-        **{"output": [item], "parallel_tool_calls": False, "tool_choice": "auto", "tools": []},
+        "id": "r1",
+        "object": "response",
+        "created_at": 1,
+        "model": asked["model"] + "-2026",
+        "status": "completed",
+        "output": [item],
+        "parallel_tool_calls": False,
+        "tool_choice": "auto",
+        "tools": [],
         "usage": RESPONSES_USAGE,
     }
 

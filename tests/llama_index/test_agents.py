@@ -1,4 +1,4 @@
-"""An agent's run is one trace: its turns, the model's calls, the tools with what they took and gave, who was at work."""
+"""An agent's run is one trace: its turns, the model's calls, the tools with what they took and gave, who did what."""
 
 import asyncio
 

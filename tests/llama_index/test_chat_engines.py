@@ -1,4 +1,4 @@
-"""Chat engines read the model in a thread or task of their own: one trace all the same, ended when that has read all."""
+"""Chat engines read the model in a thread or task of their own: one trace all the same, ended when all is read."""
 
 import asyncio
 

@@ -116,9 +116,7 @@ def test_openai_responses_have_tokens(traces, server):
 
 def test_openai_like_has_tokens_once(traces, server):
     module = pytest.importorskip("llama_index.llms.openai_like")
-    llm = module.OpenAILike(
-        api_base=f"{server.url}/v1", api_key=KEY, max_retries=0, model="local", is_chat_model=True
-    )
+    llm = module.OpenAILike(api_base=f"{server.url}/v1", api_key=KEY, max_retries=0, model="local", is_chat_model=True)
     llm.chat(MESSAGES)
     llm.complete("Which colour?")
     from kit import ended

@@ -11,13 +11,15 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers.base import BaseEventHandler
 from llama_index.core.llms import MockLLM
+from pydantic import Field
 
 from infinium_integrations import instrument, uninstrument
+from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.llama_index import InfiniumEventHandler, streams
 
 
 class Listening(BaseEventHandler):
-    seen: list = []
+    seen: list = Field(default_factory=list)
 
     @classmethod
     def class_name(cls):
@@ -189,7 +191,7 @@ def test_tracing_switched_off_records_nothing(caught, monkeypatch):
 
 
 def test_an_unknown_option_is_refused_by_name():
-    with pytest.raises(TypeError, match="nonsense"):
+    with pytest.raises(ConfigurationError, match="nonsense"):
         InfiniumEventHandler(nonsense=1)
 
 

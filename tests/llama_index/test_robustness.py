@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import queue
+import subprocess
+import sys
 import threading
 import weakref
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
@@ -26,7 +29,7 @@ class Hostile:
     """Raises at whatever is asked of it."""
 
     def __getattribute__(self, name):
-        if name in {"__class__"}:
+        if name == "__class__":
             return object.__getattribute__(self, name)
         raise RuntimeError("do not look")
 
@@ -214,10 +217,6 @@ def test_a_client_gets_the_trace(tmp_path, monkeypatch):
 
 
 def test_a_traced_stream_is_delivered_without_a_flush_in_a_script(tmp_path):
-    import subprocess
-    import sys
-    from pathlib import Path
-
     program = (
         "from kit import *\n"
         "from infinium_integrations.llama_index import InfiniumEventHandler\n"
@@ -225,10 +224,36 @@ def test_a_traced_stream_is_delivered_without_a_flush_in_a_script(tmp_path):
         "response = an_engine(Scripted(replies=['one two']), streaming=True).query('q?')\n"
         "list(response.response_gen)\n"
     )
-    here = Path(__file__).parent
-    environment = {"PYTHONPATH": f"{here}:{here.parent.parent}", "INFINIUM_STORE": str(tmp_path), "HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, env=environment, timeout=60)
+    run_program(program, tmp_path)
     assert len(list(tmp_path.glob("**/*.json.gz"))) == 1
+
+
+def test_a_forked_child_records_on_and_the_parents_open_stream_is_the_parents(tmp_path):
+    program = (
+        "import os, sys\n"
+        "from kit import *\n"
+        "from infinium_integrations import flush, shutdown\n"
+        "from infinium_integrations.llama_index import InfiniumEventHandler, streams\n"
+        "handler = InfiniumEventHandler().register()\n"
+        "response = an_engine(Scripted(replies=['one two']), streaming=True).query('parent')\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    assert streams.open_streams() == 0\n"
+        "    an_engine(Scripted(replies=['a'])).query('child')\n"
+        "    assert shutdown(10)\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "list(response.response_gen)\n"
+        "assert flush(10)\n"
+    )
+    run_program(program, tmp_path)
+    assert len(list(tmp_path.glob("**/*.json.gz"))) == 2
+
+
+def run_program(program, store):
+    here = Path(__file__).parent
+    environment = {"PYTHONPATH": f"{here}:{here.parent.parent}", "INFINIUM_STORE": str(store), "HOME": str(store)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, env=environment, timeout=60)
 
 
 def test_an_agent_with_a_hundred_tools_is_no_trouble(traces):

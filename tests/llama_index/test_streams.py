@@ -1,6 +1,7 @@
 """A stream's trace ends with its last token, or when nobody can read it any more; the user's generator stays theirs."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
@@ -343,10 +344,8 @@ def test_an_empty_completion_stream_ends_its_trace(traces):
         def _chunks(self):
             return iter(())
 
-    try:
+    with contextlib.suppress(Exception):  # some cores raise a ValidationError of their own here
         list(Empty().stream_complete("p"))
-    except Exception:
-        pass  # some cores raise a ValidationError of their own here
     one(traces)
 
 

@@ -1,4 +1,4 @@
-"""Workflows: concurrent steps, retries, waiting for a human, time limits, cancellation; on every version of workflows."""
+"""Workflows: concurrent steps, retries, waiting for a human, time limits, cancellation; on every version of them."""
 
 import asyncio
 import contextlib

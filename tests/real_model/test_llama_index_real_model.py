@@ -1,4 +1,4 @@
-"""A real model and a real embedding model answer from documents and with tools; the trace says what the server billed."""
+"""A real model and a real embedding model answer from documents and with tools; the trace says what was billed."""
 
 import asyncio
 import gc
