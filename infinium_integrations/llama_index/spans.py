@@ -282,7 +282,7 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
 
 def _written(state: State, status: str, failure: Failure | None, now: float) -> None:
     """Tell a chat engine's run that its writer has read the stream."""
-    state.written = True
+    streams.written(state)
     state.calls += 1
     state.last = now
     if status != "ok":

@@ -35,6 +35,7 @@ __all__ = [
     "stream_in",
     "take",
     "when_closed",
+    "written",
 ]
 
 FRAMES_WALKED = 200
@@ -143,6 +144,12 @@ def take(run: Run, state: State, target: Any, *, lazy: bool) -> bool:
         if state.calls:
             _look_soon(stream)
         return True
+
+
+def written(state: State) -> None:
+    """Note that a chat engine's writer has read the stream, maybe before the engine's run has handed it out."""
+    with _lock:
+        state.written = True
 
 
 def around() -> Run | None:
