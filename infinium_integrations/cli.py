@@ -56,7 +56,7 @@ def main() -> None:
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-class _Since(click.ParamType[datetime]):
+class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no generic one
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:

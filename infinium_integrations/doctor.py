@@ -34,7 +34,7 @@ PACKAGES = {
     "langgraph": ((0,), "langchain"),
     "llama-index-core": ((0, 14), "llama-index"),
     "httpx": ((0, 27), ""),
-    "pydantic": ((2, 9), ""),
+    "pydantic": ((2, 10), ""),
 }
 """Distributions: the oldest version that is supported, and the extra that brings it."""
 REACH_TIMEOUT = 10.0
