@@ -89,17 +89,14 @@ class OpenTraces:
         if run.watched is not None:
             run.watched.discard(run)
             run.watched = None
-        known = self._runs.get(run.id)
+        known = self._runs.pop(run.id, None)
         if known is None or known.twins is None:
-            self._runs.pop(run.id, None)
             return
         twins = {token: twin for token, twin in known.twins.items() if twin is not run}
         if twins:
             heir = next(iter(twins.values()))
             heir.twins = twins if len(twins) > 1 else None
             self._runs[run.id] = heir
-        else:
-            self._runs.pop(run.id, None)
 
     def _remember_ended(self, run: Run) -> None:
         """Keep an ended run findable while its trace is open."""

@@ -69,7 +69,7 @@ class Recorder(OpenTraces):
             if known is not None and self._same_invocation(known):
                 known.tellers += 1
                 return None
-            if parent_id in self._late and parent_id not in self._runs:
+            if self._late and parent_id in self._late and parent_id not in self._runs:
                 self._remember_late(run_id)
                 return None
             parent = self._parent(parent_id, follow=follow)
@@ -229,7 +229,7 @@ class Recorder(OpenTraces):
         The second, where it lies below the first; and where there is no first and the second has ended, so that it is
         known for what it is.
         """
-        if inner_id is None or inner_id == parent_id:
+        if inner_id is None or inner_id is parent_id or inner_id == parent_id:
             return parent_id
         if parent_id is None:
             return None if inner_id in self._runs else inner_id

@@ -11,6 +11,7 @@ from infinium_integrations.runs import ModelCall, Run
 __all__ = ["Stream", "answer_text", "answered", "broke_off", "called", "tools_offered"]
 
 TOOLS_LISTED = 50
+NAME_CHARS = 300
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
 
 
@@ -118,7 +119,8 @@ def _streamed(run: Run) -> usage.Usage | None:
 def _reported(*sources: Mapping[str, Any]) -> usage.Usage | None:
     for source in sources:
         for name in ("token_usage", "usage", "usage_metadata", "amazon-bedrock-invocationMetrics"):
-            found = usage.read(source.get(name))
+            raw = source.get(name) if source else None
+            found = usage.read(raw) if raw is not None else None
             if found is not None:
                 return found
     return next((usage.read(source) for source in sources if "eval_count" in source), None)
@@ -176,12 +178,12 @@ def _module(serialized: Any) -> str | None:
 
 
 def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    for name in names:
-        found = _text(facts.get(name))
-        if found:
-            return found
+    for name in names if facts else ():
+        found = facts.get(name)
+        if found and isinstance(found, str):
+            return found[:NAME_CHARS]
     return None
 
 
 def _text(value: object) -> str | None:
-    return value[:300] if isinstance(value, str) and value else None
+    return value[:NAME_CHARS] if isinstance(value, str) and value else None
