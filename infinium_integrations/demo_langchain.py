@@ -35,29 +35,17 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, tool
 
 from infinium_integrations import runtime, settings
+from infinium_integrations.demo_script import ANSWER, HANDBOOK, INSTRUCTIONS, ORDERS, QUESTION
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.models import TaskData
 
 __all__ = ["QUESTION", "ScriptedChat", "make_agent", "run"]
 
-QUESTION = "Where is my order A-1042, and can I still send it back?"
-INSTRUCTIONS = "You are the support desk of a bicycle shop. Look things up before you answer, and answer in few words."
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("find_order", {"order": "A-1042"}),
     ("search_handbook", {"topic": "returns and shipping"}),
 )
-ANSWER = (
-    "Your order A-1042, a pair of mudguards, is on its way and should be with you on Thursday. "
-    "You can send it back within 30 days of its arrival; the label is in the box, and sending it costs you nothing."
-)
-HANDBOOK = {
-    "returns": "Goods can be sent back within 30 days of their arrival. The label is in the box.",
-    "shipping": "Sending an order back costs the customer nothing. Money is returned within five days.",
-    "repairs": "The workshop is open on weekdays. A service takes two days.",
-}
-ORDERS = {"A-1042": "A-1042: a pair of mudguards, handed to the carrier, arrives on Thursday"}
-
 TURNS = 6
 """How often the model is asked at most."""
 PATIENCE: dict[str, Any] = {
