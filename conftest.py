@@ -3,14 +3,13 @@
 import os
 import tempfile
 import threading
-from pathlib import Path
 
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from infinium_integrations import faults, runtime, settings
-from infinium_integrations.delivery import writer
+from infinium_integrations import diagnostics, runtime, settings
+from infinium_integrations.export import writer
 
 ACCOUNT = {"AGENT_ID": "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "AGENT_SECRET": "an-agents-secret-0123456789"}
 
@@ -37,7 +36,7 @@ def _isolated(monkeypatch, tmp_path_factory):
     home = tmp_path_factory.mktemp("data", numbered=True)
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     monkeypatch.setenv("INFINIUM_STORE", str(home / "store"))
-    monkeypatch.setattr(faults, "_said", set())
+    monkeypatch.setattr(diagnostics, "_said", set())
     monkeypatch.setattr(writer, "_said_where", threading.Event())
     settings.reset()
     before = runtime.install(None)
@@ -46,14 +45,13 @@ def _isolated(monkeypatch, tmp_path_factory):
     if made is not None and made is not before:
         made.recorder.seal_all()
         made.delivery.shutdown(1.0)
-    faults.raising(on=False)
+    diagnostics.raising(on=False)
     settings.reset()
 
 
 @pytest.fixture
 def platform(monkeypatch):
     """A platform on this machine, and an account there."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "tests"))
     from faultserver import FaultServer
 
     with FaultServer() as server:

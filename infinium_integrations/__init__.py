@@ -25,11 +25,11 @@ if TYPE_CHECKING:
         instrument,
         shutdown,
         stats,
-        traces,
         uninstrument,
     )
     from infinium_integrations.tracing import StepContext, TraceBuilder, current_trace, suppress, trace
-    from infinium_integrations.view import compare
+    from infinium_integrations.viewer import compare
+    from infinium_integrations.viewer.notebook.trace_list import traces
 
 __version__ = "0.1.0"
 
@@ -46,9 +46,10 @@ _HOMES = {
         "TaskData",
         "ToolCall",
     ),
-    "runtime": ("configure", "flush", "instrument", "shutdown", "stats", "traces", "uninstrument"),
+    "runtime": ("configure", "flush", "instrument", "shutdown", "stats", "uninstrument"),
     "tracing": ("StepContext", "TraceBuilder", "current_trace", "suppress", "trace"),
-    "view": ("compare",),
+    "viewer": ("compare",),
+    "viewer.notebook.trace_list": ("traces",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -96,9 +97,9 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: object) -> None:
     """Add the notebook's magics: ``%load_ext infinium_integrations``."""
-    import_module(f"{__name__}.notebook").load_ipython_extension(shell)
+    import_module(f"{__name__}.viewer.notebook.magic").load_ipython_extension(shell)
 
 
 def unload_ipython_extension(shell: object) -> None:
     """Take the notebook's magics away: ``%unload_ext infinium_integrations``."""
-    import_module(f"{__name__}.notebook").unload_ipython_extension(shell)
+    import_module(f"{__name__}.viewer.notebook.magic").unload_ipython_extension(shell)

@@ -485,10 +485,10 @@ class TaskData(_Part):
             InfiniumError: The trace was not sent to Infinium; the text says why.
             TimeoutError: The result is not there in time.
         """
-        return import_module("infinium_integrations.view.interpretation").wait(self, timeout, client)
+        return import_module("infinium_integrations.viewer.notebook.interpretation").wait(self, timeout, client)
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        shown: dict[str, str] = import_module("infinium_integrations.view").trace_bundle(self)
+        shown: dict[str, str] = import_module("infinium_integrations.viewer").trace_bundle(self)
         return shown
 
     def _tag(self, name: str) -> str | None:

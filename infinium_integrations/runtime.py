@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from infinium_integrations import faults, settings
+from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
-from infinium_integrations.recorder import Recorder
-from infinium_integrations.runs import Trace
+from infinium_integrations.recording.recorder import Recorder
+from infinium_integrations.recording.run import Trace
 
 if TYPE_CHECKING:
-    from infinium_integrations.delivery import Draft
-    from infinium_integrations.models import TaskData
+    from infinium_integrations.export import PendingTrace
 
 __all__ = [
     "configure",
@@ -24,7 +23,6 @@ __all__ = [
     "recorder",
     "shutdown",
     "stats",
-    "traces",
     "tracing",
     "uninstrument",
 ]
@@ -38,8 +36,9 @@ class _Runtime:
 
     def __init__(self) -> None:
         # With the first handler, not on a thread of ours: a fork during an import would leave its lock held.
-        from infinium_integrations import assembly, redaction  # noqa: F401, PLC0415
-        from infinium_integrations.delivery import Delivery  # noqa: PLC0415
+        from infinium_integrations.export import Delivery  # noqa: PLC0415
+        from infinium_integrations.payload import build  # noqa: F401, PLC0415
+        from infinium_integrations.redaction import redactor  # noqa: F401, PLC0415
 
         given = settings.current()
         self.delivery = Delivery(assemble=_draft, sweep=self._sweep, seal=self._seal)
@@ -126,14 +125,14 @@ def install(runtime: Any) -> Any:
     return before
 
 
-def _draft(trace: Trace) -> "Draft":
+def _draft(trace: Trace) -> "PendingTrace":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
-    from infinium_integrations.assembly import assemble  # noqa: PLC0415
-    from infinium_integrations.delivery import Draft  # noqa: PLC0415
-    from infinium_integrations.payload import Limits  # noqa: PLC0415
-    from infinium_integrations.redaction import Redactor, process_secrets  # noqa: PLC0415
+    from infinium_integrations.export import PendingTrace  # noqa: PLC0415
+    from infinium_integrations.payload.build import assemble  # noqa: PLC0415
+    from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
+    from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
-    draft = Draft(
+    draft = PendingTrace(
         trace_id=trace.id,
         wire=assemble(trace),
         redactor=Redactor(secrets=process_secrets(), user=trace.options.redact),
@@ -148,7 +147,7 @@ def _release(trace: Trace) -> None:
     """Break the cycles, so that a trace is freed at once and not by the garbage collector."""
     if trace.root.builder is None:
         for run in trace.steps:
-            run.parent = run.anchor = None
+            run.parent = run.nearest_step = None
         trace.head.clear()
         trace.tail.clear()
         trace.failures.clear()
@@ -215,24 +214,8 @@ def stats() -> dict[str, int]:
         **runtime.delivery.stats(),
         "open": runtime.recorder.open_traces,
         "late_events": runtime.recorder.late_events,
-        "faults": faults.count(),
+        "faults": diagnostics.count(),
     }
-
-
-def traces(**query: Any) -> "list[TaskData]":
-    """Read finished traces back from the store, the run that ended last first.
-
-    Args:
-        **query: ``limit`` (100), ``offset``, ``status`` (of the run or of the delivery), ``name`` (a part of it, upper
-            and lower case alike), ``since`` and ``until`` (exclusive; a datetime, an ISO 8601 string, or a timedelta
-            before now), ``trace_id`` (or its beginning), ``session``, ``tag``, and ``text`` (anywhere in it).
-
-    Returns:
-        A list of ``TaskData``, each with its ``delivery`` state; it shows itself as a table in a notebook.
-    """
-    from infinium_integrations.view.table import TraceList  # noqa: PLC0415
-
-    return TraceList(current().delivery.traces(**query))
 
 
 def instrument(*frameworks: str, **options: Any) -> None:

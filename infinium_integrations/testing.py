@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from infinium_integrations import faults, runtime
-from infinium_integrations.assembly import assemble
+from infinium_integrations import diagnostics, runtime
 from infinium_integrations.models import TaskData
-from infinium_integrations.payload import Limits, finalise
-from infinium_integrations.recorder import Recorder
-from infinium_integrations.redaction import Redactor, process_secrets
-from infinium_integrations.runs import Trace
+from infinium_integrations.payload.build import assemble
+from infinium_integrations.payload.finalize import Limits, finalise
+from infinium_integrations.recording.recorder import Recorder
+from infinium_integrations.recording.run import Trace
+from infinium_integrations.redaction.redactor import Redactor, process_secrets
 
 __all__ = ["CapturedTraces", "captured_traces"]
 
@@ -37,6 +37,7 @@ class _Nowhere:
 
     def __init__(self) -> None:
         self.recorded = 0
+        self.reader = self
 
     def flush(self, timeout: float) -> bool:
         return True
@@ -87,9 +88,9 @@ def captured_traces(
     clocks = {name: given for name, given in (("clock", clock), ("wall", wall)) if given is not None}
     traces = CapturedTraces()
     before = runtime.install(_Captured(traces, clocks, deadlines))
-    faults.raising(on=True)
+    diagnostics.raising(on=True)
     try:
         yield traces
     finally:
-        faults.raising(on=False)
+        diagnostics.raising(on=False)
         runtime.install(before)

@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from infinium_integrations.client.asynchronous import AsyncInfiniumClient
-    from infinium_integrations.client.sync import InfiniumClient
+    from infinium_integrations.client.async_client import AsyncInfiniumClient
+    from infinium_integrations.client.client import InfiniumClient
 
 __all__ = ["AsyncInfiniumClient", "InfiniumClient"]
 
-_HOME = {"AsyncInfiniumClient": "asynchronous", "InfiniumClient": "sync"}
+_HOME = {"AsyncInfiniumClient": "async_client", "InfiniumClient": "client"}
 
 
 def __getattr__(name: str) -> object:

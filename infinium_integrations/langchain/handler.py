@@ -7,12 +7,12 @@ from uuid import UUID
 from langchain_core.outputs import LLMResult
 
 from infinium_integrations import runtime
-from infinium_integrations.faults import guarded
-from infinium_integrations.langchain import graphs, models, roots
-from infinium_integrations.langchain.messages import documents_facts, documents_text, messages_text, show
-from infinium_integrations.langchain.recording import RecordingHandler, name_of
-from infinium_integrations.preview import plain, preview
-from infinium_integrations.runs import Failure, ToolUse
+from infinium_integrations.capture.preview import preview, to_json_value
+from infinium_integrations.diagnostics import guarded
+from infinium_integrations.langchain import classify, llm_calls, trace_metadata
+from infinium_integrations.langchain.base_handler import RecordingHandler, name_of
+from infinium_integrations.langchain.content import documents_facts, documents_text, messages_text, show
+from infinium_integrations.recording.run import Failure, ToolUse
 
 __all__ = ["InfiniumCallbackHandler"]
 
@@ -49,15 +49,15 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a chain, a graph or one of its nodes started."""
         name = kwargs.get("name") or name_of(serialized) or "chain"
-        kind = graphs.kind(name, tags or (), metadata or {}, kwargs)
-        run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, kept=kind.kept)
+        kind = classify.kind(name, tags or (), metadata or {}, kwargs)
+        run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, is_step=kind.is_step)
         if run is None:
             return
         if metadata or tags:
-            graphs.describe(run, kind, tags or (), metadata or {})
+            classify.describe(run, kind, tags or (), metadata or {})
         if self._wants(run):
             run.input = show(inputs, self._input_limit(run))
-        roots.started(run, inputs)
+        trace_metadata.started(run, inputs)
 
     @guarded
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -69,10 +69,10 @@ class InfiniumCallbackHandler(RecordingHandler):
         try:
             if "inputs" in kwargs:
                 self._late_input(run, kwargs["inputs"])
-                status = roots.status_of_stream(run)
+                status = trace_metadata.status_of_stream(run)
             if self._wants(run) and not (outputs is None and "inputs" in kwargs):
                 run.output = show(outputs, self._output_limit(run))
-            graphs.unknown_tools(run, outputs)
+            classify.unknown_tools(run, outputs)
         finally:
             runtime.recorder().finish(run, status)
 
@@ -104,15 +104,15 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a chat model was called."""
         name = kwargs.get("name") or name_of(serialized) or "chat model"
-        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, bare=True)
+        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, root_is_step=True)
         if run is None:
             return
         given = messages[0] if messages else []
-        run.llm = models.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
-        run.state = models.Stream()
+        run.llm = llm_calls.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
+        run.adapter_state = llm_calls.Stream()
         run.put(messages=len(given))
-        models.tools_offered(run, kwargs.get("invocation_params") or {})
-        graphs.describe(run, None, tags or (), metadata or {})
+        llm_calls.tools_offered(run, kwargs.get("invocation_params") or {})
+        classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
             run.input = messages_text(given, self._input_limit(run))
 
@@ -130,12 +130,12 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a text model was called."""
         name = kwargs.get("name") or name_of(serialized) or "model"
-        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, bare=True)
+        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, root_is_step=True)
         if run is None:
             return
-        run.llm = models.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
-        run.state = models.Stream()
-        graphs.describe(run, None, tags or (), metadata or {})
+        run.llm = llm_calls.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
+        run.adapter_state = llm_calls.Stream()
+        classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
             run.input = preview(prompts[0] if len(prompts) == 1 else prompts, self._input_limit(run))
 
@@ -144,20 +144,20 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Record the time of the first token, and the beginning of the text in case that the stream breaks off."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
-        if run is not None and run.state is not None and not run.repeated():
+        if run is not None and run.adapter_state is not None and not run.repeated():
             recorder.touch(run)
             run.streaming = True
-            run.state.token(run, token, chunk, recorder.clock)
+            run.adapter_state.token(run, token, chunk, recorder.clock)
 
     @guarded
     def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Record the time of the first token of a v3 stream, which has no ``on_llm_new_token``."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
-        if run is not None and run.state is not None and not run.repeated():
+        if run is not None and run.adapter_state is not None and not run.repeated():
             recorder.touch(run)
             run.streaming = True
-            run.state.event(run, event, recorder.clock)
+            run.adapter_state.event(run, event, recorder.clock)
 
     @guarded
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -166,9 +166,9 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None:
             return
         try:
-            models.answered(run, response)
+            llm_calls.answered(run, response)
             if self._wants(run):
-                run.output = models.answer_text(response, self._output_limit(run))
+                run.output = llm_calls.answer_text(response, self._output_limit(run))
         finally:
             runtime.recorder().finish(run, "ok")
 
@@ -179,9 +179,9 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None:
             return
         try:
-            models.broke_off(run, kwargs.get("response"))
-            if self._wants(run) and run.state is not None:
-                run.output = run.state.text() or None
+            llm_calls.broke_off(run, kwargs.get("response"))
+            if self._wants(run) and run.adapter_state is not None:
+                run.output = run.adapter_state.text() or None
         finally:
             self._failed(run, error)
 
@@ -203,12 +203,12 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Record that a tool was called."""
         tool = name_of(serialized) or "tool"
         name = kwargs.get("name") or tool
-        run = self._start(run_id, parent_run_id, "tool_use", name, tags, metadata, bare=True)
+        run = self._start(run_id, parent_run_id, "tool_use", name, tags, metadata, root_is_step=True)
         if run is None:
             return
         run.tool = ToolUse(tool, kwargs.get("tool_call_id"))
-        graphs.describe(run, None, tags or (), metadata or {})
-        graphs.called(run)
+        classify.describe(run, None, tags or (), metadata or {})
+        classify.called(run)
         if self._wants(run):
             run.input = preview(inputs if inputs is not None else input_str, self._input_limit(run))
 
@@ -222,7 +222,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         try:
             if run.tool is not None and run.tool.call_id is None:
                 run.tool.call_id = getattr(output, "tool_call_id", None)
-                graphs.called(run)
+                classify.called(run)
             if self._wants(run):
                 run.output = show(output, self._output_limit(run))
             if getattr(output, "status", None) == "error":
@@ -251,10 +251,10 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a retriever was asked."""
         name = kwargs.get("name") or name_of(serialized) or "retriever"
-        run = self._start(run_id, parent_run_id, "retrieval", name, tags, metadata, bare=True)
+        run = self._start(run_id, parent_run_id, "retrieval", name, tags, metadata, root_is_step=True)
         if run is None:
             return
-        graphs.describe(run, None, tags or (), metadata or {})
+        classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
             run.input = preview(query, self._input_limit(run))
 
@@ -297,7 +297,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Note an event that the user dispatched."""
         run = runtime.recorder().get(run_id)
         if run is not None and not run.repeated():
-            facts = {"data": plain(data)} if self._wants(run) else {}
+            facts = {"data": to_json_value(data)} if self._wants(run) else {}
             runtime.recorder().note(run, preview(name, 200), **facts)
 
     @guarded

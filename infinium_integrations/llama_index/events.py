@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.llama_index import models, spans, streams
-from infinium_integrations.llama_index.state import State, state_of
-from infinium_integrations.llama_index.texts import fields, messages_text
-from infinium_integrations.preview import plain, preview
-from infinium_integrations.runs import Run
+from infinium_integrations.capture.preview import preview, to_json_value
+from infinium_integrations.llama_index import llm_calls, spans, streams
+from infinium_integrations.llama_index.content import fields, messages_text
+from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.recording.run import Run
 
 __all__ = ["handle"]
 
@@ -56,7 +56,7 @@ def _model_start(event: Any) -> None:
     if run is None or state is None or state.call is None:
         return
     state.call.started = True
-    models.described(run, event.model_dict or {}, event.additional_kwargs or {})
+    llm_calls.described(run, event.model_dict or {}, event.additional_kwargs or {})
     messages = getattr(event, "messages", None)
     if messages is not None:
         run.put(messages=len(messages))
@@ -67,12 +67,12 @@ def _model_start(event: Any) -> None:
 
 def _model_token(event: Any) -> None:
     run = runtime.recorder().get(event.span_id)
-    state = run.state if run is not None else None
+    state = run.adapter_state if run is not None else None
     if run is None or type(state) is not State or state.call is None:
         return
     recorder = runtime.recorder()
     recorder.touch(run)
-    models.token(run, state.call, event.response, run.trace.last_event)
+    llm_calls.token(run, state.call, event.response, run.trace.last_event)
 
 
 def _model_end(event: Any) -> None:
@@ -81,9 +81,9 @@ def _model_end(event: Any) -> None:
         return
     call, response = state.call, event.response
     try:
-        models.answered(_billed(run, state), call, response)
+        llm_calls.answered(_billed(run, state), call, response)
         if not run.private:
-            call.text = models.answer(response, call, models.OUTPUT_CHARS)
+            call.text = llm_calls.answer(response, call, llm_calls.OUTPUT_CHARS)
             run.output = _first_of(call.text, run)
     finally:
         if run.streaming or state.stream is not None:
@@ -112,7 +112,7 @@ def _stream_broke(event: Any) -> None:
     error = event.exception
     status, failure = ("abandoned", None) if isinstance(error, GeneratorExit) else spans.judged(error)
     try:
-        models.left(run, state.call, partial=True)
+        llm_calls.left(run, state.call, partial=True)
     finally:
         spans.end(run, state, status, failure)
 
@@ -168,7 +168,7 @@ def _noted(event: Any) -> None:
     run, _ = _run_of(event)
     if run is not None:
         shown = {name: value for name, value in fields(event).items() if name not in _EVENT_FIELDS}
-        data = {} if run.private or not shown else {"data": plain(shown)}
+        data = {} if run.private or not shown else {"data": to_json_value(shown)}
         runtime.recorder().note(run, preview(type(event).__name__, 200), **data)
 
 

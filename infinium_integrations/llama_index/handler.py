@@ -15,10 +15,10 @@ from llama_index.core.instrumentation.span_handlers.base import BaseSpanHandler
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from infinium_integrations import runtime
-from infinium_integrations.faults import guarded
-from infinium_integrations.llama_index import events, roots, spans, streams
-from infinium_integrations.options import make_options
-from infinium_integrations.runs import Options
+from infinium_integrations.diagnostics import guarded
+from infinium_integrations.llama_index import events, spans, streams, trace_metadata
+from infinium_integrations.recording.options import make_options
+from infinium_integrations.recording.run import Options
 
 __all__ = ["InfiniumEventHandler"]
 
@@ -106,11 +106,11 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
 
     def capture_propagation_context(self) -> dict[str, Any]:
         """Give our trace's id and the span's, for ``restore_propagation_context`` elsewhere."""
-        return roots.capture(runtime.recorder().surrounding())
+        return trace_metadata.capture(runtime.recorder().surrounding())
 
     def restore_propagation_context(self, context: dict[str, Any]) -> None:
         """Have runs that start here belong to the trace that was captured elsewhere."""
-        roots.restore(context)
+        trace_metadata.restore(context)
 
     @guarded
     def close(self) -> None:

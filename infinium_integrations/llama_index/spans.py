@@ -7,13 +7,20 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.failures import failed
-from infinium_integrations.llama_index import agents, models, results, roots, streams, threads
-from infinium_integrations.llama_index.kinds import Kind, kind
-from infinium_integrations.llama_index.state import State, state_of
-from infinium_integrations.llama_index.texts import is_a
-from infinium_integrations.preview import preview
-from infinium_integrations.runs import Failure, Options, Run, ToolUse
+from infinium_integrations.capture.preview import preview
+from infinium_integrations.llama_index import (
+    legacy_threads,
+    llm_calls,
+    span_content,
+    streams,
+    trace_metadata,
+    workflows,
+)
+from infinium_integrations.llama_index.classify import Kind, kind
+from infinium_integrations.llama_index.content import is_a
+from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.recording.exceptions import failed
+from infinium_integrations.recording.run import Failure, Options, Run, ToolUse
 
 __all__ = ["any_open", "drop", "end", "end_all", "enter", "judged", "leave", "wants"]
 
@@ -40,7 +47,7 @@ def enter(
     """Record that a span started."""
     name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
     arguments = bound.arguments
-    around = _parent(parent_id) or threads.around(name, instance, arguments)
+    around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
     what = kind(name, instance, arguments, tags, in_flow=_is_flow(around))
     if around is not None and _is_flow(around) and what.role != "step":
         around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
@@ -66,7 +73,7 @@ def _parent(parent_id: str | None) -> Run | None:
     reading = streams.around()
     if reading is not None and (named is None or reading.started >= named.started):
         return reading
-    carried = roots.carried() if named is None else None
+    carried = trace_metadata.carried() if named is None else None
     return recorder.find(carried) if carried is not None else named
 
 
@@ -93,10 +100,12 @@ def _start(
     around: Run | None,
     instance: object,
 ) -> Run | None:
-    kept = options.full or (what.kept and not _repeats(what, name, around, instance))
-    bare = what.bare and around is None
+    is_step = options.full or (what.is_step and not _repeats(what, name, around, instance))
+    root_is_step = what.root_is_step and around is None
     recorder = runtime.recorder()
-    return recorder.start(span_id, parent_id, what.action, name, options=options, kept=kept, bare=bare, watch=False)
+    return recorder.start(
+        span_id, parent_id, what.action, name, options=options, is_step=is_step, root_is_step=root_is_step, watch=False
+    )
 
 
 def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
@@ -152,15 +161,15 @@ def _begin(
     tags: Mapping[str, Any],
     options: Options,
 ) -> None:
-    state = run.state = State(what)
+    state = run.adapter_state = State(what)
     trace = run.trace
     if trace.framework is None:
         trace.framework = "llama_index"
     if run.parent is None:
-        trace.worth = what.worth or options.full
-        roots.begin(run, options, agents.named(what, instance) or _short(name), tags)
-    elif what.worth:
-        trace.worth = True
+        trace.has_content = what.has_content or options.full
+        trace_metadata.begin(run, options, workflows.named(what, instance) or _short(name), tags)
+    elif what.has_content:
+        trace.has_content = True
     if not options.capture_content:
         run.private = True
     if what.role == "llm":
@@ -168,16 +177,16 @@ def _begin(
     elif what.role == "tool":
         _tool(run, state, instance, arguments)
     elif what.role in {"flow", "step"}:
-        agents.begin(run, state, instance, arguments)
-    if run.kept and what.role != "step":
-        agents.sign(run)
+        workflows.begin(run, state, instance, arguments)
+    if run.is_step and what.role != "step":
+        workflows.sign(run)
     if wants(run) and run.input is None:
-        run.input = results.given(what, arguments, INPUT_CHARS if run.parent is None else _limit(run))
+        run.input = span_content.given(what, arguments, INPUT_CHARS if run.parent is None else _limit(run))
 
 
 def wants(run: Run) -> bool:
     """Tell whether a run's texts are kept."""
-    return not run.private and (run.kept or run.parent is None)
+    return not run.private and (run.is_step or run.parent is None)
 
 
 def _limit(run: Run) -> int:
@@ -189,14 +198,14 @@ def _short(name: str) -> str:
 
 
 def _model(run: Run, state: State, instance: object) -> None:
-    state.call = models.Call()
-    run.llm = models.called(instance)
+    state.call = llm_calls.Call()
+    run.llm = llm_calls.called(instance)
     outer = _model_around(run.parent)
     if outer is None:
         return
     outer_state = state_of(outer)
     if outer_state is None or outer_state.leaf is not None:
-        if not run.kept:
+        if not run.is_step:
             _keep(run)
         return
     outer_state.leaf = run
@@ -209,17 +218,17 @@ def _model(run: Run, state: State, instance: object) -> None:
 
 def _keep(run: Run) -> None:
     """Make a step of a further call that a model handed on."""
-    run.kept = True
+    run.is_step = True
     run.trace.keep(run)
 
 
 def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
-    if not run.kept:
+    if not run.is_step:
         return
-    run.tool = ToolUse(run.name, agents.call_id(run))
-    state.handed = threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
+    run.tool = ToolUse(run.name, workflows.call_id(run))
+    state.handed = legacy_threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
     if wants(run):
-        run.input = results.tool_input(arguments, INPUT_CHARS if run.parent is None else _limit(run))
+        run.input = span_content.tool_input(arguments, INPUT_CHARS if run.parent is None else _limit(run))
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
@@ -240,7 +249,7 @@ def leave(span_id: str, result: Any) -> None:
         return
     target = streams.stream_in(result)
     if target is not None and streams.take(run, state, target, lazy=target is not result):
-        agents.stopped(run, state, result)
+        workflows.stopped(run, state, result)
         return
     status, failure = "error", None
     try:
@@ -252,16 +261,16 @@ def leave(span_id: str, result: Any) -> None:
 def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
     """Take a result in; give how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
-        text = results.taken(state.kind, result, results.OUTPUT_CHARS if run.parent is None else _limit(run))
+        text = span_content.taken(state.kind, result, span_content.OUTPUT_CHARS if run.parent is None else _limit(run))
         run.output = text if text is not None else run.output
-    results.facts(run, state, result)
+    span_content.facts(run, state, result)
     if state.cancelled:
         return "cancelled", None
     if state.broken is not None and streamed:
         return state.broken, state.failure
     if state.kind.role == "tool" and is_a(result, "ToolOutput") and result.is_error:
-        return "error", results.tool_failure(result, _limit(run))
-    return agents.ended(run, state, result)
+        return "error", span_content.tool_failure(result, _limit(run))
+    return workflows.ended(run, state, result)
 
 
 def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
@@ -328,9 +337,9 @@ def drop(span_id: str, error: BaseException | None) -> None:
         recorder.finish(run, status, failure)
         return
     failure = _known(run, state, failure)
-    agents.dropped(run, state, status)
+    workflows.dropped(run, state, status)
     if state.call is not None and status != "ok" and run.llm is not None:
-        models.left(run, state.call, partial=state.call.usage is not None)
+        llm_calls.left(run, state.call, partial=state.call.usage is not None)
     end(run, state, status, failure)
 
 

@@ -17,11 +17,11 @@ from types import AsyncGeneratorType, CodeType, FrameType, GeneratorType
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.faults import guarded
-from infinium_integrations.llama_index import models
-from infinium_integrations.llama_index.state import State, state_of
-from infinium_integrations.llama_index.texts import is_a, names
-from infinium_integrations.runs import Failure, Run
+from infinium_integrations.diagnostics import guarded
+from infinium_integrations.llama_index import llm_calls
+from infinium_integrations.llama_index.content import is_a, names
+from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.recording.run import Failure, Run
 
 __all__ = [
     "Stream",
@@ -212,7 +212,7 @@ def close(stream: Stream, status: str | None = None) -> None:
             continue
         ended, failure, at = _outcome(stream, state, recorder.clock)
         if state.call is not None:
-            models.left(run, state.call, partial=ended == "abandoned")
+            llm_calls.left(run, state.call, partial=ended == "abandoned")
             model_ended(run, state, ended, failure, at)
         recorder.finish(run, status or ended, failure, at=at)
 

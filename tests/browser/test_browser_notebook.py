@@ -3,9 +3,9 @@ import re
 import pytest
 import samples
 
-from infinium_integrations.view import compare
-from infinium_integrations.view.html import render_trace
-from infinium_integrations.view.table import TraceList
+from infinium_integrations.viewer import compare
+from infinium_integrations.viewer.html.render import render_trace
+from infinium_integrations.viewer.notebook.trace_list import TraceList
 
 ADDRESS = "file://"
 

@@ -7,7 +7,7 @@ from memory_source import MemorySource
 from serving import serving
 
 from infinium_integrations.models import DeliveryState
-from infinium_integrations.view.source import Row
+from infinium_integrations.viewer.server.source import Row
 
 VIEWS = [
     "/",

@@ -10,7 +10,7 @@ import pytest
 from scripted import AGENT, SECRET, answer
 
 from infinium_integrations import AsyncInfiniumClient, InfiniumClient, TaskData, errors
-from infinium_integrations.client import _wire
+from infinium_integrations.client.protocol import messages
 
 TRACE = "11111111-2222-4333-8444-555555555555"
 TASK = {"name": "Report", "description": "Write it", "duration": 1.5}
@@ -197,11 +197,11 @@ class TestStrangeReplies:
         server.always = answer(200, b"1" * 50_000_000)
         kept = []
         monkeypatch.setattr(
-            _wire, "_parse", lambda reply, parse=_wire._parse: kept.append(len(reply.body)) or parse(reply)
+            messages, "_parse", lambda reply, parse=messages._parse: kept.append(len(reply.body)) or parse(reply)
         )
         with pytest.raises(errors.TransportError, match="more than"):
             call("send_task_data", TASK)
-        assert kept == [_wire.REPLY_LIMIT]
+        assert kept == [messages.REPLY_LIMIT]
 
     @pytest.mark.parametrize("body", [b"", b"[1, 2]", b'"ok"'])
     def test_an_empty_or_odd_json_reply_is_a_success(self, call, server, body):
@@ -344,7 +344,7 @@ class TestBatches:
             call("send_tasks_batch", self.tasks(1), max_concurrent=0)
 
     def test_a_fault_of_ours_reaches_the_caller(self, call, monkeypatch):
-        monkeypatch.setattr("infinium_integrations.client._core.encode", lambda _payload: 1 / 0)
+        monkeypatch.setattr("infinium_integrations.client.calls.encode", lambda _payload: 1 / 0)
         with pytest.raises((ZeroDivisionError, ExceptionGroup)):
             call("send_tasks_batch", self.tasks(3))
 

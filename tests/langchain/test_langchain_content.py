@@ -23,7 +23,7 @@ from lc_support import Model, TokenUsage, call, names, one, ordinary, step, step
 from pydantic import BaseModel
 
 from infinium_integrations.langchain import InfiniumCallbackHandler
-from infinium_integrations.payload import encode
+from infinium_integrations.payload.finalize import encode
 
 
 def whole(task):

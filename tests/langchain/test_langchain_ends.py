@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 from langchain_core.tools import StructuredTool
 from lc_support import Hold, Model, TokenUsage, names, one, ordinary, step, until
 
-from infinium_integrations import faults, runtime
+from infinium_integrations import diagnostics, runtime
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.testing import captured_traces
 
@@ -359,7 +359,7 @@ def test_an_interpreter_that_is_told_to_stop_leaves_a_cancelled_trace(timed, err
 
 
 def test_runs_that_never_end_are_bounded_by_a_cap_with_one_warning(caplog):  # 26
-    faults._said.discard("cap")
+    diagnostics._said.discard("cap")
     with captured_traces(cap=20) as caught, caplog.at_level(logging.WARNING):
         for _ in range(100):
             stream = Model().stream("hi", ordinary())

@@ -328,7 +328,7 @@ def test_a_stream_of_two_thousand_tokens_keeps_no_more_than_a_preview():  # 62
         handler.on_chat_model_start({"name": "long"}, [[]], run_id=run_id)
         for _ in range(20_000):
             handler.on_llm_new_token("token ", run_id=run_id)
-        state = runtime.recorder().get(run_id).state
+        state = runtime.recorder().get(run_id).adapter_state
         assert len(state.parts) < 200
         handler.on_llm_error(ValueError("cut"), run_id=run_id)
         assert step(one(traces), "long").output_preview.startswith("token token")

@@ -31,7 +31,7 @@ class Expected(Exception):
     """What a leaf raises that is meant to fail."""
 
 
-class Shelf(BaseRetriever):
+class StoreSelector(BaseRetriever):
     def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
         return [Document("found")]
 
@@ -54,7 +54,7 @@ def leaf(kind: str) -> Any:
         "prompt": lambda: RunnableLambda(lambda x: {"x": "a"}) | ChatPromptTemplate.from_template("{x}"),
         "parser": lambda: as_text | Model() | StrOutputParser(),
         "tool": lambda: as_text | StructuredTool.from_function(text, name="tool", description="A tool."),
-        "retriever": lambda: as_text | Shelf(),
+        "retriever": lambda: as_text | StoreSelector(),
         "passthrough": RunnablePassthrough,
     }[kind]()
 
@@ -334,7 +334,7 @@ def never_ending(count: int) -> int:
     import gc
     import tracemalloc
 
-    from infinium_integrations.recorder import Recorder
+    from infinium_integrations.recording.recorder import Recorder
 
     sealed = [0]
 

@@ -21,8 +21,8 @@ from langchain_core.tools import tool
 from lc_support import Model, TokenUsage, call, names, one, ordinary, step
 
 import infinium_integrations
-from infinium_integrations import faults, instrument, runtime, suppress, uninstrument
-from infinium_integrations.langchain import graphs, handler, messages, models, recording, roots
+from infinium_integrations import diagnostics, instrument, runtime, suppress, uninstrument
+from infinium_integrations.langchain import base_handler, classify, content, handler, llm_calls, trace_metadata
 from infinium_integrations.testing import captured_traces
 
 AGENT = "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
@@ -229,20 +229,20 @@ PLACES = [
     (handler, "preview"),
     (handler, "messages_text"),
     (handler, "documents_facts"),
-    (handler, "plain"),
-    (recording, "failed"),
-    (recording, "show"),
-    (models, "called"),
-    (models, "answered"),
-    (models, "broke_off"),
-    (models, "tools_offered"),
-    (graphs, "describe"),
-    (graphs, "kind"),
-    (graphs, "unknown_tools"),
-    (graphs, "attempted"),
-    (roots, "begin"),
-    (roots, "started"),
-    (messages, "message_text"),
+    (handler, "to_json_value"),
+    (base_handler, "failed"),
+    (base_handler, "show"),
+    (llm_calls, "called"),
+    (llm_calls, "answered"),
+    (llm_calls, "broke_off"),
+    (llm_calls, "tools_offered"),
+    (classify, "describe"),
+    (classify, "kind"),
+    (classify, "unknown_tools"),
+    (classify, "attempted"),
+    (trace_metadata, "begin"),
+    (trace_metadata, "started"),
+    (content, "message_text"),
 ]
 
 
@@ -264,7 +264,7 @@ def test_a_fault_of_ours_changes_nothing_and_leaves_no_state(monkeypatch, caplog
     asks = [AIMessage("", tool_calls=[call("add", {"a": n}, f"c{n}")]) for n in (1, 2)]
     monkeypatch.setattr(module, function, broken)
     with captured_traces() as traces, caplog.at_level(logging.WARNING):
-        faults.raising(on=False)
+        diagnostics.raising(on=False)
         agent = create_agent(Model(replies=asks), tools=[add])
         config = {**ordinary(), "run_name": "agent"}
         with pytest.raises(ValueError, match="too much"):
@@ -295,7 +295,7 @@ def test_faults_at_random_never_reach_the_user(monkeypatch, number):  # 61
     for module, function in PLACES:
         monkeypatch.setattr(module, function, sometimes(getattr(module, function)))
     with captured_traces():
-        faults.raising(on=False)
+        diagnostics.raising(on=False)
         for index in range(10):
             chain = RunnableLambda(lambda x: x) | Model(replies=[f"answer {index}"])
             assert chain.invoke("hi", ordinary()).content == f"answer {index}"

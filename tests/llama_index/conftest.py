@@ -1,15 +1,12 @@
 import asyncio
 import gc
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 pytest.importorskip("llama_index.core")
 
-from infinium_integrations import faults
+from infinium_integrations import diagnostics
 from infinium_integrations.testing import captured_traces
 
 
@@ -17,7 +14,7 @@ from infinium_integrations.testing import captured_traces
 def no_faults(monkeypatch):
     """Show our own faults: LlamaIndex's dispatcher swallows whatever a handler raises."""
     seen = []
-    monkeypatch.setattr(faults, "record", seen.append)
+    monkeypatch.setattr(diagnostics, "record", seen.append)
     monkeypatch.setattr("infinium_integrations.settings._current", None)
     yield
     if seen:

@@ -10,7 +10,7 @@ from kit import Scripted, ended, status
 from programs import PROGRAMS, query, stream_abandoned
 
 from infinium_integrations.llama_index import InfiniumEventHandler, spans, streams
-from infinium_integrations.recorder import Recorder
+from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.testing import captured_traces
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -21,7 +21,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Event, StartEvent, StopEvent, Workflow, step
 
-from infinium_integrations import faults
+from infinium_integrations import diagnostics
 from infinium_integrations.llama_index import InfiniumEventHandler, events, spans
 
 
@@ -40,7 +40,7 @@ class Hostile:
 @pytest.mark.parametrize("place", ["enter", "leave"])
 def test_a_fault_of_ours_does_not_change_the_users_result(traces, monkeypatch, place):
     seen = []
-    monkeypatch.setattr(faults, "record", seen.append)
+    monkeypatch.setattr(diagnostics, "record", seen.append)
     monkeypatch.setattr(spans, place, lambda *args, **kwargs: 1 / 0)
     answer = an_engine(Scripted(replies=["Paris"])).query("q?")
     assert str(answer) == "Paris"
@@ -49,7 +49,7 @@ def test_a_fault_of_ours_does_not_change_the_users_result(traces, monkeypatch, p
 
 def test_a_fault_in_an_event_does_not_lose_the_trace(traces, monkeypatch):
     seen = []
-    monkeypatch.setattr(faults, "record", seen.append)
+    monkeypatch.setattr(diagnostics, "record", seen.append)
     monkeypatch.setattr(events, "handle", lambda event: 1 / 0)
     an_engine(Scripted(replies=["Paris"])).query("q?")
     assert seen
@@ -251,7 +251,7 @@ def test_a_forked_child_records_on_and_the_parents_open_stream_is_the_parents(tm
 
 
 def run_program(program, store):
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1] / "support"
     environment = {"PYTHONPATH": f"{here}:{here.parent.parent}", "INFINIUM_STORE": str(store), "HOME": str(store)}
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, env=environment, timeout=60)
 

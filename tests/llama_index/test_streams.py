@@ -361,7 +361,7 @@ def test_a_stream_is_not_consumed_by_looking_at_it(traces):
     def give():
         return AsyncStreamingResponse(response_gen=stream)
 
-    from infinium_integrations.llama_index.texts import show
+    from infinium_integrations.llama_index.content import show
 
     assert show(give(), 100) == "<AsyncStreamingResponse>"
     assert show({"stream": stream}, 100) == '{"stream": "<async_generator>"}'

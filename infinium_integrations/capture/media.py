@@ -1,0 +1,115 @@
+"""Pictures, sound and files inside values: told by their first characters, shown by type and size."""
+
+from itertools import islice
+
+from infinium_integrations.redaction.key_names import words
+
+__all__ = ["block", "encoded", "size"]
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\r\n"
+_MAGIC = {
+    "iVBORw0KGgo": "image/png",
+    "/9j/": "image/jpeg",
+    "R0lGOD": "image/gif",
+    "UklGR": "audio/wav",
+    "JVBERi0": "application/pdf",
+    "UEsDB": "application/zip",
+    "H4sI": "application/gzip",
+    "SUQz": "audio/mpeg",
+    "T2dnUw": "audio/ogg",
+    "PHN2Zy": "image/svg+xml",
+}
+_WEBP = "RUJQ"
+"""Where a RIFF file says that it is a picture."""
+_STARTS = tuple(_MAGIC)
+_LEAST_KNOWN = 256
+_LEAST_UNKNOWN = 1_024
+_GLANCE = 4_096
+_SAMPLE = 64
+_VARIETY = 40
+"""So many different characters have three samples of real base64; text that merely lacks spaces has fewer."""
+
+_BLOCKS = words(
+    """
+    image image_url input_image audio input_audio audio_url video video_url file input_file document media blob
+    """
+)
+_DATA_KEYS = ("data", "base64", "file_data", "image_url", "url", "image_data", "bytes")
+_TYPE_KEYS = ("media_type", "mime_type", "mimeType", "format")
+_FACTS = (*_DATA_KEYS, *_TYPE_KEYS)
+_THOUSAND = 1_000
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    if count < _THOUSAND:
+        return f"{count} bytes"
+    if count < _THOUSAND * _THOUSAND:
+        return f"{count / _THOUSAND:.0f} KB"
+    return f"{count / _THOUSAND / _THOUSAND:.1f} MB"
+
+
+def encoded(text: str) -> str | None:
+    """Give ``<image/png, 123 KB>`` where the whole text is a data URL or long base64, else None.
+
+    It looks at samples only.
+    """
+    if text[:5] == "data:":
+        return _data_url(text)
+    if len(text) < _LEAST_KNOWN or " " in text[:_SAMPLE] or " " in text[:_GLANCE] or not _plausible(text[:_SAMPLE]):
+        return None
+    if text.startswith(_STARTS):
+        return f"<{_magic(text)}, {size(len(text) * 3 // 4)}>"
+    if len(text) >= _LEAST_UNKNOWN and _varied(text):
+        return f"<base64, {size(len(text) * 3 // 4)}>"
+    return None
+
+
+def _data_url(text: str) -> str | None:
+    head, mark, _ = text[:200].partition(";base64,")
+    if not mark:
+        return None
+    kind = head[5:].partition(";")[0] or "text/plain"
+    return f"<{kind}, {size((len(text) - len(head) - len(mark)) * 3 // 4)}>"
+
+
+def _plausible(sample: str) -> bool:
+    return not sample.strip(_ALPHABET)
+
+
+def _varied(text: str) -> bool:
+    middle = len(text) // 2
+    samples = text[:_SAMPLE] + text[middle : middle + _SAMPLE] + text[-_SAMPLE:]
+    return _plausible(samples) and len(set(samples)) >= _VARIETY
+
+
+def _magic(text: str) -> str:
+    if text[12:16] == _WEBP:
+        return "image/webp"
+    return next(_MAGIC[start] for start in _STARTS if text.startswith(start))
+
+
+def block(value: dict[object, object]) -> str | None:
+    """Give type and size of a message's image, sound or file block whose content stands inside, else None."""
+    kind = dict.get(value, "type")
+    if type(kind) is not str or kind not in _BLOCKS:
+        return None
+    found: dict[str, object] = {}
+    for part in (value, *(item for _, item in islice(dict.items(value), 8) if type(item) is dict)):
+        found.update({key: dict.get(part, key) for key in _FACTS if type(dict.get(part, key)) in {str, bytes}})
+    return _block(kind, found)
+
+
+def _block(kind: str, found: dict[str, object]) -> str | None:
+    data = next((found[key] for key in _DATA_KEYS if key in found), None)
+    if isinstance(data, bytes):
+        return f"<{_type(kind, found)}, {size(len(data))}>"
+    if not isinstance(data, str) or data[:8].lower().startswith(("http", "gs://", "s3://", "file:")):
+        return None
+    if not data.startswith("data:") and not _plausible(data[:_SAMPLE]):
+        return None
+    return encoded(data) or f"<{_type(kind, found)}, {size(len(data) * 3 // 4)}>"
+
+
+def _type(kind: str, found: dict[str, object]) -> str:
+    return next((str(found[key])[:64] for key in _TYPE_KEYS if key in found), kind)

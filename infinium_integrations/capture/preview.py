@@ -1,0 +1,54 @@
+"""Bounded text of anything, taken in the user's own thread.
+
+Nothing is consumed, changed or waited for: only containers of known types are opened, by their type's own methods,
+and no method of a user's class is called. What is unknown becomes ``<ClassName>``.
+"""
+
+from typing import Any
+
+from infinium_integrations.capture.media import encoded
+from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode
+from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key
+from infinium_integrations.redaction.redactor import SLACK
+
+__all__ = ["HIDDEN", "SLACK", "is_secret_key", "preview", "to_json_value"]
+
+
+def preview(value: object, limit: int) -> str:
+    """Give a bounded text of any value.
+
+    A string stands as it is; anything else is written like JSON, with ``, `` and ``: ``. Values under telling keys are
+    hidden; pictures, sound and bytes become type and size.
+
+    Args:
+        value: Anything at all. It is neither consumed nor changed, and none of its own code is called.
+        limit: Characters that are wanted.
+
+    Returns:
+        At most ``limit + SLACK`` characters. A text longer than ``limit`` is for ``Redactor.redact_and_truncate``.
+    """
+    room = max(limit, 0) + SLACK
+    if type(value) is str:
+        if len(value) <= SHORT and len(value) <= room and value[:5] != "data:":
+            return value
+        return (encoded(value) or value)[:room]
+    copy = Copier(room, chars=room).copy(value)
+    return copy[:room] if type(copy) is str else encode(copy)[:room]
+
+
+def to_json_value(
+    value: object, limit: int = 1_000, *, room: int = 20_000, items: int = ITEMS, depth: int = DEPTH
+) -> Any:
+    """Give a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
+
+    Args:
+        value: Anything, as for ``preview``.
+        limit: Characters of each string; ``SLACK`` more are kept for the redactor.
+        room: Characters in all.
+        items: Entries of each dict and list; how many are left out is said.
+        depth: Levels of dicts and lists.
+
+    Returns:
+        The copy. Values under telling keys are hidden; NaN and infinity become strings.
+    """
+    return Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth).copy(value)

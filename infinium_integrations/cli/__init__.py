@@ -1,0 +1,3 @@
+"""The console script ``infinium-traces``."""
+
+__all__: list[str] = []

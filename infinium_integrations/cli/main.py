@@ -1,0 +1,316 @@
+"""``infinium-traces``: look at traces in a terminal, send what waits, and find out what is wrong."""
+
+import importlib
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infinium_integrations import settings
+from infinium_integrations.errors import InfiniumError
+from infinium_integrations.models import TaskData
+
+if TYPE_CHECKING:
+    from infinium_integrations.storage.reader import TraceReader
+
+__all__ = ["main"]
+
+MARKS = {
+    "good": click.style("✓", fg="green"),
+    "note": "·",
+    "warning": click.style("!", fg="yellow"),
+    "bad": click.style("✕", fg="red"),
+}
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class _Group(click.Group):
+    """Our own errors are one line, without a traceback; NO_COLOR is respected."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that knows no lines and marks
+        try:
+            return super().invoke(ctx)
+        except InfiniumError as error:
+            text = str(error)
+        raise click.ClickException(text)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="infinium-integrations", message="infinium-traces %(version)s")
+def main() -> None:
+    """Traces of your LangChain, LangGraph and LlamaIndex runs."""
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+
+
+class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no generic one
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
+        if found:
+            return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("give a span such as 30m, 12h or 7d, or a date such as 2026-01-31", param, ctx)
+
+
+@main.command("list")
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many; the latest.")
+@click.option("--status", help="Of the run (ok, error, …) or of the delivery (local, pending, sent, rejected).")
+@click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
+@click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d or 2026-01-31.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(limit: int, status: str | None, name: str | None, since: datetime | None, as_json: bool) -> None:  # noqa: FBT001
+    """List the latest traces."""
+    query = {"limit": limit, "status": status, "name": name, "since": since}
+    found = _reader().traces(**query)
+    if as_json:
+        for task in found:
+            click.echo(_json(_facts(task), indent=None))
+    elif found:
+        from infinium_integrations.viewer.terminal.render import table  # noqa: PLC0415
+
+        _print(table(found, _columns()))
+    else:
+        click.echo(_nothing(filtered=any((status, name, since))))
+
+
+@main.command(short_help="Show one trace; the latest, without an ID.")
+@click.argument("trace_id", metavar="[ID]", default="")
+@click.option("--json", "as_json", is_flag=True, help="The trace as it is sent.")
+@click.option("--all", "everything", is_flag=True, help="Every step, without groups.")
+def show(trace_id: str, as_json: bool, everything: bool) -> None:  # noqa: FBT001
+    """Show one trace, by its id or the beginning of it; the latest, without one."""
+    task = _one(trace_id)
+    if as_json:
+        click.echo(_json(task.to_wire(), indent=2))
+        return
+    from infinium_integrations.viewer.terminal.render import folded, picture, short  # noqa: PLC0415
+
+    _print(picture(task, _columns(), everything=everything))
+    if not everything and folded(task):
+        click.echo(click.style(f"\ninfinium-traces show {short(task.trace_id)} --all draws every step", dim=True))
+
+
+@main.command()
+@click.option("-n", "--lines", type=click.IntRange(0), default=5, show_default=True, help="Earlier ones to begin with.")
+@click.option("--tree", is_flag=True, help="Draw each trace, not only its line.")
+@click.option("--poll", type=click.FloatRange(0.05), default=0.5, show_default=True, help="Seconds between two looks.")
+def tail(lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
+    """Follow the runs of every process as they end. Ctrl-C ends it."""
+    from infinium_integrations.viewer.terminal.render import picture, table  # noqa: PLC0415
+
+    since = datetime.now(UTC)
+    _print(table(list(reversed(_reader().traces(limit=lines))) if lines else [], _columns()))
+    try:
+        for task in _reader().watch(poll=poll, since=since):
+            drawn = ["", *picture(task, _columns())] if tree else table([task], _columns(), heading=False)
+            _print(drawn)
+    except KeyboardInterrupt:
+        click.echo()
+
+
+def _one(trace_id: str) -> TaskData:
+    reader = _reader()
+    task = reader.get(trace_id) if trace_id else next(iter(reader.traces(limit=1)), None)
+    if task is None:
+        raise click.ClickException(f"there is no trace {trace_id!r}" if trace_id else _nothing(filtered=False))
+    return task
+
+
+def _facts(task: TaskData) -> dict[str, Any]:
+    from infinium_integrations.viewer.summary import TraceSummary  # noqa: PLC0415
+
+    facts = TraceSummary(task)
+    return {
+        "trace_id": task.trace_id,
+        "ended": task.current_datetime,
+        "name": task.name,
+        "status": facts.status,
+        "duration": task.duration,
+        "steps": len(task.steps or []),
+        "tokens": facts.tokens,
+        "cost_usd": facts.cost,
+        "delivery": task.delivery.status if task.delivery else None,
+        "reason": task.delivery.reason if task.delivery else None,
+    }
+
+
+def _nothing(*, filtered: bool) -> str:
+    given = settings.current()
+    if given.mode != "folder":
+        return f"INFINIUM_STORE is {given.store}: traces are only in the process that made them."
+    if filtered:
+        return "No trace is like that."
+    return f"No traces yet in {given.store}. To make one: infinium-traces demo"
+
+
+# --- sending and finding out ------------------------------------------------------------------------------------------
+
+
+@main.command(short_help="Send what waits, and what was refused.")
+@click.argument("trace_id", metavar="[ID]", default="")
+@click.option("--timeout", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds to try at most.")
+def send(trace_id: str, timeout: float) -> None:
+    """Send what waits, and try again what was refused; or only what was refused with this ID."""
+    if not settings.current().has_account:
+        msg = "there is no account to send to: set INFINIUM_AGENT_ID and INFINIUM_AGENT_SECRET"
+        raise click.ClickException(msg)
+    delivery = _delivery()
+    if trace_id:
+        _one(trace_id)
+    delivery.reader.retry(trace_id or None)
+    waiting = delivery.reader.count(status="pending")
+    if waiting == 0:
+        click.echo("Nothing waits to be sent.")
+        return
+    before = delivery.stats()
+    _with_bar(lambda: delivery.flush(timeout), waiting, lambda: _progress(delivery, before))
+    _conclude(*_progress(delivery, before), delivery.reader.count(status="pending"))
+
+
+def _progress(delivery: Any, before: dict[str, int]) -> tuple[int, int]:
+    """Count what was sent, and what was refused."""
+    now = delivery.stats()
+    return now["sent"] - before["sent"], now["rejected"] - before["rejected"]
+
+
+def _with_bar(work: Callable[[], object], total: int, progress: Callable[[], tuple[int, int]]) -> None:
+    """Work in the background, and show in a terminal how far it is where it takes long."""
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    if done.wait(0.5 if sys.stdout.isatty() else None):
+        return
+    with click.progressbar(length=total, label="Sending", show_pos=True, width=24) as bar:
+        while not done.wait(0.1):
+            bar.update(sum(progress()) - bar.pos)
+        bar.update(sum(progress()) - bar.pos)
+
+
+def _conclude(sent: int, refused: int, left: int) -> None:
+    told = [f"{sent:,} sent"] + [f"{refused:,} refused"] * bool(refused) + [f"{left:,} still waiting"] * bool(left)
+    click.echo(", ".join(told) + ".")
+    if refused:
+        click.echo("To see why: infinium-traces list --status rejected, then infinium-traces show ID")
+    if left:
+        click.echo("To see what is wrong: infinium-traces doctor")
+    if left or refused:
+        raise click.exceptions.Exit(1)
+
+
+@main.command(short_help="Check settings, store, credentials and the platform.")
+def doctor() -> None:
+    """Check versions, settings, store, credentials and the way to the platform."""
+    from infinium_integrations.cli.doctor import examine  # noqa: PLC0415
+
+    bad = 0
+    for title, findings in examine():
+        click.echo(click.style(title, bold=True))
+        for finding in findings:
+            bad += finding.state == "bad"
+            click.echo(f"  {MARKS[finding.state]} {finding.text}")
+            if finding.advice:
+                click.echo(f"    → {finding.advice}")
+    click.echo("\nAll is well." if not bad else f"\n{bad} thing{'s' if bad > 1 else ''} to put right.")
+    if bad:
+        raise click.exceptions.Exit(1)
+
+
+# --- what others do ---------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; this machine only, by default.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8717, show_default=True, help="0: any that is free.")
+@click.option("--token", help="What a browser must bring, once; made up where --host is beyond this machine.")
+def serve(host: str, port: int, token: str | None) -> None:
+    """Show the traces in a page in the browser. Ctrl-C ends it."""
+    server, stored = _extra("server", "viewer.server.app"), _extra("server", "viewer.server.stored")
+    source = stored.DeliverySource(_reader())
+    if token is None and not _extra("server", "viewer.server.security").is_loopback(host):
+        token = secrets.token_urlsafe(16)
+    port = port or _free_port(host)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Traces are shown at http://{shown}:{port}/{'?token=' + token if token else ''} (Ctrl-C ends it)")
+    try:
+        server.run(source, host=host, port=port, token=token)
+    except KeyboardInterrupt:
+        click.echo()
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        return int(probe.getsockname()[1])
+
+
+@main.command(short_help="Run an agent and show its trace.")
+@click.argument("framework", type=click.Choice(["langchain", "llama-index"]), default="langchain")
+@click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, instead of the scripted model.")
+@click.option("--model", metavar="NAME", help="The model there.")
+def demo(framework: str, base_url: str | None, model: str | None) -> None:
+    """Run an agent and show its trace; without an endpoint it needs no key and no network."""
+    if (base_url is None) != (model is None):
+        msg = "--base-url and --model go together"
+        raise click.UsageError(msg)
+    _extra(framework, "cli.demo.show").run(framework, base_url=base_url, model=model)
+
+
+def _extra(extra: str, module: str) -> Any:
+    """Import a module of ours that needs an extra; say which, where it is missing."""
+    try:
+        return importlib.import_module(f"infinium_integrations.{module}")
+    except ImportError as error:
+        missing = f"{error.name or error} is missing: pip install 'infinium-integrations[{extra}]'"
+    raise click.ClickException(missing)
+
+
+def _delivery() -> Any:
+    from infinium_integrations import runtime  # noqa: PLC0415
+
+    return runtime.current().delivery
+
+
+def _reader() -> "TraceReader":
+    reader: TraceReader = _delivery().reader
+    return reader
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def _print(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _json(value: Any, *, indent: int | None) -> str:
+    """Write JSON that keeps to letters and steers no terminal."""
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=not unicode, indent=indent)
+    return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,0 +1,243 @@
+"""What both clients do, without I/O: generators that yield what is to be done next, and are given its outcome."""
+
+import difflib
+import math
+import re
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pydantic
+from pydantic import SecretStr
+
+from infinium_integrations.client.protocol.messages import (
+    Agent,
+    Reply,
+    Request,
+    as_uuid,
+    backoff,
+    check_secret,
+    idempotency_key,
+    is_transient,
+    prompt_request,
+    response,
+    result_request,
+    retry_after,
+    trace_request,
+)
+from infinium_integrations.client.protocol.rate_limit import TokenBucket
+from infinium_integrations.errors import ConfigurationError, TimeoutError, TransportError, ValidationError  # noqa: A004
+from infinium_integrations.models import ApiResponse, PromptContent, PromptUse, TaskData, iso_now
+from infinium_integrations.payload.finalize import build_payload, encode
+from infinium_integrations.redaction.redactor import Redactor, process_secrets
+from infinium_integrations.settings import check_base_url, current
+
+__all__ = ["Core", "Flow", "Sleep", "Try", "find_agent"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Send the request, within so many seconds; the outcome is a ``Reply`` or a ``TransportError``."""
+
+    request: Request
+    timeout: float
+
+
+Flow = Generator[Sleep | Try, Any, T]
+
+
+class Core:
+    """One client's rules: its agent, its time limits, its retries and its rate."""
+
+    def __init__(self, agent: Agent, *, timeout: float, max_retries: int, bucket: TokenBucket) -> None:
+        self.agent = agent
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self.bucket = bucket
+        self.clock = time.monotonic
+
+    def prepare(self, task: TaskData | Mapping[str, Any]) -> Request:
+        """Build the request for a trace: checked, redacted, encoded. Takes a while for a large trace."""
+        secrets = {*process_secrets(), self.agent.secret.get_secret_value()}
+        payload = build_payload(as_task(task), Redactor(secrets=secrets))
+        return trace_request(self.agent, encode(payload), idempotency_key(payload))
+
+    def call(self, request: Request, until: float = math.inf) -> Flow[ApiResponse]:
+        """Send a request until it succeeds, is refused, or the retries are used up."""
+        tries = 0
+        while True:
+            yield from self._pause(self.bucket.take(), until)
+            outcome = yield Try(request, min(self.timeout, max(1.0, until - self.clock())))
+            tries += 1
+            if tries > self.max_retries or not _worth_another(outcome):
+                return _result(request, outcome, tries)
+            asked = retry_after(outcome.headers) if isinstance(outcome, Reply) else None
+            yield from self._pause(backoff(tries, asked), until)
+
+    def result(self, trace_id: str) -> Flow[ApiResponse]:
+        """Read Maestro's result."""
+        return self.call(result_request(self.agent, trace_id))
+
+    def wait(self, trace_id: str, timeout: float, poll_interval: float) -> Flow[ApiResponse]:
+        """Read Maestro's result again and again until it is there."""
+        request = result_request(self.agent, trace_id)
+        until = self.clock() + timeout
+        try:
+            while True:
+                answer = yield from self.call(request, until)
+                if answer.data and answer.data.get("interpretedTraceResult"):
+                    return answer
+                yield from self._pause(poll_interval, until)
+        except _OutOfTimeError:
+            pass
+        msg = f"no interpretation of trace {trace_id} within {timeout:g} s: it usually takes 5 to 30 s; ask again later"
+        raise TimeoutError(msg)
+
+    def prompt(
+        self, prompt_id: str, prompt_key: str | SecretStr, version: int | str, variables: Mapping[str, object] | None
+    ) -> Flow[PromptContent]:
+        """Fetch a managed prompt, fill in its placeholders, and note it in the open trace."""
+        key = prompt_key if isinstance(prompt_key, SecretStr) else SecretStr(prompt_key)
+        answer = yield from self.call(prompt_request(self.agent.base_url, prompt_id, key, version))
+        prompt = read_prompt(answer, variables)
+        used = [name for name in variables or {} if f"{{{{{name}}}}}" in prompt.content]
+        note_prompt(prompt, used)
+        return prompt
+
+    def _pause(self, seconds: float, until: float) -> Flow[None]:
+        if seconds <= 0:
+            return
+        if self.clock() + seconds > until:
+            raise _OutOfTimeError
+        yield Sleep(seconds)
+
+
+class _OutOfTimeError(Exception):
+    """The time given to a whole wait would pass during a pause."""
+
+
+def _worth_another(outcome: Reply | TransportError) -> bool:
+    return isinstance(outcome, TransportError) or is_transient(outcome.status)
+
+
+def _result(request: Request, outcome: Reply | TransportError, tries: int) -> ApiResponse:
+    if isinstance(outcome, Reply):
+        return response(request, outcome)
+    msg = f"{outcome} (tried {tries} times)" if tries > 1 else str(outcome)
+    raise type(outcome)(msg)
+
+
+# --- the agent --------------------------------------------------------------------------------------------------------
+
+
+def find_agent(agent_id: object, agent_secret: str | SecretStr | None, base_url: str | None) -> Agent:
+    """Take the credentials and the URL from the arguments, else from the settings.
+
+    Raises:
+        ConfigurationError: One is missing or cannot work; the text says what to do and shows no secret.
+    """
+    settings = current()
+    given = agent_id or settings.agent_id
+    secret = agent_secret or settings.agent_secret
+    if not given or not secret:
+        name = "agent_secret" if given else "agent_id"
+        msg = f"{name} is missing: give it as an argument ({name}=…) or set INFINIUM_{name.upper()}"
+        raise ConfigurationError(msg)
+    if (checked := as_uuid(given)) is None:
+        msg = "agent_id must be a UUID, such as 6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10 (also INFINIUM_AGENT_ID)"
+        raise ConfigurationError(msg)
+    hidden = check_secret(secret if isinstance(secret, SecretStr) else SecretStr(secret))
+    return Agent(checked, hidden, _base_url(base_url, settings.base_url, allow_http=settings.allow_http))
+
+
+def _base_url(given: str | None, default: str, *, allow_http: bool) -> str:
+    url = (given or default).rstrip("/")
+    try:
+        check_base_url(url, allow_http=allow_http)
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return url
+    msg = f"base_url {reason}"
+    raise ConfigurationError(msg)
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+def as_task(task: TaskData | Mapping[str, Any]) -> TaskData:
+    """Give a checked ``TaskData``.
+
+    Raises:
+        ValidationError: It is neither that nor a mapping, or a field is missing, unknown or of a bad value.
+    """
+    if isinstance(task, TaskData):
+        return task
+    if not isinstance(task, Mapping):
+        msg = f"a trace is a TaskData or a dict with its fields, not {type(task).__name__}"
+        raise ValidationError(msg)
+    try:
+        return TaskData.model_validate(dict(task))
+    except pydantic.ValidationError as error:
+        refused = _refused(error)
+    raise refused
+
+
+def _refused(error: pydantic.ValidationError) -> ValidationError:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [_line(".".join(map(str, fault["loc"])), fault["type"], fault["msg"]) for fault in faults[:5]]
+    more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""  # noqa: PLR2004
+    return ValidationError("; ".join(lines) + more, field=".".join(map(str, faults[0]["loc"])) or None)
+
+
+def _line(path: str, kind: str, reason: str) -> str:
+    reason = reason.removeprefix("Value error, ")
+    if kind != "extra_forbidden":
+        return f"{path}: {reason}" if path else reason
+    near = difflib.get_close_matches(path, TaskData.model_fields, n=1)
+    return f"{path}: there is no such field" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+# --- prompts ----------------------------------------------------------------------------------------------------------
+
+
+def read_prompt(answer: ApiResponse, variables: Mapping[str, object] | None) -> PromptContent:
+    """Read a fetched prompt, and fill in its ``{{name}}`` placeholders; unknown ones are left as they are."""
+    data = answer.data or {}
+    names = {"prompt_id": "promptId", "name": "name", "version": "version", "content": "content"}
+    fields = {ours: data.get(theirs) for ours, theirs in names.items()}
+    try:
+        prompt = PromptContent(**fields, created_at=str(data.get("createdAt") or ""))
+    except pydantic.ValidationError as error:
+        missing = ", ".join(names[str(fault["loc"][0])] for fault in error.errors(include_input=False))
+    else:
+        return prompt if variables is None else prompt.model_copy(update={"rendered_content": _fill(prompt, variables)})
+    msg = f"fetching the prompt: the reply is no prompt: it lacks {missing}"
+    raise TransportError(msg)
+
+
+def _fill(prompt: PromptContent, variables: Mapping[str, object]) -> str:
+    def value(found: re.Match[str]) -> str:
+        return str(variables[found[1]]) if found[1] in variables else found[0]
+
+    return re.sub(r"\{\{(\w+)\}\}", value, prompt.content)
+
+
+def note_prompt(prompt: PromptContent, used: list[str]) -> None:
+    """Tell the open trace, where there is one, that it used this prompt."""
+    from infinium_integrations.tracing import current_trace  # noqa: PLC0415  (not needed for anything else here)
+
+    add = getattr(current_trace(), "_add_prompt", None)
+    if add is not None:
+        use = PromptUse(prompt_id=prompt.prompt_id, prompt_name=prompt.name, version=prompt.version)
+        add(use.model_copy(update={"variables_used": used or None, "fetched_at": iso_now()}))

@@ -1,0 +1,319 @@
+"""What waits for one account in one store, delivered oldest first by whichever process holds its lock."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from infinium_integrations import diagnostics
+from infinium_integrations.export.pace import AdaptiveRateLimiter, RetrySchedule
+from infinium_integrations.export.transports import Outcome, Transport
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.folder import Store
+from infinium_integrations.storage.record import DamagedError, NewerFormatError, Record
+from infinium_integrations.storage.selector import DeliveryCounters
+
+__all__ = ["Outbox"]
+
+LOCK_FIRST, LOCK_LIMIT = 0.02, 1.0
+"""Seconds between looks at what another process delivers for us."""
+FAILURES_SAID = 5
+HOLD = 0.25
+"""Seconds after a flush in which only this process's own traces are sent: it may be about to end without a word."""
+LEAVING = 0.8
+"""Of the time at exit in which requests are begun; in the rest those under way may end."""
+
+
+class Outbox:
+    """Lives on the sender's loop.
+
+    Args:
+        store: Where the traces wait.
+        account: Under which name they wait there.
+        transport: How one leaves.
+        slots: Bounds the requests in flight of the whole process.
+        tally: Counts what becomes of them.
+        ceiling: Requests a second to which the pace may rise.
+        shared: Whether traces of other processes are delivered too; else only those added here.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        account: str,
+        transport: Transport,
+        *,
+        slots: asyncio.Semaphore,
+        tally: DeliveryCounters,
+        ceiling: float,
+        shared: bool = True,
+    ) -> None:
+        self.store = store
+        self.transport = transport
+        self.pause = RetrySchedule()
+        self.pace = AdaptiveRateLimiter(ceiling)
+        self._account = account
+        self._slots = slots
+        self._tally = tally
+        self._shared = shared
+        self._lock = store.lock(account)
+        self._elsewhere = False
+        self._waiting: set[str] = set()
+        self._mine: set[str] = set()
+        self._held_until = 0.0
+        self._closing = False
+        self._finished: set[str] = set()
+        self._tries: Counter[str] = Counter()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._work = asyncio.Event()
+        self._nudged = asyncio.Event()
+        self._watchers: set[asyncio.Event] = set()
+
+    @property
+    def pending(self) -> int:
+        """How many traces are known to wait."""
+        return len(self._waiting)
+
+    def add(self, name: str) -> None:
+        """Note a trace that was just stored."""
+        self._waiting.add(name)
+        self._mine.add(name)
+        self._work.set()
+
+    def retry_now(self) -> None:
+        """Look at the store, and try at once unless the server asked to wait."""
+        self.pause.cut()
+        self._nudged.set()
+        self._work.set()
+
+    async def run(self) -> None:
+        """Deliver whenever there is something, until cancelled; a lane of a client's ends when nothing is left."""
+        while self._shared or self._waiting or self._work.is_set():
+            await self._work.wait()
+            self._work.clear()
+            await self._rest()
+            await self._guarded_drain()
+
+    async def drained(self, deadline: float) -> bool:
+        """Wait until all that waits now is gone; False at the deadline, or when the next try lies beyond it."""
+        self.retry_now()
+        self._scan()
+        goal = set(self._waiting)
+        while goal & self._waiting:
+            if not self._sending and time.monotonic() + self.pause.left > deadline:
+                return False
+            if not await self._change(deadline):
+                return False
+        self._held_until = time.monotonic() + HOLD
+        return await self._landed(deadline)
+
+    async def leave(self, deadline: float) -> None:
+        """Wait, before the process exits, only while requests make progress; then begin no more."""
+        self._scan()
+        begun_until = time.monotonic() + (deadline - time.monotonic()) * LEAVING
+        while self._waiting and self._hopeful(begun_until) and await self._change(begun_until):
+            self._scan()
+        self._closing = True
+        await self._landed(deadline)
+
+    async def _landed(self, deadline: float) -> bool:
+        """Wait for what is under way; what is cut off there may be sent a second time."""
+        flying = set(self._sending)
+        while flying & self._sending.keys():
+            if not await self._change(deadline):
+                return False
+        return True
+
+    def _may_start(self, name: str) -> bool:
+        if self._closing or self.pause.left > 0:
+            return False
+        return name in self._mine or time.monotonic() >= self._held_until
+
+    def _hopeful(self, deadline: float) -> bool:
+        if self._sending or not self.pause.failing:
+            return not self._elsewhere
+        soon = time.monotonic() + self.pause.left < deadline
+        return soon and self.pause.reached and not self.pause.blocked
+
+    async def _guarded_drain(self) -> None:
+        try:
+            await self._drain()
+        except Exception as error:  # noqa: BLE001  (the thread must live)
+            self.pause.failed()
+            self._work.set()
+            diagnostics.record(error)
+        finally:
+            self._lock.release()
+            self._tell()
+
+    async def _drain(self) -> None:
+        looks = 0
+        while names := self._scan():
+            self._elsewhere = not self._lock.take()
+            self._tell()
+            if self._elsewhere:
+                looks += 1
+                await self._sleep(min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(looks, 10)))
+                continue
+            if any(map(self._may_start, names)) or self.pause.left > 0:
+                await self._round(names)
+                await self._rest()
+            else:
+                self._lock.release()
+                await self._sleep(HOLD)
+
+    async def _round(self, names: list[str]) -> None:
+        """Start one after the other; after a failure, one at a time, and none while the pause lasts."""
+        for name in names:
+            if self.pause.failing:
+                await self._settle()
+            if self._may_start(name):
+                await self._start(name)
+        await self._settle()
+
+    async def _start(self, name: str) -> None:
+        if wait := self.pace.take():
+            await asyncio.sleep(wait)
+        await self._slots.acquire()
+        if not self._may_start(name):
+            self._slots.release()
+            return
+        task = asyncio.get_running_loop().create_task(self._deliver(name))
+        self._sending[name] = task
+
+    async def _settle(self) -> None:
+        if self._sending:
+            await asyncio.wait(list(self._sending.values()))
+
+    async def _rest(self) -> None:
+        if self.pause.blocked:
+            self._lock.release()  # a process with the right credentials may do better
+        while self.pause.left > 0:
+            self._tell()
+            await self._sleep(self.pause.left)
+
+    async def _sleep(self, seconds: float) -> None:
+        self._nudged.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+
+    async def _deliver(self, name: str) -> None:
+        try:
+            record = self._read(name)
+            if record is not None:
+                self._conclude(name, record, await self.transport.send(record))
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the thread, nor spin)
+            self._tries[name] += 1
+            self.pause.failed()
+            diagnostics.record(error)
+        finally:
+            self._sending.pop(name, None)
+            self._slots.release()
+            self._tell()
+
+    def _read(self, name: str) -> Record | None:
+        try:
+            return self.store.read(self._account, name)
+        except FileNotFoundError:
+            self._gone(name)
+        except NewerFormatError:
+            self._skip(name)
+            diagnostics.warn_once(
+                "newer", "A stored trace was written by a later version of infinium-integrations: it stays."
+            )
+        except DamagedError:
+            self._skip(name)
+            self._tally.add("dropped")
+            diagnostics.warn_once("damaged", "A stored trace is damaged and was set aside, in %s.", self.store.where())
+        return None
+
+    def _conclude(self, name: str, record: Record, outcome: Outcome) -> None:
+        verdict = outcome.verdict
+        if verdict.action == "delivered":
+            self.pause.succeeded()
+            self.pace.faster()
+            done = records.receipt(record, status="sent", reason=None, remote_trace_id=verdict.trace_id, sent_at=_now())
+            self._finish(name, "sent", lambda: self.store.delivered(self._account, name, done))
+        elif verdict.action in {"reject", "shrink"}:
+            self.pause.succeeded()
+            refused = records.receipt(record, status="rejected", reason=verdict.reason, rejected_at=_now())
+            diagnostics.warn_once(("reject", verdict.reason), "Infinium refused a trace: %s", verdict.reason)
+            self._finish(name, "rejected", lambda: self.store.reject(self._account, name, refused))
+        else:
+            self._later(name, outcome)
+
+    def _later(self, name: str, outcome: Outcome) -> None:
+        verdict = outcome.verdict
+        self._tries[name] += 1
+        if verdict.action == "keep":
+            self.pause.block()
+            diagnostics.warn_once(("keep", verdict.reason), "Traces are kept and not delivered yet. %s", verdict.reason)
+            return
+        if outcome.throttled:
+            self.pace.slower()
+        self.pause.failed(verdict.after, reached=outcome.reached)
+        if self.pause.tries == FAILURES_SAID:
+            diagnostics.warn_once(
+                ("down", self._account),
+                "Traces are kept and delivered later. Infinium can't be used: %s",
+                verdict.reason,
+            )
+
+    def _finish(self, name: str, what: str, move: Callable[[], None]) -> None:
+        self._skip(name)  # even where its file can't be moved: it must not be sent again
+        self._tally.add(what)
+        try:
+            move()
+        except OSError as error:
+            diagnostics.warn_once("move", "A file of the store can't be moved: %s", error.strerror)
+        else:
+            self._finished.discard(name)
+
+    def _skip(self, name: str) -> None:
+        self._waiting.discard(name)
+        self._mine.discard(name)
+        self._tries.pop(name, None)
+        self._finished.add(name)
+
+    def _gone(self, name: str) -> None:
+        """Count what another process has dealt with; what was pruned is counted there."""
+        if name in self._waiting:
+            self._waiting.discard(name)
+            self._mine.discard(name)
+            self._tries.pop(name, None)
+            if self._elsewhere:
+                self._tally.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
+
+    def _scan(self) -> list[str]:
+        """Give what waits: the least tried first, then the oldest, so that one bad trace does not stop the rest."""
+        if self._shared:
+            names = set(self.store.waiting(self._account)) - self._finished
+        else:
+            names = {name for name in self._waiting if self.store.holds(self._account, name)}
+        for name in self._waiting - names - self._sending.keys():
+            self._gone(name)
+        self._waiting |= names
+        return sorted(names - self._sending.keys(), key=lambda name: (self._tries[name], name))
+
+    async def _change(self, deadline: float) -> bool:
+        """Wait until something has changed; False at the deadline."""
+        event = asyncio.Event()
+        self._watchers.add(event)
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await event.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._watchers.discard(event)
+        return True
+
+    def _tell(self) -> None:
+        for event in self._watchers:
+            event.set()
+
+
+def _now() -> str:
+    return records.moment(time.time_ns())

@@ -1,0 +1,304 @@
+"""The sender: one daemon thread with its own event loop, started at need, blocked while idle.
+
+Light to import: httpx is loaded on its thread.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from infinium_integrations import diagnostics
+from infinium_integrations.export import fork_safety
+from infinium_integrations.settings import Settings
+from infinium_integrations.storage.folder import Store
+from infinium_integrations.storage.selector import DeliveryCounters
+
+if TYPE_CHECKING:
+    import httpx
+
+    from infinium_integrations.export.outbox import Outbox
+
+__all__ = ["IN_FLIGHT", "THREAD", "Sender"]
+
+IN_FLIGHT = 8
+THREAD = "infinium-sender"
+STOP_PATIENCE = 1.0
+"""Seconds that the thread gets to close its connections."""
+
+
+class Sender:
+    """Delivers what is stored. Every method but ``_``… may be called from any thread, and only hands over.
+
+    Args:
+        tally: Counts what becomes of the traces.
+    """
+
+    def __init__(self, tally: DeliveryCounters) -> None:
+        self._tally = tally
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: _Loop | None = None
+        self._inbox: deque[tuple[Store | None, Callable[[], None]]] = deque()
+        """Jobs for the loop, each with the store of the trace that it is about."""
+        self._lanes: dict[tuple[object, object], Outbox] = {}
+        self._http: httpx.AsyncClient | None = None
+
+    @property
+    def mine(self) -> bool:
+        """Whether the caller is on the sender's own thread."""
+        return threading.current_thread() is self._thread
+
+    def enqueue(self, store: Store, name: str, account: str, settings: Settings, client: Any = None) -> None:
+        """Deliver a stored trace, and what else waits for its account."""
+        self._hand(store, lambda: self._lane(store, account, settings, client).add(name))
+
+    def look(self, store: Store, account: str, settings: Settings) -> None:
+        """Deliver what earlier processes left for an account, at once."""
+        self._hand(None, lambda: self._lane(store, account, settings, None).retry_now())
+
+    def drained(self, deadline: float) -> bool:
+        """Wait until all that waits now is delivered or refused; False at the deadline (monotonic seconds)."""
+        return self._ask(lambda lane: lane.drained(deadline), deadline)
+
+    def leave(self, deadline: float) -> None:
+        """Wait, before the process exits, until the deadline and only while requests make progress."""
+        if self._alive():
+            self._ask(lambda lane: lane.leave(deadline), deadline)
+        elif self._inbox:
+            self._run_here(deadline)
+
+    def pending(self, *, durable: bool | None = None) -> int:
+        """Count what is known to wait; ``durable`` picks what outlives the process, or what does not."""
+        counts = [(lane.store, lane.pending) for lane in list(self._lanes.values())]
+        counts += [(store, 1) for store, _ in list(self._inbox) if store is not None]
+        return sum(count for store, count in counts if durable in {None, store.durable})
+
+    def stop(self) -> None:
+        """End the thread; it is started again at need."""
+        thread, loop = self._thread, self._loop
+        if thread is not None and loop is not None and thread.is_alive() and not self.mine:
+            loop.closing = True
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(loop.end)
+            thread.join(STOP_PATIENCE)
+
+    def _hand(self, store: Store | None, job: Callable[[], None]) -> None:
+        self._inbox.append((store, job))
+        self._ensure()
+        self._knock()
+
+    def _knock(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has just ended; the next call starts another
+                loop.call_soon_threadsafe(self._pull)
+
+    def _alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _ensure(self) -> None:
+        if self._alive():
+            return
+        with self._starting:
+            if not self._alive():
+                self._start()
+
+    def _start(self) -> None:
+        self._loop = loop = _Loop()
+        self._thread = threading.Thread(target=self._run, args=(loop,), name=THREAD, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
+            loop.close()
+            self._loop = None
+
+    def _run(self, loop: "_Loop") -> None:
+        try:
+            asyncio.set_event_loop(loop)
+            with fork_safety.gate:
+                importlib.import_module("infinium_integrations.export.outbox")  # and with it httpx
+            loop.run_until_complete(self._main(loop))
+        except Exception as error:  # noqa: BLE001  (what is stored stays stored; the next trace starts another thread)
+            diagnostics.record(error)
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+            self._ended(loop)
+
+    def _ended(self, loop: "_Loop") -> None:
+        """Start again for what was handed over while the thread ended."""
+        with self._starting:
+            if self._loop is loop:
+                self._loop = self._thread = None
+        if self._inbox and not loop.last:
+            self._ensure()
+
+    def _run_here(self, deadline: float) -> None:
+        """Send from the caller's thread: none can be started any more while the interpreter goes."""
+        self._loop = loop = _Loop()
+        loop.last = True
+        loop.call_soon(self._pull)
+
+        async def last() -> None:
+            await self._all(lambda lane: lane.leave(deadline))
+            loop.end()
+
+        loop.call_soon(lambda: loop.keep(last()))
+        self._run(loop)
+
+    async def _main(self, loop: "_Loop") -> None:
+        try:
+            self._pull()
+            await loop.ended.wait()
+        finally:
+            await loop.finish()
+            if self._http is not None:
+                await self._http.aclose()
+            self._http = None
+            self._lanes = {}
+
+    def _pull(self) -> None:
+        while self._inbox and not _loop().closing:
+            _, job = self._inbox.popleft()
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001  (the thread must live)
+                diagnostics.record(error)
+
+    def _ask(self, question: "Callable[[Outbox], Awaitable[bool | None]]", deadline: float) -> bool:
+        """Ask every lane on the loop and wait for the answer; False where one said so, or at the deadline."""
+        loop = self._loop
+        if loop is None or not self._alive():
+            return not self._inbox
+        answered, answers = threading.Event(), [False]
+
+        async def ask() -> None:
+            try:
+                answers[0] = await self._all(question)
+            finally:
+                answered.set()
+
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: loop.keep(ask()))
+            answered.wait(max(0.0, deadline - time.monotonic()) + 0.05)
+        return answers[0]
+
+    async def _all(self, question: "Callable[[Outbox], Awaitable[bool | None]]") -> bool:
+        self._pull()
+        return all(await asyncio.gather(*(question(lane) for lane in list(self._lanes.values()))))
+
+    def _lane(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
+        key = (store.where() if store.durable else id(store), account if client is None else id(client))
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = self._new_lane(store, account, settings, client)
+            _loop().keep(self._serve(key, lane))
+        elif client is None:
+            lane.store = store
+            self._renew(lane, settings)
+        return lane
+
+    def _new_lane(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
+        with fork_safety.gate:
+            from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
+
+            transport = self._transport(settings, client)
+        return Outbox(
+            store,
+            account,
+            transport,
+            slots=_loop().slots,
+            tally=self._tally,
+            ceiling=settings.requests_per_second,
+            shared=client is None,
+        )
+
+    async def _serve(self, key: tuple[object, object], lane: "Outbox") -> None:
+        await lane.run()
+        self._lanes.pop(key, None)
+
+    def _transport(self, settings: Settings, client: Any) -> Any:
+        from infinium_integrations.export import transports  # noqa: PLC0415
+
+        if client is not None:
+            return transports.ClientCall(client)
+        if self._http is None:
+            self._http = transports.new_client()
+        return transports.Platform(transports.agent_of(settings), self._http)
+
+    def _renew(self, lane: "Outbox", settings: Settings) -> None:
+        """Take over a secret or address that was put right meanwhile, and try at once."""
+        lane.pace.limit(settings.requests_per_second)
+        if lane.transport.renew(settings):
+            lane.retry_now()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that needs no executor, which would be unusable while the interpreter exits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = False
+        """It runs while the interpreter goes."""
+        self.closing = False
+        """Nothing new is begun."""
+        self.ended = asyncio.Event()
+        self.slots = asyncio.Semaphore(IN_FLIGHT)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def keep(self, work: Any) -> None:
+        """Run a coroutine as a task, and hold it."""
+        task = self.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def end(self) -> None:
+        """Let the thread end."""
+        self.ended.set()
+
+    async def finish(self) -> None:
+        """Cancel what still runs."""
+        for task in (tasks := asyncio.all_tasks(self) - {asyncio.current_task()}):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """Resolve a name on a thread of its own; in place where none can be started any more."""
+        answer: asyncio.Future[Any] = self.create_future()
+        arguments = (answer, host, port, options)
+        try:
+            threading.Thread(target=self._resolve, args=arguments, name="infinium-resolver", daemon=True).start()
+        except RuntimeError:
+            return socket.getaddrinfo(host, port, **options)
+        return await answer
+
+    def _resolve(self, answer: "asyncio.Future[Any]", host: Any, port: Any, options: dict[str, Any]) -> None:
+        found: Any = None
+        error: Exception | None = None
+        try:
+            found = socket.getaddrinfo(host, port, **options)
+        except (OSError, UnicodeError) as failure:
+            error = failure
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            self.call_soon_threadsafe(_answer, answer, found, error)
+
+
+def _answer(answer: "asyncio.Future[Any]", found: Any, error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(found)
+
+
+def _loop() -> _Loop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)  # noqa: S101
+    return loop

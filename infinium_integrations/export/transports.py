@@ -1,0 +1,150 @@
+"""The two ways in which a stored trace leaves: a request to the platform, or a client of the user's."""
+
+import asyncio
+import inspect
+import logging
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import anyio._backends._asyncio  # noqa: F401  (httpx would load it with the first request, while a fork may go on)
+import httpx
+from pydantic import SecretStr
+
+from infinium_integrations import diagnostics
+from infinium_integrations.client.protocol.http import aexchange, async_client
+from infinium_integrations.client.protocol.messages import Agent, Verdict, trace_request, verdict
+from infinium_integrations.errors import (
+    AuthenticationError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
+from infinium_integrations.export.sender import THREAD
+from infinium_integrations.models import TaskData
+from infinium_integrations.payload.finalize import encode, shrink
+from infinium_integrations.settings import Settings
+from infinium_integrations.storage.record import Record
+
+__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Outcome", "Platform", "Transport", "agent_of", "new_client"]
+
+TRY_TIMEOUT = 10.0
+"""Seconds that one try gets in all."""
+REPLY_BYTES = 65_536
+"""Read of a reply: it needs to say yes or no."""
+CLIENT_TIMEOUT = 120.0
+"""Seconds that a coroutine of the user's client gets."""
+SMALLEST = 4_096
+"""Bytes to which a trace can be made smaller."""
+_LATER = (TransportError, RateLimitError, ServerError, OSError)
+_BLOCKED = (AuthenticationError, PermissionDeniedError, NotFoundError)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try; ``reached``: an answer came back; ``throttled``: it was 429."""
+
+    verdict: Verdict
+    reached: bool = True
+    throttled: bool = False
+
+
+class Transport(Protocol):
+    """Delivers one trace; never raises for what the other side does."""
+
+    async def send(self, record: Record) -> Outcome:
+        """Try once."""
+
+    def renew(self, settings: Settings) -> bool:
+        """Take over newer settings; True where that may make the next try go better."""
+
+
+def agent_of(settings: Settings) -> Agent:
+    """Give the account of settings that have one."""
+    return Agent(str(settings.agent_id), settings.agent_secret or SecretStr(""), settings.base_url)
+
+
+def new_client() -> httpx.AsyncClient:
+    """Make the HTTP client of the sender's thread."""
+    logging.getLogger("httpx").addFilter(_not_ours)  # the same one again is not added
+    return async_client()
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Leave out httpx's line a request where the request is ours: a user who logs at INFO has no use for it."""
+    return record.threadName != THREAD
+
+
+class Platform:
+    """Posts to Infinium for one agent."""
+
+    def __init__(self, agent: Agent, http: httpx.AsyncClient) -> None:
+        self.agent = agent
+        self._http = http
+
+    def renew(self, settings: Settings) -> bool:
+        """Take over a secret or an address that was changed."""
+        before, self.agent = self.agent, agent_of(settings)
+        return before != self.agent
+
+    async def send(self, record: Record) -> Outcome:
+        """Try once; a trace that is too large is made smaller and tried once more under the same key."""
+        outcome = await self._post(record.trace_id, record.body)
+        if outcome.verdict.action != "shrink":
+            return outcome
+        smaller = encode(shrink(record.payload(), max(SMALLEST, len(record.body) // 2)))
+        outcome = await self._post(record.trace_id, smaller)
+        if outcome.verdict.action != "shrink":
+            return outcome
+        return replace(outcome, verdict=replace(outcome.verdict, action="reject"))
+
+    async def _post(self, key: str, body: bytes) -> Outcome:
+        request = trace_request(self.agent, body, key)
+        reply = await aexchange(self._http, request, TRY_TIMEOUT, REPLY_BYTES)
+        if isinstance(reply, TransportError):
+            return Outcome(Verdict("retry", str(reply)), reached=False)
+        found = verdict(reply.status, reply.headers, reply.body, secrets=request.secrets, cut=reply.cut)
+        return Outcome(found, throttled=reply.status == 429)  # noqa: PLR2004
+
+
+class ClientCall:
+    """Gives traces to a client of the user's, anything with ``send_task_data(TaskData)``."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def renew(self, settings: Settings) -> bool:  # noqa: ARG002
+        """Keep to the client."""
+        return False
+
+    async def send(self, record: Record) -> Outcome:
+        """Try once; a coroutine is awaited."""
+        task = TaskData.model_validate(record.payload())
+        try:
+            answer = self.client.send_task_data(task)
+            if inspect.isawaitable(answer):
+                answer = await asyncio.wait_for(_awaited(answer), CLIENT_TIMEOUT)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (the user's code: whatever it raises)
+            return self._failed(error)
+        remote = getattr(answer, "trace_id", None)
+        return Outcome(
+            Verdict("delivered", "given to the client", trace_id=remote if isinstance(remote, str) else None)
+        )
+
+    def _failed(self, error: BaseException) -> Outcome:
+        client, kind = type(self.client).__name__, type(error).__name__
+        diagnostics.warn_once(
+            ("client", client, kind), "The client %s given to a handler raised %s; the trace is kept.", client, kind
+        )
+        reason = f"the client {client} raised {kind}"
+        if isinstance(error, _BLOCKED):
+            return Outcome(Verdict("keep", reason))
+        if isinstance(error, _LATER):
+            after = getattr(error, "retry_after", None)
+            return Outcome(Verdict("retry", reason, after=after), throttled=isinstance(error, RateLimitError))
+        return Outcome(Verdict("reject", reason))
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer

@@ -1,0 +1,269 @@
+"""The writer: one daemon thread that turns what was recorded into stored traces, and keeps the deadlines."""
+
+import contextlib
+import itertools
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from infinium_integrations import diagnostics
+from infinium_integrations import settings as settings_module
+from infinium_integrations.export import fork_safety
+from infinium_integrations.payload.finalize import Limits, encode, finalise
+from infinium_integrations.settings import Settings
+from infinium_integrations.storage.folder import CLIENT, Store
+from infinium_integrations.storage.record import file_name, new_record, pack, safe_id
+from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of, origin
+
+__all__ = ["PendingTrace", "Writer"]
+
+logger = logging.getLogger("infinium_integrations")
+
+STOP_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTrace:
+    """A trace before redaction.
+
+    Args:
+        trace_id: Our id of it, sent as ``Idempotency-Key``.
+        wire: The payload's object, not redacted, its texts with some slack.
+        redactor: Takes the secrets out.
+        client: Anything with ``send_task_data(TaskData)`` that is to send it; None for the account of the settings.
+        limits: Characters that are kept of each text; None for the usual ones.
+    """
+
+    trace_id: str
+    wire: dict[str, Any]
+    redactor: Any
+    client: Any = None
+    limits: Limits | None = None
+
+
+class _Job:
+    __slots__ = ("item", "settings")
+
+    def __init__(self, item: Any, settings: Settings | None) -> None:
+        self.item = item
+        self.settings = settings
+
+
+class _Stop:
+    """Ends the thread."""
+
+
+class _Wake:
+    """Has the deadlines looked at."""
+
+
+Enqueue = Callable[[Store, str, str, Settings, Any], None]
+
+
+class Writer:
+    """Turns items into stored traces, in order.
+
+    Args:
+        assemble: Gives the draft of an item, or None where nothing is to be kept.
+        sweep: Looks after the recorder's deadlines; takes perf_counter seconds, gives those until the next call.
+        shelf: Where traces are kept.
+        tally: Counts what becomes of them.
+        offer: Hands a stored trace to the sender.
+    """
+
+    def __init__(
+        self,
+        *,
+        assemble: Callable[[Any], PendingTrace | None],
+        sweep: Callable[[float], float | None] | None,
+        shelf: StoreSelector,
+        tally: DeliveryCounters,
+        enqueue: Enqueue,
+    ) -> None:
+        self._assemble = assemble
+        self._sweep = sweep
+        self._shelf = shelf
+        self._tally = tally
+        self._enqueue = enqueue
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._due: float | None = None
+        self._last_ns = 0
+        self._numbers = itertools.count(1)
+        self._newest = 0
+        self._done = 0
+        self._empty = 0
+
+    @property
+    def mine(self) -> bool:
+        """Whether the caller is on the writer's own thread."""
+        return threading.current_thread() is self._thread
+
+    def counts(self) -> tuple[int, int]:
+        """Count the traces submitted, and those of them that are not stored yet."""
+        done = self._done
+        submitted = max(self._newest, done)
+        return submitted - self._empty, submitted - done
+
+    def submit(self, item: Any) -> None:
+        """Queue an item; takes no lock that it would wait for, so that a signal handler may call it."""
+        self._newest = next(self._numbers)
+        self._queue.put(_Job(item, _settings()))
+        self.ensure()
+
+    def wake(self) -> None:
+        """Have the deadlines looked at soon."""
+        self._queue.put(_Wake())
+        self.ensure()
+
+    def settle(self, deadline: float) -> bool:
+        """Wait until all that was queued before is written; False at the deadline (monotonic seconds)."""
+        reached = threading.Event()
+        self._queue.put(reached)
+        self.ensure()
+        return reached.wait(max(0.0, deadline - time.monotonic()))
+
+    def catch_up(self, deadline: float) -> None:
+        """For a reader: wait until what was queued is written, where there is a thread at all."""
+        if self._alive() and not self.mine:
+            self.settle(deadline)
+
+    def finish(self, patience: float) -> None:
+        """Before the process exits: write all that is queued, as long as one gets written in ``patience`` seconds."""
+        while self._alive():
+            before = self._done
+            if self.settle(time.monotonic() + patience) or self._done == before:
+                return
+        self.write_here()
+
+    def write_here(self) -> None:
+        """Write what is queued on the caller's thread."""
+        while not self._queue.empty():
+            self._step(0.0)
+
+    def stop(self) -> None:
+        """End the thread; it is started again at need."""
+        thread = self._thread
+        if thread is not None and thread.is_alive() and not self.mine:
+            self._queue.put(_Stop())
+            thread.join(STOP_PATIENCE)
+        if not self._queue.empty():
+            self.ensure()
+
+    def ensure(self) -> None:
+        """Start the thread where there is none."""
+        if self._alive() or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if not self._alive():
+                self._start()
+        finally:
+            self._starting.release()
+
+    def _alive(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="infinium-writer", daemon=True)
+        with contextlib.suppress(RuntimeError):  # none can be started while the interpreter goes: see ``write_here``
+            self._thread.start()
+
+    def _run(self) -> None:
+        self._look_after()
+        while self._step(self._patience()):
+            pass
+
+    def _patience(self) -> float | None:
+        return None if self._due is None else max(0.0, self._due - time.perf_counter())
+
+    def _step(self, patience: float | None) -> bool:
+        """Take one thing from the queue; False where it was the end."""
+        try:
+            job = self._queue.get(timeout=None if patience is None else min(patience, threading.TIMEOUT_MAX))
+        except queue.Empty:
+            job = _Wake()
+        if isinstance(job, _Job):
+            with contextlib.nullcontext() if self._done else fork_safety.gate:  # the first imports what it needs
+                self._take(job)
+            self._done += 1
+        elif isinstance(job, threading.Event):
+            job.set()
+        if isinstance(job, _Wake) or self._patience() == 0.0:
+            self._look_after()
+        return not isinstance(job, _Stop)
+
+    def _look_after(self) -> None:
+        self._due = None
+        if self._sweep is not None:
+            try:
+                now = time.perf_counter()
+                wait = self._sweep(now)
+                self._due = None if wait is None else now + wait
+            except Exception as error:  # noqa: BLE001  (the thread must live)
+                diagnostics.record(error)
+
+    def _take(self, job: _Job) -> None:
+        try:
+            draft = self._assemble(job.item)
+            if draft is None:
+                self._empty += 1
+            else:
+                self._keep(draft, job.settings or settings_module.current())
+        except Exception as error:  # noqa: BLE001  (the thread must live)
+            self._tally.add("dropped")
+            diagnostics.record(error)
+
+    def _keep(self, draft: PendingTrace, settings: Settings) -> None:
+        payload = finalise(draft.wire, draft.redactor, cut=True, limits=draft.limits)
+        account, facts = _destination(draft, settings)
+        recorded = self._now()
+        trace_id = draft.trace_id if safe_id(draft.trace_id) else str(uuid.uuid4())
+        name = file_name(recorded, trace_id)
+        data = pack(new_record(trace_id, payload, encode(payload), recorded, facts))
+        store = self._shelf.put(settings, name, data, account)
+        if account is None:
+            self._tally.add("local")
+            _say_where(store, settings)
+        else:
+            self._enqueue(store, name, account, settings, draft.client)
+
+    def _now(self) -> int:
+        """Give the time in nanoseconds, later than the last."""
+        self._last_ns = max(self._last_ns + 1, time.time_ns())
+        return self._last_ns
+
+
+def _destination(draft: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:
+    if draft.client is not None:
+        return CLIENT, {"status": "pending", "client": type(draft.client).__name__}
+    if settings.has_account:
+        facts = {"status": "pending", "origin": origin(settings), "agent_id": str(settings.agent_id)}
+        return account_of(settings), facts
+    return None, {"status": "local"}
+
+
+def _settings() -> Settings | None:
+    """Give the settings in force when a trace ends: what is changed later is not for it."""
+    try:
+        return settings_module.current()
+    except Exception:  # noqa: BLE001  (malformed meanwhile; the writer's thread will say so)
+        return None
+
+
+_said_where = threading.Event()
+
+
+def _say_where(store: Store, settings: Settings) -> None:
+    if not _said_where.is_set() and settings.mode != "off":
+        _said_where.set()
+        logger.info(
+            "No Infinium account is set, so traces are only stored, in %s: `infinium-traces list` shows them.",
+            store.where(),
+        )

@@ -1,0 +1,130 @@
+"""What the events of LangChain have in common: how a run starts, what is shown of it, how it fails."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables.config import var_child_runnable_config
+
+from infinium_integrations import runtime
+from infinium_integrations.diagnostics import record
+from infinium_integrations.langchain import classify, trace_metadata
+from infinium_integrations.langchain.content import show
+from infinium_integrations.recording.exceptions import failed
+from infinium_integrations.recording.options import make_options
+from infinium_integrations.recording.run import Run
+
+__all__ = ["RecordingHandler", "name_of"]
+
+ROOT_INPUT_CHARS = 3_000
+ROOT_OUTPUT_CHARS = 8_000
+
+
+def _surrounding() -> UUID | None:
+    """Give the run that LangChain's own context says surrounds the caller."""
+    config = var_child_runnable_config.get()
+    callbacks = config.get("callbacks") if config else None
+    return getattr(callbacks, "parent_run_id", None)
+
+
+class RecordingHandler(BaseCallbackHandler):
+    """A handler that knows how to record a run; which events do is its subclass's business."""
+
+    run_inline = True
+
+    def __init__(self, **options: Any) -> None:
+        self.options = make_options(**options)
+        self._on = runtime.tracing()
+        classify.hear(self)
+        runtime.add_resolver(_surrounding)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = "an InfiniumCallbackHandler cannot be pickled: make one in the process that uses it"
+        raise TypeError(msg)
+
+    def _start(
+        self,
+        run_id: UUID,
+        parent_id: UUID | None,
+        action: str,
+        name: str,
+        tags: list[str] | None,
+        metadata: Mapping[str, Any] | None,
+        *,
+        is_step: bool = True,
+        root_is_step: bool = False,
+    ) -> Run | None:
+        if not self._on:
+            return None
+        recorder = runtime.recorder()
+        run = recorder.start(
+            run_id,
+            parent_id if parent_id and self.options.full else recorder.deeper(parent_id, _surrounding()),
+            action,
+            name,
+            options=self.options,
+            is_step=is_step or self.options.full,
+            root_is_step=root_is_step,
+            follow=True,
+        )
+        if run is None:
+            self._told_before(run_id)
+            return None
+        if run.trace.framework is None:
+            run.trace.framework = "langchain"
+        if run.parent is None:
+            classify.hear(self)
+            trace_metadata.begin(run, self.options, name, parent_id, tags or (), metadata or {})
+        elif not self.options.capture_content:
+            run.private = True
+        return run
+
+    def _told_before(self, run_id: UUID) -> None:
+        """Of two handlers that report one run, the one that may not see its content decides."""
+        run = None if self.options.capture_content else runtime.recorder().get(run_id)
+        if run is not None:
+            run.private = True
+
+    def _wants(self, run: Run) -> bool:
+        return not run.private and (run.is_step or run.parent is None)
+
+    def _input_limit(self, run: Run) -> int:
+        return ROOT_INPUT_CHARS if run.parent is None else run.trace.options.preview_chars
+
+    def _output_limit(self, run: Run) -> int:
+        return ROOT_OUTPUT_CHARS if run.parent is None else run.trace.options.preview_chars
+
+    def _late_input(self, run: Run, inputs: Any) -> None:
+        """Take the real input of a stream, which is known only at its end."""
+        if self._wants(run):
+            run.input = show(inputs, self._input_limit(run))
+
+    def _failed(self, run: Run, error: BaseException) -> None:
+        status, failure = "error", None
+        try:
+            status, failure = failed(error)
+            if failure is not None:
+                classify.attempted(run, failure)
+            if status == "interrupted" and self._wants(run):
+                classify.interruption(run, error)
+        except Exception as fault:  # noqa: BLE001  (the run must end all the same)
+            record(fault)
+        runtime.recorder().finish(run, status, failure)
+
+
+def name_of(serialized: Any) -> str | None:
+    """Give the name that a runnable has of its own."""
+    if not isinstance(serialized, dict):
+        return None
+    name = serialized.get("name")
+    if isinstance(name, str) and name:
+        return name
+    path = serialized.get("id")
+    return str(path[-1]) if isinstance(path, list | tuple) and path else None

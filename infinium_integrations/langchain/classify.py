@@ -1,0 +1,214 @@
+"""What a LangChain run is, read from its name, tags and metadata: plumbing or a step, a node, an agent, an attempt.
+
+LangGraph is never imported: what belongs to it is told by the metadata that it sets.
+"""
+
+import functools
+import itertools
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from infinium_integrations import runtime
+from infinium_integrations.capture.preview import to_json_value
+from infinium_integrations.langchain.content import message_text
+from infinium_integrations.recording.run import Failure, Run, ToolUse
+
+__all__ = ["Kind", "attempted", "called", "describe", "hear", "interruption", "kind", "unknown_tools"]
+
+PLUMBING = (
+    "RunnableSequence",
+    "RunnableParallel",
+    "RunnableAssign",
+    "RunnablePassthrough",
+    "RunnablePick",
+    "RunnableBinding",
+    "RunnableEach",
+    "RunnableBranch",
+    "RunnableGenerator",
+    "RunnableMap",
+)
+"""Names that LangChain gives to compositions; one that the user named is a step."""
+
+NOISE = {"prompt", "parser"}
+ATTEMPTS_REMEMBERED = 1_000
+
+
+class Kind:
+    """What a chain run is."""
+
+    __slots__ = ("action", "is_step", "node")
+
+    def __init__(self, action: str, *, is_step: bool, node: bool = False) -> None:
+        self.action = action
+        self.is_step = is_step
+        self.node = node
+
+
+_CHAIN = Kind("chain", is_step=True)
+_NODE = Kind("chain", is_step=True, node=True)
+_AGENT = Kind("agent", is_step=True)
+_AGENT_NODE = Kind("agent", is_step=True, node=True)
+_PLUMBING = Kind("chain", is_step=False)
+_AGENT_PLUMBING = Kind("agent", is_step=False)
+
+
+def kind(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Kind:
+    """Tell what a chain run is."""
+    if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
+        return _PLUMBING
+    if "langgraph_node" in metadata:
+        return _in_graph(name, tags, metadata, kwargs)
+    return _AGENT if metadata.get("lc_agent_name") == name else _CHAIN
+
+
+def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Kind:
+    node = metadata["langgraph_node"]
+    agent = metadata.get("lc_agent_name") == name
+    if any(tag.startswith("graph:step:") for tag in tags):
+        return _AGENT_NODE if agent else _NODE
+    if metadata.get("checkpoint_ns") != metadata.get("langgraph_checkpoint_ns"):
+        return _NODE if name == node else _PLUMBING  # a task of the functional API; a router
+    if "run_type" in kwargs:
+        return _CHAIN  # langchain-core's runnables say their run_type; a graph does not
+    if name in {"LangGraph", node}:
+        return _AGENT_PLUMBING if agent else _PLUMBING
+    return _AGENT if agent else _CHAIN
+
+
+def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, Any]) -> None:
+    """Put the node, the agent, the tags and the attempt into the step's metadata."""
+    if not run.is_step:
+        if what is _AGENT_PLUMBING and run.nearest_step is not None and run.nearest_step is run.parent:
+            run.nearest_step.action = what.action
+            run.nearest_step.put(agent=metadata["lc_agent_name"])
+        return
+    own = None
+    for tag in tags:
+        if tag.startswith("retry:attempt:"):
+            _retried(run, tag)
+        elif not tag.startswith(("seq:step:", "graph:step:", "map:key:", "langsmith:")):
+            own = own or []
+            own.append(tag)
+    if own:
+        run.put(tags=own)
+    node = metadata.get("langgraph_node")
+    if node is not None:
+        run.put(node=node)
+        if what is not None and what.node:
+            _again(run, metadata)
+    agent = metadata.get("lc_agent_name")
+    if agent is not None:
+        run.put(agent=agent)
+
+
+# -- attempts ----------------------------------------------------------------------------------------------------------
+
+
+def _memory(run: Run) -> dict[Any, Any]:
+    root = run.trace.root
+    if root.adapter_state is None or not isinstance(root.adapter_state, dict):
+        if root.adapter_state is not None:
+            return {}
+        root.adapter_state = {}
+    return root.adapter_state
+
+
+def _retried(run: Run, tag: str) -> None:
+    """Number an attempt of ``with_retry``; the first has no tag, so it is numbered when the second comes."""
+    attempt = tag.rpartition(":")[2]
+    if attempt.isdecimal():
+        run.put(attempt=int(attempt))
+        before = _memory(run).get(("failed", run.parent.id if run.parent else None))
+        if before is not None and "attempt" not in (before.metadata or {}):
+            before.put(attempt=int(attempt) - 1)
+
+
+def _again(run: Run, metadata: Mapping[str, Any]) -> None:
+    """Number an attempt of a node with a ``RetryPolicy``: the same task, run again after it failed."""
+    task = metadata.get("langgraph_checkpoint_ns")
+    before = _memory(run).get(("task", task))
+    run.adapter_state = task
+    if before is not None:
+        attempt = (before.metadata or {}).get("attempt") or 1
+        before.put(attempt=attempt)
+        run.put(attempt=attempt + 1)
+
+
+def attempted(run: Run, failure: Failure) -> None:
+    """Remember a failed run, in case that it is tried again."""
+    attempt = (run.metadata or {}).get("attempt")
+    if isinstance(attempt, int):
+        failure.attempts = attempt - 1
+    memory = _memory(run)
+    if run.is_step and run.parent is not None and len(memory) < ATTEMPTS_REMEMBERED:
+        memory["failed", run.parent.id] = run
+        if isinstance(run.adapter_state, str):
+            memory["task", run.adapter_state] = run
+
+
+# -- tools that no run tells of ----------------------------------------------------------------------------------------
+
+
+def called(run: Run) -> None:
+    """Remember that a tool call was run."""
+    if run.tool is not None and run.tool.call_id is not None and run.parent is not None:
+        _memory(run)["tool", run.tool.call_id] = True
+
+
+def unknown_tools(run: Run, outputs: Any) -> None:
+    """Add a step for each call of a tool that does not exist: the model invented it, so nothing ran."""
+    if run.parent is None or not isinstance(outputs, dict | list):
+        return
+    messages = outputs.get("messages") if isinstance(outputs, dict) else outputs
+    if not isinstance(messages, list):
+        return
+    newest = itertools.takewhile(lambda message: getattr(message, "type", None) == "tool", reversed(messages))
+    for message in reversed(list(newest)):
+        if message.status == "error":
+            _unknown_tool(run, message)
+
+
+def _unknown_tool(run: Run, message: Any) -> None:
+    memory = _memory(run)
+    if ("tool", message.tool_call_id) in memory:
+        return
+    memory["tool", message.tool_call_id] = True
+    name = message.name or "tool"
+    step = runtime.recorder().add_step(run, "tool_use", name, "error")
+    step.tool = ToolUse(name, message.tool_call_id)
+    step.put(node=(run.metadata or {}).get("node"), agent=(run.metadata or {}).get("agent"))
+    text = message_text(message, run.trace.options.preview_chars)
+    step.output = None if run.private else text
+    failure = Failure("ToolError", text)
+    failure.run, failure.private = step, run.private
+    step.error = failure
+    run.trace.failures.append(failure)
+
+
+# -- interrupts --------------------------------------------------------------------------------------------------------
+
+
+def interruption(run: Run, error: BaseException) -> None:
+    """Keep what a graph asks a human, on the step that asks."""
+    asked = error.args[0] if error.args else ()
+    values = [getattr(one, "value", None) for one in asked] if isinstance(asked, list | tuple) else []
+    if values and run.is_step:
+        run.put(interrupts=to_json_value(values))
+
+
+def hear(handler: Any) -> None:
+    """Have LangGraph, once it is loaded, tell the handler of its interrupts too; older versions have no such base."""
+    callbacks = sys.modules.get("langgraph.callbacks")
+    base = getattr(callbacks, "GraphCallbackHandler", None)
+    if base is not None and not isinstance(handler, base):
+        kind: Any = type(handler)
+        handler.__class__ = _with_base(kind, base)
+    tracer = getattr(sys.modules.get("langchain_core.tracers.base"), "BaseTracer", None)
+    if tracer is not None and not isinstance(handler, tracer):
+        tracer.register(type(handler))  # a node's ``TracePolicy`` holds for those alone that are tracers
+
+
+@functools.cache
+def _with_base(cls: Any, base: Any) -> type[Any]:
+    return type(cls.__name__, (cls, base), {"__module__": cls.__module__, "__doc__": cls.__doc__})

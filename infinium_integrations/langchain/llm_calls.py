@@ -1,0 +1,189 @@
+"""What a LangChain model call says of itself: model, provider, tokens, text."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from infinium_integrations.capture.preview import SLACK, preview
+from infinium_integrations.langchain.content import message_text
+from infinium_integrations.payload import usage
+from infinium_integrations.recording.run import ModelCall, Run
+
+__all__ = ["Stream", "answer_text", "answered", "broke_off", "called", "tools_offered"]
+
+TOOLS_LISTED = 50
+NAME_CHARS = 300
+_MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
+
+
+class Stream:
+    """What is kept of a stream while it runs: the first token's time, the beginning of its text, its last usage."""
+
+    __slots__ = ("chars", "chunks", "parts", "usage")
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.chars = 0
+        self.chunks = 0
+        self.usage: usage.Usage | None = None
+
+    def token(self, run: Run, token: Any, chunk: Any, clock: Callable[[], float]) -> None:
+        """Take one token in: O(1) in time and memory."""
+        self.chunks += 1
+        if token:
+            call = run.llm
+            if call is not None and call.ttft_ms is None:
+                call.ttft_ms = round((clock() - run.started) * 1000)
+            if self.chars <= run.trace.options.preview_chars + SLACK and type(token) is str:
+                self.parts.append(token)
+                self.chars += len(token)
+        message = getattr(chunk, "message", None)
+        reported = getattr(message, "usage_metadata", None)
+        if reported:
+            self.usage = usage.larger(self.usage, usage.read(reported))
+
+    def event(self, run: Run, event: Any, clock: Callable[[], float]) -> None:
+        """Take one event of a v3 stream in."""
+        kind = event.get("event") if isinstance(event, dict) else getattr(event, "event", None)
+        if kind == "content-block-delta":
+            self.token(run, _delta(event), None, clock)
+
+    def text(self) -> str:
+        """Give the beginning of what was streamed."""
+        return "".join(self.parts)
+
+
+def _delta(event: Any) -> Any:
+    facts = event if isinstance(event, dict) else getattr(event, "__dict__", {})
+    delta = facts.get("delta") or facts.get("content_block") or facts.get("content") or {}
+    return delta.get("text") or delta.get("reasoning") or "…" if isinstance(delta, dict) else "…"
+
+
+def called(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: Any) -> ModelCall:
+    """Describe a call when it starts: which model was asked for, of whom, with what temperature."""
+    call = ModelCall()
+    sources = (metadata, params, _kwargs(serialized))
+    call.requested = next((found for source in sources if (found := _first(source, _MODEL))), None)
+    call.provider = _text(metadata.get("ls_provider")) or _text(params.get("_type")) or _module(serialized)
+    temperature = metadata.get("ls_temperature", params.get("temperature"))
+    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
+        call.temperature = float(temperature)
+    return call
+
+
+def tools_offered(run: Run, params: Mapping[str, Any]) -> None:
+    """Note the names of the tools that the model was offered."""
+    tools = params.get("tools") or params.get("functions")
+    if isinstance(tools, list | tuple):
+        run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
+
+
+def _tool_name(tool: Any) -> str | None:
+    if not isinstance(tool, dict):
+        return _text(getattr(tool, "name", None))
+    function = tool.get("function")
+    return _text(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
+
+
+def answered(run: Run, response: Any) -> None:
+    """Take tokens and the model that answered from the result."""
+    call = run.llm
+    if call is None:
+        return
+    sources = _sources(response)
+    _resolve(call, sources)
+    reasons = (_first(source, ("finish_reason", "stop_reason")) for source in sources[1:])
+    run.put(finish_reason=next(filter(None, reasons), None))
+    reported = getattr(getattr(_first_generation(response), "message", None), "usage_metadata", None)
+    if isinstance(reported, Mapping) and reported.get("total_cost") == 0:
+        call.cached = True
+        return
+    usage.apply(call, usage.read(reported) or _reported(*sources) or _streamed(run))
+
+
+def _sources(response: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    """Give what a result says beside its text: of the call, of the message and of the generation."""
+    generation = _first_generation(response)
+    facts = (
+        getattr(response, "llm_output", None),
+        getattr(getattr(generation, "message", None), "response_metadata", None),
+        getattr(generation, "generation_info", None),
+    )
+    output, message, info = (one if isinstance(one, dict) else {} for one in facts)
+    return output, message, info
+
+
+def _streamed(run: Run) -> usage.Usage | None:
+    return run.adapter_state.usage if isinstance(run.adapter_state, Stream) else None
+
+
+def _reported(*sources: Mapping[str, Any]) -> usage.Usage | None:
+    for source in sources:
+        for name in ("token_usage", "usage", "usage_metadata", "amazon-bedrock-invocationMetrics"):
+            raw = source.get(name) if source else None
+            found = usage.read(raw) if raw is not None else None
+            if found is not None:
+                return found
+    return next((usage.read(source) for source in sources if "eval_count" in source), None)
+
+
+def _resolve(call: ModelCall, sources: Iterable[Mapping[str, Any]]) -> None:
+    """Take the model that answered, and its provider where that is not known yet."""
+    for source in sources:
+        call.model = call.model or _first(source, ("model_name", "model", "model_id"))
+        call.provider = call.provider or _text(source.get("model_provider"))
+
+
+def broke_off(run: Run, response: Any) -> None:
+    """Take the tokens of a call that failed, or broke off, and was billed all the same."""
+    call = run.llm
+    if call is None:
+        return
+    sources = _sources(response)
+    _resolve(call, sources)
+    streamed = _streamed(run)
+    if streamed is not None:
+        usage.apply(call, streamed, partial=True)
+        return
+    message = getattr(_first_generation(response), "message", None)
+    body = sources[1].get("body")
+    found = usage.read(getattr(message, "usage_metadata", None)) or _reported(*sources)
+    usage.apply(call, found or (_reported(body) if isinstance(body, dict) else None))
+
+
+def _first_generation(response: Any) -> Any:
+    generations = getattr(response, "generations", None)
+    first = generations[0] if isinstance(generations, list) and generations else None
+    return first[0] if isinstance(first, list) and first else None
+
+
+def answer_text(response: Any, limit: int) -> str | None:
+    """Give the text of the answer, and the tool calls that it asks for; of several answers the first, counted."""
+    generation = _first_generation(response)
+    if generation is None:
+        return None
+    message = getattr(generation, "message", None)
+    text = message_text(message, limit) if message is not None else preview(getattr(generation, "text", ""), limit)
+    more = len(response.generations[0]) - 1
+    return f"{text}\n(+{more} more)" if more > 0 else text
+
+
+def _kwargs(serialized: Any) -> Mapping[str, Any]:
+    kwargs = serialized.get("kwargs") if isinstance(serialized, dict) else None
+    return kwargs if isinstance(kwargs, dict) else {}
+
+
+def _module(serialized: Any) -> str | None:
+    path = serialized.get("id") if isinstance(serialized, dict) else None
+    return _text(path[-2]) if isinstance(path, list | tuple) and len(path) > 1 else None
+
+
+def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    for name in names if facts else ():
+        found = facts.get(name)
+        if found and isinstance(found, str):
+            return found[:NAME_CHARS]
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value[:NAME_CHARS] if isinstance(value, str) and value else None

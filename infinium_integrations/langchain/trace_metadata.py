@@ -1,0 +1,111 @@
+"""The facts of a top-level LangChain run: its name, session, tags, rubric, and what it resumes."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from types import FrameType
+from typing import Any
+from uuid import UUID
+
+from infinium_integrations import diagnostics, runtime
+from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
+from infinium_integrations.errors import ValidationError
+from infinium_integrations.langchain.content import is_command
+from infinium_integrations.recording import options as opts
+from infinium_integrations.recording.run import Options, Run
+
+__all__ = ["begin", "started", "status_of_stream"]
+
+FRAMES_WALKED = 12
+FACT_CHARS = 1_000
+
+_INTERNAL = ("langgraph_", "ls_", "lc_", "checkpoint", "__", "infinium_", "langsmith")
+_IDENTITY = {"session_id", "user_id", "thread_id", "conversation_id"}
+
+
+def begin(
+    run: Run,
+    options: Options,
+    name: str,
+    parent_id: UUID | None,
+    tags: Iterable[str],
+    metadata: Mapping[str, Any],
+) -> None:
+    """Set what is known of the trace when its root starts."""
+    trace = run.trace
+    trace.name = _trace_name(options, name)
+    facts = trace.tags
+    facts["run_id"] = str(run.id)
+    if parent_id is not None:
+        facts["parent_run_id"] = str(parent_id)
+    facts.update(opts.identify({**options.metadata, **metadata} if options.metadata else metadata))
+    own = [*options.tags, *(tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))]
+    if own:
+        facts["tags"] = ",".join(dict.fromkeys(own))
+    for key, value in metadata.items():
+        if isinstance(value, str | int | float) and key not in _IDENTITY and not key.startswith(_INTERNAL):
+            facts.setdefault(key, HIDDEN if is_secret_key(key) else preview(value, FACT_CHARS))
+    if "infinium_expected_outcome" in metadata:
+        _expect(run, metadata["infinium_expected_outcome"])
+
+
+def _expect(run: Run, outcome: object) -> None:
+    try:
+        run.trace.expected_outcome = opts.outcome(outcome)
+    except ValidationError as error:
+        diagnostics.warn_once(
+            "expected_outcome", "config['metadata']['infinium_expected_outcome'] is left out: %s", error
+        )
+
+
+def _trace_name(options: Options, name: str) -> str:
+    """Choose: the user's ``run_name``, else the handler's name, else the framework's."""
+    if options.name is None:
+        return name
+    return name if _was_named(sys._getframe(1), name) else options.name  # noqa: SLF001
+
+
+def _was_named(frame: FrameType | None, name: str) -> bool:
+    """Tell whether the user gave this ``run_name``.
+
+    The callback is told one name and not whose it is; LangChain's frame that called it holds the config.
+    """
+    for _ in range(FRAMES_WALKED):
+        frame = frame.f_back if frame is not None else None
+        if frame is None:
+            return False
+        if "langchain_core" in frame.f_code.co_filename or "langgraph" in frame.f_code.co_filename:
+            known = frame.f_locals
+            config = known.get("config")
+            if isinstance(config, dict) and config.get("run_name") == name:
+                return True
+            if known.get("run_name") == name:
+                return True
+    return False
+
+
+def started(run: Run, inputs: Any) -> None:
+    """Read what the input tells: that it comes later (a stream), that it answers an interrupt."""
+    if run.parent is not None:
+        if _answers(inputs):
+            runtime.recorder().resume(run)
+        return
+    run.streaming = type(inputs) is dict and inputs == _STREAMED
+    thread_id = run.trace.tags.get("thread_id")
+    if thread_id and (inputs is None or _answers(inputs)):
+        before = runtime.recorder().resumed_from(thread_id)
+        if before is not None:
+            run.trace.tags["resumed_from"] = before
+
+
+_STREAMED = {"input": ""}
+
+
+def _answers(inputs: Any) -> bool:
+    return is_command(inputs) and inputs.resume is not None
+
+
+def status_of_stream(run: Run) -> str:
+    """Tell a stream that was read to its end from one that the consumer left: then something below is still open."""
+    if run.parent is None and len(run.trace.open) > 1:
+        return "abandoned"
+    return "ok"

@@ -1,0 +1,153 @@
+"""What a span is: a model's call, a tool, a step of a workflow, or plumbing; read from its class and method."""
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from infinium_integrations.llama_index.content import is_a, names
+
+__all__ = ["AGENT_TURN", "Kind", "kind"]
+
+AGENT_TURN = "run_agent_step"
+
+
+class Kind:
+    """What a span is.
+
+    ``role`` tells the adapter what to read of it; ``action``, ``kept`` and ``bare`` are the recorder's; ``worth``
+    says whether a trace that has nothing else is sent.
+    """
+
+    __slots__ = ("action", "has_content", "is_step", "method", "role", "root_is_step")
+
+    def __init__(self, role: str, action: str, method: str, *, is_step: bool = True, has_content: bool = True) -> None:
+        self.role = role
+        self.action = action
+        self.method = method
+        self.is_step = is_step
+        self.root_is_step = role in _BARE
+        self.has_content = has_content
+
+
+_BARE = {"llm", "tool", "retrieval", "rerank", "embedding"}
+
+_LLM = {
+    *("complete", "acomplete", "stream_complete", "astream_complete"),
+    *("chat", "achat", "stream_chat", "astream_chat"),
+}
+_EMBEDDING = {
+    *("get_query_embedding", "aget_query_embedding", "get_text_embedding", "aget_text_embedding"),
+    *("get_text_embedding_batch", "aget_text_embedding_batch", "get_agg_embedding_from_queries"),
+    *("get_image_embedding", "aget_image_embedding", "get_image_embedding_batch", "aget_image_embedding_batch"),
+}
+_RERANK = {"postprocess_nodes", "apostprocess_nodes", "_postprocess_nodes", "_apostprocess_nodes"}
+_WRITER = {"write_response_to_history", "awrite_response_to_history"}
+_FUNCTIONS = {"run_jobs", "run_jobs.<locals>.worker"}
+"""The framework's own functions that are spans."""
+
+_kinds: weakref.WeakKeyDictionary[type, dict[str, Kind]] = weakref.WeakKeyDictionary()
+
+
+def kind(span: str, instance: object, arguments: Mapping[str, Any], tags: Mapping[str, Any], *, in_flow: bool) -> Kind:
+    """Tell what a span is.
+
+    Args:
+        span: The span's name: ``Class.method``, or the qualified name of a function.
+        instance: The object whose method it is, or None.
+        arguments: The bound arguments.
+        tags: The span's tags, those of the spans around it included.
+        in_flow: Whether it stands directly under the run of a workflow.
+    """
+    method = span.rpartition(".")[2]
+    if (instance is None or (method != "run" and is_a(instance, "Workflow"))) and (
+        _takes_event(arguments) or (in_flow and instance is None and "llamaindex.step.input_event" in tags)
+    ):
+        return _step(method)
+    if instance is None:
+        return Kind("function", "custom", span) if span not in _FUNCTIONS else _plumbing(span)
+    return _of_method(type(instance), method)
+
+
+def _takes_event(arguments: Mapping[str, Any]) -> bool:
+    for value in arguments.values():
+        first = value[0] if type(value) is list and value else value
+        if is_a(first, "Event"):
+            return True
+    return False
+
+
+_PLUMBING_STEPS = {
+    *("init_run", "setup_agent", "parse_agent_output", "call_tool", "aggregate_tool_results", "_done"),
+}
+
+
+def _step(method: str) -> Kind:
+    if method in _PLUMBING_STEPS:
+        return Kind("step", "workflow_step", method, is_step=False)
+    return Kind("step", "workflow_step", method)
+
+
+def _of_method(owner: type, method: str) -> Kind:
+    known = _kinds.get(owner)
+    if known is None:
+        known = _kinds[owner] = {}
+    found = known.get(method)
+    if found is None:
+        found = known[method] = _classify(owner, method)
+    return found
+
+
+def _plumbing(method: str) -> Kind:
+    return Kind("plumbing", "chain", method, is_step=False, has_content=False)
+
+
+def _classify(owner: type, method: str) -> Kind:  # noqa: C901, PLR0911  (a table in the form of code)
+    bases = names(owner)
+    if "BaseLLM" in bases:
+        return Kind("llm", "llm_inference", method) if method in _LLM else _around_model(owner, method)
+    if "BaseTool" in bases and method in {"__call__", "call", "acall"}:
+        return Kind("tool", "tool_use", method)
+    if "BaseRetriever" in bases and method in {"retrieve", "aretrieve"}:
+        return Kind("retrieval", "retrieval", method)
+    if bases & {"BaseEmbedding", "BaseSparseEmbedding", "MultiModalEmbedding"}:
+        return Kind("embedding", "embedding", method, has_content=False) if method in _EMBEDDING else _plumbing(method)
+    if "BaseNodePostprocessor" in bases and method in _RERANK:
+        return Kind("rerank", "rerank", method)
+    if bases & {"BaseQueryEngine", "BaseChatEngine"}:
+        return _engine(owner, method)
+    if bases & {"StreamingAgentChatResponse"} and method in _WRITER:
+        return Kind("writer", "chain", method, is_step=False)
+    if "Workflow" in bases and method == "run":
+        return Kind("flow", "agent" if bases & {"BaseWorkflowAgent", "AgentWorkflow"} else "chain", method)
+    if "IngestionPipeline" in bases and method in {"run", "arun"}:
+        return Kind("ingestion", "chain", method)
+    if "BaseSynthesizer" in bases and method in {"synthesize", "asynthesize"}:
+        return Kind("synthesis", "chain", method, is_step=False)
+    return _other(owner, method)
+
+
+def _around_model(owner: type, method: str) -> Kind:
+    if method.startswith("_"):
+        return _plumbing(method)
+    return Kind("program", "chain", method, is_step=False) if _is_framework(owner, method) else _own(method)
+
+
+def _engine(owner: type, method: str) -> Kind:
+    if method in {"query", "aquery", "chat", "achat", "stream_chat", "astream_chat"}:
+        return Kind("engine", "chain", method)
+    return _other(owner, method)
+
+
+def _other(owner: type, method: str) -> Kind:
+    """Tell plumbing of the framework from a span that the user added to a class."""
+    return _plumbing(method) if _is_framework(owner, method) else _own(method)
+
+
+def _own(method: str) -> Kind:
+    return Kind("function", "custom", method)
+
+
+def _is_framework(owner: type, method: str) -> bool:
+    bases = names(owner)
+    defines = [base for base in owner.__mro__ if method in base.__dict__ and base.__name__ in bases]
+    return bool(defines)

@@ -1,0 +1,226 @@
+"""What a LlamaIndex model call says of itself: model, provider, tokens, text, tools offered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infinium_integrations.capture.preview import SLACK, preview
+from infinium_integrations.llama_index.content import message_text, messages_text, names
+from infinium_integrations.payload import usage
+from infinium_integrations.recording.run import ModelCall, Run
+
+__all__ = ["Call", "answer", "answered", "asked", "called", "described", "left", "token"]
+
+OUTPUT_CHARS = 8_000
+TOOLS_LISTED = 50
+NAME_CHARS = 300
+
+_MODEL = ("model", "model_name", "model_id", "deployment_name", "engine", "azure_deployment")
+_UNKNOWN = {"unknown", "unknown_model", ""}
+_PROVIDERS = {
+    "openai_llm": "openai",
+    "openai_responses_llm": "openai",
+    "azure_openai_llm": "azure_openai",
+    "Anthropic_LLM": "anthropic",
+    "Bedrock_Converse_LLM": "bedrock",
+    "GenAI": "google_genai",
+    "Ollama_llm": "ollama",
+    "MistralAI_LLM": "mistralai",
+    "Cohere_LLM": "cohere",
+    "Vertex": "vertex",
+    "litellm_llm": "litellm",
+    "OpenAILike": "openai_like",
+    "AzureAICompletionsModel": "azure_inference",
+    "WatsonxLLM": "watsonx",
+    "HuggingFaceInferenceAPI": "huggingface_api",
+}
+
+
+class Call:
+    """What is kept of a call while it goes on: the beginning of its text, its last usage, whether events tell of it."""
+
+    __slots__ = ("chars", "chunks", "parts", "raw_model", "started", "text", "usage")
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.chars = 0
+        self.chunks = 0
+        self.started = False
+        self.usage: usage.Usage | None = None
+        self.raw_model: str | None = None
+        self.text: str | None = None
+
+    def take(self, seen: usage.Usage | None) -> None:
+        """Take a usage that a chunk reported in; of each count the largest holds."""
+        self.usage = usage.larger(self.usage, seen)
+
+
+def called(instance: object) -> ModelCall:
+    """Describe a call when it starts, from what the model object holds; none of its properties is asked."""
+    held = getattr(instance, "__dict__", {})
+    call = ModelCall()
+    call.requested = _first(held)
+    call.provider = _provider(type(instance))
+    temperature = held.get("temperature")
+    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
+        call.temperature = float(temperature)
+    return call
+
+
+def _provider(kind: type) -> str | None:
+    for base in kind.__mro__:
+        parts = base.__module__.split(".")
+        if parts[:2] == ["llama_index", "llms"] and len(parts) > 2:  # noqa: PLR2004
+            return parts[2]
+    return kind.__name__.lower() if "BaseLLM" in names(kind) else None
+
+
+def described(run: Run, payload: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Take what the start event says: the model's name, its class, the tools that it was offered."""
+    call = run.llm
+    if call is None:
+        return
+    call.requested = _first(payload) or call.requested
+    known = _PROVIDERS.get(str(payload.get("class_name")))
+    call.provider = known or call.provider
+    temperature = payload.get("temperature")
+    if call.temperature is None and isinstance(temperature, int | float) and not isinstance(temperature, bool):
+        call.temperature = float(temperature)
+    tools = asked.get("tools")
+    if isinstance(tools, list | tuple):
+        run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
+
+
+def _tool_name(tool: Any) -> str | None:
+    if not isinstance(tool, Mapping):
+        return None
+    inner = tool.get("function") or tool.get("toolSpec") or tool
+    name = inner.get("name") if isinstance(inner, Mapping) else None
+    return name[:NAME_CHARS] if isinstance(name, str) else None
+
+
+def token(run: Run, call: Call, response: Any, now: float) -> None:
+    """Take one chunk of a stream in: O(1) in time and memory."""
+    call.chunks += 1
+    delta = response.delta
+    if delta:
+        record = run.llm
+        if record is not None and record.ttft_ms is None:
+            record.ttft_ms = round((now - run.started) * 1000)
+        if call.chars <= OUTPUT_CHARS + SLACK and type(delta) is str:
+            call.parts.append(delta)
+            call.chars += len(delta)
+    raw = response.raw
+    if raw is not None:
+        _chunk_usage(call, raw)
+
+
+def _chunk_usage(call: Call, raw: Any) -> None:
+    seen = _of(raw, "usage")
+    if seen is None:
+        seen = _of(raw, "usage_metadata") or _nested(raw)
+    if seen is not None:
+        call.take(usage.read(seen))
+    if call.raw_model is None:
+        call.raw_model = _text(_of(raw, "model"))
+
+
+def _nested(raw: Any) -> Any:
+    """Give the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
+    if type(raw) is dict:
+        inner = raw.get("message") or raw.get("metadata")
+        return _of(inner, "usage") if inner is not None else None
+    extra = getattr(raw, "model_extra", None)
+    return _of(extra.get("x_groq"), "usage") if isinstance(extra, dict) and "x_groq" in extra else None
+
+
+def answered(run: Run, call: Call, response: Any) -> None:
+    """Take tokens and the model that answered from the end of the call."""
+    record = run.llm
+    if record is None:
+        return
+    raw = getattr(response, "raw", None)
+    record.model = _text(_of(raw, "model")) or call.raw_model
+    if record.model in _UNKNOWN:
+        record.model = None
+    usage.apply(record, usage.larger(_reported(response, raw), call.usage))
+    if call.chunks:
+        run.put(chunks=call.chunks)
+    run.put(finish_reason=_reason(raw))
+
+
+def left(run: Run, call: Call, *, partial: bool) -> None:
+    """Keep what came of a call that nothing more is told of."""
+    if run.llm is not None:
+        run.llm.model = run.llm.model or call.raw_model
+        usage.apply(run.llm, call.usage, partial=partial)
+        run.llm.partial = partial
+    if call.chunks:
+        run.put(chunks=call.chunks)
+    call.text = "".join(call.parts) or None
+    if not run.private:
+        run.output = call.text
+
+
+def _reported(response: Any, raw: Any) -> usage.Usage | None:
+    """Read the tokens wherever the provider puts them (research §6)."""
+    beside = getattr(response, "additional_kwargs", None)
+    message = getattr(getattr(response, "message", None), "additional_kwargs", None)
+    for source in (
+        _of(raw, "usage"),
+        _of(raw, "usage_metadata"),
+        _of(_of(raw, "_raw_response"), "usage_metadata"),
+        _nested(raw),
+        _of(_of(raw, "meta"), "tokens"),
+        _of(_of(raw, "meta"), "billed_units"),
+        _of(beside, "usage"),
+        raw if type(raw) is dict and "eval_count" in raw else None,
+        beside,
+        message,
+    ):
+        found = usage.read(source) if source is not None else None
+        if found is not None:
+            return found
+    return None
+
+
+def _of(value: Any, name: str) -> Any:
+    """Read one fact of a mapping or an object."""
+    if value is None:
+        return None
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _reason(raw: Any) -> str | None:
+    choices = _of(raw, "choices")
+    first = choices[0] if isinstance(choices, list) and choices else raw
+    return _text(_of(first, "finish_reason")) or _text(_of(raw, "stop_reason")) or _text(_of(raw, "done_reason"))
+
+
+def answer(response: Any, call: Call, limit: int) -> str | None:
+    """Give the text of the answer: the message, the completion, or what was streamed."""
+    message = getattr(response, "message", None)
+    text = getattr(response, "text", None)
+    given = message_text(message, limit) if message is not None else preview(text, limit) if text else ""
+    streamed = "".join(call.parts)[: limit + SLACK]
+    return streamed if len(streamed.strip()) > len(given.strip()) else given or None
+
+
+def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
+    """Give what a model was asked where no event tells: the messages or the prompt among the arguments."""
+    messages = arguments.get("messages")
+    if isinstance(messages, list | tuple) and messages:
+        return messages_text(messages, limit)
+    prompt = arguments.get("prompt")
+    return preview(prompt, limit) if isinstance(prompt, str) else None
+
+
+def _first(facts: Mapping[str, Any]) -> str | None:
+    for name in _MODEL:
+        found = _text(facts.get(name))
+        if found is not None and found.lower() not in _UNKNOWN:
+            return found
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value[:NAME_CHARS] if isinstance(value, str) and value else None

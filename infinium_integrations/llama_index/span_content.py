@@ -1,0 +1,136 @@
+"""What a span takes and gives, as bounded texts and facts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infinium_integrations.capture.preview import preview
+from infinium_integrations.llama_index import llm_calls
+from infinium_integrations.llama_index.classify import Kind
+from infinium_integrations.llama_index.content import documents, documents_text, fields, final_text, is_a, show
+from infinium_integrations.llama_index.span_state import State
+from infinium_integrations.recording.exceptions import describe
+from infinium_integrations.recording.run import Failure, Run
+
+__all__ = ["OUTPUT_CHARS", "facts", "given", "taken", "tool_failure", "tool_input"]
+
+OUTPUT_CHARS = 8_000
+
+_ASKED = {
+    "engine": ("str_or_query_bundle", "message"),
+    "retrieval": ("str_or_query_bundle",),
+    "synthesis": ("query",),
+    "rerank": ("query_bundle", "query_str"),
+}
+_SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
+
+
+def given(what: Kind, arguments: Mapping[str, Any], limit: int) -> str | None:
+    """Give the text of what a span was called with."""
+    if what.role in _ASKED:
+        found = next((arguments[name] for name in _ASKED[what.role] if arguments.get(name) is not None), None)
+        return show(found, limit) if found is not None else None
+    if what.role == "embedding":
+        return None
+    if what.role == "llm":
+        return llm_calls.asked(arguments, limit)
+    if what.role == "flow":
+        return _flow(arguments, limit)
+    if what.role == "ingestion":
+        return _counted(arguments.get("documents") or arguments.get("nodes"), "document")
+    return _call(arguments, limit)
+
+
+def _flow(arguments: Mapping[str, Any], limit: int) -> str | None:
+    start = arguments.get("start_event")
+    if start is not None:
+        return show(start, limit) if fields(start) else None
+    asked = arguments.get("user_msg")
+    if asked is not None:
+        return show(asked, limit)
+    return _call(arguments, limit)
+
+
+def _call(arguments: Mapping[str, Any], limit: int) -> str | None:
+    """Give a call's arguments by their names; of a single event its fields."""
+    events = [value for value in arguments.values() if is_a(value, "Event")]
+    if len(events) == 1:
+        return show(events[0], limit) if fields(events[0]) else None
+    shown = {name: value for name, value in _flat(arguments).items() if value is not None and name not in _SETTINGS}
+    return show(shown, limit) if shown else None
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {
+        name: value for name, value in arguments.items() if name not in {"kwargs", "args", "prompt_args", "llm_kwargs"}
+    }
+    for name in ("kwargs", "prompt_args"):
+        flat.update(arguments.get(name) or {})
+    if arguments.get("args"):
+        flat["args"] = arguments["args"]
+    return flat
+
+
+def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
+    """Give a tool's arguments; the workflow's context among them is not the model's."""
+    named = arguments.get("kwargs")
+    if isinstance(named, Mapping) and named:
+        return show({name: value for name, value in named.items() if not is_a(value, "Context")}, limit)
+    if arguments.get("args"):
+        args = arguments["args"]
+        return show(args[0] if len(args) == 1 else args, limit)
+    rest = {name: value for name, value in arguments.items() if name not in {"self", "args", "kwargs"}}
+    if list(rest) == ["input"]:
+        return show(rest["input"], limit)
+    return show(rest, limit)
+
+
+def taken(what: Kind, result: Any, limit: int) -> str | None:
+    """Give the text of what a span gave."""
+    if result is None or what.role == "llm":
+        return None
+    if what.role in {"retrieval", "rerank"} and isinstance(result, list):
+        return documents_text(result, limit)
+    if what.role == "ingestion":
+        return _counted(result, "node")
+    if what.role == "flow" and is_a(result, "AgentOutput"):
+        return final_text(result, limit)
+    if type(result) is list and result and type(result[0]) is float:
+        return f"<vector of {len(result)}>"
+    return show(result, limit)
+
+
+def _counted(items: object, noun: str) -> str | None:
+    if not isinstance(items, Sequence):
+        return None
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def facts(run: Run, state: State, result: Any) -> None:
+    """Put what a result says beyond its text on the step."""
+    role = state.kind.role
+    if role == "llm" and state.call is not None and not state.call.started:
+        llm_calls.answered(run, state.call, result)
+        if not run.private and state.leaf is None:
+            run.output = llm_calls.answer(result, state.call, run.trace.options.preview_chars)
+    elif role in {"retrieval", "rerank"} and isinstance(result, list):
+        run.put(document_count=len(result))
+        if not run.private:
+            run.put(documents=documents(result))
+    elif role == "embedding":
+        _embedded(run)
+
+
+def _embedded(run: Run) -> None:
+    """Say how much was embedded; the vectors themselves are nobody's business."""
+    texts = (run.metadata or {}).get("texts")
+    if texts is not None and not run.private:
+        run.output = f"{texts} vector{'' if texts == 1 else 's'}"
+
+
+def tool_failure(output: Any, limit: int) -> Failure:
+    """Describe the error that a tool's output tells of."""
+    error = getattr(output, "__pydantic_private__", None) or {}
+    raised = error.get("_exception")
+    if isinstance(raised, BaseException):
+        return describe(raised)
+    return Failure("ToolError", preview(show(output, limit), limit))

@@ -1,0 +1,310 @@
+"""A recorded trace becomes the object that is sent: numbered steps, errors, totals, environment.
+
+The result is a draft: its texts are not redacted yet and have some slack beyond their limits, which
+``payload.finalise`` takes away. Runs on the writer's thread, or in ``TraceBuilder.build``.
+"""
+
+import functools
+import platform
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from infinium_integrations.models import DURATION_LIMIT, iso
+from infinium_integrations.payload import cost
+from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
+
+__all__ = ["assemble", "version_of"]
+
+NOT_CAPTURED = "(content is not captured)"
+
+CALLS_LISTED = 100
+"""Model calls listed one by one in ``llm_usage.calls``; beyond it there is one entry a model."""
+
+OURS = ("parent_step", "started_ms", "status", "run_id")
+"""Facts of a step that the user's own metadata does not replace."""
+
+PACKAGES = {"langchain": "langchain-core", "llama_index": "llama-index-core"}
+"""The distribution whose version is the framework's."""
+
+
+def assemble(trace: Trace, now: float | None = None) -> dict[str, Any]:
+    """Give the draft of what is sent.
+
+    Args:
+        trace: A sealed trace, or an open one of a ``TraceBuilder``.
+        now: The recorder's clock, for a trace whose root has not ended.
+    """
+    given = trace.overrides
+    runs = trace.steps
+    name = trace.name or trace.root.name or "trace"
+    duration = min(max(_end(trace, runs, now) - trace.started, 0.0), DURATION_LIMIT)
+    draft = {
+        "name": name,
+        "description": trace.options.description or given.get("description") or name,
+        "current_datetime": iso(datetime.fromtimestamp(trace.started_wall + duration, UTC)),
+        "duration": round(duration, 6),
+        "input_summary": _unless_private(trace.root, given.get("input_summary", trace.root.input)),
+        "output_summary": _unless_private(trace.root, given.get("output_summary", trace.root.output)),
+        "expected_outcome": _expected(trace),
+        "steps": [_step(run, trace) for run in runs] + given.get("steps", []),
+        "errors": [_error(failure) for failure in trace.failures] + _given_errors(trace),
+        "llm_usage": given.get("llm_usage") or _usage(trace, runs),
+        "sections": {**_wired(trace.options.sections), **given.get("sections", {})},
+        "environment": _environment(trace),
+        "prompt_studio": {"prompts_used": given["prompts"]} if given.get("prompts") else None,
+    }
+    return {key: value for key, value in draft.items() if value not in (None, [], {})}
+
+
+def _end(trace: Trace, runs: Iterable[Run], now: float | None) -> float:
+    if trace.root.ended is None and now is not None:
+        return now
+    return max([trace.root.ended or trace.last_event, *(run.ended for run in runs if run.ended is not None)])
+
+
+def _unless_private(run: Run, text: str | None) -> str | None:
+    return None if run.private else text
+
+
+def _expected(trace: Trace) -> dict[str, Any] | None:
+    outcome = trace.expected_outcome or trace.options.expected_outcome
+    return outcome.model_dump(exclude_none=True) if outcome is not None else None
+
+
+def _wired(sections: Any) -> dict[str, Any]:
+    return {name: section.model_dump(exclude_none=True) for name, section in sections.items()}
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def _step(run: Run, trace: Trace) -> dict[str, Any]:
+    duration_ms = _duration_ms(run)
+    error = _error(run.error) if run.error else None
+    step = {
+        "step_number": run.number,
+        "action": run.action,
+        "description": run.description or run.name,
+        "duration_ms": duration_ms,
+        "input_preview": _unless_private(run, run.input),
+        "output_preview": _unless_private(run, run.output),
+        "error": error,
+        "tool_call": _tool_call(run, run.tool, duration_ms, error) if run.tool else None,
+        "llm_call": _llm_call(run.llm, duration_ms) if run.llm else None,
+        "metadata": _metadata(run, trace),
+    }
+    return {key: value for key, value in step.items() if value is not None}
+
+
+def _duration_ms(run: Run) -> int | None:
+    if run.duration_ms is not None:
+        return run.duration_ms
+    return max(0, round((run.ended - run.started) * 1000)) if run.ended is not None else None
+
+
+def _metadata(run: Run, trace: Trace) -> dict[str, Any]:
+    above = run.parent.nearest_step if run.parent else None
+    facts: dict[str, Any] = {
+        "parent_step": above.number if above and above is not run else None,
+        "started_ms": max(0, round((run.started - trace.started) * 1000)),
+        "status": run.status or ("incomplete" if run.id in trace.open else "ok"),
+        "name": run.name,
+        "run_id": str(run.id),
+    }
+    if run.tool is not None and run.tool.call_id:
+        facts["tool_call_id"] = run.tool.call_id
+    if run.llm is not None:
+        facts.update(_model_facts(run.llm))
+    if run.metadata:
+        facts = {**facts, **run.metadata, **{key: facts[key] for key in OURS}}
+    if run.private:
+        facts.pop("documents", None)
+    events = [*(facts.pop("events", None) or ()), *(run.events or ())]
+    if events:
+        facts["events"] = [_without_content(event) for event in events] if run.private else events
+    return facts
+
+
+def _without_content(event: Any) -> Any:
+    return {key: event[key] for key in ("name", "at_ms", "attempt", "error_type") if key in event}
+
+
+def _model_facts(call: ModelCall) -> dict[str, Any]:
+    facts = {
+        "ttft_ms": call.ttft_ms,
+        "model_requested": call.requested if call.requested != call.model else None,
+        "usage_details": call.details or None,
+        "cached": call.cached or None,
+        "partial": call.partial or None,
+        "estimated_cost_usd": None if call.cached else cost.cost(call),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _tool_call(
+    run: Run,
+    tool: ToolUse,
+    duration_ms: int | None,
+    error: dict[str, Any] | None,
+) -> dict[str, Any]:
+    call = {
+        "tool_name": tool.name or run.name,
+        "duration_ms": tool.duration_ms if tool.as_given else duration_ms,
+        "input_summary": _unless_private(run, tool.input if tool.as_given else run.input),
+        "output_summary": _unless_private(run, tool.output if tool.as_given else run.output),
+        "error": error,
+        "http_status": tool.http_status,
+    }
+    return {key: value for key, value in call.items() if value is not None}
+
+
+def _llm_call(call: ModelCall, duration_ms: int | None = None) -> dict[str, Any]:
+    fields = {
+        "model": call.model or call.requested or "unknown",
+        "provider": call.provider,
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "latency_ms": call.latency_ms if call.as_given or call.latency_ms is not None else duration_ms,
+        "temperature": call.temperature,
+        "purpose": call.purpose,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def _error(failure: Failure) -> dict[str, Any]:
+    message = NOT_CAPTURED if failure.private else failure.message
+    detail = {
+        "error_type": failure.type,
+        "message": message,
+        "recoverable": failure.recoverable,
+        "retry_count": failure.attempts,
+        "stack_trace": _stack(failure, message),
+        "error_code": None if failure.private and not str(failure.code).isdecimal() else failure.code,
+    }
+    return {key: value for key, value in detail.items() if value is not None}
+
+
+def _given_errors(trace: Trace) -> list[dict[str, Any]]:
+    errors: list[dict[str, Any]] = trace.overrides.get("errors", [])
+    if not trace.root.private:
+        return errors
+    return [{**error, "message": NOT_CAPTURED, "stack_trace": None} for error in errors]
+
+
+def _stack(failure: Failure, message: str) -> str | None:
+    if not failure.frames:
+        return None
+    line = "" if failure.private else None
+    frames = [traceback.FrameSummary(file, number, name, line=line) for file, number, name in failure.frames]
+    return "".join(traceback.StackSummary.from_list(frames).format()) + f"{failure.type}: {message}"
+
+
+# -- totals ------------------------------------------------------------------------------------------------------------
+
+
+def _usage(trace: Trace, runs: Iterable[Run]) -> dict[str, Any] | None:
+    calls = [(run.llm, _duration_ms(run)) for run in runs if run.llm is not None and not run.llm.cached]
+    if trace.folded is not None:
+        calls += [(call, call.latency_ms) for call in trace.folded.calls if not call.cached]
+    if not calls:
+        return None
+    records = [call for call, _ in calls]
+    prompt = _sum(call.prompt_tokens for call in records)
+    completion = _sum(call.completion_tokens for call in records)
+    model = _one_of(call.model or call.requested for call in records)
+    provider = _one_of(call.provider for call in records)
+    usage = {
+        "model": model,
+        "provider": model if provider and model == "multiple" else provider,
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": _sum(_total(call) for call in records),
+        "estimated_cost_usd": cost.total(records),
+        "api_calls_count": len(calls),
+        "total_latency_ms": _sum(call.latency_ms if call.latency_ms is not None else ms for call, ms in calls),
+        "calls": _listed(calls),
+    }
+    return {key: value for key, value in usage.items() if value is not None}
+
+
+def _total(call: ModelCall) -> int | None:
+    if call.total_tokens is not None:
+        return call.total_tokens
+    return _sum((call.prompt_tokens, call.completion_tokens))
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _one_of(values: Iterable[str | None]) -> str | None:
+    known = {value for value in values if value}
+    return "multiple" if len(known) > 1 else next(iter(known), None)
+
+
+def _listed(calls: list[tuple[ModelCall, int | None]]) -> list[dict[str, Any]]:
+    if len(calls) <= CALLS_LISTED:
+        return [_llm_call(call, ms) for call, ms in calls]
+    by_model: dict[tuple[str | None, str | None], list[tuple[ModelCall, int | None]]] = {}
+    for call, ms in calls:
+        by_model.setdefault((call.model or call.requested, call.provider), []).append((call, ms))
+    return [_model_total(model, provider, group) for (model, provider), group in by_model.items()]
+
+
+def _model_total(model: str | None, provider: str | None, group: list[tuple[ModelCall, int | None]]) -> dict[str, Any]:
+    whole = ModelCall(model, provider)
+    whole.prompt_tokens = _sum(call.prompt_tokens for call, _ in group)
+    whole.completion_tokens = _sum(call.completion_tokens for call, _ in group)
+    whole.latency_ms = _sum(call.latency_ms if call.latency_ms is not None else ms for call, ms in group)
+    whole.purpose = f"total of {len(group)} calls"
+    return _llm_call(whole)
+
+
+# -- environment -------------------------------------------------------------------------------------------------------
+
+
+def _environment(trace: Trace) -> dict[str, Any]:
+    environment: dict[str, Any] = {
+        "framework": trace.framework,
+        "framework_version": version_of(PACKAGES.get(trace.framework, trace.framework)) if trace.framework else None,
+        "python_version": platform.python_version(),
+        "sdk_version": version_of("infinium-integrations"),
+    }
+    given = dict(trace.overrides.get("environment", {}))
+    tags = {**_user_facts(trace), **given.pop("custom_tags", {}), **_own_facts(trace)}
+    return {
+        **{key: value for key, value in {**environment, **given}.items() if value is not None},
+        "custom_tags": tags,
+    }
+
+
+def _user_facts(trace: Trace) -> dict[str, str]:
+    return {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
+
+
+def _own_facts(trace: Trace) -> dict[str, str]:
+    facts = {"status": trace.status or trace.root.status or "ok", "trace_id": trace.id, **trace.tags}
+    if trace.left_open:
+        facts["left_open"] = str(trace.left_open)
+    if trace.folded is not None:
+        counts = ", ".join(f"{count} {action}" for action, count in sorted(trace.folded.actions.items()))
+        facts["steps_folded"] = str(trace.folded.steps)
+        facts["steps_folded_as"] = counts
+        facts["steps_folded_with_errors"] = str(trace.folded.errors)
+    return facts
+
+
+@functools.cache
+def version_of(package: str | None) -> str | None:
+    """Give an installed distribution's version, or None."""
+    try:
+        return metadata.version(package) if package else None
+    except metadata.PackageNotFoundError:
+        return None

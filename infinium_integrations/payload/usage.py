@@ -1,0 +1,150 @@
+"""Tokens as every provider reports them, brought to one form. Unknown is None; a reported 0 stays 0.
+
+Shapes are from the provider packages' own sources (research/langchain.md §2.7, llama_index.md §6).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infinium_integrations.recording.run import ModelCall
+
+__all__ = ["apply", "larger", "read"]
+
+_PROMPT = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "inputTokenCount")
+_COMPLETION = (
+    "output_tokens",
+    "completion_tokens",
+    "candidates_token_count",
+    "outputTokens",
+    "eval_count",
+    "outputTokenCount",
+    "generated_tokens",
+)
+_TOTAL = ("total_tokens", "total_token_count", "totalTokens")
+_READ = ("cache_read", "cached_tokens", "cache_read_input_tokens", "cacheReadInputTokens", "cached_content_token_count")
+_CREATION = ("cache_creation", "cache_creation_input_tokens", "cacheWriteInputTokens")
+_REASONING = ("reasoning", "reasoning_tokens", "thoughts_token_count")
+_DETAILS = (
+    "input_token_details",
+    "output_token_details",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "input_tokens_details",
+    "output_tokens_details",
+)
+_ADDITIVE = ("cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+"""Where these stand beside the input tokens, the input tokens are those that were not cached (Anthropic, Bedrock)."""
+
+
+class Usage:
+    """Tokens of one call."""
+
+    __slots__ = ("completion", "details", "prompt", "total")
+
+    def __init__(self, prompt: int | None, completion: int | None, total: int | None, details: dict[str, int]) -> None:
+        self.prompt = prompt
+        self.completion = completion
+        self.total = total
+        self.details = details
+
+
+def read(raw: object) -> Usage | None:
+    """Read a provider's usage: a mapping, or an object with such attributes; None where there is none."""
+    facts = _facts(raw)
+    if not facts:
+        return None
+    prompt, completion = _first(facts, _PROMPT), _first(facts, _COMPLETION)
+    total = _first(facts, _TOTAL)
+    if prompt is None and completion is None and total is None:
+        return None
+    inner = [inner for name in _DETAILS if (inner := _facts(facts.get(name)))]
+    details = _details([facts, *inner])
+    if prompt is not None and "input_token_details" not in facts:
+        prompt += sum(_count(facts.get(name)) or 0 for name in _ADDITIVE)
+    if completion is not None and "thoughts_token_count" in facts and "candidates_token_count" in facts:
+        completion += _count(facts["thoughts_token_count"]) or 0
+    if total is not None and prompt is not None and completion is not None:
+        total = max(total, prompt + completion)
+    return Usage(prompt, completion, total, details)
+
+
+def larger(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Combine what two events of one call reported: of each count the larger holds; None where neither did."""
+    if one is None or other is None:
+        return one or other
+    details = {
+        name: max(one.details.get(name, 0), other.details.get(name, 0)) for name in {**one.details, **other.details}
+    }
+    return Usage(
+        _max(one.prompt, other.prompt),
+        _max(one.completion, other.completion),
+        _max(one.total, other.total),
+        details,
+    )
+
+
+def _max(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def apply(call: ModelCall, usage: Usage | None, *, partial: bool = False) -> None:
+    """Set what was read on a call; nothing where nothing was."""
+    if usage is None:
+        return
+    call.prompt_tokens = usage.prompt
+    call.completion_tokens = usage.completion
+    call.total_tokens = usage.total
+    call.details = usage.details or None
+    call.partial = partial
+
+
+def _facts(raw: object) -> Mapping[str, Any]:
+    if isinstance(raw, Mapping):
+        return raw
+    if raw is None or isinstance(raw, str | int | float | list | tuple):
+        return {}
+    facts = getattr(raw, "__dict__", None) or {}
+    extra = getattr(raw, "__pydantic_extra__", None)
+    if isinstance(extra, dict):
+        return {**facts, **extra}
+    if any(name in facts for name in (*_PROMPT, *_COMPLETION, *_TOTAL)):
+        return facts
+    return {name: getattr(raw, name, None) for name in (*_PROMPT, *_COMPLETION, *_TOTAL, *_READ, *_REASONING)}
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == value and value >= 0 else None  # noqa: PLR0124  (not NaN)
+
+
+def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        value = _count(facts.get(name))
+        if value is not None:
+            return value
+    return None
+
+
+def _details(sources: list[Mapping[str, Any]]) -> dict[str, int]:
+    details: dict[str, int] = {}
+    for key, names in (("cache_read", _READ), ("cache_creation", _CREATION), ("reasoning", _REASONING)):
+        for facts in sources:
+            value = _first(facts, names)
+            if value is not None:
+                details[key] = value
+                break
+    _add_ephemeral(details, sources)
+    return details
+
+
+def _add_ephemeral(details: dict[str, int], sources: list[Mapping[str, Any]]) -> None:
+    """Add Anthropic's writes to its cache, told by how long they are kept; those for an hour cost more."""
+    for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"):
+        for facts in sources:
+            details[name] = max(details.get(name, 0), _count(facts.get(name)) or 0)
+    short, long = details.pop("ephemeral_5m_input_tokens"), details.pop("ephemeral_1h_input_tokens")
+    if short + long and not details.get("cache_creation"):
+        details["cache_creation"] = short + long
+    if long:
+        details["cache_creation_1h"] = long

@@ -1,0 +1,199 @@
+"""Secrets taken out of texts: known values, telling shapes, and the user's own rules. It fails closed."""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+from infinium_integrations import settings
+from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.redaction.detectors import Span, spans
+from infinium_integrations.redaction.key_names import HIDDEN
+
+__all__ = ["SLACK", "Redactor", "process_secrets"]
+
+SLACK: Final = 256
+"""Characters kept beyond a limit, so that the redactor sees a secret that lies across the cut."""
+
+_CUT = "…"
+
+
+class Redactor:
+    """Takes secrets out of texts.
+
+    Args:
+        secrets: Values that must never leave, of any length.
+        user: The user's own rule, called with every free text after the built-in rules. Where it raises or gives no
+            string, the whole text is dropped.
+    """
+
+    def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
+        forms = {form for secret in secrets for form in _forms(secret)}
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._user = user
+
+    def text(self, text: str) -> str:
+        """Give a text without its secrets; empty where the user's rule failed."""
+        return self._own(self.builtin(text))
+
+    def name(self, text: str) -> str:
+        """Give a text that may not be blank without its secrets; ``[REDACTED]`` where nothing is left."""
+        clean = self.text(text)
+        return clean if clean.strip() else HIDDEN
+
+    def builtin(self, text: str) -> str:
+        """Give a text without its secrets by the built-in rules alone: for what is no free text, as a model's name."""
+        return _without(text, self._spans(text, open_end=False)) if text else text
+
+    def redact_and_truncate(self, text: str, limit: int) -> str:
+        """Give a text without its secrets, at most ``limit`` characters long, the mark ``…`` included.
+
+        A text longer than ``limit`` counts as one that was cut before: a secret, or what may be the beginning of one,
+        that reaches its end is dropped.
+        """
+        if len(text) <= limit:
+            return shorten(self.text(text), limit)
+        whole = _dropped(text, found := list(self._spans(text, open_end=True)))
+        clean = self._own(_without(whole, [span for span in found if span[0] < len(whole)]))
+        cut_before = len(text) >= limit + SLACK or len(whole) < len(text)
+        return shorten(clean + _CUT if cut_before and clean else clean, limit)
+
+    def cut_front(self, text: str, limit: int) -> str:
+        """Give the end of a text without its secrets, as a stack trace is kept: its last ``limit`` characters."""
+        clean = self.text(text)
+        if len(clean) > limit:
+            return _CUT + clean[len(clean) - limit + 1 :] if limit > 0 else ""
+        if len(text) >= limit + SLACK:  # it was cut before: what its first line begins with can't be told
+            return _CUT + clean.partition("\n")[2]
+        return clean
+
+    def _own(self, text: str) -> str:
+        if self._user is None or not text:
+            return text
+        try:
+            clean = self._user(text)
+        except (Exception, SystemExit):  # noqa: BLE001  (the user's rule: what it could not check must not leave)
+            return ""
+        return clean if isinstance(clean, str) else ""
+
+    def _spans(self, text: str, *, open_end: bool) -> Iterator[Span]:
+        for form in self._forms:
+            if form in text:
+                yield from (found.span() for found in re.finditer(re.escape(form), text))
+            if open_end and (length := _overlap(text, form)):
+                yield len(text) - length, len(text)
+        yield from spans(text, open_end=open_end)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text to at most ``limit`` characters, the mark included, and never inside a ``[REDACTED]``."""
+    if len(text) <= limit:
+        return text
+    at = text.rfind(HIDDEN[0], max(0, limit - len(HIDDEN)), max(0, limit - 1))
+    if at >= 0 and text.startswith(HIDDEN, at):
+        return text[:at] + _CUT
+    return text[: limit - 1] + _CUT if limit > 0 else ""
+
+
+def _overlap(text: str, form: str) -> int:
+    """Give how many characters at the text's end may be the beginning of a known value."""
+    tail = text[-len(form) :]
+    at = tail.find(form[0])
+    while at >= 0 and not form.startswith(tail[at:]):
+        at = tail.find(form[0], at + 1)
+    return len(tail) - at if at >= 0 else 0
+
+
+def _merged(found: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in sorted(found):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        elif end > start:
+            merged.append((start, end))
+    return merged
+
+
+def _without(text: str, found: Iterable[Span]) -> str:
+    parts: list[str] = []
+    last = 0
+    for start, end in _merged(found):
+        parts += (text[last:start], HIDDEN)
+        last = end
+    return "".join((*parts, text[last:])) if parts else text
+
+
+def _dropped(text: str, found: list[Span]) -> str:
+    """Take away what reaches the text's end."""
+    merged = _merged(found)
+    return text[: merged[-1][0]] if merged and merged[-1][1] >= len(text) else text
+
+
+_LEAST_ENCODED = 8
+
+
+@lru_cache(maxsize=512)
+def _forms(secret: str) -> frozenset[str]:
+    """Give a secret as it may stand in a text: raw, escaped as in JSON or a URL, in base64 at any offset."""
+    if not secret.strip():
+        return frozenset()
+    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    if len(secret) >= _LEAST_ENCODED:
+        raw = secret.encode("utf-8", "backslashreplace")
+        forms |= {quote(raw, safe=""), quote_plus(raw), *(_base64(raw, offset) for offset in range(3))}
+    return frozenset(forms)
+
+
+def _base64(raw: bytes, offset: int) -> str:
+    """Encode a value that begins ``offset`` bytes into a group of three, but for what depends on its surroundings."""
+    text = base64.b64encode(b"\0" * offset + raw).decode()
+    end = -4 if (offset + len(raw)) % 3 else None
+    return text[4 if offset else 0 : end]
+
+
+_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE")
+_LEAST = 12
+_LONGEST_WORD = 20
+_PATH = re.compile(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/])")
+_PATH_PART = 24
+
+
+def process_secrets() -> frozenset[str]:
+    """Give this process's own secrets, read anew: the agent's, and the values of variables such as ``ACME_API_KEY``.
+
+    Of variables, values from 12 characters on count, if they are no path, URL, number or plain word.
+    """
+    found = {value for name, value in os.environ.items() if name.upper().endswith(_NAMES) and _is_secret(value)}
+    return frozenset(found | _own_secrets())
+
+
+def _own_secrets() -> set[str]:
+    own = {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()}
+    try:
+        secret = settings.current().agent_secret
+    except ConfigurationError:
+        secret = None
+    return {value for value in (*own, secret.get_secret_value() if secret else "") if value}
+
+
+def _is_secret(value: str) -> bool:
+    if len(value) < _LEAST or "://" in value or _is_path(value) or _is_number(value):
+        return False
+    return not (
+        value.isalpha() and len(value) <= _LONGEST_WORD and value in {value.lower(), value.upper(), value.title()}
+    )
+
+
+def _is_path(value: str) -> bool:
+    if not _PATH.match(value):
+        return False
+    parts = re.split(r"[\\/]", value)
+    return all(len(part) <= _PATH_PART or any(mark in part for mark in "._-") for part in parts)
+
+
+def _is_number(value: str) -> bool:
+    return value.strip("+-0123456789.,eE_ ") == ""

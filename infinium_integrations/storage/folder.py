@@ -1,0 +1,291 @@
+"""The store: a folder with one file a trace. The files are the truth; writing one needs no lock.
+
+outbox/<account>/     waits to be delivered; <account> stands for the origin and the agent
+history/<day>/        delivered, with its receipt; or local (``.local.``), where there was no account
+rejected/<account>/   refused for good, with the reason
+damaged/              could not be read
+aside/                being written
+"""
+
+import contextlib
+import itertools
+import os
+import stat
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.locks import Lock, NoLock
+from infinium_integrations.storage.record import Record
+
+__all__ = [
+    "CLIENT",
+    "SUFFIX",
+    "FolderStore",
+    "Store",
+    "UnsafeFolderError",
+    "list_names",
+    "make_folder",
+    "read_beginning",
+    "read_file",
+    "write_new",
+]
+
+SUFFIX = ".json.gz"
+LOCAL = ".local"
+CLIENT = "client"
+"""The account under which traces wait that a client of the user's is to send."""
+AREAS = ("outbox", "history", "rejected", "damaged", "aside")
+STALE = 3_600
+"""Seconds after which a half-written file was left by a process that died."""
+
+_counter = itertools.count()
+
+
+class UnsafeFolderError(OSError):
+    """The folder is not the user's own, so that traces are not put there."""
+
+
+class Store(Protocol):
+    """Where traces are kept. Every method may raise OSError; each is for the background threads."""
+
+    durable: bool
+    """Whether what it holds outlives the process."""
+
+    def put(self, name: str, data: bytes, account: str) -> None:
+        """Keep a trace that waits to be delivered."""
+
+    def keep(self, name: str, data: bytes, *, local: bool = False) -> None:
+        """Keep a trace for reading only."""
+
+    def waiting(self, account: str) -> list[str]:
+        """Give the names of what waits, oldest first."""
+
+    def holds(self, account: str, name: str) -> bool:
+        """Whether a trace still waits."""
+
+    def was_rejected(self, account: str, name: str) -> bool:
+        """Whether a trace was refused for good."""
+
+    def read(self, account: str, name: str) -> Record:
+        """Read what waits; DamagedError (it was set aside), NewerFormatError, FileNotFoundError."""
+
+    def delivered(self, account: str, name: str, record: Record) -> None:
+        """Move a trace from what waits to the history, with its receipt."""
+
+    def reject(self, account: str, name: str, record: Record) -> None:
+        """Move a trace from what waits to what was refused."""
+
+    def lock(self, account: str) -> Lock | NoLock:
+        """Give the lock of which the holder delivers."""
+
+    def where(self) -> str:
+        """Say for people where it is."""
+
+
+class FolderStore:
+    """A store in a folder, shared by any number of processes.
+
+    Args:
+        root: The folder; it and its parents are made when first written to.
+        keep_delivered: Whether delivered traces stay (until pruned by age).
+    """
+
+    durable = True
+
+    def __init__(self, root: Path, *, keep_delivered: bool = True) -> None:
+        self.root = root
+        self._keep_delivered = keep_delivered
+        self._checked = False
+
+    def where(self) -> str:
+        """Say for people where it is."""
+        return str(self.root)
+
+    def check(self) -> None:
+        """Make the folders, or refuse.
+
+        Raises:
+            UnsafeFolderError: It belongs to someone else, everyone may write to it, or a part of it is a link.
+            OSError: It cannot be made.
+        """
+        make_folder(self.root)
+        _refuse_unsafe(self.root, self.root.stat())
+        for area in AREAS:
+            make_folder(self.root / area)
+            _refuse_unsafe(self.root / area, (self.root / area).lstat())
+        self._checked = True
+
+    def usable(self) -> bool:
+        """Whether there is such a folder and it is the user's own; makes none."""
+        try:
+            _refuse_unsafe(self.root, self.root.stat())
+        except OSError:
+            return False
+        return True
+
+    def put_back(self, path: Path, account: str) -> None:
+        """Move a stored trace to what waits for an account."""
+        self._move(path, self.root / "outbox" / account / path.name)
+
+    def put(self, name: str, data: bytes, account: str) -> None:
+        """Keep a trace that waits to be delivered."""
+        self._write(self._outbox(account, name), data)
+
+    def keep(self, name: str, data: bytes, *, local: bool = False) -> None:
+        """Keep a trace for reading only, under today's day."""
+        day = datetime.now(UTC).date().isoformat()
+        self._write(self.root / "history" / day / f"{name}{LOCAL if local else ''}{SUFFIX}", data)
+
+    def waiting(self, account: str) -> list[str]:
+        """Give the names of what waits, oldest first."""
+        return sorted(list_names(self.root / "outbox" / account))
+
+    def holds(self, account: str, name: str) -> bool:
+        """Whether a trace still waits."""
+        return self._outbox(account, name).exists()
+
+    def was_rejected(self, account: str, name: str) -> bool:
+        """Whether a trace was refused for good."""
+        return (self.root / "rejected" / account / f"{name}{SUFFIX}").exists()
+
+    def read(self, account: str, name: str) -> Record:
+        """Read what waits; a damaged file is set aside."""
+        path = self._outbox(account, name)
+        try:
+            return records.unpack(read_file(path))
+        except records.DamagedError:
+            self.set_aside(path)
+            raise
+
+    def set_aside(self, path: Path) -> None:
+        """Move a damaged file out of the way of the rest."""
+        with contextlib.suppress(FileNotFoundError):
+            self._move(path, self.root / "damaged" / path.name)
+
+    def delivered(self, account: str, name: str, record: Record) -> None:
+        """Move a trace to the history; where there is no room for its receipt, it is only taken from the outbox."""
+        path = self._outbox(account, name)
+        if self._keep_delivered:
+            with contextlib.suppress(OSError):
+                self.keep(name, records.pack(record))
+        path.unlink(missing_ok=True)
+
+    def reject(self, account: str, name: str, record: Record) -> None:
+        """Move a trace to what was refused; where there is no room for the reason, without it."""
+        path, target = self._outbox(account, name), self.root / "rejected" / account / f"{name}{SUFFIX}"
+        try:
+            self._write(target, records.pack(record))
+        except OSError:
+            self._move(path, target)
+        path.unlink(missing_ok=True)
+
+    def lock(self, account: str) -> Lock:
+        """Give the lock of which the holder delivers."""
+        return Lock(self.root / "outbox" / account / ".lock")
+
+    def _outbox(self, account: str, name: str) -> Path:
+        return self.root / "outbox" / account / f"{name}{SUFFIX}"
+
+    def _move(self, path: Path, target: Path) -> None:
+        make_folder(target.parent)
+        path.replace(target)
+
+    def _write(self, target: Path, data: bytes) -> None:
+        if not self._checked:
+            self.check()
+        try:
+            self._write_aside(target, data)
+        except FileNotFoundError:  # the folder of a new account or day; or someone removed the store
+            self.check()
+            make_folder(target.parent)
+            self._write_aside(target, data)
+
+    def _write_aside(self, target: Path, data: bytes) -> None:
+        aside = self.root / "aside" / f"{os.getpid()}-{next(_counter)}-{time.time_ns()}"
+        try:
+            write_new(aside, data)
+            aside.replace(target)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner can read, from its creation on."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+
+
+def read_file(path: Path | str, limit: int = records.UNPACKED_LIMIT) -> bytes:
+    """Read a file of a bounded size; a longer one, or what is no file, is damaged."""
+    handle = _open_plain(path)
+    with os.fdopen(handle, "rb") as file:
+        if os.fstat(handle).st_size > limit:
+            raise records.DamagedError
+        return file.read(limit + 1)
+
+
+def read_beginning(path: Path | str, length: int) -> bytes:
+    """Read the first bytes of a file; what is no file is damaged."""
+    handle = _open_plain(path)
+    try:
+        return os.read(handle, length)
+    finally:
+        os.close(handle)
+
+
+def _open_plain(path: Path | str) -> int:
+    """Open what is a plain file, no link and nothing that would block."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise records.DamagedError from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise records.DamagedError
+    return handle
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter, and its parents."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        if path.parent.exists():  # and yet nothing can be made in it, as in /proc
+            raise
+        make_folder(path.parent)
+        path.mkdir(mode=0o700)
+
+
+def list_names(folder: Path) -> Iterator[str]:
+    """Give the names of the traces in a folder, without the suffix; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
+                    yield entry.name.removesuffix(SUFFIX)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _refuse_unsafe(path: Path, facts: os.stat_result) -> None:
+    if not stat.S_ISDIR(facts.st_mode):
+        msg = f"{path} is not a folder"
+        raise UnsafeFolderError(msg)
+    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+        msg = f"{path} belongs to another user"
+        raise UnsafeFolderError(msg)
+    if os.name == "posix" and facts.st_mode & stat.S_IWOTH:
+        msg = f"everyone may write to {path}"
+        raise UnsafeFolderError(msg)

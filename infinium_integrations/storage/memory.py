@@ -1,0 +1,130 @@
+"""The store in memory: for ``INFINIUM_STORE=memory`` and ``off``, and where the folder can't be used."""
+
+import threading
+from collections.abc import Callable
+
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.locks import NoLock
+from infinium_integrations.storage.record import Record
+
+__all__ = ["MEMORY_BYTES", "MemoryStore"]
+
+MEMORY_BYTES = 16_000_000
+
+
+class MemoryStore:
+    """Keeps traces in this process, bounded by bytes: the oldest that nothing waits for goes first.
+
+    Args:
+        keep_delivered: Whether delivered traces stay to be read.
+        keep_others: Whether local and refused ones do.
+        on_drop: Called with the number of undelivered or local traces that had to go.
+        limit: Bytes.
+    """
+
+    durable = False
+
+    def __init__(
+        self,
+        *,
+        keep_delivered: bool = True,
+        keep_others: bool = True,
+        on_drop: Callable[[int], None] = lambda _: None,
+        limit: int = MEMORY_BYTES,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[tuple[str, str, str], bytes] = {}
+        self._bytes = 0
+        self._keep_delivered = keep_delivered
+        self._keep_others = keep_others
+        self._on_drop = on_drop
+        self._limit = limit
+
+    def where(self) -> str:
+        """Say for people where it is."""
+        return "memory"
+
+    def put(self, name: str, data: bytes, account: str) -> None:
+        """Keep a trace that waits to be delivered."""
+        self._add(("outbox", account, name), data)
+
+    def keep(self, name: str, data: bytes, *, local: bool = False) -> None:
+        """Keep a trace for reading only."""
+        if self._keep_others if local else self._keep_delivered:
+            self._add(("local" if local else "history", "", name), data)
+
+    def waiting(self, account: str) -> list[str]:
+        """Give the names of what waits, oldest first."""
+        with self._lock:
+            return sorted(key[2] for key in self._files if key[:2] == ("outbox", account))
+
+    def holds(self, account: str, name: str) -> bool:
+        """Whether a trace still waits."""
+        return ("outbox", account, name) in self._files
+
+    def was_rejected(self, account: str, name: str) -> bool:
+        """Whether a trace was refused for good."""
+        return ("rejected", account, name) in self._files
+
+    def read(self, account: str, name: str) -> Record:
+        """Read what waits."""
+        data = self._files.get(("outbox", account, name))
+        if data is None:
+            raise FileNotFoundError(name)
+        return records.unpack(data)
+
+    def delivered(self, account: str, name: str, record: Record) -> None:
+        """Move a trace to the history."""
+        self._remove(("outbox", account, name))
+        self.keep(name, records.pack(record))
+
+    def reject(self, account: str, name: str, record: Record) -> None:
+        """Move a trace to what was refused."""
+        self._remove(("outbox", account, name))
+        if self._keep_others:
+            self._add(("rejected", account, name), records.pack(record))
+
+    def lock(self, account: str) -> NoLock:  # noqa: ARG002  (the interface of Store)
+        """Give a lock that is always free: no other process sees this store."""
+        return NoLock()
+
+    def files(self) -> dict[tuple[str, str, str], bytes]:
+        """Give a copy of all that is kept: (area, account, name) → bytes of the file."""
+        with self._lock:
+            return dict(self._files)
+
+    def remove(self, key: tuple[str, str, str]) -> bool:
+        """Remove one trace; False where it is gone."""
+        return self._remove(key) is not None
+
+    def put_back(self, key: tuple[str, str, str], account: str) -> None:
+        """Move a refused trace back to what waits."""
+        data = self._remove(key)
+        if data is not None:
+            self._add(("outbox", account, key[2]), data)
+
+    def _remove(self, key: tuple[str, str, str]) -> bytes | None:
+        with self._lock:
+            data = self._files.pop(key, None)
+            self._bytes -= len(data or b"")
+            return data
+
+    def _add(self, key: tuple[str, str, str], data: bytes) -> None:
+        with self._lock:
+            self._bytes += len(data) - len(self._files.get(key, b""))
+            self._files[key] = data
+            dropped = self._make_room(key)
+        if dropped:
+            self._on_drop(dropped)
+
+    def _make_room(self, newest: tuple[str, str, str]) -> int:
+        """Drop what was delivered, then the oldest of the rest; give how many of the rest went."""
+        dropped = 0
+        for key in sorted(self._files, key=lambda key: (key[0] != "history", key[2])) if self._full() else ():
+            if self._full() and key != newest:
+                self._bytes -= len(self._files.pop(key))
+                dropped += key[0] != "history"
+        return dropped
+
+    def _full(self) -> bool:
+        return self._bytes > self._limit

@@ -1,0 +1,305 @@
+"""Reading stored traces back, and what a person does with them: look, delete, send again."""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infinium_integrations import diagnostics, settings
+from infinium_integrations.errors import ValidationError
+from infinium_integrations.payload.finalize import encode
+from infinium_integrations.settings import Settings
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.folder import CLIENT, SUFFIX, FolderStore, read_file
+from infinium_integrations.storage.record import file_name, safe_id
+from infinium_integrations.storage.selector import StoreSelector, account_of
+
+if TYPE_CHECKING:
+    from infinium_integrations.models import TaskData
+    from infinium_integrations.storage.index.database import Index
+    from infinium_integrations.storage.index.query import Query, Row, SessionSums, Sums
+    from infinium_integrations.storage.memory import MemoryStore
+
+__all__ = ["TraceReader"]
+
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+OVERLAP = 10_000_000_000
+"""Nanoseconds that ``watch`` looks back, for what another process wrote a little late."""
+
+
+class TraceReader:
+    """Reads finished traces back; every method does I/O on the caller's thread.
+
+    Args:
+        shelf: Where traces are kept.
+        catch_up: Waits, before a look, until what was recorded is written.
+        send: Has the sender look at what waits for the account of the settings.
+    """
+
+    def __init__(self, shelf: StoreSelector, *, catch_up: Callable[[], None], send: Callable[[Settings], None]) -> None:
+        self._shelf = shelf
+        self._catch_up = catch_up
+        self._send = send
+        self._keeping = threading.Lock()
+
+    def traces(self, **query: Any) -> "list[TaskData]":
+        """Read traces, the run that ended last first.
+
+        Args:
+            **query: ``limit`` (100; None for all), ``offset``, ``status`` (of the run or of the delivery), ``name``
+                (a part of it, upper and lower case alike), ``since`` and ``until`` (exclusive; when the run ended: a
+                datetime, an ISO 8601 string, or a timedelta before now), ``trace_id`` (or its beginning),
+                ``session``, ``tag``, ``text`` (words that must all occur).
+
+        Returns:
+            Each as ``TaskData`` with its ``delivery`` state.
+        """
+        return list(self.each(**query))
+
+    def each(self, **query: Any) -> "Iterator[TaskData]":
+        """Give what ``traces`` gives one by one; each is read when it is asked for."""
+        found = (self._load(row) for row in self.listing(**query))
+        return (task for task in found if task is not None)
+
+    def listing(self, **query: Any) -> "list[Row]":
+        """Give what ``traces`` gives as short rows, without reading the traces themselves."""
+        return self._index().find(_query(**query))
+
+    def page(self, **query: Any) -> "tuple[list[Row], int]":
+        """Give what ``listing`` and ``count`` do, at one look."""
+        return self._index().page(_query(**query))
+
+    def count(self, **query: Any) -> int:
+        """Count what ``traces`` would find without a limit."""
+        return self._index().count(_query(**query))
+
+    def span(self, **query: Any) -> tuple[int, int] | None:
+        """Give when the first and the last of the runs ended, in nanoseconds since the epoch; None of no runs."""
+        return self._index().span(_query(**query))
+
+    def sums(self, size: int | None = None, **query: Any) -> "list[Sums]":
+        """Sum up what ``traces`` would find without a limit, without reading the traces.
+
+        Args:
+            size: Nanoseconds: one sum for each stretch of time of this length that has runs, oldest first, beginning
+                at multiples of it since the epoch. None sums up all in one.
+            **query: As for ``traces``.
+        """
+        return self._index().sums(_query(**query), size)
+
+    def sessions(self, **query: Any) -> "tuple[list[SessionSums], int]":
+        """Sum up the sessions of the runs, the one with the latest run first; ``limit`` and ``offset`` count sessions.
+
+        Returns:
+            The sessions, and how many there are without a limit.
+        """
+        return self._index().sessions(_query(**query))
+
+    def get(self, trace_id: str, *, exact: bool = False) -> "TaskData | None":
+        """Read one trace; None where there is none.
+
+        Args:
+            trace_id: Its id, or the beginning of it that no other has. A whole UUID is never taken as a beginning.
+            exact: Take no beginning.
+
+        Raises:
+            ValidationError: Several begin so.
+        """
+        row = self._one(trace_id, exact=exact)
+        return self._load(row) if row is not None else None
+
+    def delete(self, trace_id: str, *, exact: bool = False) -> bool:
+        """Delete one trace, named as for ``get``; False where there is none.
+
+        Raises:
+            ValidationError: Several begin so.
+        """
+        row = self._one(trace_id, exact=exact)
+        return row is not None and self._remove(row)
+
+    def retry(self, trace_id: str | None = None, *, exact: bool = False) -> int:
+        """Let traces that were refused be sent again; all of them, or one, named as for ``get``.
+
+        With an account, those that a client of a process now gone was to send go to the account.
+
+        Returns:
+            How many wait to be sent again.
+
+        Raises:
+            ValidationError: Several begin so.
+        """
+        if trace_id is not None:
+            row = self._one(trace_id, exact=exact)
+            rows = [] if row is None else [row]
+        else:
+            rows = [*self.listing(status="rejected", limit=None), *self.listing(status="pending", limit=None)]
+        moved = sum(self._put_back(row) for row in rows)
+        given = settings.current()
+        if moved and given.has_account:
+            self._send(given)
+        return moved
+
+    def keep(self, trace_id: str, payload: dict[str, Any]) -> bool:
+        """Keep a trace that was received, for reading only: it is delivered nowhere, and ``stats`` doesn't count it.
+
+        Args:
+            trace_id: Its id: 1 to 128 ASCII letters, digits and ``_ . : -``.
+            payload: What ``build_payload`` gives: checked and redacted.
+
+        Returns:
+            Whether it is kept now; False where there is one of this id, which stays as it is.
+
+        Raises:
+            ValidationError: The id can't be one.
+        """
+        if not safe_id(trace_id):
+            msg = "a trace's id has 1 to 128 ASCII letters, digits and _ . : -"
+            raise ValidationError(msg, field="trace_id")
+        with self._keeping:
+            if self.listing(exact_id=trace_id, limit=1):
+                return False
+            recorded = time.time_ns()
+            record = records.new_record(trace_id, payload, encode(payload), recorded, {"status": "local"})
+            self._shelf.put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
+            return True
+
+    def watch(self, *, poll: float = 1.0, **query: Any) -> "Iterator[TaskData]":
+        """Give traces as they are stored from now on, without end.
+
+        Args:
+            poll: Seconds between looks at the store.
+            **query: As for ``traces``; ``since`` begins earlier, and is about when a trace was stored.
+        """
+        begin = _nanoseconds(query.pop("since", None)) or time.time_ns()
+        query.update(limit=None, offset=0)
+        seen: set[str] = set()
+        newest = begin
+        while True:
+            rows = self.listing(**query, stored_since=max(begin, newest - OVERLAP))
+            rows.sort(key=lambda row: row.recorded)
+            fresh = [row for row in rows if row.trace_id not in seen]
+            seen = {row.trace_id for row in rows}
+            newest = max([newest, *(row.recorded for row in rows)])
+            yield from filter(None, map(self._load, fresh))
+            if not fresh:
+                time.sleep(poll)
+
+    def _index(self) -> "Index":
+        from infinium_integrations.storage.index.database import Index  # noqa: PLC0415  (sqlite3, for readers only)
+
+        self._catch_up()
+        return Index(self._folder(), self._shelf.memories())
+
+    def _folder(self) -> FolderStore | None:
+        return self._shelf.folder(settings.current())
+
+    def _one(self, trace_id: str, *, exact: bool) -> "Row | None":
+        found = self.listing(exact_id=trace_id, limit=1)
+        if found or exact or not trace_id or re.fullmatch(UUID, trace_id):
+            return next(iter(found), None)
+        rows = self.listing(trace_id=trace_id, limit=2)
+        if len(rows) > 1:
+            msg = f"several traces begin with {trace_id!r}: give more of the id"
+            raise ValidationError(msg, field="trace_id")
+        return next(iter(rows), None)
+
+    def _load(self, row: "Row", *, again: bool = True) -> "TaskData | None":
+        try:
+            return _task(row, self._data(row), self._path(row))
+        except FileNotFoundError:  # it has moved since the index was read
+            moved = self._index().find(_query(exact_id=row.trace_id, limit=1)) if again else []
+            return self._load(moved[0], again=False) if moved else None
+        except (records.DamagedError, records.NewerFormatError, ValueError, OSError) as error:
+            diagnostics.warn_once(
+                ("unreadable", row.file), "A stored trace can't be read (%s): %s", type(error).__name__, row.file
+            )
+            return None
+
+    def _path(self, row: "Row") -> Path | None:
+        folder = self._folder()
+        return None if folder is None or _in_memory(row) else folder.root / row.folder / f"{row.file}{SUFFIX}"
+
+    def _data(self, row: "Row") -> bytes:
+        path = self._path(row)
+        if path is not None:
+            return read_file(path)
+        memory, key = self._key(row)
+        found = memory.files().get(key)
+        if found is None:
+            raise FileNotFoundError(row.file)
+        return found
+
+    def _key(self, row: "Row") -> "tuple[MemoryStore, tuple[str, str, str]]":
+        number, area, account = row.folder.removeprefix("memory:").split("/", 2)
+        memories = [memory for memory in self._shelf.memories() if memory.files()]
+        return memories[int(number)], (area, account, row.file)
+
+    def _remove(self, row: "Row") -> bool:
+        path = self._path(row)
+        if path is None:
+            memory, key = self._key(row)
+            return memory.remove(key)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+            return True
+        return False
+
+    def _put_back(self, row: "Row") -> bool:
+        """Move a refused trace, or one that waits for a client, to where it is sent from."""
+        given = settings.current()
+        account = row.folder.rpartition("/")[2]
+        if account == CLIENT and given.has_account:
+            account = account_of(given)
+        elif row.delivery != "rejected":
+            return False
+        path, folder = self._path(row), self._folder()
+        if path is None or folder is None:
+            memory, key = self._key(row)
+            memory.put_back(key, account)
+            return True
+        with contextlib.suppress(FileNotFoundError):
+            folder.put_back(path, account)
+            return True
+        return False
+
+
+def _in_memory(row: "Row") -> bool:
+    return row.folder.startswith("memory:")
+
+
+_Moment = datetime | timedelta | str | int | None
+
+
+def _query(*, since: _Moment = None, until: _Moment = None, **given: Any) -> "Query":
+    from infinium_integrations.storage.index.query import Query  # noqa: PLC0415
+
+    return Query(since=_nanoseconds(since), until=_nanoseconds(until), **given)
+
+
+def _nanoseconds(given: _Moment) -> int | None:
+    if given is None or isinstance(given, int):
+        return given
+    if isinstance(given, timedelta):
+        moment = datetime.now(UTC) - given
+    else:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    return int(moment.timestamp() * 1e6) * 1_000
+
+
+def _task(row: "Row", data: bytes, path: Path | None) -> "TaskData":
+    from infinium_integrations.models import DeliveryState, TaskData  # noqa: PLC0415
+
+    record = records.unpack(data)
+    facts = record.head["delivery"]
+    rejected, sent = row.delivery == "rejected", row.delivery == "sent"
+    state = DeliveryState(
+        status=row.delivery,
+        path=str(path) if path is not None else None,
+        reason=facts.get("reason") if rejected else None,
+        remote_trace_id=facts.get("remote_trace_id") if sent else None,
+    )
+    return TaskData.model_validate(record.payload()).with_delivery(state)

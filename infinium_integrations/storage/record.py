@@ -1,0 +1,251 @@
+"""The file of one trace: gzipped JSON, its facts first and its payload last.
+
+It is written as two gzip members, which any gzip reader gives as one text: what a list shows is read without
+unpacking the payload, and a receipt is added without packing it again.
+"""
+
+import gzip
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = [
+    "FORMAT",
+    "DamagedError",
+    "NewerFormatError",
+    "Record",
+    "facts_of",
+    "file_name",
+    "new_record",
+    "pack",
+    "peek",
+    "receipt",
+    "safe_id",
+    "unpack",
+    "unpack_head",
+]
+
+FORMAT = 1
+UNPACKED_LIMIT = 16 * 1_048_576
+"""Bytes: what unpacks to more is no file of ours."""
+HEAD_LIMIT = 262_144
+TEXT_LIMIT = 2_000
+"""Characters of a trace's texts that free-text search sees."""
+PREVIEW_LIMIT = 160
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+_BEFORE, _AFTER = b'"payload":', b"}"
+
+
+class DamagedError(Exception):
+    """The file is not a whole trace."""
+
+
+class NewerFormatError(Exception):
+    """A later version of this library wrote the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored trace: ``head`` has the facts, ``body`` is the payload exactly as it is sent."""
+
+    head: dict[str, Any]
+    body: bytes
+
+    @property
+    def trace_id(self) -> str:
+        """Our id of the trace, sent as ``Idempotency-Key``."""
+        return str(self.head["trace_id"])
+
+    def payload(self) -> dict[str, Any]:
+        """Give the payload as an object."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+def new_record(
+    trace_id: str, payload: dict[str, Any], body: bytes, recorded_ns: int, delivery: dict[str, Any]
+) -> Record:
+    """Make the record of a trace that was just recorded.
+
+    Args:
+        trace_id: Our id of it.
+        payload: What will be sent, redacted.
+        body: The same, encoded.
+        recorded_ns: Nanoseconds since the epoch.
+        delivery: What is known of its delivery, at least ``status``.
+    """
+    tags = _tags(payload)
+    head = {
+        "format": FORMAT,
+        "trace_id": trace_id,
+        "recorded_at": moment(recorded_ns),
+        "name": payload.get("name", ""),
+        "status": tags.get("status", "error" if payload.get("errors") else "ok"),
+        "facts": facts_of(payload),
+        "delivery": delivery,
+    }
+    return Record(head, body)
+
+
+def moment(ns: int) -> str:
+    """Write nanoseconds since the epoch as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def receipt(record: Record, **facts: Any) -> Record:
+    """Give the same record with facts of its delivery added; None takes one away."""
+    facts = {key: _unicode(value) for key, value in facts.items()}
+    delivery = {**record.head.get("delivery", {}), **facts}
+    return Record(
+        {**record.head, "delivery": {key: value for key, value in delivery.items() if value is not None}}, record.body
+    )
+
+
+def _unicode(value: Any) -> Any:
+    """Replace lone surrogates, which a server's JSON may carry and no file can."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def facts_of(payload: dict[str, Any]) -> dict[str, Any]:
+    """Give what lists and searches need of a payload."""
+    tags, usage = _tags(payload), payload.get("llm_usage") or {}
+    facts = {
+        "session_id": tags.get("session_id"),
+        "user_id": tags.get("user_id"),
+        "tags": tags.get("tags"),
+        "framework": (payload.get("environment") or {}).get("framework"),
+        "duration": payload.get("duration"),
+        "steps": len(payload.get("steps") or ()),
+        "errors": len(payload.get("errors") or ()),
+        "model": usage.get("model"),
+        "tokens": usage.get("total_tokens"),
+        "cost": usage.get("estimated_cost_usd"),
+        "ended": _nanoseconds(payload.get("current_datetime")),
+        "preview": _preview(payload),
+        "text": _text(payload),
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _tags(payload: dict[str, Any]) -> dict[str, Any]:
+    return (payload.get("environment") or {}).get("custom_tags") or {}
+
+
+def _nanoseconds(told: Any) -> int | None:
+    """Read a moment as nanoseconds since the epoch; without a zone it is taken as UTC."""
+    try:
+        read = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    aware = read if read.utcoffset() is not None else read.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def _preview(payload: dict[str, Any]) -> str | None:
+    """Give the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
+    for key in ("output_summary", "input_summary"):
+        line = " ".join((payload.get(key) or "")[: 4 * PREVIEW_LIMIT].split())
+        if line:
+            return line if len(line) <= PREVIEW_LIMIT else f"{line[: PREVIEW_LIMIT - 1]}…"
+    return None
+
+
+def _text(payload: dict[str, Any]) -> str:
+    errors = [f"{error.get('error_type')} {error.get('message')}"[:300] for error in (payload.get("errors") or ())[:5]]
+    parts = [payload.get("description"), *errors]
+    parts += [(payload.get(key) or "")[:700] for key in ("input_summary", "output_summary")]
+    return "\n".join(part for part in parts if part)[:TEXT_LIMIT]
+
+
+def pack(record: Record) -> bytes:
+    """Give the bytes of the file."""
+    head = json.dumps(record.head, separators=(",", ":")).encode()
+    return _squeeze(head[:-1] + b",") + _squeeze(_BEFORE + record.body + _AFTER)
+
+
+def _squeeze(data: bytes) -> bytes:
+    return gzip.compress(data, 1, mtime=0)
+
+
+def unpack(data: bytes) -> Record:
+    """Read a file's bytes.
+
+    Raises:
+        DamagedError: It is not a whole trace.
+        NewerFormatError: A later version wrote it.
+    """
+    first, rest = _member(data)
+    second, rest = _member(rest) if rest else (b"", b"")
+    if rest:
+        raise DamagedError
+    if second.startswith(_BEFORE) and first.endswith(b","):
+        return Record(_head(first[:-1] + b"}"), second[len(_BEFORE) : -len(_AFTER)])
+    return _in_one(first + second)
+
+
+def peek(beginning: bytes) -> dict[str, Any] | None:
+    """Read the facts from a file's beginning; None where they don't end in it. Raises as ``unpack`` does."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacker.decompress(beginning, HEAD_LIMIT)
+    except zlib.error as error:
+        raise DamagedError from error
+    if not (unpacker.eof and unpacker.unused_data and text.endswith(b",")):
+        return None
+    return _head(text[:-1] + b"}")
+
+
+def unpack_head(data: bytes) -> dict[str, Any]:
+    """Read the facts only; raises as ``unpack`` does."""
+    head = peek(data)
+    return unpack(data).head if head is None else head
+
+
+def _member(data: bytes) -> tuple[bytes, bytes]:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacker.decompress(data, UNPACKED_LIMIT)
+    except zlib.error as error:
+        raise DamagedError from error
+    if not unpacker.eof:
+        raise DamagedError
+    return text, unpacker.unused_data
+
+
+def _in_one(text: bytes) -> Record:
+    """Read a file that something else wrote, as one member or with its keys in another order."""
+    head = _head(text)
+    payload = head.pop("payload", None)
+    if not isinstance(payload, dict):
+        raise DamagedError
+    return Record(head, json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+
+
+def _head(text: bytes) -> dict[str, Any]:
+    try:
+        head = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError from error
+    if not isinstance(head, dict) or not isinstance(head.get("format"), int):
+        raise DamagedError
+    if head["format"] > FORMAT:
+        raise NewerFormatError
+    if not _ID.fullmatch(str(head.get("trace_id", ""))):
+        raise DamagedError
+    head["delivery"] = head["delivery"] if isinstance(head.get("delivery"), dict) else {}
+    return head
+
+
+def safe_id(trace_id: str) -> bool:
+    """Whether a trace can be kept and sent under this id."""
+    return re.fullmatch(r"[\w.:-]{1,128}", trace_id, re.ASCII) is not None
+
+
+def file_name(recorded: int, trace_id: str) -> str:
+    """Give the name of a trace's file, without the suffix; it begins with when it was stored, in nanoseconds."""
+    return f"{recorded:020d}-{trace_id.replace(':', '_')}"

@@ -1,0 +1,111 @@
+"""What leaves the store by itself: delivered traces by age, and the oldest past the limit on bytes."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infinium_integrations.storage.folder import LOCAL, STALE, SUFFIX
+
+__all__ = ["Pruner"]
+
+DAY = 86_400.0
+LOOKS = 200
+"""A store that fills up is measured this many times until it is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    size: int
+    changed: float
+    delivered: bool
+
+
+class Pruner:
+    """Measures one store now and then, as this process writes to it, and removes what is too old or too much.
+
+    Args:
+        root: The store's folder.
+        limit: Bytes of all traces together.
+        days: How long delivered traces stay.
+        on_drop: Called with the number of traces that went without being delivered or read back.
+    """
+
+    def __init__(self, root: Path, *, limit: int, days: float, on_drop: Callable[[int], None]) -> None:
+        self._root = root
+        self._limit = limit
+        self._seconds = days * DAY
+        self._on_drop = on_drop
+        self._room = 0
+        self._next = 0.0
+
+    def wrote(self, size: int) -> None:
+        """Note that so many bytes were written, and look after the store when it is time."""
+        self._room -= size
+        if self._room < 0 or time.monotonic() >= self._next:
+            self.prune()
+
+    def prune(self) -> None:
+        """Remove what is too old, then what is too much: delivered ones first, then the oldest."""
+        files = [file for file in self._files() if not self._expired(file)]
+        used = sum(file.size for file in files)
+        dropped = 0
+        for file in sorted(files, key=lambda file: (not file.delivered, file.path.name)) if used > self._limit else ():
+            if used <= self._limit:
+                break
+            if _remove(file.path):
+                dropped += not file.delivered
+            used -= file.size
+        if dropped:
+            self._on_drop(dropped)
+        self._room = max((self._limit - used) // 8, self._limit // LOOKS)
+        self._next = time.monotonic() + STALE
+
+    def _expired(self, file: _File) -> bool:
+        age = time.time() - file.changed
+        if file.path.parent.name == "aside":
+            return age > STALE and _remove(file.path)
+        return file.delivered and age > self._seconds and _remove(file.path)
+
+    def _files(self) -> Iterator[_File]:
+        for area in ("history", "outbox", "rejected"):
+            for folder in _folders(self._root / area):
+                yield from _measure(folder, delivered=area == "history")
+                if area == "history" and folder.name < datetime.now(UTC).date().isoformat():
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()  # a past day of which nothing is left
+        for area in ("damaged", "aside"):
+            yield from _measure(self._root / area, delivered=False)
+
+
+def _folders(area: Path) -> list[Path]:
+    try:
+        with os.scandir(area) as entries:
+            return [area / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _measure(folder: Path, *, delivered: bool) -> Iterator[_File]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    with contextlib.suppress(OSError):  # gone meanwhile
+                        facts = entry.stat(follow_symlinks=False)
+                        kept = delivered and not entry.name.endswith(LOCAL + SUFFIX)
+                        yield _File(folder / entry.name, facts.st_size, facts.st_mtime, kept)
+    except OSError:
+        return
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""Picks where a finished trace is kept: the folder of the settings, else memory. Counts what becomes of traces."""
+
+import hashlib
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from infinium_integrations import diagnostics
+from infinium_integrations.settings import Settings
+from infinium_integrations.storage.folder import FolderStore, Store
+from infinium_integrations.storage.memory import MemoryStore
+from infinium_integrations.storage.retention import Pruner
+
+__all__ = ["DeliveryCounters", "StoreSelector", "account_of"]
+
+PORTS = {"http": 80, "https": 443}
+
+logger = logging.getLogger("infinium_integrations")
+
+
+class DeliveryCounters:
+    """Counts what became of the traces of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(("local", "sent", "rejected", "dropped"), 0)
+
+    def add(self, what: str, count: int = 1) -> None:
+        """Count."""
+        with self._lock:
+            self._counts[what] += count
+
+    def counts(self) -> dict[str, int]:
+        """Give a copy of the counts."""
+        return dict(self._counts)
+
+    def drop(self, count: int) -> None:
+        """Count traces that were lost for want of room, and say so once."""
+        self.add("dropped", count)
+        diagnostics.warn_once(
+            "full",
+            "The store of traces is full, so the oldest are dropped (INFINIUM_STORE_BYTES; stats() counts them).",
+        )
+
+
+@dataclass
+class _Folder:
+    store: FolderStore
+    pruner: Pruner
+
+
+class StoreSelector:
+    """The stores of this process: one folder per setting seen, and memory."""
+
+    def __init__(self, tally: DeliveryCounters) -> None:
+        self._tally = tally
+        self._folders: dict[tuple[str, int, float], _Folder] = {}
+        self._memories: dict[tuple[bool, bool], MemoryStore] = {}
+        self._lock = threading.Lock()
+
+    def put(self, settings: Settings, name: str, data: bytes, account: str | None) -> Store:
+        """Keep a trace and give the store that has it; without an account it is kept for reading only."""
+        if settings.mode == "folder":
+            folder = self._folder(settings)
+            try:
+                _place(folder.store, name, data, account)
+            except OSError as error:
+                _say_unusable(settings.store, error)
+            else:
+                folder.pruner.wrote(len(data))
+                return folder.store
+        memory = self._memory(settings)
+        _place(memory, name, data, account)
+        return memory
+
+    def store(self, settings: Settings) -> Store:
+        """Give the store of the settings."""
+        return self._folder(settings).store if settings.mode == "folder" else self._memory(settings)
+
+    def folder(self, settings: Settings) -> FolderStore | None:
+        """Give the folder of the settings; None where traces stay in memory."""
+        return self._folder(settings).store if settings.mode == "folder" else None
+
+    def memories(self) -> list[MemoryStore]:
+        """Give the stores in memory that this process has used."""
+        return list(self._memories.values())
+
+    def _folder(self, settings: Settings) -> _Folder:
+        key = (settings.store, settings.store_bytes, settings.history_days)
+        with self._lock:
+            if key not in self._folders:
+                store = FolderStore(Path(settings.store), keep_delivered=settings.history_days > 0)
+                pruner = Pruner(
+                    store.root, limit=settings.store_bytes, days=settings.history_days, on_drop=self._tally.drop
+                )
+                self._folders[key] = _Folder(store, pruner)
+            return self._folders[key]
+
+    def _memory(self, settings: Settings) -> MemoryStore:
+        others = settings.mode != "off"
+        key = (others and settings.history_days > 0, others)
+        with self._lock:
+            if key not in self._memories:
+                self._memories[key] = MemoryStore(keep_delivered=key[0], keep_others=key[1], on_drop=self._tally.drop)
+            return self._memories[key]
+
+
+def _place(store: Store, name: str, data: bytes, account: str | None) -> None:
+    if account is None:
+        store.keep(name, data, local=True)
+    else:
+        store.put(name, data, account)
+
+
+def _say_unusable(path: str, error: OSError) -> None:
+    diagnostics.warn_once(
+        ("unusable", path),
+        "The folder for traces, %s, can't be used (%s): they are kept in memory, and what is not delivered is lost "
+        "when the process ends. INFINIUM_STORE names another folder.",
+        path,
+        error.strerror or error,
+    )
+
+
+def account_of(settings: Settings) -> str:
+    """Give the name of the folder for what waits for the account of the settings: it stands for origin and agent."""
+    key = f"{origin(settings)}|{settings.agent_id}"
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def origin(settings: Settings) -> str:
+    """Give scheme, host and port of the platform."""
+    parts = urlsplit(settings.base_url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or PORTS.get(parts.scheme)}"

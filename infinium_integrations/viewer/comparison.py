@@ -1,0 +1,189 @@
+"""Two runs side by side, step by step, with what differs."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any
+
+from infinium_integrations.models import TaskData
+from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.summary import TraceSummary, texts
+from infinium_integrations.viewer.timeline import Node, Tree
+
+__all__ = ["Change", "Comparison", "Pair", "word_changes"]
+
+ALIGNED = 2_000
+"""Steps up to which the best alignment is sought; beyond, steps of the same place are compared."""
+WORDS = 1_500
+"""Words up to which two texts are compared word by word."""
+NOTABLE_MS, NOTABLE_SHARE = 100.0, 0.2
+"""A step's times differ when they do by both."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs. A text that one side lacks is empty."""
+
+    label: str
+    left: str
+    right: str
+    prose: bool = False
+    """Whether it is worth showing word by word."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The step of one run and its like in the other; one of them may be missing."""
+
+    left: Node | None
+    right: Node | None
+    changes: list[Change]
+
+    @property
+    def either(self) -> Node:
+        """The left step, else the right one."""
+        found = self.left or self.right
+        assert found is not None  # noqa: S101  (a pair is made of at least one)
+        return found
+
+    @property
+    def differs(self) -> str:
+        """What differs, in a few words; empty where nothing does."""
+        if self.left and self.right:
+            return ", ".join(change.label.lower() for change in self.changes)
+        return "only in A" if self.left else "only in B"
+
+
+class Comparison:
+    """Two runs compared. It shows itself in a notebook; ``to_dataframe()`` gives one row a step."""
+
+    def __init__(self, a: TaskData, b: TaskData) -> None:
+        self.a, self.b = a, b
+        self.facts = (TraceSummary(a), TraceSummary(b))
+        self.changes = [change for change in _run_changes(*self.facts) if change.left != change.right]
+        self.trees = (Tree(a), Tree(b))
+        self.pairs = [Pair(left, right, _step_changes(left, right)) for left, right in _aligned(*self.trees)]
+
+    @property
+    def different(self) -> list[Pair]:
+        """The pairs of steps that differ."""
+        return [pair for pair in self.pairs if pair.differs]
+
+    def to_dataframe(self) -> Any:
+        """Give a pandas DataFrame: one row a pair of steps.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        from infinium_integrations.viewer.notebook.trace_list import pandas  # noqa: PLC0415  (needed only here)
+
+        return pandas().DataFrame([_row(pair) for pair in self.pairs])
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self.different)} of {len(self.pairs)} steps of {self.a.name!r} and {self.b.name!r} differ"]
+        lines += [f"  {formatting.clipped_line(pair.either.title, 60)}: {pair.differs}" for pair in self.different[:40]]
+        return formatting.clean("\n".join(lines))
+
+    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
+        from infinium_integrations.viewer import bundle  # noqa: PLC0415  (which knows whether jinja2 is there)
+
+        return bundle(self.__repr__, "comparison.html", lambda: {"compared": self, "heading": "h3"})
+
+
+def _row(pair: Pair) -> dict[str, Any]:
+    sides = {"a": pair.left, "b": pair.right}
+    measured: dict[str, Callable[[Node], Any]] = {
+        "step": lambda node: node.step.step_number,
+        "duration_ms": lambda node: node.step.duration_ms,
+        "tokens": lambda node: node.tokens,
+        "status": lambda node: node.status,
+        "output": lambda node: node.step.output_preview,
+    }
+    return {
+        "name": pair.either.title,
+        "action": pair.either.step.action,
+        "differs": pair.differs,
+        **{f"{what}_{side}": node and of(node) for what, of in measured.items() for side, node in sides.items()},
+    }
+
+
+def _run_changes(a: TraceSummary, b: TraceSummary) -> Iterator[Change]:
+    yield Change("Status", a.status, b.status)
+    yield Change("Duration", formatting.duration(a.duration_ms), formatting.duration(b.duration_ms))
+    yield Change("Steps", str(len(a.task.steps or [])), str(len(b.task.steps or [])))
+    yield Change("Tokens", formatting.count(a.tokens), formatting.count(b.tokens))
+    yield Change("Cost", formatting.cost(a.cost), formatting.cost(b.cost))
+    yield Change("Model", a.models or "", b.models or "")
+    yield Change("Errors", _errors(a), _errors(b))
+    yield Change("Tags", ", ".join(a.tags), ", ".join(b.tags))
+    for name in dict.fromkeys([*a.labels, *b.labels]):
+        yield Change(name, a.labels.get(name, ""), b.labels.get(name, ""))
+    yield Change("Input", a.task.input_summary or "", b.task.input_summary or "", prose=True)
+    yield Change("Output", a.task.output_summary or "", b.task.output_summary or "", prose=True)
+
+
+def _errors(facts: TraceSummary) -> str:
+    return ", ".join(error.error_type for error in facts.task.errors or [])
+
+
+def _step_changes(left: Node | None, right: Node | None) -> list[Change]:
+    if left is None or right is None:
+        return []
+    return [change for change in _candidates(left, right) if change.left != change.right]
+
+
+def _candidates(left: Node, right: Node) -> Iterator[Change]:
+    yield Change("Status", left.status, right.status)
+    yield Change("Error", _fault(left), _fault(right), prose=True)
+    yield Change("Model", _model(left), _model(right))
+    yield Change("Tokens", formatting.count(left.tokens), formatting.count(right.tokens))
+    gap, longest = abs(left.length - right.length), max(left.length, right.length)
+    if gap >= NOTABLE_MS and gap >= NOTABLE_SHARE * longest:
+        yield Change("Time", formatting.duration(left.length), formatting.duration(right.length))
+    mine, theirs = dict(texts(left)), dict(texts(right))
+    for label in dict.fromkeys([*mine, *theirs]):
+        yield Change(label, mine.get(label, ""), theirs.get(label, ""), prose=True)
+
+
+def _model(node: Node) -> str:
+    return node.step.llm_call.model if node.step.llm_call else ""
+
+
+def _fault(node: Node) -> str:
+    error = node.step.error
+    return f"{error.error_type}: {error.message}" if error else ""
+
+
+def _aligned(a: Tree, b: Tree) -> Iterator[tuple[Node | None, Node | None]]:
+    left, right = [_shape(node) for node in a.nodes], [_shape(node) for node in b.nodes]
+    if len(left) + len(right) > ALIGNED:
+        yield from zip_longest(a.nodes, b.nodes)
+        return
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        if tag == "equal":
+            yield from zip(a.nodes[i1:i2], b.nodes[j1:j2], strict=True)
+        else:
+            yield from ((node, None) for node in a.nodes[i1:i2])
+            yield from ((None, node) for node in b.nodes[j1:j2])
+
+
+def _shape(node: Node) -> tuple[int, str, str]:
+    return node.level, node.step.action, node.title
+
+
+def word_changes(left: str, right: str) -> list[tuple[str, str, str]]:
+    """Give what became of a text, in parts.
+
+    Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after.
+    """
+    before, after = _words(formatting.clipped(left)), _words(formatting.clipped(right))
+    if len(before) + len(after) > WORDS:
+        return [("replace", "".join(before), "".join(after))]
+    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [(tag, "".join(before[i1:i2]), "".join(after[j1:j2])) for tag, i1, i2, j1, j2 in codes]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+|\s+|[^\w\s]", text)

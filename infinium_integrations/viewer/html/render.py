@@ -1,0 +1,169 @@
+"""A trace as HTML: the same markup for the page and for a notebook, without a line of script.
+
+Everything foreign is escaped by the templates, and its invisible characters are made visible.
+"""
+
+import base64
+import hashlib
+import secrets
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from infinium_integrations.models import SECTIONS, TaskData
+from infinium_integrations.viewer import comparison, formatting, summary
+from infinium_integrations.viewer.timeline import Item, Tree
+
+__all__ = [
+    "document",
+    "environment",
+    "fragment",
+    "notebook_context",
+    "render_fragment",
+    "render_trace",
+    "style",
+    "trace_context",
+]
+
+HERE = Path(__file__).parent
+TEXTBAR = 24
+SHOWN_PAIRS = 1_000
+NOTEBOOK_STEPS = 2_000
+"""A notebook is a file that people share: of a longer run it holds only the texts of the steps that stand out."""
+
+
+def render_trace(task: TaskData, *, standalone: bool) -> str:
+    """Give the picture of a trace.
+
+    Args:
+        task: The trace.
+        standalone: True for a whole HTML document, to be saved as a file; False for a piece of HTML with its
+            styles, to be shown in a notebook. Neither holds a script nor asks for anything from elsewhere.
+    """
+    if standalone:
+        return document(task.name, "trace.html", trace_context(task))
+    return fragment("trace.html", notebook_context(task))
+
+
+def fragment(template: str, context: dict[str, Any]) -> str:
+    """Give a template's HTML with the styles it needs, for a notebook."""
+    return f"<style>{style()}</style>{render_fragment(template, context)}"
+
+
+def document(title: str, template: str, context: dict[str, Any]) -> str:
+    """Give a template's HTML as a whole document that forbids everything but its own styles."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
+    body = render_fragment(template, context)
+    return environment().get_template("document.html").render(title=title, style=style(), body=body, policy=policy)
+
+
+def notebook_context(task: TaskData) -> dict[str, Any]:
+    """Give what the template ``trace.html`` needs in a notebook, beside other traces and perhaps without styles."""
+    return trace_context(task, ids=f"i{secrets.token_hex(4)}-", plain=True, heading="h3")
+
+
+def trace_context(
+    task: TaskData, *, ids: str = "", plain: bool = False, heading: str = "h1", session_link: str | None = None
+) -> dict[str, Any]:
+    """Give what the template ``trace.html`` needs.
+
+    Args:
+        task: The trace.
+        ids: What its anchors begin with, so that several traces fit in one document.
+        plain: Whether to add what is read where styles are taken away.
+        heading: The element of its title.
+        session_link: Where its session is shown.
+    """
+    huge = plain and len(task.steps or []) > NOTEBOOK_STEPS
+    return {
+        "task": task,
+        "tree": Tree(task),
+        "huge": huge,
+        "detailed": (lambda node: node.failed or node.slow or node.hungry) if huge else (lambda _: True),
+        "facts": summary.TraceSummary(task),
+        "sections": _sections(task),
+        "ids": ids,
+        "plain": plain,
+        "heading": heading,
+        "session_link": session_link,
+    }
+
+
+def render_fragment(template: str, context: dict[str, Any]) -> str:
+    """Give a template's HTML, without styles."""
+    return environment().get_template(template).render(context)
+
+
+@cache
+def style() -> str:
+    """Give the style sheet of traces, comparisons and tables; all its rules are bound to the class ``ifm``."""
+    lines = (HERE / "static" / "trace.css").read_text("utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip() and not line.startswith("/*"))
+
+
+@cache
+def environment() -> Environment:
+    """Give the one template environment: autoescaping on, undefined names an error."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, finalize=_cleaned
+    )
+    made.filters.update(
+        clipped=formatting.clipped,
+        cost=formatting.cost,
+        count=formatting.count,
+        duration=formatting.duration,
+        line=_line,
+        moment=formatting.moment,
+        number=_number,
+        share=_share,
+        textbar=_textbar,
+        tick=formatting.tick,
+    )
+    made.globals.update(
+        documents=summary.documents,
+        error_facts=summary.error_facts,
+        kind=summary.kind,
+        leftovers=summary.leftovers,
+        marks=summary.MARKS,
+        step_facts=summary.step_facts,
+        texts=summary.texts,
+        shown_pairs=SHOWN_PAIRS,
+        word_changes=comparison.word_changes,
+    )
+    return made
+
+
+def _cleaned(value: Any) -> Any:
+    return formatting.clean(value) if type(value) is str else value
+
+
+def _line(value: object, limit: int) -> str:
+    return formatting.clipped_line(str(value), limit)
+
+
+def _number(value: object) -> float:
+    return formatting.number(value) or 0.0
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def _textbar(item: Item, tree: Tree) -> str:
+    first = min(TEXTBAR - 1, int(tree.share(item.start) * TEXTBAR / 100))
+    last = min(TEXTBAR - 1, int(tree.share(item.end) * TEXTBAR / 100))
+    return "·" * first + "█" * (last - first + 1) + "·" * (TEXTBAR - 1 - last)
+
+
+def _sections(task: TaskData) -> list[tuple[str, str]]:
+    given = {name: getattr(task, name) for name in SECTIONS}
+    if task.prompt_studio:
+        given["prompt_studio"] = task.prompt_studio
+    return [
+        (name.replace("_", " ").capitalize(), formatting.pretty(section.model_dump(exclude_none=True)))
+        for name, section in given.items()
+        if section is not None
+    ]

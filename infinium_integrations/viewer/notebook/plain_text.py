@@ -1,0 +1,35 @@
+"""A trace as a few lines of plain text, for places that show nothing else. The terminal has a better picture."""
+
+from infinium_integrations.models import TaskData
+from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
+from infinium_integrations.viewer.timeline import Node, Tree
+
+__all__ = ["outline"]
+
+LINES = 60
+
+
+def outline(task: TaskData) -> str:
+    """Give a trace's name, status and totals, and a line for each of its first steps."""
+    facts, tree = TraceSummary(task), Tree(task)
+    totals = [formatting.duration(facts.duration_ms), f"{formatting.count(len(tree.nodes))} steps"]
+    totals += [f"{formatting.count(facts.tokens)} tokens"] if facts.tokens is not None else []
+    totals += [formatting.cost(facts.cost)] if facts.cost is not None else []
+    name = formatting.clipped_line(task.name, 80)
+    head = f"{MARKS.get(facts.status, '?')} {facts.status}  {name}  ({', '.join(totals)})"
+    lines = [head, *(_line(node) for node in tree.nodes[:LINES])]
+    if len(tree.nodes) > LINES:
+        lines.append(f"  … {len(tree.nodes) - LINES:,} more steps")
+    return formatting.clean("\n".join(lines))
+
+
+def _line(node: Node) -> str:
+    said = [
+        kind(node.step.action)[1],
+        formatting.clipped_line(node.title, 60),
+        formatting.duration(node.step.duration_ms),
+    ]
+    said += [f"{formatting.count(node.tokens)} tokens"] if node.tokens is not None else []
+    said += [f"✕ {node.step.error.error_type if node.step.error else 'error'}"] if node.failed else []
+    return "  " * (node.level + 1) + "  ".join(said)

@@ -1,0 +1,85 @@
+"""The page's server: everything under one ASGI application, and how it is run."""
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from infinium_integrations import settings
+from infinium_integrations.viewer.server.ingest import routes
+from infinium_integrations.viewer.server.pages import Pages
+from infinium_integrations.viewer.server.security import Access, SecurityMiddleware
+from infinium_integrations.viewer.server.source import Source
+
+__all__ = ["DEFAULT_PORT", "make_app", "run"]
+
+DEFAULT_PORT = 8717
+PATIENCE = 3
+"""Seconds that requests in progress have to end when the server is told to stop."""
+
+
+def make_app(source: Source, access: Access | None = None, *, agent_key: str | None = None) -> Starlette:
+    """Make the ASGI application.
+
+    Args:
+        source: Where the traces are.
+        access: Who may use it; loopback only where left out.
+        agent_key: What programs that send traces must bring as ``x-agent-key``; None for anything.
+    """
+    access = access or Access()
+    pages = Pages(source, access)
+    static = Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "html" / "static"))
+    return Starlette(
+        routes=[*pages.routes(), *routes(source, access, agent_key), static],
+        middleware=[Middleware(SecurityMiddleware, access=access)],
+        exception_handlers={404: pages.not_found},
+    )
+
+
+def run(
+    source: Source,
+    *,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    token: str | None = None,
+    names: Iterable[str] = (),
+    agent_key: str | None = None,
+) -> None:
+    """Serve the page until SIGTERM or Ctrl-C; either ends it within 5 seconds.
+
+    Args:
+        source: Where the traces are.
+        host: The address to listen on. Beyond loopback, ``token`` is needed.
+        port: The port; 0 for any that is free.
+        token: What a browser must bring once, as ``?token=…``.
+        names: Further host names under which the page may be asked for.
+        agent_key: What programs that send traces must bring as ``x-agent-key``; where left out,
+            ``INFINIUM_AGENT_SECRET`` if that is set, else the token, else nothing.
+
+    Raises:
+        ValueError: The host is beyond loopback and there is no token.
+        OSError: The port can't be listened on.
+    """
+    import uvicorn  # noqa: PLC0415  (the application runs under any server)
+
+    app = make_app(source, Access(host, token, names), agent_key=agent_key or _own_key())
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=PATIENCE,
+        lifespan="off",
+    )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _own_key() -> str | None:
+    secret = settings.current().agent_secret
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,188 @@
+"""The page's addresses: the list, a trace, the sessions, the overview, a comparison, and what changes something."""
+
+import hashlib
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from infinium_integrations.models import TaskData
+from infinium_integrations.viewer.comparison import Comparison
+from infinium_integrations.viewer.html import charts
+from infinium_integrations.viewer.html import render as html
+from infinium_integrations.viewer.server.security import Access, same
+from infinium_integrations.viewer.server.source import PAGE, Query, Source
+from infinium_integrations.viewer.statistics import StepSum, overview, step_sums
+from infinium_integrations.viewer.summary import MARKS, TraceSummary
+
+__all__ = ["Pages"]
+
+STEPS_READ, STEPS_SECONDS = 200, 0.5
+"""Traces, the latest, whose steps are summed up, and how long that may take."""
+SESSIONS_SHOWN = 200
+FORM_LIMIT = 4_096
+TOP = 10
+
+
+class Pages:
+    """Renders the page from a source of traces."""
+
+    def __init__(self, source: Source, access: Access) -> None:
+        self._source = source
+        self._access = access
+
+    def routes(self) -> list[Route]:
+        """Give the page's routes."""
+        return [
+            Route("/", self.list),
+            Route("/rows", self.rows),
+            Route("/sessions", self.sessions),
+            Route("/overview", self.overview),
+            Route("/compare", self.compare),
+            Route("/traces/{trace_id}", self.trace),
+            Route("/traces/{trace_id}/json", self.json),
+            Route("/traces/{trace_id}/html", self.html),
+            Route("/traces/{trace_id}/delete", self.delete, methods=["POST"]),
+            Route("/traces/{trace_id}/retry", self.retry, methods=["POST"]),
+        ]
+
+    def list(self, request: Request) -> Response:
+        """The list of traces, with what was asked for."""
+        query = Query.of(request.query_params)
+        return self._page("list.html", "Traces", **self._found(query), statuses=list(MARKS))
+
+    def rows(self, request: Request) -> Response:
+        """The list's rows alone, for the script that looks whether there are new ones."""
+        body = html.render_fragment("rows.html", self._found(Query.of(request.query_params)))
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"etag": tag})
+        return HTMLResponse(body, headers={"etag": tag, "cache-control": "no-cache"})
+
+    def trace(self, request: Request) -> Response:
+        """One trace."""
+        trace_id, task = self._task(request)
+        if task is None:
+            return self._message(404, "There is no such trace here", "It may have been deleted, or its time was over.")
+        session = TraceSummary(task).session
+        link = f"/?{urlencode({'session': session})}" if session else None
+        state = task.delivery.status if task.delivery else "local"
+        context = html.trace_context(task, session_link=link)
+        return self._page("trace_page.html", task.name, **context, trace_id=trace_id, state=state)
+
+    def json(self, request: Request) -> Response:
+        """One trace as JSON, to be saved."""
+        trace_id, task = self._task(request)
+        if task is None:
+            return self._message(404, "There is no such trace here")
+        text = json.dumps(task.to_wire(), ensure_ascii=False, indent=2).encode("utf-8", "replace")
+        return _file(text, "application/json", f"trace-{trace_id}.json")
+
+    def html(self, request: Request) -> Response:
+        """One trace as a document of its own, to be saved and shared."""
+        trace_id, task = self._task(request)
+        if task is None:
+            return self._message(404, "There is no such trace here")
+        text = html.render_trace(task, standalone=True).encode("utf-8", "replace")
+        return _file(text, "text/html; charset=utf-8", f"trace-{trace_id}.html")
+
+    def sessions(self, request: Request) -> Response:
+        """The traces grouped by session."""
+        query = Query.of(request.query_params)
+        found, total = self._source.sessions(query.wider(SESSIONS_SHOWN))
+        return self._page("sessions.html", "Sessions", query=query, sessions=found, total=total)
+
+    def overview(self, request: Request) -> Response:
+        """Runs, errors, durations, tokens and cost over time, and the steps that stand out."""
+        query = Query.of({"since": "7d", **request.query_params})
+        read, steps = step_sums(self._source.tasks(query.wider(STEPS_READ)), STEPS_SECONDS)
+        summed = overview(self._source, query)
+        return self._page(
+            "overview.html",
+            "Overview",
+            query=query,
+            summed=summed,
+            charts=charts.of_overview(summed),
+            read=read,
+            slowest=sorted(steps, key=lambda step: -(step.p95 or 0))[:TOP],
+            failing=_failing(steps),
+        )
+
+    def compare(self, request: Request) -> Response:
+        """Two traces side by side."""
+        wanted = request.query_params.getlist("t")
+        found = [task for trace_id in wanted if (task := self._source.get(trace_id))]
+        if len(found) != 2 or len(wanted) != 2:  # noqa: PLR2004  (A and B)
+            return self._message(400, "Choose two traces", "Tick two traces in the list, then press Compare.")
+        return self._page("compare_page.html", "Comparison", compared=Comparison(*reversed(found)), heading="h1")
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a trace."""
+        if not await self._may_change(request):
+            return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
+        done = await run_in_threadpool(self._source.delete, _id(request))
+        return RedirectResponse("/", 303) if done else self._message(404, "There is no such trace here")
+
+    async def retry(self, request: Request) -> Response:
+        """Have a trace sent again."""
+        if not await self._may_change(request):
+            return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
+        if not await run_in_threadpool(self._source.retry, _id(request)):
+            return self._message(409, "It can't be sent again", "It is no longer here, or it is delivered already.")
+        return RedirectResponse(f"/traces/{quote(_id(request), safe='')}", 303)
+
+    def not_found(self, _request: Request, _error: Exception) -> Response:
+        """Answer for an address that is none."""
+        return self._message(404, "There is nothing here", "The address may be mistyped.")
+
+    def _task(self, request: Request) -> tuple[str, TaskData | None]:
+        return _id(request), self._source.get(_id(request))
+
+    def _found(self, query: Query) -> dict[str, Any]:
+        rows, total = self._source.page(query)
+        longest = max((row.duration_ms for row in rows), default=0.0) or 1.0
+        pages = max(1, -(-total // PAGE))
+        return {"query": query, "rows": rows, "total": total, "longest": longest, "pages": pages, "link": _link}
+
+    async def _may_change(self, request: Request) -> bool:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > FORM_LIMIT:
+                return False
+        given = dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=10))
+        return same(given.get("form_token", ""), self._access.form_token)
+
+    def _page(self, template: str, title: str, **context: Any) -> Response:
+        shared = {"page_title": title, "form_token": self._access.form_token, "link": _link}
+        return HTMLResponse(html.render_fragment(template, shared | context).encode("utf-8", "replace"))
+
+    def _message(self, status: int, title: str, text: str = "") -> Response:
+        body = html.render_fragment("message.html", {"page_title": title, "text": text})
+        return HTMLResponse(body, status)
+
+
+def _failing(steps: list[StepSum]) -> list[StepSum]:
+    failing = [step for step in steps if step.errors]
+    return sorted(failing, key=lambda step: (-step.errors, -step.errors / step.calls))[:TOP]
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["trace_id"])
+
+
+def _link(query: Query, **changes: object) -> str:
+    """Give the list's address for a question with some things asked otherwise; an empty value asks no more."""
+    asked = {**query.asked, **{key: str(value) for key, value in changes.items()}}
+    kept = {key: value for key, value in asked.items() if value}
+    return f"/?{urlencode(kept)}" if kept else "/"
+
+
+def _file(content: bytes, kind: str, name: str) -> Response:
+    safe = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
+    return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{safe}"'})

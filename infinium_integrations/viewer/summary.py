@@ -1,0 +1,248 @@
+"""What is said about a trace and about a step. Nothing here is trusted, and nothing here is escaped."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from infinium_integrations.models import DeliveryState, ErrorDetail, TaskData
+from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.timeline import Node
+
+__all__ = [
+    "KINDS",
+    "MARKS",
+    "Document",
+    "TraceSummary",
+    "documents",
+    "error_facts",
+    "kind",
+    "leftovers",
+    "step_facts",
+    "texts",
+]
+
+MARKS = {
+    "ok": "✓",
+    "error": "✕",
+    "cancelled": "⊘",
+    "abandoned": "↩",
+    "interrupted": "‖",
+    "handoff": "→",
+    "incomplete": "…",
+}
+"""A sign for each status, so that colour never speaks alone."""
+
+KINDS = {
+    "llm_inference": "model",
+    "tool_use": "tool",
+    "retrieval": "search",
+    "embedding": "embed",
+    "rerank": "rerank",
+    "chain": "chain",
+    "agent": "agent",
+    "workflow_step": "step",
+    "custom": "custom",
+}
+"""A short word for each action."""
+
+OWN_TAGS = frozenset(
+    {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
+)
+SHOWN_ELSEWHERE = frozenset(
+    {"parent_step", "started_ms", "status", "name", "documents", "usage_details", "attempt", "ttft_ms"}
+)
+TAG_WIDTH = 12
+
+
+class TraceSummary:
+    """What a trace says of itself, each thing looked up in the place where it may stand."""
+
+    def __init__(self, task: TaskData) -> None:
+        self.task = task
+        self.custom: dict[str, str] = (task.environment.custom_tags if task.environment else None) or {}
+
+    @property
+    def status(self) -> str:
+        """How it ended; a trace sent by hand is an error where it names one that it did not get past."""
+        failed = any(not error.recoverable for error in self.task.errors or [])
+        return self.custom.get("status") or ("error" if failed else "ok")
+
+    @property
+    def duration_ms(self) -> float:
+        """How long it took."""
+        return self.task.duration * 1000.0
+
+    @property
+    def tokens(self) -> int | None:
+        """All tokens; None where unknown."""
+        usage = self.task.llm_usage
+        if usage is None or usage.total_tokens is not None:
+            return usage.total_tokens if usage else None
+        known = [n for n in (usage.prompt_tokens, usage.completion_tokens) if n is not None]
+        return sum(known) if known else None
+
+    @property
+    def cost(self) -> float | None:
+        """What the models are thought to have cost, in US dollars."""
+        return self.task.llm_usage.estimated_cost_usd if self.task.llm_usage else None
+
+    @property
+    def models(self) -> str | None:
+        """The model's name, or those of several."""
+        usage = self.task.llm_usage
+        names = dict.fromkeys(step.llm_call.model for step in self.task.steps or [] if step.llm_call)
+        return ", ".join(names) or (usage.model if usage else None)
+
+    @property
+    def session(self) -> str | None:
+        """The session, else the thread, it belongs to."""
+        return self.custom.get("session_id") or self.custom.get("thread_id")
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags that stand in one comma-joined text."""
+        return [tag.strip() for tag in self.custom.get("tags", "").split(",") if tag.strip()]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The user's own tags that have a value, such as ``experiment: prompt-v2``."""
+        return {name: value for name, value in self.custom.items() if name not in OWN_TAGS}
+
+    @property
+    def delivery(self) -> str | None:
+        """Where it stands on its way to Infinium, in words."""
+        return _on_its_way(self.task.delivery) if self.task.delivery else None
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Give what the head of the picture says, label and text, unknown things left out."""
+        usage, env = self.task.llm_usage, self.task.environment
+        tokens = formatting.count(self.tokens)
+        if usage and usage.prompt_tokens is not None and usage.completion_tokens is not None:
+            tokens += f" ({formatting.count(usage.prompt_tokens)} in, {formatting.count(usage.completion_tokens)} out)"
+        told = [
+            ("Duration", formatting.duration(self.duration_ms)),
+            ("Steps", formatting.count(len(self.task.steps or []))),
+            ("Tokens", tokens if self.tokens is not None else None),
+            ("Cost", formatting.cost(self.cost) if self.cost is not None else None),
+            ("Model", self.models),
+            ("User", self.custom.get("user_id")),
+            ("Ended", formatting.moment(self.task.current_datetime)),
+            ("Framework", " ".join(filter(None, (env.framework, env.framework_version))) if env else None),
+            ("Resumed from", self.custom.get("resumed_from")),
+            ("Left open", self.custom.get("left_open")),
+            ("Delivery", self.delivery),
+            *((name, value) for name, value in self.labels.items()),
+        ]
+        return [(label, text) for label, text in told if text]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One retrieved document. ``share`` is its score from 0 to 100, where the score lies between 0 and 1."""
+
+    name: str
+    score: str
+    share: float | None
+    preview: str
+
+
+def kind(action: str) -> tuple[str, str]:
+    """Give an action's style (one of ``KINDS``' words or ``other``) and the word that is shown."""
+    word = KINDS.get(action)
+    return (word, word) if word else ("other", formatting.clipped_line(action, TAG_WIDTH))
+
+
+def texts(node: Node) -> list[tuple[str, str]]:
+    """Give what went into a step and what came out of it, label and text, each once."""
+    step, call = node.step, node.step.tool_call
+    told = [
+        ("Arguments", call.input_summary if call else None),
+        ("Input", step.input_preview),
+        ("Result", call.output_summary if call else None),
+        ("Output", step.output_preview),
+    ]
+    seen: dict[str, str] = {}
+    for label, text in told:
+        if text:
+            seen.setdefault(text, label)
+    return [(label, text) for text, label in seen.items()]
+
+
+def step_facts(node: Node) -> list[tuple[str, str]]:
+    """Give what is known of a step besides its texts, label and text."""
+    step, meta = node.step, node.meta
+    return [
+        ("Step", str(step.step_number)),
+        ("Action", step.action),
+        ("Started", formatting.duration(node.start)),
+        ("Took", formatting.duration(None if step.duration_ms is None else node.length)),
+        *([("Own time", formatting.duration(node.own_time))] if node.children else []),
+        *([("Status", node.status)] if node.status != "ok" else []),
+        *_call_facts(node),
+        *([("HTTP status", str(step.tool_call.http_status))] if step.tool_call and step.tool_call.http_status else []),
+        *([("Attempt", str(meta["attempt"]))] if meta.get("attempt") else []),
+    ]
+
+
+def _call_facts(node: Node) -> list[tuple[str, str]]:
+    call, first, usage = node.step.llm_call, formatting.number(node.meta.get("ttft_ms")), node.meta.get("usage_details")
+    if call is None:
+        return []
+    told = [
+        ("Model", call.model),
+        ("Provider", call.provider),
+        ("Tokens in", None if call.prompt_tokens is None else formatting.count(call.prompt_tokens)),
+        ("Tokens out", None if call.completion_tokens is None else formatting.count(call.completion_tokens)),
+        *(
+            (str(name).replace("_", " ").capitalize(), str(n))
+            for name, n in (usage.items() if isinstance(usage, dict) else ())
+        ),
+        ("First token", formatting.duration(first) if first is not None else None),
+        ("Temperature", None if call.temperature is None else f"{call.temperature:g}"),
+        ("Purpose", call.purpose),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def error_facts(error: ErrorDetail) -> list[tuple[str, str]]:
+    """Give what is known of an error besides its type, message and stack."""
+    told = [
+        ("Recovered", "yes, the run went on" if error.recoverable else None),
+        ("Retries", str(error.retry_count) if error.retry_count else None),
+        ("Code", error.error_code),
+    ]
+    return [(label, text) for label, text in told if text]
+
+
+def documents(node: Node) -> list[Document]:
+    """Give the documents that a step found, whatever their list looks like."""
+    found = node.meta.get("documents")
+    return [_document(one, place) for place, one in enumerate(found, 1)] if isinstance(found, list) else []
+
+
+def _document(one: Any, place: int) -> Document:
+    if not isinstance(one, dict):
+        return Document(f"Document {place}", "", None, str(one))
+    score = one.get("score")
+    number = formatting.number(score)
+    return Document(
+        name=str(one.get("id") or f"Document {place}"),
+        score=f"{number:.3g}" if number is not None else str(score or ""),
+        share=100.0 * number if number is not None and 0 <= number <= 1 else None,
+        preview=str(one.get("preview") or ""),
+    )
+
+
+def leftovers(node: Node) -> str:
+    """Give the metadata that is shown nowhere else, as JSON over several lines; empty where there is none."""
+    rest = {name: value for name, value in node.meta.items() if name not in SHOWN_ELSEWHERE}
+    return formatting.pretty(rest) if rest else ""
+
+
+def _on_its_way(state: DeliveryState) -> str:
+    told = {
+        "local": "kept on this machine",
+        "pending": "waiting to be sent",
+        "sent": "delivered to Infinium",
+        "rejected": "refused by Infinium",
+    }
+    return f"{told[state.status]}: {state.reason}" if state.reason else told[state.status]

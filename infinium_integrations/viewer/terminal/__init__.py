@@ -1,0 +1,3 @@
+"""Traces as text for a terminal."""
+
+__all__: list[str] = []

@@ -1,0 +1,314 @@
+"""A trace in a terminal: its head, and its steps as a tree with bars on a line of time.
+
+Everything here is a pure function from traces to lines. Lines carry ANSI styles, which ``click.echo`` leaves out where
+they are not wanted. Foreign texts pass through ``cells.flat``, so that none of them can steer the terminal.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import click
+
+from infinium_integrations.models import ErrorDetail, TaskData
+from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
+from infinium_integrations.viewer.terminal.columns import cut, flat, flowed, left, right, width, wrapped
+from infinium_integrations.viewer.timeline import Group, Item, Node, Tree
+
+__all__ = ["NARROWEST", "folded", "picture", "short", "table"]
+
+NARROWEST = 60
+"""Columns; in a narrower terminal lines are wrapped by it."""
+WIDEST = 160
+TEXT_LINES = 3
+KIND_WIDTH = 6
+COLOURS = {"model": "magenta", "tool": "cyan", "search": "blue", "embed": "blue", "rerank": "blue", "agent": "yellow"}
+STATUS_COLOURS = {"ok": "green", "error": "red"}
+SHOWN = 80
+"""Rows that are unfolded."""
+DEEPEST = 8
+"""Levels that are drawn; deeper steps stand at this one."""
+
+
+def picture(task: TaskData, columns: int = 80, *, everything: bool = False) -> list[str]:
+    """Draw a trace.
+
+    Args:
+        task: The trace.
+        columns: The terminal's width; at least 60 and at most 160 are used.
+        everything: Draw every step, instead of folding many steps side by side into groups.
+    """
+    columns = min(max(columns, NARROWEST), WIDEST)
+    tree = Tree(task)
+    lines = _head(TraceSummary(task), columns)
+    if tree.nodes:
+        lines += ["", *_Drawing(tree, columns, everything=everything).lines()]
+    return lines + _rest_of_errors(task, tree, columns)
+
+
+def folded(task: TaskData) -> bool:
+    """Whether ``picture`` leaves steps out unless it is asked for everything."""
+    return len(picture(task)) < len(picture(task, everything=True))
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+
+def _head(facts: TraceSummary, columns: int) -> list[str]:
+    task = facts.task
+    status = f"{MARKS.get(facts.status, '?')} {cut(flat(facts.status), 12)}"
+    totals = "  ".join(_totals(facts))
+    room = columns - width(status) - width(totals) - 4
+    title = left(flat(task.name), room)
+    colour = STATUS_COLOURS.get(facts.status, "yellow")
+    lines = [f"{click.style(status, fg=colour, bold=True)}  {click.style(title, bold=True)}  {totals}"]
+    lines += [click.style(line, dim=True) for line in flowed(list(_small_print(facts)), " · ", columns, TEXT_LINES)]
+    for label, text in (("in ", task.input_summary), ("out", task.output_summary)):
+        lines += _labelled(label, text or "", columns)
+    return lines
+
+
+def _totals(facts: TraceSummary) -> list[str]:
+    totals = [formatting.duration(facts.duration_ms)]
+    totals += [f"{formatting.count(facts.tokens)} tokens"] if facts.tokens is not None else []
+    return totals + ([formatting.cost(facts.cost)] if facts.cost is not None else [])
+
+
+def _small_print(facts: TraceSummary) -> Iterator[str]:
+    task, environment = facts.task, facts.task.environment
+    if task.trace_id:
+        yield flat(task.trace_id)
+    yield formatting.moment(flat(task.current_datetime))
+    if environment and environment.framework:
+        yield flat(" ".join(filter(None, (environment.framework, environment.framework_version))), 80)
+    for text in (facts.models, facts.session and f"session {facts.session}", *(f"#{tag}" for tag in facts.tags)):
+        if text:
+            yield flat(text, 80)
+    if facts.delivery:
+        yield flat(facts.delivery)
+
+
+def _labelled(label: str, text: str, columns: int) -> list[str]:
+    if not text.strip():
+        return []
+    first, *more = wrapped(flat(text, 4 * columns), columns - 5, TEXT_LINES)
+    return [f"{click.style(label, dim=True)}  {first}", *(f"     {line}" for line in more)]
+
+
+def _rest_of_errors(task: TaskData, tree: Tree, columns: int) -> list[str]:
+    """Errors of the run that no step shows."""
+    shown = {(node.step.error.error_type, node.step.error.message) for node in tree.nodes if node.step.error}
+    rest = [error for error in task.errors or [] if (error.error_type, error.message) not in shown]
+    lines = [line for error in rest for line in _error(error, 0, columns)]
+    return ["", *lines] if lines else []
+
+
+def _error(error: ErrorDetail, indent: int, columns: int) -> list[str]:
+    mark = "↺" if error.recoverable else "✕"
+    text = f"{mark} {flat(error.error_type)}: {flat(error.message)}" + (" (recovered)" if error.recoverable else "")
+    return [" " * indent + click.style(line, fg="red") for line in wrapped(text, columns - indent, TEXT_LINES)]
+
+
+# --- the tree ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    item: Item
+    guides: str
+    inner: str
+    """The guides of what stands below it."""
+    unfolded: bool = False
+
+
+class _Drawing:
+    """The columns: number, kind, tree, bar, time, tokens."""
+
+    def __init__(self, tree: Tree, columns: int, *, everything: bool) -> None:
+        self.tree = tree
+        self.columns = columns
+        self.unfolded = _unfolded(tree, budget=sys.maxsize if everything else SHOWN)
+        self.rows = list(_rows(tree, self.unfolded, groups=not everything))
+        self.numbers = len(str(max(node.step.step_number for node in tree.nodes)))
+        self.times = max(6, *(width(_time(row.item)) for row in self.rows))
+        tokens = max(width(_tokens(row.item)) for row in self.rows)
+        self.tokens = max(6, tokens) if tokens else 0
+        fixed = self.numbers + KIND_WIDTH + self.times + 5 + (self.tokens + 1 if self.tokens else 0)
+        longest = max(width(row.guides) + width(_title(row)) for row in self.rows)
+        self.titles = min(longest, (columns - fixed) * 3 // 5)
+        self.bars = columns - fixed - self.titles
+
+    def lines(self) -> Iterator[str]:
+        yield click.style(self._scale(), dim=True)
+        for row in self.rows:
+            yield self._line(row).rstrip()
+            if isinstance(row.item, Node) and row.item.step.error is not None:
+                indent = self.numbers + KIND_WIDTH + 2 + width(row.inner)
+                yield from _error(row.item.step.error, indent, self.columns)
+
+    def _scale(self) -> str:
+        line = ""
+        for tick in self.tree.ticks(max(3, self.bars // 9)):
+            place, text = int(self.bars * tick / self.tree.length), formatting.tick(tick)
+            if place >= len(line) and place + len(text) <= self.bars:
+                line = f"{line:<{place}}{text} "
+        lead = self.numbers + KIND_WIDTH + self.titles + 3
+        tail = f"{'time':>{self.times}}" + (f" {'tokens':>{self.tokens}}" if self.tokens else "")
+        return f"{'':{lead}}{line[: self.bars]:<{self.bars}} {tail}"
+
+    def _line(self, row: _Row) -> str:
+        item = row.item
+        style, word = kind(item.step.action) if isinstance(item, Node) else ("", "")
+        number = str(item.step.step_number) if isinstance(item, Node) else ""
+        parts = [
+            click.style(right(number, self.numbers), dim=True),
+            click.style(left(flat(word), KIND_WIDTH), fg=COLOURS.get(style)),
+            click.style(row.guides, dim=True) + self._title(row, self.titles - width(row.guides)),
+            self._bar(item, COLOURS.get(style, "white")),
+            _standout(right(_time(item), self.times), isinstance(item, Node) and item.slow),
+        ]
+        tokens = _standout(right(_tokens(item), self.tokens), isinstance(item, Node) and item.hungry)
+        return " ".join([*parts, tokens] if self.tokens else parts)
+
+    def _title(self, row: _Row, columns: int) -> str:
+        text = left(_title(row), columns)
+        if isinstance(row.item, Group):
+            return click.style(text, dim=True)
+        return click.style(text, fg="red") if row.item.failed else text
+
+    def _bar(self, item: Item, colour: str) -> str:
+        first = min(int(self.bars * item.start / self.tree.length), self.bars - 1)
+        last = min(max(round(self.bars * item.end / self.tree.length), first + 1), self.bars)
+        failed = item.failed if isinstance(item, Node) else item.errors_inside > 0
+        body = ("╌" if isinstance(item, Group) else "━") * (last - first)
+        if isinstance(item, Node) and item.endless:
+            body = body[:-1] + "…"
+        if isinstance(item, Node) and item.length * self.bars < self.tree.length:
+            body = "╸"
+        space = " " * (self.bars - last)
+        return " " * first + click.style(body, fg="red" if failed else colour) + space
+
+
+def _unfolded(tree: Tree, budget: int) -> set[int]:
+    """Pick what is unfolded, by ``id``: the outermost first, and before all others what has failures inside."""
+    picked: set[int] = set()
+    left = budget - len(tree.items)
+    for failures_only in (True, False):
+        waiting = list(tree.items)
+        for item in waiting:
+            if id(item) not in picked and 0 < len(item.items) <= left and (item.errors_inside or not failures_only):
+                picked.add(id(item))
+                left -= len(item.items)
+            if id(item) in picked:
+                waiting.extend(item.items)
+    return picked
+
+
+def _rows(tree: Tree, unfolded: set[int], *, groups: bool) -> Iterator[_Row]:
+    """Walk the tree in the order of its rows, without recursion: a trace can be nested as deep as it likes."""
+    waiting = [_Row(item, "", "", id(item) in unfolded) for item in reversed(tree.items)]
+    while waiting:
+        row = waiting.pop()
+        if groups or isinstance(row.item, Node):
+            yield row
+        if row.unfolded:
+            waiting += reversed([replace(one, unfolded=id(one.item) in unfolded) for one in _below(row, groups=groups)])
+
+
+def _below(row: _Row, *, groups: bool) -> list[_Row]:
+    inner, items = row.inner, row.item.items
+    if isinstance(row.item, Group) and not groups:
+        return [_Row(one, row.guides, inner) for one in items]
+    if width(inner) >= 2 * DEEPEST:
+        return [_Row(one, inner, inner) for one in items]
+    last = len(items) - 1
+    return [
+        _Row(one, inner + ("└ " if place == last else "├ "), inner + ("  " if place == last else "│ "))
+        for place, one in enumerate(items)
+    ]
+
+
+def _title(row: _Row) -> str:
+    item = row.item
+    if isinstance(item, Group):
+        errors = f", {item.errors_inside} failed" if item.errors_inside else ""
+        return f"{formatting.count(item.steps_inside)} steps, {item.numbers[0]}…{_last(item)}{errors}"
+    mark = "" if item.status == "ok" else f"{MARKS.get(item.status, '?')} "
+    attempt = item.meta.get("attempt")
+    again = f" (attempt {attempt})" if isinstance(attempt, int) and attempt > 1 else ""
+    folded = f" (+{formatting.count(item.steps_inside)} steps)" if item.items and not row.unfolded else ""
+    return f"{mark}{flat(item.title, 200)}{again}{folded}"
+
+
+def _last(group: Group) -> int:
+    node = group.nodes[-1]
+    while node.children:
+        node = node.children[-1]
+    return node.step.step_number
+
+
+def _standout(text: str, much: bool) -> str:  # noqa: FBT001
+    return click.style(text, fg="yellow") if much else text
+
+
+def _time(item: Item) -> str:
+    if isinstance(item, Node) and item.step.duration_ms is None:
+        return formatting.UNKNOWN
+    return formatting.duration(item.length)
+
+
+def _tokens(item: Item) -> str:
+    known = item.tokens
+    return formatting.count(known) if known else ""
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+def table(tasks: Sequence[TaskData], columns: int = 80, *, heading: bool = True) -> list[str]:
+    """Give one line a trace: id, when it ended, name, status, duration, tokens, delivery."""
+    columns = min(max(columns, NARROWEST), WIDEST)
+    wide = columns >= WIDE
+    lines = [click.style(_list_line(HEADING, columns, wide=wide), dim=True)] if heading else []
+    return lines + [_list_line(_list_cells(TraceSummary(task), wide=wide), columns, wide=wide) for task in tasks]
+
+
+WIDE = 90
+HEADING = ("id", "ended (UTC)", "name", "", "duration", "tokens", "delivery")
+
+
+def _list_cells(facts: TraceSummary, *, wide: bool) -> tuple[str, ...]:
+    task = facts.task
+    ended = formatting.moment(flat(task.current_datetime)).removesuffix(" UTC")
+    mark = MARKS.get(facts.status, "?")
+    colour = STATUS_COLOURS.get(facts.status, "yellow")
+    return (
+        short(task.trace_id),
+        ended[:16] if wide else ended[5:16],
+        flat(task.name),
+        click.style(left(f"{mark} {flat(facts.status)}", 13) if wide else mark, fg=colour),
+        formatting.duration(facts.duration_ms),
+        formatting.count(facts.tokens) if facts.tokens is not None else "",
+        task.delivery.status if task.delivery else "",
+    )
+
+
+def short(trace_id: str | None) -> str:
+    """Give the beginning of an id, by which the commands find it."""
+    return flat(trace_id or "")[:8] or "-"
+
+
+def _list_line(cells: tuple[str, ...], columns: int, *, wide: bool) -> str:
+    key, ended, name, status, duration, tokens, delivery = cells
+    fixed = 8 + (16 if wide else 11) + (13 if wide else 1) + 10 + 7 + 8 + 6
+    parts = [
+        left(key, 8),
+        left(ended, 16 if wide else 11),
+        left(name, columns - fixed),
+        status or " " * (13 if wide else 1),
+        right(duration, 10),
+        right(tokens, 7),
+        delivery,
+    ]
+    return " ".join(parts).rstrip()

@@ -1,0 +1,448 @@
+"""The console script, over a real store and a real server."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from faultserver import FaultServer, Hang, Reply
+
+from infinium_integrations import TaskData, runtime, settings
+from infinium_integrations.cli.main import main
+from infinium_integrations.payload.finalize import build_payload, encode
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of
+
+AGENT = "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
+SECRET = "zq9-the-agents-own-secret-77x"
+
+
+@pytest.fixture(autouse=True)
+def store(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Path(os.environ["INFINIUM_STORE"])
+
+
+@pytest.fixture
+def account(monkeypatch):
+    monkeypatch.setenv("INFINIUM_AGENT_ID", AGENT)
+    monkeypatch.setenv("INFINIUM_AGENT_SECRET", SECRET)
+
+    def use(url):
+        monkeypatch.setenv("INFINIUM_BASE_URL", url)
+        settings.reset()
+        runtime.install(None)
+
+    use("http://127.0.0.1:9/api/v1")
+    return use
+
+
+def run(*arguments, code=0, color=False):
+    done = CliRunner().invoke(main, arguments, color=color)
+    assert done.exit_code == code, done.output
+    assert SECRET not in done.output
+    return done.output
+
+
+def keep(name="Report", number=1, steps=2, **fields):
+    """Put a finished trace into the store, as the writer does."""
+    given = settings.current()
+    trace_id = f"{number:08x}-0000-4000-8000-000000000000"
+    task = TaskData(
+        name=name,
+        description=name,
+        duration=1.5,
+        current_datetime="2026-11-20T09:30:00Z",
+        steps=[
+            {"step_number": n, "action": "tool_use", "description": f"tool {n}", "duration_ms": 500}
+            for n in range(1, steps + 1)
+        ],
+        environment={"custom_tags": {"trace_id": trace_id, "status": fields.pop("status", "ok")}},
+        **fields,
+    )
+    account = account_of(given) if given.has_account else None
+    wire, now = build_payload(task), time.time_ns()
+    record = records.new_record(trace_id, wire, encode(wire), now, {"status": "pending" if account else "local"})
+    StoreSelector(DeliveryCounters()).put(given, f"{now:020d}-{trace_id}", records.pack(record), account)
+    return trace_id
+
+
+class TestList:
+    def test_an_empty_store_says_what_to_do(self, store):
+        assert run("list") == f"No traces yet in {store}. To make one: infinium-traces demo\n"
+
+    def test_it_is_a_table_the_latest_first(self):
+        keep("First", 1)
+        keep("Second", 2, status="error")
+        lines = run("list").splitlines()
+        assert lines[0].split() == ["id", "ended", "(UTC)", "name", "duration", "tokens", "delivery"]
+        assert lines[1].split() == ["00000002", "11-20", "09:30", "Second", "✕", "1.50", "s", "local"]
+        assert lines[2].split() == ["00000001", "11-20", "09:30", "First", "✓", "1.50", "s", "local"]
+
+    def test_it_is_narrowed_by_status_name_time_and_number(self):
+        keep("First", 1)
+        keep("Second", 2, status="error")
+        assert "First" not in run("list", "--status", "error")
+        assert "Second" not in run("list", "--name", "FIR")
+        assert "First" not in run("list", "-n", "1")
+        assert "First" in run("list", "--since", "2026-11-20")
+        assert run("list", "--since", "2m") == "No trace is like that.\n"
+        assert run("list", "--since", "2099-01-01") == "No trace is like that.\n"
+
+    def test_a_time_that_is_none_is_explained(self):
+        assert "30m, 12h or 7d" in run("list", "--since", "yesterday", code=2)
+
+    def test_as_json_each_line_is_an_object(self):
+        keep("First", 1)
+        facts = json.loads(run("list", "--json"))
+        assert (facts["name"], facts["status"], facts["delivery"]) == ("First", "ok", "local")
+
+    @pytest.mark.parametrize("store", ["memory", "off"])
+    def test_a_store_without_a_folder_is_explained(self, monkeypatch, store):
+        monkeypatch.setenv("INFINIUM_STORE", store)
+        settings.reset()
+        assert run("list") == f"INFINIUM_STORE is {store}: traces are only in the process that made them.\n"
+
+    def test_a_malformed_setting_is_one_line(self, monkeypatch):
+        monkeypatch.setenv("INFINIUM_GRACE", "soon")
+        settings.reset()
+        assert run("list", code=1).startswith("Error: INFINIUM_GRACE: ")
+
+
+class TestShow:
+    def test_a_trace_is_found_by_the_beginning_of_its_id(self):
+        keep("First", 0xA1)
+        keep("Second", 0xB2)
+        assert "First" in run("show", "000000a")
+
+    def test_without_an_id_it_is_the_latest(self):
+        keep("First", 1)
+        keep("Second", 2)
+        assert "Second" in run("show")
+
+    def test_a_beginning_that_several_have_is_an_error(self):
+        keep("First", 1)
+        keep("Second", 2)
+        assert "several traces begin with '0000'" in run("show", "0000", code=1)
+
+    def test_an_unknown_id_is_an_error(self):
+        assert "there is no trace 'ff'" in run("show", "ff", code=1)
+
+    def test_an_empty_store_is_an_error(self):
+        assert "No traces yet" in run("show", code=1)
+
+    def test_as_json_it_is_what_is_sent(self):
+        keep("Naïve \x9b \u202e", 1)
+        text = run("show", "--json")
+        assert json.loads(text)["name"] == "Naïve \x9b \u202e"
+        assert "Naïve \\u009b \\u202e" in text
+
+    def test_many_steps_are_folded_until_all_are_asked_for(self):
+        keep("Long", 1, steps=500)
+        assert "show 00000001 --all" in run("show")
+        assert len(run("show", "--all").splitlines()) > 500
+
+    def test_colours_are_for_terminals_only(self, monkeypatch):
+        keep("First", 1, status="error")
+        assert "\x1b[" not in run("show")
+        assert "\x1b[31m" in run("show", color=True)
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b[" not in run("show", color=True)
+
+    @pytest.mark.parametrize("columns", ["60", "120"])
+    def test_it_fits_the_terminal(self, monkeypatch, columns):
+        monkeypatch.setenv("COLUMNS", columns)
+        keep("First", 1)
+        lengths = [len(line) for line in run("show").splitlines()]
+        assert max(lengths) <= int(columns)
+        assert max(lengths) > int(columns) - 30
+
+
+class TestSend:
+    def test_without_an_account_it_says_what_to_set(self):
+        assert "set INFINIUM_AGENT_ID and INFINIUM_AGENT_SECRET" in run("send", code=1)
+
+    def test_nothing_to_send_is_fine(self, account):
+        assert run("send") == "Nothing waits to be sent.\n"
+
+    def test_what_waits_is_sent(self, account):
+        with FaultServer() as server:
+            account(server.url)
+            sent = {keep(number=n) for n in range(3)}
+            assert run("send") == "3 sent.\n"
+        assert set(server.accepted) == sent
+        assert "sent" in run("list")
+
+    def test_what_was_refused_is_tried_again(self, account):
+        with FaultServer([Reply(422, {"error": "bad name"})]) as server:
+            account(server.url)
+            keep()
+            assert run("send", code=1).startswith("0 sent, 1 refused.\n")
+            assert "bad name" in run("show")
+            assert run("send") == "1 sent.\n"
+
+    def test_one_that_was_refused_is_named_by_its_id(self, account):
+        with FaultServer([Reply(422), Reply(422)]) as server:
+            account(server.url)
+            keep(number=1)
+            keep(number=2)
+            run("send", code=1)
+            runtime.install(None)
+            run("send", "00000002")
+            assert list(server.accepted) == ["00000002-0000-4000-8000-000000000000"]
+            assert "there is no trace 'ff'" in run("send", "ff", code=1)
+
+    def test_a_long_send_shows_in_a_terminal_how_far_it_is(self, account):
+        with FaultServer([Hang()]) as server:
+            account(server.url)
+            keep()
+            master, slave = os.openpty()
+            command = [sys.executable, "-m", "infinium_integrations", "send"]
+            with subprocess.Popen(command, stdout=slave) as process:
+                os.close(slave)
+                assert os.read(master, 200).startswith(b"\r")
+                server.release.set()
+                output = _rest(master)
+        assert process.returncode == 0
+        assert "1/1" in output
+        assert output.rstrip().endswith("1 sent.")
+
+    def test_a_server_that_is_away_leaves_them_waiting(self, account):
+        keep()
+        output = run("send", "--timeout", "0.2", code=1)
+        assert "0 sent, 1 still waiting." in output
+        assert "infinium-traces doctor" in output
+
+
+def _rest(master):
+    parts = []
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(master, 4096):
+            parts.append(part)
+    os.close(master)
+    return b"".join(parts).decode()
+
+
+class TestDoctor:
+    def test_without_an_account_all_is_well_and_it_says_how_long_traces_stay_first(self):
+        keep()
+        output = run("doctor")
+        assert "delivered traces stay 7 days" in output.splitlines()[1]
+        assert "1 traces in its history" in output
+        assert "no account: traces stay on this machine" in output
+        assert output.endswith("All is well.\n")
+
+    def test_versions_and_the_variables_that_are_set_are_shown(self, store):
+        output = run("doctor")
+        assert "infinium-integrations 0.1.0, Python 3." in output
+        assert f"INFINIUM_STORE = {store}" in output
+
+    def test_a_platform_that_accepts_the_credentials_is_good(self, account):
+        with FaultServer(then=Reply(404, {"error": "no such trace"})) as server:
+            account(server.url)
+            assert "accepts the credentials" in run("doctor")
+        assert server.requests[0].method == "GET"
+        assert f"/agents/{AGENT}/interpreted-result/" in server.requests[0].path
+
+    @pytest.mark.parametrize(
+        ("reply", "says"),
+        [
+            (Reply(401, {"error": f"bad key {SECRET}"}), "copy the agent's id and secret again"),
+            (Reply(403), "ask for the agent's permissions"),
+            (Reply(500), "try again later"),
+            (Reply(200, "<html>log in"), "login page"),
+            (Reply(302, headers={"Location": "https://elsewhere.example/x"}), "a redirect to elsewhere.example"),
+        ],
+    )
+    def test_a_platform_that_does_not_is_bad_and_it_says_what_to_do(self, account, reply, says):
+        with FaultServer(then=reply) as server:
+            account(server.url)
+            output = run("doctor", code=1)
+        assert says in output
+        assert "INFINIUM_AGENT_SECRET = set (not shown)" in output
+        assert len(server.requests) == 1
+
+    def test_a_platform_that_knows_even_that_trace_is_good(self, account):
+        with FaultServer(then=Reply(200, {"interpretedTraceResult": {}})) as server:
+            account(server.url)
+            assert "accepts the credentials" in run("doctor")
+
+    def test_something_else_behind_the_address_is_a_warning(self, account):
+        with FaultServer(then=Reply(404, "<html>", content_type="text/html")) as server:
+            account(server.url)
+            assert "not as the platform does" in run("doctor")
+
+    def test_a_platform_that_is_away_is_bad(self, account):
+        assert "check INFINIUM_BASE_URL, the network, and HTTPS_PROXY" in run("doctor", code=1)
+
+    def test_half_an_account_is_bad(self, monkeypatch):
+        monkeypatch.setenv("INFINIUM_AGENT_ID", AGENT)
+        settings.reset()
+        assert "INFINIUM_AGENT_SECRET is missing" in run("doctor", code=1)
+
+    def test_a_malformed_setting_is_bad_and_the_rest_is_still_checked(self, monkeypatch):
+        monkeypatch.setenv("INFINIUM_AGENT_SECRET", f"{SECRET}\n")
+        monkeypatch.setenv("INFINIUM_GRACE", "soon")
+        settings.reset()
+        output = run("doctor", code=1)
+        assert "INFINIUM_AGENT_SECRET: must be printable" in output
+        assert "INFINIUM_GRACE: " in output
+        assert "langchain-core" in output
+        assert "2 things to put right" in output
+
+    def test_that_no_variable_is_set_is_said(self, monkeypatch):
+        monkeypatch.delenv("INFINIUM_STORE")  # the default is below XDG_DATA_HOME
+        settings.reset()
+        assert "no INFINIUM_ variable is set" in run("doctor")
+
+    def test_a_misspelt_variable_is_pointed_out(self, monkeypatch):
+        monkeypatch.setenv("INFINIUM_AGENT_SECRT", SECRET)
+        assert "did you mean INFINIUM_AGENT_SECRET?" in run("doctor")
+
+    def test_a_store_that_can_not_be_used_is_bad(self, monkeypatch, tmp_path):
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("INFINIUM_STORE", str(tmp_path / "file" / "store"))
+        settings.reset()
+        assert "can't be used: Not a directory" in run("doctor", code=1)
+
+    def test_what_waits_was_refused_or_damaged_is_said(self, account, store):
+        with FaultServer([Reply(404, {"error": "none"})]) as server:
+            account(server.url)
+            keep(number=1)
+            for area in ("rejected", "damaged"):
+                (store / area / "x").mkdir(mode=0o700)
+                (store / area / "x" / "1.json.gz").write_bytes(b"")
+            output = run("doctor")
+        assert "1 traces wait to be delivered" in output
+        assert "1 traces were refused by the platform" in output
+        assert "1 damaged files were set aside" in output
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "says"),
+        [
+            ("INFINIUM_STORE", "memory", "traces are in no folder"),
+            ("INFINIUM_STORE", "off", "kept nowhere"),
+            ("INFINIUM_HISTORY_DAYS", "0", "delivered traces are not kept"),
+            ("INFINIUM_TRACING", "false", "nothing is recorded"),
+        ],
+    )
+    def test_settings_that_keep_less_are_said(self, monkeypatch, variable, value, says):
+        monkeypatch.setenv(variable, value)
+        settings.reset()
+        assert says in run("doctor")
+
+    def test_old_and_missing_packages_are_said(self, monkeypatch):
+        from infinium_integrations.cli import doctor
+
+        versions = {"langchain-core": "0.3.1", "httpx": "0.28.1", "pydantic": "2.14.0"}
+        monkeypatch.setattr(doctor, "_installed", versions.get)
+        output = run("doctor", code=1)
+        assert "at least 1.0 is needed: pip install -U langchain-core" in output
+        assert "pip install 'infinium-integrations[llama-index]'" in output
+        monkeypatch.setattr(doctor, "_installed", lambda _name: None)
+        assert "neither framework is installed" in run("doctor")
+
+    def test_a_full_disk_is_bad(self, monkeypatch):
+        from infinium_integrations.cli import doctor
+
+        monkeypatch.setattr(doctor, "ROOM", 1 << 62)
+        assert "are free on its disk" in run("doctor", code=1)
+
+
+class TestTail:
+    def test_it_follows_what_other_processes_store_until_interrupted(self):
+        keep("Before", 1)
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "-n", "1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
+            assert process.stdout.readline().startswith("id ")
+            assert "Before" in process.stdout.readline()
+            keep("After", 2)
+            assert "After" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.read() == "\n"
+        assert process.returncode == 0
+
+    def test_on_demand_each_trace_is_drawn(self, monkeypatch):
+        keep("Before", 1)
+        reader = runtime.current().delivery.reader
+        monkeypatch.setattr(reader, "watch", lambda **_query: iter(reader.traces()))
+        output = run("tail", "--tree", "-n", "0")
+        assert "✓ ok  Before" in output
+        assert "2 tool   tool 2" in output
+
+
+class TestServe:
+    def test_a_missing_package_names_the_extra(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "starlette", None)
+        monkeypatch.delitem(sys.modules, "infinium_integrations.viewer.server.app", raising=False)
+        monkeypatch.setitem(sys.modules, "infinium_integrations.viewer.server.app", None)
+        assert "pip install 'infinium-integrations[server]'" in run("serve", code=1)
+
+    def test_the_page_is_served_where_it_says(self, monkeypatch):
+        from infinium_integrations.viewer.server import app as server
+
+        asked = {}
+        monkeypatch.setattr(server, "run", lambda _source, **options: asked.update(options))
+        assert "http://127.0.0.1:8717/ (Ctrl-C ends it)" in run("serve")
+        assert asked == {"host": "127.0.0.1", "port": 8717, "token": None}
+
+    def test_beyond_this_machine_a_token_is_made_up(self, monkeypatch):
+        from infinium_integrations.viewer.server import app as server
+
+        asked = {}
+        monkeypatch.setattr(server, "run", lambda _source, **options: asked.update(options))
+        output = run("serve", "--host", "0.0.0.0", "--port", "0")
+        assert f"?token={asked['token']}" in output
+        assert asked["port"] > 0
+
+    def test_ctrl_c_ends_it_quietly(self, monkeypatch):
+        from infinium_integrations.viewer.server import app as server
+
+        def interrupted(_source, **_options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(server, "run", interrupted)
+        run("serve")
+
+
+class TestDemo:
+    @pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")  # langchain-core's use of tenacity
+    def test_the_first_trace_is_there_to_be_listed_and_shown(self):
+        assert "Its trace:" in run("demo")
+        assert "Support desk" in run("list")
+        assert "ConnectionError: the warehouse did not answer (recovered)" in run("show")
+
+    def test_an_endpoint_and_its_model_go_together(self):
+        assert "--base-url and --model go together" in run("demo", "--model", "x", code=2)
+
+    def test_a_missing_framework_names_the_extra(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "infinium_integrations.cli.demo.show", None)
+        assert "pip install 'infinium-integrations[llama-index]'" in run("demo", "llama-index", code=1)
+
+
+class TestScript:
+    def test_it_is_installed_and_knows_its_version(self):
+        script = Path(sys.executable).with_name("infinium-traces")
+        done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == "infinium-traces 0.1.0\n"
+
+    def test_it_writes_to_a_terminal_that_knows_no_lines(self):
+        keep("Naïve", 1)
+        command = [sys.executable, "-m", "infinium_integrations", "show"]
+        environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+        assert b"? ok  Na\xefve" in subprocess.run(command, capture_output=True, env=environment, check=True).stdout
+        shown = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True).stdout
+        assert json.loads(shown)["name"] == "Naïve"
+
+    def test_it_loads_no_framework_and_no_http_library(self):
+        heavy = {"langchain_core", "llama_index", "httpx", "sqlite3"}
+        code = f"import infinium_integrations.cli.main, sys; print({heavy} & set(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "set()\n"

@@ -1,0 +1,388 @@
+"""Where traces are kept, who may read them, and what leaves by itself (rows C and G of the matrix)."""
+
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import stat
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from delivery_kit import AGENT, SECRET, account, files, new_id, run, unreachable, wire, written
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
+
+from infinium_integrations import settings
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.folder import FolderStore
+from infinium_integrations.storage.selector import account_of
+
+TRACE = new_id()
+
+
+# --- one file a trace -------------------------------------------------------------------------------------------------
+
+
+PATIENT = trials(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault."""
+
+
+def test_without_an_account_a_trace_is_kept_at_once_as_local(deliver, store, caplog, capfd):
+    caplog.set_level("INFO")
+    delivery = deliver()
+    written(delivery, TRACE, new_id())
+    assert delivery.flush(5)
+    assert len(files(store, f"history/{datetime.now(UTC).date()}")) == 2
+    assert files(store, "outbox") == []
+    assert [task.delivery.status for task in delivery.reader.traces()] == ["local", "local"]
+    assert delivery.stats() == {"recorded": 2, "pending": 0, "local": 2, "sent": 0, "rejected": 0, "dropped": 0}
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert str(store) in caplog.records[0].getMessage()
+    assert capfd.readouterr().out == ""
+    assert delivery._sender._thread is None
+
+
+def test_the_file_is_gzipped_json_with_its_format_facts_and_payload(deliver, store):
+    unreachable()
+    written(deliver(), {"trace_id": TRACE, "status": "error"})
+    (path,) = files(store, "outbox")
+    found = json.loads(gzip.decompress(path.read_bytes()))
+    assert found["format"] == 1
+    assert (found["trace_id"], found["name"], found["status"]) == (TRACE, "Triage ticket", "error")
+    assert found["delivery"] == {"status": "pending", "origin": "http://127.0.0.1:9", "agent_id": AGENT}
+    assert found["payload"]["environment"]["custom_tags"]["trace_id"] == TRACE
+    assert datetime.fromisoformat(found["recorded_at"]).tzinfo is not None
+    assert SECRET not in json.dumps(found)
+
+
+def test_a_delivered_trace_has_its_receipt(deliver, store, serve):
+    serve()
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert delivery.flush(10)
+    (path,) = files(store, "history")
+    facts = json.loads(gzip.decompress(path.read_bytes()))["delivery"]
+    assert facts["status"] == "sent"
+    assert facts["remote_trace_id"]
+    assert facts["sent_at"].endswith("Z")
+
+
+def test_what_waits_is_apart_by_origin_and_agent_and_never_sent_to_another(deliver, store, serve):
+    unreachable()
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert not delivery.flush(0.2)
+    server = serve()
+    settings.configure(agent_id=new_id())
+    delivery.submit(other := new_id())
+    assert not delivery.flush(0.5)
+    assert server.wait_for(1)
+    assert list(server.accepted) == [other]
+    assert len(files(store, "outbox")) == 1
+
+
+def test_what_was_recorded_before_a_change_of_settings_goes_where_it_was_meant_to(deliver, serve):
+    first, delivery = serve(), deliver()
+    delivery.submit(TRACE)
+    second = serve()
+    delivery.configure()
+    delivery.submit(other := new_id())
+    assert delivery.flush(10)
+    assert list(first.accepted) == [TRACE]
+    assert list(second.accepted) == [other]
+
+
+@PATIENT
+@given(
+    st.fixed_dictionaries({"name": st.text(), "input_summary": st.text(max_size=5_000)}),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3),
+)
+def test_a_record_reads_back_as_it_was_written(payload, facts):
+    body = json.dumps(payload).encode()
+    record = records.new_record(TRACE, payload, body, time.time_ns(), {"status": "pending", **facts})
+    data = records.pack(record)
+    assert records.unpack(data) == record
+    assert records.unpack_head(data) == record.head
+    assert json.loads(gzip.decompress(data))["payload"] == payload
+
+
+@PATIENT
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_trace_are_damaged(data):
+    for read in (records.unpack, records.unpack_head):
+        with pytest.raises(records.DamagedError):
+            read(data)
+
+
+@PATIENT
+@given(st.data())
+def test_a_cut_or_changed_file_is_damaged_or_reads_as_before(data):
+    payload = wire(TRACE, current_datetime="2026-11-23T10:00:00Z")
+    record = records.new_record(TRACE, payload, json.dumps(payload).encode(), 1, {"status": "pending"})
+    whole = records.pack(record)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    spoilt = data.draw(st.sampled_from([whole[:at], whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]]))
+    with contextlib.suppress(records.DamagedError):
+        assert records.unpack(spoilt) == record
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"trace_id": TRACE, "payload": {}},
+        {"format": 1, "payload": {}},
+        {"format": 1, "trace_id": "../../etc/passwd", "payload": {}},
+        {"format": 1, "trace_id": TRACE, "payload": []},
+        {"format": 1, "trace_id": TRACE},
+        [],
+    ],
+)
+def test_json_that_is_no_trace_is_damaged(found):
+    with pytest.raises(records.DamagedError):
+        records.unpack(gzip.compress(json.dumps(found).encode()))
+
+
+def test_a_file_that_another_program_wrote_in_one_member_is_read():
+    found = {"payload": {"name": "n"}, "trace_id": TRACE, "format": 1}
+    record = records.unpack(gzip.compress(json.dumps(found).encode()))
+    assert (record.trace_id, record.payload()) == (TRACE, {"name": "n"})
+
+
+def test_a_file_that_unpacks_to_far_too_much_is_damaged():
+    with pytest.raises(records.DamagedError):
+        records.unpack(gzip.compress(b" " * 20_000_000))
+
+
+# --- only for its owner -----------------------------------------------------------------------------------------------
+
+
+def test_every_file_is_0600_and_every_folder_0700_even_under_umask_000(tmp_path, serve):
+    server = serve(422)
+    program = """
+        os.umask(0)
+        delivery = new_delivery()
+        seen = set()
+        for _ in range(3):
+            delivery.submit(new_id())
+        assert delivery.flush(20)
+        delivery.reader.traces()
+        from infinium_integrations import settings
+        settings.configure(base_url="http://127.0.0.1:9")
+        delivery.submit(new_id())
+        assert not delivery.flush(0.2)
+        delivery.reader.traces()
+    """
+    run(program, account(server.url, tmp_path / "deep" / "store"), noisy=True)
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in (tmp_path / "deep").rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert stat.S_IMODE((tmp_path / "deep").stat().st_mode) == 0o700
+    assert {path.name for path in modes} >= {".lock", "index.sqlite3", "history", "outbox", "rejected"}
+
+
+def test_a_file_is_0600_from_its_creation(deliver, store, monkeypatch):
+    """Not made readable first and closed afterwards."""
+    opened = []
+    real = os.open
+
+    def watching(path, flags, mode=0o777, **given):
+        handle = real(path, flags, mode, **given)
+        if flags & os.O_CREAT:
+            opened.append(stat.S_IMODE(os.fstat(handle).st_mode))
+        return handle
+
+    monkeypatch.setattr(os, "open", watching)
+    unreachable()
+    delivery = deliver()
+    before = os.umask(0)
+    try:
+        delivery.submit(TRACE)
+        assert not delivery.flush(0.2)
+        delivery.reader.traces()
+    finally:
+        os.umask(before)
+    assert len(opened) >= 3
+    assert set(opened) == {0o600}
+
+
+def unusable(kind, root):
+    if kind == "a file stands there":
+        root.write_text("")
+    elif kind == "a file stands above":
+        root.write_text("")
+        return root / "below"
+    elif kind == "everyone may write":
+        root.mkdir()
+        root.chmod(0o777)
+    elif kind == "it is another user's":
+        root.mkdir()
+        os.chown(root, 12_345, 12_345)
+    elif kind == "a part of it is a link":
+        root.mkdir()
+        (root.parent / "other").mkdir()
+        (root / "outbox").symlink_to(root.parent / "other")
+    return root
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="chown needs root")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a file stands there",
+        "a file stands above",
+        "everyone may write",
+        "it is another user's",
+        "a part of it is a link",
+    ],
+)
+def test_a_folder_that_can_not_be_used_gives_way_to_memory_with_one_warning(deliver, serve, tmp_path, caplog, kind):
+    root = unusable(kind, tmp_path / "store")
+    server = serve()
+    settings.configure(store=str(root))
+    delivery = deliver()
+    written(delivery, *[new_id() for _ in range(5)])
+    assert delivery.flush(20)
+    assert len(server.accepted) == 5
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "can't be used" in caplog.text
+    assert len(delivery.reader.traces()) == 5
+    assert not any(path.is_file() for path in (tmp_path / "other").rglob("*"))
+
+
+def test_a_store_that_is_removed_while_in_use_is_made_again(deliver, store):
+    delivery = deliver()
+    written(delivery, new_id())
+    shutil.rmtree(store)
+    written(delivery, new_id())
+    assert len(files(store, "history")) == 1
+
+
+# --- damaged files ----------------------------------------------------------------------------------------------------
+
+
+def test_damaged_files_are_set_aside_and_the_rest_flows(deliver, serve, store, caplog):
+    unreachable()
+    first = deliver()
+    written(first, *[new_id() for _ in range(6)])
+    paths = files(store, "outbox")
+    paths[0].write_bytes(b"")
+    paths[1].write_bytes(paths[1].read_bytes()[:50])
+    paths[2].write_bytes(b"\0" * 8_192)
+    server = serve()
+    paths[0].parent.rename(store / "outbox" / account_of(settings.current()))
+    second = deliver()
+    assert second.flush(20)
+    assert len(server.accepted) == 3
+    assert len(list((store / "damaged").iterdir())) == 3
+    assert files(store, "outbox") == []
+    assert len([record for record in caplog.records if "damaged" in record.getMessage()]) == 1
+    assert second.stats()["dropped"] == 3
+
+
+def test_a_file_of_a_later_format_stays_and_is_not_sent(deliver, serve, store):
+    server = serve()
+    folder = store / "outbox" / account_of(settings.current())
+    folder.mkdir(parents=True, mode=0o700)
+    later = gzip.compress(json.dumps({"format": 2, "trace_id": TRACE, "payload": {}}).encode())
+    (folder / f"{1:020d}-{TRACE}.json.gz").write_bytes(later)
+    delivery = deliver()
+    delivery.submit(new_id())
+    assert delivery.flush(10)
+    assert len(server.requests) == 1
+    assert len(files(store, "outbox")) == 1
+    assert len(delivery.reader.traces()) == 1
+
+
+def test_a_disk_without_room_for_a_lock_still_delivers(deliver, serve, store, monkeypatch):
+    server = serve()
+    real = os.open
+
+    def full(path, *args, **given):
+        if str(path).endswith(".lock"):
+            raise OSError(28, "No space left on device")
+        return real(path, *args, **given)
+
+    monkeypatch.setattr(os, "open", full)
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert delivery.flush(10)
+    assert server.accepted == {TRACE: 1}
+
+
+def test_a_store_that_fails_for_a_moment_is_looked_at_again(deliver, serve, store, monkeypatch):
+    server = serve()
+    delivery = deliver()
+    delivery.submit(new_id())
+    assert delivery.flush(10)
+    real, failures = os.scandir, []
+
+    def fail_once(path):
+        if threading.current_thread().name == "infinium-sender" and not failures:
+            failures.append(path)
+            raise PermissionError(13, "for a moment")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", fail_once)
+    delivery.submit(new_id())
+    assert server.wait_for_accepted(2)
+    assert failures
+
+
+def test_a_file_that_can_not_leave_the_outbox_is_not_sent_again(deliver, serve, store, monkeypatch, caplog):
+    server = serve()
+
+    def fail(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(FolderStore, "delivered", fail)
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert delivery.flush(10)
+    delivery.submit(new_id())
+    assert delivery.flush(10)
+    assert server.accepted[TRACE] == 1
+    assert len(server.requests) == 2
+    assert len([record for record in caplog.records if "can't be moved" in record.getMessage()]) == 1
+
+
+def test_a_full_disk_still_delivers_what_waits(deliver, serve, store, monkeypatch):
+    unreachable()
+    written(deliver(), TRACE)
+    server = serve()
+    files(store, "outbox")[0].parent.rename(store / "outbox" / account_of(settings.current()))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("infinium_integrations.storage.folder.write_new", full)
+    delivery = deliver()
+    delivery.submit(other := new_id())
+    assert delivery.flush(10)
+    assert set(server.accepted) == {TRACE, other}
+    assert files(store, "outbox") == []
+
+
+# --- nothing before it is needed --------------------------------------------------------------------------------------
+
+
+def test_checking_an_absent_folder_makes_none(tmp_path):
+    assert not FolderStore(tmp_path / "absent").usable()
+    assert not (tmp_path / "absent").exists()
+
+
+def test_making_a_delivery_starts_no_thread_and_no_file(deliver, store):
+    before = threading.active_count()
+    deliver()
+    assert threading.active_count() == before
+    assert not store.exists()
+
+
+def test_a_reader_of_an_absent_store_finds_nothing_and_makes_nothing(deliver, store):
+    delivery = deliver()
+    assert delivery.reader.traces() == []
+    assert delivery.reader.count() == 0
+    assert not store.exists()

@@ -1,0 +1,111 @@
+"""What leaves the stores by itself: by age, past the limits, and what memory may hold."""
+
+import os
+import time
+
+import pytest
+from delivery_kit import files, new_id, unreachable, written
+
+from infinium_integrations import settings
+from infinium_integrations.storage.memory import MemoryStore
+
+TRACE = new_id()
+
+
+def test_delivered_traces_leave_by_age_and_local_ones_stay(deliver, serve, store):
+    delivery = deliver()
+    written(delivery, TRACE)
+    serve()
+    delivery.submit(new_id())
+    assert delivery.flush(10)
+    old = time.time() - 8 * 86_400
+    for path in files(store, "history"):
+        os.utime(path, (old, old))
+    written(again := deliver(), new_id())
+    assert again.flush(10)
+    assert {task.delivery.status for task in again.reader.traces()} == {"local", "sent"}
+    assert len(files(store, "history")) == 2
+    assert again.stats()["dropped"] == 0
+
+
+def test_history_days_0_keeps_no_delivered_trace(deliver, serve, store):
+    settings.configure(history_days=0)
+    serve()
+    delivery = deliver()
+    delivery.submit(new_id())
+    assert delivery.flush(10)
+    assert files(store, "") == []
+
+
+def test_past_the_limit_the_oldest_leave_counted_and_said_once(deliver, store, caplog):
+    settings.configure(store_bytes=20_000)
+    unreachable()
+    delivery = deliver()
+    ids = [new_id() for _ in range(60)]
+    noise = [{"trace_id": one, "input_summary": os.urandom(500).hex()} for one in ids]
+    written(delivery, *noise)
+    kept = [path.name.split("-", 1)[1].removesuffix(".json.gz") for path in files(store, "outbox")]
+    assert sum(path.stat().st_size for path in files(store, "")) <= 20_000
+    assert 0 < len(kept) < 60
+    assert kept == ids[-len(kept) :]
+    assert delivery.stats()["dropped"] == 60 - len(kept)
+    assert len([record for record in caplog.records if "is full" in record.getMessage()]) == 1
+
+
+def test_past_the_limit_delivered_copies_leave_before_what_waits(deliver, serve, store):
+    unreachable()
+    written(deliver(), unreachable_id := new_id())
+    serve()
+    delivery = deliver()
+    for _ in range(10):
+        delivery.submit({"trace_id": new_id(), "input_summary": os.urandom(500).hex()})
+    assert delivery.flush(10)
+    settings.configure(store_bytes=6_000)
+    written(delivery, {"trace_id": new_id(), "input_summary": os.urandom(500).hex()})
+    assert any(unreachable_id in path.name for path in files(store, "outbox"))
+    assert delivery.stats()["dropped"] == 0
+
+
+def test_memory_is_bounded_by_bytes_and_drops_the_oldest():
+    dropped = []
+    store = MemoryStore(limit=1_000, on_drop=dropped.append)
+    for number in range(10):
+        store.put(f"{number:020d}-x", b"x" * 300, "account")
+    assert store.waiting("account") == [f"{number:020d}-x" for number in (7, 8, 9)]
+    assert sum(dropped) == 7
+
+
+def test_memory_drops_delivered_copies_first():
+    dropped = []
+    store = MemoryStore(limit=1_000, on_drop=dropped.append)
+    store.put("0-waits", b"x" * 300, "account")
+    for number in range(1, 9):
+        store.keep(f"{number}-delivered", b"x" * 300)
+    assert store.waiting("account") == ["0-waits"]
+    assert dropped == []
+
+
+@pytest.mark.parametrize("mode", ["memory", "off"])
+def test_memory_and_off_deliver_and_write_nothing(deliver, serve, tmp_path, monkeypatch, mode):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    server = serve(503)
+    settings.configure(store=mode)
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert delivery.flush(10)
+    assert server.accepted == {TRACE: 1}
+    assert list(tmp_path.rglob("*")) == []
+    assert [task.delivery.status for task in delivery.reader.traces()] == (["sent"] if mode == "memory" else [])
+
+
+def test_half_written_files_of_dead_processes_are_removed(deliver, store):
+    delivery = deliver()
+    written(delivery, new_id())
+    left = store / "aside" / "123-4-5"
+    left.write_bytes(b"half")
+    os.utime(left, (time.time() - 7_200,) * 2)
+    written(deliver(), new_id())
+    pruned = deliver()
+    written(pruned, new_id())
+    assert not left.exists()

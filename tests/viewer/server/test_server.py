@@ -1,0 +1,381 @@
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import samples
+from memory_source import MemorySource
+from serving import serving
+
+from infinium_integrations import settings
+from infinium_integrations.models import DeliveryState, TaskData
+from infinium_integrations.viewer.server import app as server
+from infinium_integrations.viewer.server.app import make_app, run
+from infinium_integrations.viewer.server.security import Access
+from infinium_integrations.viewer.server.source import Query, Row
+
+AGENT = "0b8f2c1e-6f6e-4a43-9a53-0c4b7a8b1c2d"
+
+
+@pytest.fixture
+def source():
+    names = ("agent", "retriever", "single", "failed", "parallel", "hostile", "bare")
+    found = {name: getattr(samples, name)() for name in names}
+    found["failed"].with_delivery(DeliveryState(status="rejected", reason="bad name"))
+    return MemorySource(found)
+
+
+@pytest.fixture
+def page(source):
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as client:
+        yield client
+
+
+def token_of(page: httpx.Client, path: str) -> str:
+    return page.get(path).text.partition('name="form_token" value="')[2].partition('"')[0]
+
+
+def test_the_list_stands_in_the_html_itself(page):
+    text = page.get("/").text
+    assert "Refund request" in text
+    assert 'href="/traces/agent"' in text
+    assert "1–7 of 7 traces" in text  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"q": "annual plan"}, {"agent"}),
+        ({"status": "error"}, {"failed"}),
+        ({"status": "rejected"}, {"failed"}),
+        ({"name": "fan"}, {"parallel"}),
+        ({"tag": "nightly"}, {"failed"}),
+        ({"session": "chat-4711"}, {"agent", "parallel"}),
+        ({"since": "2026-11-20T10:30:00Z", "until": "2026-11-20T10:35"}, {"hostile"}),
+        ({"since": "nonsense", "page": "-7", "q": "\0"}, None),
+        ({"q": "no such thing"}, set()),
+    ],
+)
+def test_search_and_filters_choose_the_rows(page, asked, found):
+    text = page.get("/", params=asked).text
+    shown = {part.partition('"')[0] for part in text.split('data-id="')[1:]}
+    assert shown == found if found is not None else len(shown) == 7
+
+
+def test_what_was_asked_stays_in_the_form_escaped(page):
+    text = page.get("/", params={"q": '"><script>1</script>', "since": "2026-01-01", "until": "2026-12-31"}).text
+    assert 'value="&#34;&gt;&lt;script&gt;1&lt;/script&gt;"' in text
+    assert 'value="2026-12-31"' in text
+
+
+def test_a_hundred_thousand_traces_are_paged_through():
+    start = datetime(2026, 11, 20, tzinfo=UTC)
+    rows = [
+        Row(
+            trace_id=f"id-{n}",
+            name=f"Run {n}",
+            status="ok",
+            ended=(start - timedelta(seconds=n)).isoformat(),
+            duration_ms=n,
+        )
+        for n in range(100_000)
+    ]
+    with serving(MemorySource(rows=rows)) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        first = page.get("/").text
+        assert "1–50 of 100,000 traces" in first  # noqa: RUF001
+        assert 'href="/?page=2000"' in first
+        last = page.get("/", params={"page": 2000}).text
+        assert "id-99999" in last
+        assert "Page 2,000 of 2,000" in last
+        assert "this page is past the last" in page.get("/", params={"page": 999_999}).text
+
+
+def test_an_empty_store_says_how_to_begin():
+    with serving(MemorySource()) as address:
+        text = httpx.get(address, trust_env=False).text
+        assert "instrument()" in text
+        assert "No traces" in text
+        assert "No runs in this time." in httpx.get(f"{address}/overview", trust_env=False).text
+        assert "No run here names a session." in httpx.get(f"{address}/sessions", trust_env=False).text
+
+
+def test_a_trace_has_a_page_and_links_to_its_session(page):
+    text = page.get("/traces/agent").text
+    assert "crm_lookup" in text
+    assert 'href="/?session=chat-4711"' in text
+
+
+def test_a_trace_that_is_not_there_is_a_404(page):
+    for path in ("/traces/none", "/traces/none/json", "/traces/none/html", "/nothing", "/static/none.css"):
+        assert page.get(path).status_code == 404, path
+
+
+def test_a_trace_can_be_saved_as_json_that_reads_back(page, source):
+    answer = page.get("/traces/agent/json")
+    assert answer.headers["content-disposition"] == 'attachment; filename="trace-agent.json"'
+    assert TaskData.model_validate(answer.json()).to_wire() == source.get("agent").to_wire()
+
+
+def test_a_trace_can_be_saved_as_a_document(page):
+    answer = page.get("/traces/hostile/html")
+    assert "attachment" in answer.headers["content-disposition"]
+    assert answer.text.startswith("<!doctype html>")
+
+
+def test_sessions_are_grouped(page):
+    text = page.get("/sessions").text
+    assert "3 sessions" in text
+    assert "Fan-out, Refund request" in re.sub(r"<[^>]*>", "", text)
+
+
+def test_the_overview_has_charts_and_the_steps_that_stand_out(page):
+    text = page.get("/overview", params={"since": ""}).text
+    assert text.count('role="img"') == 4
+    assert "Slowest steps" in text
+    assert "crm_lookup" in text.partition("Most failing steps")[2]
+
+
+def test_two_traces_are_compared(page):
+    text = page.get("/compare", params={"t": ["agent", "parallel"]}).text
+    assert "steps differ" in text
+    assert "only in B" in text
+
+
+@pytest.mark.parametrize("wanted", [[], ["agent"], ["agent", "none"], ["agent", "single", "failed"]])
+def test_a_comparison_needs_two(page, wanted):
+    answer = page.get("/compare", params={"t": wanted})
+    assert answer.status_code == 400
+    assert "Choose two traces" in answer.text
+
+
+def test_a_trace_is_deleted_with_the_pages_own_form(page, source):
+    answer = page.post("/traces/agent/delete", data={"form_token": token_of(page, "/traces/agent")})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert source.get("agent") is None
+
+
+def test_deleting_what_is_gone_is_a_404(page):
+    assert page.post("/traces/none/delete", data={"form_token": token_of(page, "/traces/agent")}).status_code == 404
+
+
+def test_a_refused_trace_is_sent_again(page, source):
+    token = token_of(page, "/traces/failed")
+    assert page.post("/traces/failed/retry", data={"form_token": token}).headers["location"] == "/traces/failed"
+    assert source.retried == ["failed"]
+    assert page.post("/traces/agent/retry", data={"form_token": token}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"form_token": ""}, {"form_token": "guess"}, {"form_token": "é"}, {"x": "y" * 9000}]
+)
+@pytest.mark.parametrize("action", ["delete", "retry"])
+def test_nothing_changes_without_the_pages_token(page, source, body, action):
+    assert page.post(f"/traces/agent/{action}", data=body).status_code == 403
+    assert source.get("agent") is not None
+    assert source.retried == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_nothing_changes_from_another_site(page, source, headers):
+    body = {"form_token": token_of(page, "/traces/agent")}
+    assert page.post("/traces/agent/delete", data=body, headers=headers).status_code == 403
+    task = samples.bare().to_wire()
+    assert page.post(f"/api/v1/agents/{AGENT}/trace", json=task, headers=headers).status_code == 403
+    assert len(source.all) == 7
+
+
+def test_nothing_is_changed_by_a_get(page):
+    assert page.get("/traces/agent/delete").status_code == 405
+
+
+@pytest.fixture(scope="module")
+def bare_page():
+    with (
+        serving(MemorySource({"single": samples.single()})) as address,
+        httpx.Client(base_url=address, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil@localhost",
+        "localhost:80:80",
+        "",
+        "8.8.8.8",
+        "a b",
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/static/page.js", "/rows", f"/api/v1/agents/{AGENT}/trace"])
+def test_a_foreign_host_is_refused(bare_page, host, path):
+    assert bare_page.get(path, headers={"host": host}).status_code in {400, 421}
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:9", "127.0.0.1:8717", "[::1]:8717", "127.8.8.8", "localhost."]
+)
+def test_this_machines_own_names_are_served(bare_page, host):
+    assert bare_page.get("/", headers={"host": host}).status_code == 200
+
+
+def test_every_answer_has_a_strict_policy(page):
+    for path in ("/", "/traces/hostile", "/overview", "/static/trace.css", "/none", "/traces/agent/delete"):
+        policy = page.get(path).headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert page.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_has_no_inline_script_and_no_inline_style(page):
+    for path in ("/", "/traces/hostile", "/overview?since=", "/sessions", "/compare?t=agent&t=hostile"):
+        text = page.get(path).text
+        assert "<style" not in text
+        assert " style=" not in text.replace("&#34;", "")
+        assert text.count("<script") == text.count('<script src="/static/page.js" defer></script>')
+
+
+def test_unchanged_rows_are_not_sent_again(page, source):
+    first = page.get("/rows")
+    assert "<html" not in first.text
+    again = page.get("/rows", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    source.add("new", samples.single())
+    assert page.get("/rows", headers={"if-none-match": first.headers["etag"]}).status_code == 200
+
+
+def test_beyond_loopback_a_token_is_needed():
+    with pytest.raises(ValueError, match="give a token"):
+        run(MemorySource(), host="0.0.0.0")
+    with pytest.raises(ValueError, match="give a token"):
+        Access("192.168.1.7", "")
+
+
+def test_with_a_token_a_browser_brings_it_once_and_programs_always(source):
+    access = Access("0.0.0.0", "s3cret-token", names=["traces.example"])
+    with serving(source, access=access) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        assert page.get("/").status_code == 401
+        assert page.get("/static/page.js").status_code == 401
+        assert page.get("/?token=wrong").status_code == 401
+        assert page.get("/", headers={"cookie": "infinium_traces=guess"}).status_code == 401
+        assert page.get("/", headers={"cookie": "a@b=1; infinium_traces=guess"}).status_code == 401
+        assert page.get("/", headers={"authorization": "Bearer s3cret-token"}).status_code == 200
+        welcome = page.get(f"{address}//evil.example/?token=s3cret-token&q=a")
+        assert welcome.headers["location"].startswith("/evil.example/?q=a")
+        assert "HttpOnly" in welcome.headers["set-cookie"]
+        assert "SameSite=strict" in welcome.headers["set-cookie"]
+        assert "s3cret" not in welcome.headers["set-cookie"]
+        assert page.get("/").status_code == 200
+        assert page.get("/", headers={"host": "traces.example"}).status_code == 200
+        assert page.get("/", headers={"host": "192.168.1.7:8717"}).status_code == 200
+        assert page.get("/", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_with_a_token_programs_bring_it_as_the_agents_key(source):
+    url, task = f"/api/v1/agents/{AGENT}/trace", samples.bare().to_wire()
+    with (
+        serving(source, access=Access("0.0.0.0", "s3cret")) as address,
+        httpx.Client(base_url=address, trust_env=False) as page,
+    ):
+        assert page.post(url, json=task).status_code == 401
+        assert page.post(url, json=task, headers={"x-agent-key": "s3cret"}).status_code == 200
+
+
+def test_the_server_ends_soon_after_sigterm(tmp_path):
+    program = (
+        "import sys; sys.path[:0] = sys.argv[1:2]\n"
+        "from memory_source import MemorySource\n"
+        "import uvicorn\n"
+        "from infinium_integrations.viewer.server.app import run\n"
+        "start = uvicorn.Server.startup\n"
+        "async def startup(self, *a, **k):\n"
+        "    await start(self, *a, **k)\n"
+        "    print(self.servers[0].sockets[0].getsockname()[1], flush=True)\n"
+        "uvicorn.Server.startup = startup\n"
+        "run(MemorySource(), port=0)\n"
+    )
+    here = str(Path(__file__).parents[2] / "support")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, here], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        port = int(process.stdout.readline())
+        with httpx.Client(trust_env=False) as client:
+            assert client.get(f"http://127.0.0.1:{port}/").status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) in {0, -signal.SIGTERM}
+
+
+def test_the_settings_secret_is_the_agents_key():
+    settings.configure(agent_id=AGENT, agent_secret="own-secret")
+    assert server._own_key() == "own-secret"
+    settings.reset()
+    settings.configure(agent_id=None)
+    assert server._own_key() == (settings.current().agent_secret and settings.current().agent_secret.get_secret_value())
+
+
+def test_a_port_in_use_is_an_os_error():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        run(MemorySource(), port=taken.getsockname()[1])
+
+
+def test_an_unusable_question_is_no_question():
+    assert Query.of({"page": "9" * 50, "since": "99999-01-01", "q": "a\0b"}).text == "ab"
+    assert Query.of({"since": "24h"}, now=datetime(2026, 1, 2, tzinfo=UTC)).since == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_the_application_answers_nothing_but_http():
+    app = make_app(MemorySource())
+    sent: list[object] = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    import anyio
+
+    async def connect():
+        await app(
+            {"type": "websocket", "path": "/", "headers": [], "query_string": b"", "subprotocols": []}, receive, send
+        )
+
+    anyio.run(connect)
+    assert sent[0]["type"] == "websocket.close"
+
+
+def test_requests_from_many_threads_are_answered(page):
+    answers: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(page.get("/traces/agent").status_code)) for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 16
+
+
+def test_json_of_a_hostile_trace_is_plain_json(page):
+    answer = page.get("/traces/hostile/json")
+    assert answer.headers["content-type"] == "application/json"
+    json.loads(answer.content.replace(b"NaN", b"null"))

@@ -1,0 +1,155 @@
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+import samples
+from memory_source import MemorySource
+
+from infinium_integrations import settings
+from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A004
+from infinium_integrations.export import Delivery
+from infinium_integrations.models import ApiResponse, DeliveryState
+from infinium_integrations.payload.finalize import build_payload
+from infinium_integrations.viewer.notebook.interpretation import Interpretation, wait
+from infinium_integrations.viewer.server.source import Query
+from infinium_integrations.viewer.server.stored import DeliverySource
+from infinium_integrations.viewer.statistics import overview
+
+REMOTE = str(uuid.uuid4())
+
+
+@pytest.fixture
+def source(tmp_path):
+    settings.reset()
+    settings.configure(store=str(tmp_path / "store"))
+    delivery = Delivery(assemble=lambda _: None)
+    yield DeliverySource(delivery.reader)
+    delivery.shutdown(5)
+    settings.reset()
+
+
+def test_a_received_trace_is_stored_once_and_read_back(source):
+    task = samples.agent()
+    assert source.put(task.trace_id, build_payload(task))
+    assert not source.put(task.trace_id, build_payload(samples.single()))
+    assert source.get(task.trace_id).to_wire() == task.to_wire()
+    (row,), total = source.page(Query())
+    assert total == 1
+    assert (row.name, row.status, row.session, row.tags, row.tokens) == (
+        "Refund request",
+        "ok",
+        "chat-4711",
+        ("support", "production"),
+        9930,
+    )
+    assert row.duration_ms == pytest.approx(11_460)
+    assert row.delivery == "local"
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, 3),
+        ({"q": "annual"}, 1),
+        ({"status": "error"}, 1),
+        ({"status": "local"}, 3),
+        ({"session": "chat-4711"}, 2),
+        ({"tag": "nightly"}, 1),
+        ({"name": "REFUND"}, 1),
+        ({"since": "2026-11-20"}, 3),
+        ({"since": "2999-01-01"}, 0),
+        ({"until": "2026-11-20T09:45:00"}, 1),
+        ({"since": "2026-11-20T09:45", "until": "2026-11-20T10:30"}, 2),
+    ],
+)
+def test_the_pages_questions_reach_the_index(source, asked, found):
+    for task in (samples.agent(), samples.failed(), samples.parallel()):
+        source.put(task.trace_id, build_payload(task))
+    query = Query.of(asked)
+    rows, total = source.page(query)
+    assert len(rows) == total == found
+    assert len(list(source.tasks(query))) == found
+    assert sum(one.runs for one in source.sums(query, None)) == found
+
+
+def test_only_a_whole_id_reads_deletes_or_retries(source):
+    task = samples.agent()
+    source.put(task.trace_id, build_payload(task))
+    half = task.trace_id[:8]
+    assert source.get(half) is None
+    assert not source.delete(half)
+    assert not source.retry(half)
+    assert not source.retry(task.trace_id)
+    assert source.delete(task.trace_id)
+    assert source.page(Query()) == ([], 0)
+
+
+def test_the_store_says_what_the_traces_themselves_say(source):
+    tasks = {task.trace_id: task for task in samples.everything().values() if task.trace_id}
+    for trace_id, task in tasks.items():
+        source.put(trace_id, build_payload(task))
+    lists = MemorySource({trace_id: source.get(trace_id) for trace_id in tasks})
+    query = Query(limit=1_000)
+    shown = {row.trace_id: row for row in source.page(query)[0]}
+    for row in lists.page(query)[0]:
+        assert datetime.fromisoformat(row.ended) == datetime.fromisoformat(shown[row.trace_id].ended)
+    assert source.span(query) == lists.span(query)
+    for size in (None, timedelta(minutes=15)):
+        for one, other in zip(source.sums(query, size), lists.sums(query, size), strict=True):
+            assert one == replace(other, cost=pytest.approx(other.cost))
+    assert [one.name for one in source.sessions(query)[0]] == [one.name for one in lists.sessions(query)[0]]
+    assert overview(source, query).total.runs == len(tasks)
+
+
+def test_lists_show_the_beginning_of_the_output(source):
+    task = samples.agent()
+    source.put(task.trace_id, build_payload(task))
+    (row,), _ = source.page(Query())
+    assert row.preview.startswith("Dear Ada, your annual plan is 20 days old")
+    assert datetime.fromisoformat(row.ended) == datetime.fromisoformat(task.current_datetime)
+
+
+class Client:
+    """Answers as the platform does."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def wait_for_interpretation(self, trace_id, timeout):
+        assert trace_id == REMOTE
+        assert timeout > 0
+        return ApiResponse(success=True, status_code=200, data={"interpretedTraceResult": self.result})
+
+
+@pytest.mark.parametrize(
+    ("result", "said"), [("Well <b>done</b>", "Well &lt;b&gt;done&lt;/b&gt;"), ({"grade": 4}, "&#34;grade&#34;: 4")]
+)
+def test_maestros_result_comes_into_the_cell(result, said):
+    task = samples.agent().with_delivery(DeliveryState(status="sent", remote_trace_id=REMOTE))
+    found = task.wait_for_interpretation(timeout=5, client=Client(result))
+    assert isinstance(found, Interpretation)
+    assert found.result == result
+    assert said in found._repr_mimebundle_()["text/html"]
+
+
+def test_a_refused_trace_says_why_it_has_no_result():
+    task = samples.agent().with_delivery(DeliveryState(status="rejected", reason="name too long"))
+    with pytest.raises(InfiniumError, match="name too long"):
+        wait(task, 1)
+
+
+@pytest.mark.parametrize("task", [samples.bare(), samples.agent().with_delivery(DeliveryState(status="pending"))])
+def test_a_trace_that_does_not_get_delivered_times_out(task, source):
+    with pytest.raises(TimeoutError, match="not delivered yet"):
+        wait(task, 0.01)
+
+
+def test_the_settings_account_asks_where_no_client_is_given(source, httpserver):
+    agent = str(uuid.uuid4())
+    httpserver.expect_request(f"/agents/{agent}/interpreted-result/{REMOTE}").respond_with_json(
+        {"success": True, "interpretedTraceResult": "Good"}
+    )
+    settings.configure(agent_id=agent, agent_secret="any-secret", base_url=httpserver.url_for(""))
+    task = samples.agent().with_delivery(DeliveryState(status="sent", remote_trace_id=REMOTE))
+    assert task.wait_for_interpretation(timeout=10).result == "Good"

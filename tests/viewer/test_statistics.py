@@ -1,0 +1,96 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import samples
+from memory_source import MemorySource
+
+from infinium_integrations.viewer.html import charts
+from infinium_integrations.viewer.server.source import Query, Row
+from infinium_integrations.viewer.statistics import overview, percentile, step_sums
+
+START = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def row(number, *, minutes=0, **more):
+    ended = (START - timedelta(minutes=minutes)).isoformat()
+    return Row(str(number), more.pop("name", "Run"), more.pop("status", "ok"), ended, more.pop("ms", 100.0), **more)
+
+
+def of(rows):
+    return overview(MemorySource(rows=rows), Query())
+
+
+def test_percentiles_are_values_that_happened():
+    assert percentile([], 50) is None
+    assert percentile([3, 1, 2], 50) == 2
+    assert percentile(list(range(1, 101)), 95) == 95
+    assert percentile([7], 95) == 7
+
+
+def test_runs_are_summed_over_stretches_of_time_without_gaps():
+    rows = [row(1, tokens=10, cost=0.5), row(2, minutes=200, status="error", tokens=5), row(3, minutes=200, ms=900.0)]
+    found = of(rows)
+    assert (found.total.runs, found.total.errors, found.total.tokens, found.total.cost) == (3, 1, 15, 0.5)
+    assert sum(bucket.runs for bucket in found.buckets) == 3
+    gaps = {b.start - a.start for a, b in zip(found.buckets, found.buckets[1:], strict=False)}
+    assert gaps == {found.size}
+    assert (found.buckets[0].p50, found.buckets[0].p95) == (100.0, 900.0)
+
+
+@pytest.mark.parametrize("days", [0, 1, 20, 400, 36_500])
+def test_however_long_the_time_a_chart_has_few_bars(days):
+    found = of([row(1), row(2, minutes=days * 1_440)])
+    assert len(found.buckets) <= 102
+
+
+def test_no_runs_have_no_charts():
+    assert of([]).total.runs == 0
+    assert charts.of_overview(of([])) == []
+
+
+def test_steps_of_many_traces_are_summed():
+    read, found = step_sums([samples.agent(), samples.agent()], 10.0)
+    assert read == 2
+    lookup = next(step for step in found if step.name == "crm_lookup")
+    assert (lookup.calls, lookup.errors, lookup.p95) == (4, 2, 2004)
+
+
+def test_summing_steps_ends_when_its_time_is_over():
+    read, _ = step_sums(iter(samples.single, None), 0.0)
+    assert read == 1
+
+
+def test_charts_say_in_words_what_they_draw():
+    rows = [
+        row(n, minutes=n * 60, status="error" if n % 3 == 0 else "ok", tokens=1_500, cost=0.01, ms=1e3 * n)
+        for n in range(30)
+    ]
+    runs, durations, tokens, cost = charts.of_overview(of(rows))
+    assert runs.summary == "30 runs, 10 of them with errors"
+    assert len(runs.table) == len(durations.table)
+    assert [label for _, label in durations.scale] == ["0", "20 s", "40 s"]
+    assert tokens.summary == "45k in all"
+    assert cost.summary == "$0.3000 in all"
+    assert all(bar.x >= 0 and bar.y >= 0 and bar.x + bar.width <= charts.WIDTH for bar in runs.bars)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "0"),
+        (0, "0"),
+        (0.5, "0.5"),
+        (999, "999"),
+        (9_999, "9,999"),
+        (25_000, "25k"),
+        (3_200_000, "3.2M"),
+        (4e9, "4G"),
+    ],
+)
+def test_large_numbers_are_short_beside_a_scale(value, text):
+    assert charts._whole(value) == text
+
+
+@pytest.mark.parametrize(("most", "top"), [(0, 1), (0.013, 0.02), (1, 1), (7, 8), (11, 20), (950, 1_000)])
+def test_scales_end_at_round_numbers(most, top):
+    assert charts._top([most]) == pytest.approx(top)
