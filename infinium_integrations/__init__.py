@@ -6,6 +6,9 @@ Names are loaded when first used, so that importing this package loads neither a
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from infinium_integrations._hooks import draw_with, interpret_with
+from infinium_integrations._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
     from infinium_integrations.models import (
@@ -28,10 +31,24 @@ if TYPE_CHECKING:
         uninstrument,
     )
     from infinium_integrations.tracing import StepContext, TraceBuilder, current_trace, suppress, trace
-    from infinium_integrations.viewer import compare
+    from infinium_integrations.viewer.comparison import compare
     from infinium_integrations.viewer.notebook.trace_list import traces
 
-__version__ = "0.1.0"
+
+def _draw(task: "TaskData") -> dict[str, str]:
+    from infinium_integrations.viewer.notebook.plain_text import trace_bundle  # noqa: PLC0415  (light until a trace is shown)
+
+    return trace_bundle(task)
+
+
+def _interpret(task: "TaskData", timeout: float, client: "InfiniumClient | None") -> object:
+    from infinium_integrations.viewer.notebook.interpretation import wait  # noqa: PLC0415  (the same)
+
+    return wait(task, timeout, client)
+
+
+draw_with(_draw)
+interpret_with(_interpret)
 
 _HOMES = {
     "client": ("AsyncInfiniumClient", "InfiniumClient"),
@@ -48,7 +65,7 @@ _HOMES = {
     ),
     "runtime": ("configure", "flush", "instrument", "shutdown", "stats", "uninstrument"),
     "tracing": ("StepContext", "TraceBuilder", "current_trace", "suppress", "trace"),
-    "viewer": ("compare",),
+    "viewer.comparison": ("compare",),
     "viewer.notebook.trace_list": ("traces",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

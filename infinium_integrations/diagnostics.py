@@ -4,13 +4,15 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from types import TracebackType
+from typing import Any, Final, ParamSpec, TypeVar
 
-__all__ = ["count", "guarded", "raising", "record", "warn_once"]
+__all__ = ["attempt", "contained", "count", "guarded", "raising", "record", "warn_once"]
 
 logger = logging.getLogger("infinium_integrations")
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 _CAUSES_REMEMBERED = 1_000
 
@@ -60,6 +62,32 @@ def record(error: BaseException) -> None:
         type(error).__name__,
         where,
     )
+
+
+class _Contained:
+    """Records an exception that its block raises, and goes on behind the block."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        record(error)
+        return True
+
+
+contained: Final = _Contained()
+"""``with contained:`` keeps a fault of ours inside a block; it may be used by any number of threads at once."""
+
+
+def attempt(function: Callable[[], T], otherwise: Callable[[Exception], T]) -> T:
+    """Call what may raise anything, such as a user's own code, and return what ``otherwise`` makes of the exception."""
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001  (told to ``otherwise``)
+        return otherwise(error)
 
 
 def guarded(function: Callable[P, Any]) -> Callable[P, None]:

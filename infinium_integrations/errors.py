@@ -14,6 +14,8 @@ InfiniumError
 """
 
 import builtins
+import difflib
+from collections.abc import Iterable
 
 __all__ = [
     "ApiError",
@@ -27,7 +29,14 @@ __all__ = [
     "TimeoutError",
     "TransportError",
     "ValidationError",
+    "did_you_mean",
 ]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` where ``name`` is close to a known name, else an empty text."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class InfiniumError(Exception):

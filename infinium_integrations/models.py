@@ -5,7 +5,6 @@ Dicts are accepted wherever a model is; an unknown field is an error. Limits are
 
 import math
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -15,8 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    ValidationError,
     model_validator,
 )
+
+from infinium_integrations._hooks import drawn, interpreted
 
 __all__ = [
     "SECTIONS",
@@ -45,6 +47,7 @@ __all__ = [
     "TaskData",
     "TimeTracking",
     "ToolCall",
+    "field_errors",
     "iso_now",
 ]
 
@@ -63,6 +66,16 @@ def iso_now() -> str:
 def iso(moment: datetime) -> str:
     """Write an aware moment as ISO 8601 in UTC, with microseconds and ``Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def field_errors(error: ValidationError, prefix: str = "") -> list[tuple[str, str]]:
+    """Return what pydantic found wrong as (dotted path of the field, what is wrong with it), never showing a value."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    before = (prefix,) if prefix else ()
+    return [
+        (".".join(str(part) for part in (*before, *one["loc"])), one["msg"].removeprefix("Value error, "))
+        for one in found
+    ]
 
 
 def _not_blank(value: str) -> str:
@@ -485,11 +498,10 @@ class TaskData(_Part):
             InfiniumError: The trace was not sent to Infinium; the text says why.
             TimeoutError: The result is not there in time.
         """
-        return import_module("infinium_integrations.viewer.notebook.interpretation").wait(self, timeout, client)
+        return interpreted(self, timeout, client)
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        shown: dict[str, str] = import_module("infinium_integrations.viewer").trace_bundle(self)
-        return shown
+        return drawn(self)
 
     def _tag(self, name: str) -> str | None:
         tags = self.environment.custom_tags if self.environment else None

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from infinium_integrations import __version__, settings
+from infinium_integrations import settings
+from infinium_integrations._version import __version__
 from infinium_integrations.errors import (
     ApiError,
     AuthenticationError,

@@ -6,7 +6,9 @@ A child that is forked while another thread imports a module keeps that module h
 import os
 import threading
 
-__all__ = ["gate"]
+__all__ = ["SENDER_THREAD", "gate"]
+
+SENDER_THREAD = "infinium-sender"
 
 PATIENCE = 5.0
 """Seconds that a fork waits at most."""

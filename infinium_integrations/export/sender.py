@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
     from infinium_integrations.export.outbox import Outbox
 
-__all__ = ["IN_FLIGHT", "THREAD", "Sender"]
+__all__ = ["IN_FLIGHT", "Sender"]
 
 IN_FLIGHT = 8
-THREAD = "infinium-sender"
 STOP_PATIENCE = 1.0
 """Seconds that the thread gets to close its connections."""
 
@@ -111,7 +110,7 @@ class Sender:
 
     def _start(self) -> None:
         self._loop = loop = _Loop()
-        self._thread = threading.Thread(target=self._run, args=(loop,), name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(loop,), name=fork_safety.SENDER_THREAD, daemon=True)
         try:
             self._thread.start()
         except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``

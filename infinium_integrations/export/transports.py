@@ -21,7 +21,7 @@ from infinium_integrations.errors import (
     ServerError,
     TransportError,
 )
-from infinium_integrations.export.sender import THREAD
+from infinium_integrations.export.fork_safety import SENDER_THREAD
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.finalize import encode, shrink
 from infinium_integrations.settings import Settings
@@ -73,7 +73,7 @@ def new_client() -> httpx.AsyncClient:
 
 def _not_ours(record: logging.LogRecord) -> bool:
     """Leave out httpx's line a request where the request is ours: a user who logs at INFO has no use for it."""
-    return record.threadName != THREAD
+    return record.threadName != SENDER_THREAD
 
 
 class Platform:

@@ -1,6 +1,5 @@
 """Two runs side by side, step by step, with what differs."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -9,15 +8,14 @@ from typing import Any
 
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.notebook.plain_text import bundle
 from infinium_integrations.viewer.summary import TraceSummary, texts
 from infinium_integrations.viewer.timeline import Node, Tree
 
-__all__ = ["Change", "Comparison", "Pair", "word_changes"]
+__all__ = ["Change", "Comparison", "Pair", "compare"]
 
 ALIGNED = 2_000
 """Steps up to which the best alignment is sought; beyond, steps of the same place are compared."""
-WORDS = 1_500
-"""Words up to which two texts are compared word by word."""
 NOTABLE_MS, NOTABLE_SHARE = 100.0, 0.2
 """A step's times differ when they do by both."""
 
@@ -87,8 +85,6 @@ class Comparison:
         return formatting.clean("\n".join(lines))
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        from infinium_integrations.viewer import bundle  # noqa: PLC0415  (which knows whether jinja2 is there)
-
         return bundle(self.__repr__, "comparison.html", lambda: {"compared": self, "heading": "h3"})
 
 
@@ -173,17 +169,10 @@ def _shape(node: Node) -> tuple[int, str, str]:
     return node.level, node.step.action, node.title
 
 
-def word_changes(left: str, right: str) -> list[tuple[str, str, str]]:
-    """Give what became of a text, in parts.
+def compare(a: TaskData, b: TaskData) -> "Comparison":
+    """Put two runs side by side, step by step, with what differs.
 
-    Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after.
+    It shows itself in a notebook; ``.different`` are the pairs of steps that differ, ``.changes`` what differs in the
+    runs as a whole, ``.to_dataframe()`` gives one row a step.
     """
-    before, after = _words(formatting.clipped(left)), _words(formatting.clipped(right))
-    if len(before) + len(after) > WORDS:
-        return [("replace", "".join(before), "".join(after))]
-    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return [(tag, "".join(before[i1:i2]), "".join(after[j1:j2])) for tag, i1, i2, j1, j2 in codes]
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+|\s+|[^\w\s]", text)
+    return Comparison(a, b)

@@ -2,15 +2,32 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from typing import Any
 
-__all__ = ["clean", "clipped", "clipped_line", "cost", "count", "duration", "moment", "number", "pretty", "tick"]
+__all__ = [
+    "clean",
+    "clipped",
+    "clipped_line",
+    "cost",
+    "count",
+    "duration",
+    "moment",
+    "number",
+    "pretty",
+    "tick",
+    "word_changes",
+]
 
 SECOND, MINUTE, HOUR = 1_000.0, 60_000.0, 3_600_000.0
 UNKNOWN = "\N{EN DASH}"
 TEXT_LIMIT = 20_000
 """Characters of one text that are shown; the JSON has all."""
+
+WORDS = 1_500
+"""Words up to which two texts are compared word by word."""
 
 
 def duration(milliseconds: float | None) -> str:
@@ -107,3 +124,19 @@ def clipped_line(text: str, limit: int) -> str:
     """Give the first line of a text, cut to ``limit`` characters with an ellipsis."""
     line = text.strip()[: limit + 1].split("\n", 1)[0].strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def word_changes(left: str, right: str) -> list[tuple[str, str, str]]:
+    """Give what became of a text, in parts.
+
+    Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after.
+    """
+    before, after = _words(clipped(left)), _words(clipped(right))
+    if len(before) + len(after) > WORDS:
+        return [("replace", "".join(before), "".join(after))]
+    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [(tag, "".join(before[i1:i2]), "".join(after[j1:j2])) for tag, i1, i2, j1, j2 in codes]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+|\s+|[^\w\s]", text)

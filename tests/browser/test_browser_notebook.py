@@ -3,7 +3,7 @@ import re
 import pytest
 import samples
 
-from infinium_integrations.viewer import compare
+from infinium_integrations.viewer.comparison import compare
 from infinium_integrations.viewer.html.render import render_trace
 from infinium_integrations.viewer.notebook.trace_list import TraceList
 

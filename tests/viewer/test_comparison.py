@@ -2,7 +2,7 @@ import pytest
 import samples
 
 from infinium_integrations import compare
-from infinium_integrations.viewer.comparison import word_changes
+from infinium_integrations.viewer.formatting import word_changes
 
 
 def changed():

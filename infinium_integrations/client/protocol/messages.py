@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
-from infinium_integrations import __version__
+from infinium_integrations._version import __version__
 from infinium_integrations.client.protocol.retry import backoff, header, is_transient, retry_after
 from infinium_integrations.errors import (
     ApiError,

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from infinium_integrations.models import SECTIONS, TaskData
-from infinium_integrations.viewer import comparison, formatting, summary
+from infinium_integrations.viewer import formatting, summary
 from infinium_integrations.viewer.timeline import Item, Tree
 
 __all__ = [
@@ -131,7 +131,7 @@ def environment() -> Environment:
         step_facts=summary.step_facts,
         texts=summary.texts,
         shown_pairs=SHOWN_PAIRS,
-        word_changes=comparison.word_changes,
+        word_changes=formatting.word_changes,
     )
     return made
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A004  (ours, which is also the builtin)
 from infinium_integrations.models import ApiResponse, DeliveryState, TaskData
-from infinium_integrations.viewer import bundle, formatting
+from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.notebook.plain_text import bundle
 
 if TYPE_CHECKING:
     from infinium_integrations.client import InfiniumClient

@@ -1,11 +1,14 @@
-"""A trace as a few lines of plain text, for places that show nothing else. The terminal has a better picture."""
+"""What a notebook shows of a thing: a few lines of plain text, and HTML where jinja2 is installed."""
+
+from collections.abc import Callable
+from typing import Any
 
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
 from infinium_integrations.viewer.timeline import Node, Tree
 
-__all__ = ["outline"]
+__all__ = ["bundle", "outline", "trace_bundle"]
 
 LINES = 60
 
@@ -33,3 +36,24 @@ def _line(node: Node) -> str:
     said += [f"{formatting.count(node.tokens)} tokens"] if node.tokens is not None else []
     said += [f"✕ {node.step.error.error_type if node.step.error else 'error'}"] if node.failed else []
     return "  " * (node.level + 1) + "  ".join(said)
+
+
+def trace_bundle(task: TaskData) -> dict[str, str]:
+    """Give what a notebook shows of a trace: ``text/plain``, and ``text/html`` where jinja2 is installed."""
+
+    def context() -> dict[str, Any]:
+        from infinium_integrations.viewer.html.render import notebook_context  # noqa: PLC0415
+
+        return notebook_context(task)
+
+    return bundle(lambda: outline(task), "trace.html", context)
+
+
+def bundle(text: Callable[[], str], template: str, context: Callable[[], dict[str, Any]]) -> dict[str, str]:
+    """Give what a notebook shows of a thing: its text, and a template's HTML where jinja2 is installed."""
+    shown = {"text/plain": text()}
+    try:
+        from infinium_integrations.viewer.html.render import fragment  # noqa: PLC0415
+    except ImportError:
+        return shown
+    return {**shown, "text/html": fragment(template, context())}

@@ -6,6 +6,7 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.notebook.plain_text import bundle
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
 
 __all__ = ["TraceList", "pandas", "traces"]
@@ -40,8 +41,6 @@ class TraceList(list[TaskData]):
         return formatting.clean("\n".join(lines))
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        from infinium_integrations.viewer import bundle  # noqa: PLC0415  (which knows whether jinja2 is there)
-
         return bundle(self.__repr__, "table.html", self._context)
 
     def _context(self) -> dict[str, Any]:

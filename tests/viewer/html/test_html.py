@@ -5,9 +5,9 @@ import pytest
 import samples
 
 from infinium_integrations.models import TaskData
-from infinium_integrations.viewer import trace_bundle
 from infinium_integrations.viewer.html import render
 from infinium_integrations.viewer.html.render import render_trace
+from infinium_integrations.viewer.notebook.plain_text import trace_bundle
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 ALLOWED = {
