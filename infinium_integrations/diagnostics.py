@@ -3,11 +3,21 @@
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
-__all__ = ["attempt", "contained", "count", "guarded", "raising", "record", "warn_once"]
+__all__ = [
+    "attempt",
+    "attempt_async",
+    "contained",
+    "contained_or",
+    "count",
+    "guarded",
+    "raising",
+    "record",
+    "warn_once",
+]
 
 logger = logging.getLogger("infinium_integrations")
 
@@ -67,13 +77,18 @@ def record(error: BaseException) -> None:
 class _Contained:
     """Records an exception that its block raises, and goes on behind the block."""
 
-    __slots__ = ()
+    __slots__ = ("_otherwise",)
+
+    def __init__(self, otherwise: Callable[[], object] | None = None) -> None:
+        self._otherwise = otherwise
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         if not isinstance(error, Exception):
             return False
+        if self._otherwise is not None:
+            self._otherwise()
         record(error)
         return True
 
@@ -82,11 +97,24 @@ contained: Final = _Contained()
 """``with contained:`` keeps a fault of ours inside a block; it may be used by any number of threads at once."""
 
 
-def attempt(function: Callable[[], T], otherwise: Callable[[Exception], T]) -> T:
-    """Call what may raise anything, such as a user's own code, and return what ``otherwise`` makes of the exception."""
+def contained_or(otherwise: Callable[[], object]) -> _Contained:
+    """Return a ``contained`` that calls ``otherwise`` before it records the exception."""
+    return _Contained(otherwise)
+
+
+def attempt(function: Callable[[], T], otherwise: Callable[[BaseException], T]) -> T:
+    """Call a user's own code, which may raise anything, and return what ``otherwise`` makes of the exception."""
     try:
         return function()
-    except Exception as error:  # noqa: BLE001  (told to ``otherwise``)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (passed to ``otherwise``)
+        return otherwise(error)
+
+
+async def attempt_async(function: Callable[[], Awaitable[T]], otherwise: Callable[[BaseException], T]) -> T:
+    """Await a user's own code as ``attempt`` calls it; a cancellation passes through."""
+    try:
+        return await function()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (passed to ``otherwise``)
         return otherwise(error)
 
 

@@ -26,14 +26,14 @@ LEAVING = 0.8
 
 
 class Outbox:
-    """Lives on the sender's loop.
+    """What waits for one account. Must only be used on the sender's event loop.
 
     Args:
         store: Where the traces wait.
         account: Under which name they wait there.
         transport: How one leaves.
         slots: Bounds the requests in flight of the whole process.
-        tally: Counts what becomes of them.
+        counters: Counts what becomes of them.
         ceiling: Requests a second to which the pace may rise.
         shared: Whether traces of other processes are delivered too; else only those added here.
     """
@@ -45,7 +45,7 @@ class Outbox:
         transport: Transport,
         *,
         slots: asyncio.Semaphore,
-        tally: DeliveryCounters,
+        counters: DeliveryCounters,
         ceiling: float,
         shared: bool = True,
     ) -> None:
@@ -55,7 +55,7 @@ class Outbox:
         self.pace = AdaptiveRateLimiter(ceiling)
         self._account = account
         self._slots = slots
-        self._tally = tally
+        self._counters = counters
         self._shared = shared
         self._lock = store.lock(account)
         self._elsewhere = False
@@ -88,7 +88,7 @@ class Outbox:
         self._work.set()
 
     async def run(self) -> None:
-        """Deliver whenever there is something, until cancelled; a lane of a client's ends when nothing is left."""
+        """Deliver whenever there is something, until cancelled; an outbox of a client's ends when nothing is left."""
         while self._shared or self._waiting or self._work.is_set():
             await self._work.wait()
             self._work.clear()
@@ -138,14 +138,15 @@ class Outbox:
 
     async def _guarded_drain(self) -> None:
         try:
-            await self._drain()
-        except Exception as error:  # noqa: BLE001  (the thread must live)
-            self.pause.failed()
-            self._work.set()
-            diagnostics.record(error)
+            with diagnostics.contained_or(self._try_later):
+                await self._drain()
         finally:
             self._lock.release()
             self._tell()
+
+    def _try_later(self) -> None:
+        self.pause.failed()
+        self._work.set()
 
     async def _drain(self) -> None:
         looks = 0
@@ -200,14 +201,15 @@ class Outbox:
                 await self._nudged.wait()
 
     async def _deliver(self, name: str) -> None:
-        try:
-            record = self._read(name)
-            if record is not None:
-                self._conclude(name, record, await self.transport.send(record))
-        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the thread, nor spin)
+        def failed() -> None:  # a fault of ours must neither end the thread nor make it spin
             self._tries[name] += 1
             self.pause.failed()
-            diagnostics.record(error)
+
+        try:
+            with diagnostics.contained_or(failed):
+                record = self._read(name)
+                if record is not None:
+                    self._conclude(name, record, await self.transport.send(record))
         finally:
             self._sending.pop(name, None)
             self._slots.release()
@@ -225,7 +227,7 @@ class Outbox:
             )
         except DamagedError:
             self._skip(name)
-            self._tally.add("dropped")
+            self._counters.add("dropped")
             diagnostics.warn_once("damaged", "A stored trace is damaged and was set aside, in %s.", self.store.where())
         return None
 
@@ -263,7 +265,7 @@ class Outbox:
 
     def _finish(self, name: str, what: str, move: Callable[[], None]) -> None:
         self._skip(name)  # even where its file can't be moved: it must not be sent again
-        self._tally.add(what)
+        self._counters.add(what)
         try:
             move()
         except OSError as error:
@@ -284,7 +286,7 @@ class Outbox:
             self._mine.discard(name)
             self._tries.pop(name, None)
             if self._elsewhere:
-                self._tally.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
+                self._counters.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
 
     def _scan(self) -> list[str]:
         """Give what waits: the least tried first, then the oldest, so that one bad trace does not stop the rest."""

@@ -51,17 +51,17 @@ class Delivery:
     def _fresh(self) -> None:
         self._pid = os.getpid()
         self._leaving_known = False
-        self._tally = DeliveryCounters()
-        self._shelf = StoreSelector(self._tally)
-        self._sender = Sender(self._tally)
+        self._counters = DeliveryCounters()
+        self._selector = StoreSelector(self._counters)
+        self._sender = Sender(self._counters)
         self._writer = Writer(
             assemble=self._assemble,
             sweep=self._sweep,
-            shelf=self._shelf,
-            tally=self._tally,
+            selector=self._selector,
+            counters=self._counters,
             enqueue=self._sender.enqueue,
         )
-        self.reader = TraceReader(self._shelf, catch_up=self._catch_up, send=self._look)
+        self.reader = TraceReader(self._selector, catch_up=self._catch_up, send=self._look)
 
     def submit(self, item: Any) -> None:
         """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for."""
@@ -118,10 +118,10 @@ class Delivery:
             ``rejected`` count those that earlier processes left, too.
         """
         recorded, waiting = self._writer.counts()
-        return {"recorded": recorded, "pending": waiting + self._sender.pending(), **self._tally.counts()}
+        return {"recorded": recorded, "pending": waiting + self._sender.pending(), **self._counters.counts()}
 
     def _look(self, given: settings.Settings) -> None:
-        self._sender.look(self._shelf.store(given), account_of(given), given)
+        self._sender.look(self._selector.store(given), account_of(given), given)
 
     def _catch_up(self) -> None:
         if not self._writer.mine:
@@ -134,7 +134,7 @@ class Delivery:
 
     def _after_fork(self) -> None:
         """Leave to the parent what is the parent's: its queue, its sockets and its locks."""
-        _inherited.append((self._writer, self._sender, self._shelf))
+        _inherited.append((self._writer, self._sender, self._selector))
         close_inherited()
         self._fresh()
 
@@ -153,7 +153,7 @@ class Delivery:
     def _count_losses(self) -> None:
         lost = self._sender.pending(durable=False)
         if lost:
-            self._tally.add("dropped", lost)
+            self._counters.add("dropped", lost)
             diagnostics.warn_once(
                 "lost", "%d traces that were kept in memory could not be delivered and are lost.", lost
             )

@@ -5,7 +5,6 @@ Light to import: httpx is loaded on its thread.
 
 import asyncio
 import contextlib
-import importlib
 import socket
 import threading
 import time
@@ -35,17 +34,17 @@ class Sender:
     """Delivers what is stored. Every method but ``_``… may be called from any thread, and only hands over.
 
     Args:
-        tally: Counts what becomes of the traces.
+        counters: Counts what becomes of the traces.
     """
 
-    def __init__(self, tally: DeliveryCounters) -> None:
-        self._tally = tally
+    def __init__(self, counters: DeliveryCounters) -> None:
+        self._counters = counters
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: _Loop | None = None
         self._inbox: deque[tuple[Store | None, Callable[[], None]]] = deque()
         """Jobs for the loop, each with the store of the trace that it is about."""
-        self._lanes: dict[tuple[object, object], Outbox] = {}
+        self._outboxes: dict[tuple[object, object], Outbox] = {}
         self._http: httpx.AsyncClient | None = None
 
     @property
@@ -55,26 +54,26 @@ class Sender:
 
     def enqueue(self, store: Store, name: str, account: str, settings: Settings, client: Any = None) -> None:
         """Deliver a stored trace, and what else waits for its account."""
-        self._hand(store, lambda: self._lane(store, account, settings, client).add(name))
+        self._hand(store, lambda: self._outbox(store, account, settings, client).add(name))
 
     def look(self, store: Store, account: str, settings: Settings) -> None:
         """Deliver what earlier processes left for an account, at once."""
-        self._hand(None, lambda: self._lane(store, account, settings, None).retry_now())
+        self._hand(None, lambda: self._outbox(store, account, settings, None).retry_now())
 
     def drained(self, deadline: float) -> bool:
         """Wait until all that waits now is delivered or refused; False at the deadline (monotonic seconds)."""
-        return self._ask(lambda lane: lane.drained(deadline), deadline)
+        return self._ask(lambda outbox: outbox.drained(deadline), deadline)
 
     def leave(self, deadline: float) -> None:
         """Wait, before the process exits, until the deadline and only while requests make progress."""
         if self._alive():
-            self._ask(lambda lane: lane.leave(deadline), deadline)
+            self._ask(lambda outbox: outbox.leave(deadline), deadline)
         elif self._inbox:
             self._run_here(deadline)
 
     def pending(self, *, durable: bool | None = None) -> int:
         """Count what is known to wait; ``durable`` picks what outlives the process, or what does not."""
-        counts = [(lane.store, lane.pending) for lane in list(self._lanes.values())]
+        counts = [(outbox.store, outbox.pending) for outbox in list(self._outboxes.values())]
         counts += [(store, 1) for store, _ in list(self._inbox) if store is not None]
         return sum(count for store, count in counts if durable in {None, store.durable})
 
@@ -119,12 +118,11 @@ class Sender:
 
     def _run(self, loop: "_Loop") -> None:
         try:
-            asyncio.set_event_loop(loop)
-            with fork_safety.gate:
-                importlib.import_module("infinium_integrations.export.outbox")  # and with it httpx
-            loop.run_until_complete(self._main(loop))
-        except Exception as error:  # noqa: BLE001  (what is stored stays stored; the next trace starts another thread)
-            diagnostics.record(error)
+            with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
+                asyncio.set_event_loop(loop)
+                with fork_safety.gate:
+                    from infinium_integrations.export import outbox  # noqa: F401, PLC0415  (and with it httpx)
+                loop.run_until_complete(self._main(loop))
         finally:
             asyncio.set_event_loop(None)
             loop.close()
@@ -145,7 +143,7 @@ class Sender:
         loop.call_soon(self._pull)
 
         async def last() -> None:
-            await self._all(lambda lane: lane.leave(deadline))
+            await self._all(lambda outbox: outbox.leave(deadline))
             loop.end()
 
         loop.call_soon(lambda: loop.keep(last()))
@@ -160,18 +158,16 @@ class Sender:
             if self._http is not None:
                 await self._http.aclose()
             self._http = None
-            self._lanes = {}
+            self._outboxes = {}
 
     def _pull(self) -> None:
         while self._inbox and not _loop().closing:
             _, job = self._inbox.popleft()
-            try:
+            with diagnostics.contained:
                 job()
-            except Exception as error:  # noqa: BLE001  (the thread must live)
-                diagnostics.record(error)
 
     def _ask(self, question: "Callable[[Outbox], Awaitable[bool | None]]", deadline: float) -> bool:
-        """Ask every lane on the loop and wait for the answer; False where one said so, or at the deadline."""
+        """Ask every outbox on the loop and wait for the answer; False where one said so, or at the deadline."""
         loop = self._loop
         if loop is None or not self._alive():
             return not self._inbox
@@ -190,20 +186,20 @@ class Sender:
 
     async def _all(self, question: "Callable[[Outbox], Awaitable[bool | None]]") -> bool:
         self._pull()
-        return all(await asyncio.gather(*(question(lane) for lane in list(self._lanes.values()))))
+        return all(await asyncio.gather(*(question(outbox) for outbox in list(self._outboxes.values()))))
 
-    def _lane(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
+    def _outbox(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
         key = (store.where() if store.durable else id(store), account if client is None else id(client))
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = self._new_lane(store, account, settings, client)
-            _loop().keep(self._serve(key, lane))
+        outbox = self._outboxes.get(key)
+        if outbox is None:
+            outbox = self._outboxes[key] = self._new_outbox(store, account, settings, client)
+            _loop().keep(self._serve(key, outbox))
         elif client is None:
-            lane.store = store
-            self._renew(lane, settings)
-        return lane
+            outbox.store = store
+            self._renew(outbox, settings)
+        return outbox
 
-    def _new_lane(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
+    def _new_outbox(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
         with fork_safety.gate:
             from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
 
@@ -213,14 +209,14 @@ class Sender:
             account,
             transport,
             slots=_loop().slots,
-            tally=self._tally,
+            counters=self._counters,
             ceiling=settings.requests_per_second,
             shared=client is None,
         )
 
-    async def _serve(self, key: tuple[object, object], lane: "Outbox") -> None:
-        await lane.run()
-        self._lanes.pop(key, None)
+    async def _serve(self, key: tuple[object, object], outbox: "Outbox") -> None:
+        await outbox.run()
+        self._outboxes.pop(key, None)
 
     def _transport(self, settings: Settings, client: Any) -> Any:
         from infinium_integrations.export import transports  # noqa: PLC0415
@@ -231,11 +227,11 @@ class Sender:
             self._http = transports.new_client()
         return transports.Platform(transports.agent_of(settings), self._http)
 
-    def _renew(self, lane: "Outbox", settings: Settings) -> None:
+    def _renew(self, outbox: "Outbox", settings: Settings) -> None:
         """Take over a secret or address that was put right meanwhile, and try at once."""
-        lane.pace.limit(settings.requests_per_second)
-        if lane.transport.renew(settings):
-            lane.retry_now()
+        outbox.pace.limit(settings.requests_per_second)
+        if outbox.transport.renew(settings):
+            outbox.retry_now()
 
 
 class _Loop(asyncio.SelectorEventLoop):

@@ -121,16 +121,16 @@ class ClientCall:
     async def send(self, record: Record) -> Outcome:
         """Try once; a coroutine is awaited."""
         task = TaskData.model_validate(record.payload())
-        try:
+
+        async def hand_over() -> Outcome:
             answer = self.client.send_task_data(task)
             if inspect.isawaitable(answer):
                 answer = await asyncio.wait_for(_awaited(answer), CLIENT_TIMEOUT)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (the user's code: whatever it raises)
-            return self._failed(error)
-        remote = getattr(answer, "trace_id", None)
-        return Outcome(
-            Verdict("delivered", "given to the client", trace_id=remote if isinstance(remote, str) else None)
-        )
+            remote = getattr(answer, "trace_id", None)
+            remote = remote if isinstance(remote, str) else None
+            return Outcome(Verdict("delivered", "given to the client", trace_id=remote))
+
+        return await diagnostics.attempt_async(hand_over, self._failed)
 
     def _failed(self, error: BaseException) -> Outcome:
         client, kind = type(self.client).__name__, type(error).__name__

@@ -69,11 +69,11 @@ class Writer:
     """Turns items into stored traces, in order.
 
     Args:
-        assemble: Gives the draft of an item, or None where nothing is to be kept.
+        assemble: Gives the pending trace of an item, or None where nothing is to be kept.
         sweep: Looks after the recorder's deadlines; takes perf_counter seconds, gives those until the next call.
-        shelf: Where traces are kept.
-        tally: Counts what becomes of them.
-        offer: Hands a stored trace to the sender.
+        selector: Where traces are kept.
+        counters: Counts what becomes of them.
+        enqueue: Hands a stored trace to the sender.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class Writer:
         *,
         assemble: Callable[[Any], PendingTrace | None],
         sweep: Callable[[float], float | None] | None,
-        shelf: StoreSelector,
-        tally: DeliveryCounters,
+        selector: StoreSelector,
+        counters: DeliveryCounters,
         enqueue: Enqueue,
     ) -> None:
         self._assemble = assemble
         self._sweep = sweep
-        self._shelf = shelf
-        self._tally = tally
+        self._selector = selector
+        self._counters = counters
         self._enqueue = enqueue
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._starting = threading.Lock()
@@ -113,8 +113,9 @@ class Writer:
 
     def submit(self, item: Any) -> None:
         """Queue an item; takes no lock that it would wait for, so that a signal handler may call it."""
+        # the settings in force now are the trace's; malformed ones are reported by the writer's thread
         self._newest = next(self._numbers)
-        self._queue.put(_Job(item, _settings()))
+        self._queue.put(_Job(item, diagnostics.attempt(settings_module.current, lambda _: None)))
         self.ensure()
 
     def wake(self) -> None:
@@ -202,37 +203,32 @@ class Writer:
     def _look_after(self) -> None:
         self._due = None
         if self._sweep is not None:
-            try:
+            with diagnostics.contained:
                 now = time.perf_counter()
                 wait = self._sweep(now)
                 self._due = None if wait is None else now + wait
-            except Exception as error:  # noqa: BLE001  (the thread must live)
-                diagnostics.record(error)
 
     def _take(self, job: _Job) -> None:
-        try:
-            draft = self._assemble(job.item)
-            if draft is None:
+        with diagnostics.contained_or(lambda: self._counters.add("dropped")):
+            pending = self._assemble(job.item)
+            if pending is None:
                 self._empty += 1
             else:
-                self._keep(draft, job.settings or settings_module.current())
-        except Exception as error:  # noqa: BLE001  (the thread must live)
-            self._tally.add("dropped")
-            diagnostics.record(error)
+                self._keep(pending, job.settings or settings_module.current())
 
-    def _keep(self, draft: PendingTrace, settings: Settings) -> None:
-        payload = finalise(draft.wire, draft.redactor, cut=True, limits=draft.limits)
-        account, facts = _destination(draft, settings)
+    def _keep(self, pending: PendingTrace, settings: Settings) -> None:
+        payload = finalise(pending.wire, pending.redactor, cut=True, limits=pending.limits)
+        account, facts = _destination(pending, settings)
         recorded = self._now()
-        trace_id = draft.trace_id if safe_id(draft.trace_id) else str(uuid.uuid4())
+        trace_id = pending.trace_id if safe_id(pending.trace_id) else str(uuid.uuid4())
         name = file_name(recorded, trace_id)
         data = pack(new_record(trace_id, payload, encode(payload), recorded, facts))
-        store = self._shelf.put(settings, name, data, account)
+        store = self._selector.put(settings, name, data, account)
         if account is None:
-            self._tally.add("local")
+            self._counters.add("local")
             _say_where(store, settings)
         else:
-            self._enqueue(store, name, account, settings, draft.client)
+            self._enqueue(store, name, account, settings, pending.client)
 
     def _now(self) -> int:
         """Give the time in nanoseconds, later than the last."""
@@ -240,21 +236,13 @@ class Writer:
         return self._last_ns
 
 
-def _destination(draft: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:
-    if draft.client is not None:
-        return CLIENT, {"status": "pending", "client": type(draft.client).__name__}
+def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:
+    if pending.client is not None:
+        return CLIENT, {"status": "pending", "client": type(pending.client).__name__}
     if settings.has_account:
         facts = {"status": "pending", "origin": origin(settings), "agent_id": str(settings.agent_id)}
         return account_of(settings), facts
     return None, {"status": "local"}
-
-
-def _settings() -> Settings | None:
-    """Give the settings in force when a trace ends: what is changed later is not for it."""
-    try:
-        return settings_module.current()
-    except Exception:  # noqa: BLE001  (malformed meanwhile; the writer's thread will say so)
-        return None
 
 
 _said_where = threading.Event()

@@ -206,12 +206,14 @@ class FolderStore:
 
     def _write_aside(self, target: Path, data: bytes) -> None:
         aside = self.root / "aside" / f"{os.getpid()}-{next(_counter)}-{time.time_ns()}"
+        in_place = False
         try:
             write_new(aside, data)
             aside.replace(target)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+            in_place = True
+        finally:
+            if not in_place:
+                aside.unlink(missing_ok=True)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -35,13 +35,15 @@ class TraceReader:
     """Reads finished traces back; every method does I/O on the caller's thread.
 
     Args:
-        shelf: Where traces are kept.
+        selector: Where traces are kept.
         catch_up: Waits, before a look, until what was recorded is written.
         send: Has the sender look at what waits for the account of the settings.
     """
 
-    def __init__(self, shelf: StoreSelector, *, catch_up: Callable[[], None], send: Callable[[Settings], None]) -> None:
-        self._shelf = shelf
+    def __init__(
+        self, selector: StoreSelector, *, catch_up: Callable[[], None], send: Callable[[Settings], None]
+    ) -> None:
+        self._selector = selector
         self._catch_up = catch_up
         self._send = send
         self._keeping = threading.Lock()
@@ -164,7 +166,7 @@ class TraceReader:
                 return False
             recorded = time.time_ns()
             record = records.new_record(trace_id, payload, encode(payload), recorded, {"status": "local"})
-            self._shelf.put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
+            self._selector.put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
             return True
 
     def watch(self, *, poll: float = 1.0, **query: Any) -> "Iterator[TaskData]":
@@ -192,10 +194,10 @@ class TraceReader:
         from infinium_integrations.storage.index.database import Index  # noqa: PLC0415  (sqlite3, for readers only)
 
         self._catch_up()
-        return Index(self._folder(), self._shelf.memories())
+        return Index(self._folder(), self._selector.memories())
 
     def _folder(self) -> FolderStore | None:
-        return self._shelf.folder(settings.current())
+        return self._selector.folder(settings.current())
 
     def _one(self, trace_id: str, *, exact: bool) -> "Row | None":
         found = self.listing(exact_id=trace_id, limit=1)
@@ -235,7 +237,7 @@ class TraceReader:
 
     def _key(self, row: "Row") -> "tuple[MemoryStore, tuple[str, str, str]]":
         number, area, account = row.folder.removeprefix("memory:").split("/", 2)
-        memories = [memory for memory in self._shelf.memories() if memory.files()]
+        memories = [memory for memory in self._selector.memories() if memory.files()]
         return memories[int(number)], (area, account, row.file)
 
     def _remove(self, row: "Row") -> bool:

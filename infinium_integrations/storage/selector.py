@@ -54,8 +54,8 @@ class _Folder:
 class StoreSelector:
     """The stores of this process: one folder per setting seen, and memory."""
 
-    def __init__(self, tally: DeliveryCounters) -> None:
-        self._tally = tally
+    def __init__(self, counters: DeliveryCounters) -> None:
+        self._counters = counters
         self._folders: dict[tuple[str, int, float], _Folder] = {}
         self._memories: dict[tuple[bool, bool], MemoryStore] = {}
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class StoreSelector:
             if key not in self._folders:
                 store = FolderStore(Path(settings.store), keep_delivered=settings.history_days > 0)
                 pruner = Pruner(
-                    store.root, limit=settings.store_bytes, days=settings.history_days, on_drop=self._tally.drop
+                    store.root, limit=settings.store_bytes, days=settings.history_days, on_drop=self._counters.drop
                 )
                 self._folders[key] = _Folder(store, pruner)
             return self._folders[key]
@@ -103,7 +103,9 @@ class StoreSelector:
         key = (others and settings.history_days > 0, others)
         with self._lock:
             if key not in self._memories:
-                self._memories[key] = MemoryStore(keep_delivered=key[0], keep_others=key[1], on_drop=self._tally.drop)
+                self._memories[key] = MemoryStore(
+                    keep_delivered=key[0], keep_others=key[1], on_drop=self._counters.drop
+                )
             return self._memories[key]
 
 
