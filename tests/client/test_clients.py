@@ -359,7 +359,7 @@ class TestRate:
 
     def test_the_default_is_the_documented_one(self):
         client = InfiniumClient(AGENT, SECRET)
-        assert (client._core.bucket._rate, client._core.bucket._burst) == (10.0, 20)
+        assert (client._core.bucket.rate, client._core.bucket.burst) == (10.0, 20)
 
 
 class TestEnding:
