@@ -272,7 +272,7 @@ class TestPrompts:
         from infinium_integrations import tracing
 
         noted = []
-        builder = type("Builder", (), {"_add_prompt": lambda _self, use: noted.append(use)})()
+        builder = type("Builder", (), {"add_prompt_use": lambda _self, use: noted.append(use)})()
         monkeypatch.setattr(tracing, "current_trace", lambda: builder)
         server.always = answer(200, PROMPT)
         call("get_prompt", "p-1", "k", variables={"name": "Ann", "spare": 1})
@@ -417,7 +417,7 @@ class TestEnding:
         client = AsyncInfiniumClient(AGENT, SECRET, base_url=server.url)
         for _ in range(3):
             assert asyncio.run(client.send_task_data(TASK)).success
-        assert len(client._kept) == 1
+        assert len(client._connections) == 1
 
     def test_one_async_client_serves_loops_in_several_threads(self, server):
         client = AsyncInfiniumClient(AGENT, SECRET, base_url=server.url)
@@ -457,4 +457,4 @@ class TestThreads:
 def test_making_a_client_opens_nothing(server):
     clients = [InfiniumClient(AGENT, SECRET, base_url=server.url) for _ in range(100)]
     assert server.seen == []
-    assert all(client._http == {} for client in clients)
+    assert all(client._connections == {} for client in clients)
