@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from infinium_integrations.client.base import (
-    BaseClient,
-    Task,
-    TaskFields,
-    batch_result,
-    check_width,
-    failed,
-    task_fields,
-)
+from infinium_integrations.client.base import BaseClient, Task, TaskFields, batch_result, failed, task_fields
 from infinium_integrations.client.calls import Flow, Sleep
 from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
@@ -66,8 +58,8 @@ class AsyncInfiniumClient(
         return await self._run(self._core.call(request))
 
     async def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult:
-        self._open()
-        places = asyncio.Semaphore(check_width(max_concurrent))
+        self._open(max_concurrent)
+        places = asyncio.Semaphore(max_concurrent)
 
         async def send(task: Task) -> ApiResponse:
             async with places:

@@ -147,10 +147,11 @@ class BaseClient(Generic[Owner, Connection]):
             InfiniumError: The trace did not arrive; see ``infinium_integrations.errors``.
 
         Example:
-            >>> from infinium_integrations import InfiniumClient, TaskData
-            >>> task = TaskData(name="Report", description="Write it", duration=1.5, sales={"deal_value": 2.0})
+            >>> from infinium_integrations import InfiniumClient
             >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
-            >>> client.send_task_data(task)  # doctest: +SKIP
+            >>> client.send_task_data({"name": "Report", "description": "Write it", "duration": 1, "custmer": {}})
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: custmer: there is no such field; did you mean 'customer'?
         """
         raise NotImplementedError
 
@@ -166,6 +167,12 @@ class BaseClient(Generic[Owner, Connection]):
 
         Raises:
             ValidationError: ``max_concurrent`` is less than 1.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.send_tasks_batch([{"name": "Report"}]).errors
+            ['task 1: description: Field required; duration: Field required']
         """
         raise NotImplementedError
 
@@ -181,6 +188,13 @@ class BaseClient(Generic[Owner, Connection]):
         Raises:
             ValidationError: ``trace_id`` is no UUID.
             InfiniumError: No answer, or a refusal; see ``infinium_integrations.errors``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.get_interpreted_task_result("12")  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: trace_id must be a UUID, such as ...
         """
         raise NotImplementedError
 
@@ -224,6 +238,13 @@ class BaseClient(Generic[Owner, Connection]):
         Raises:
             ValidationError: The id, the key or the version cannot be right.
             InfiniumError: No answer, or a refusal; see ``infinium_integrations.errors``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.get_prompt("greeting", "the-prompts-key", version=0)
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: version must be 'latest' or an integer from 1
         """
         raise NotImplementedError
 
@@ -234,10 +255,14 @@ class BaseClient(Generic[Owner, Connection]):
         msg = f"{type(self).__name__} holds a secret and is not pickled or copied: make one where it is needed"
         raise TypeError(msg)
 
-    def _open(self) -> None:
+    def _open(self, max_concurrent: int = 1) -> None:
+        """Refuse a call when the client is closed, and a batch that may send nothing at a time."""
         if self._closed:
             msg = f"this {type(self).__name__} is closed: make a new one"
             raise InfiniumError(msg)
+        if max_concurrent < 1:
+            msg = "max_concurrent must be 1 or more"
+            raise ValidationError(msg, field="max_concurrent")
 
 
 def task_fields(
@@ -247,14 +272,6 @@ def task_fields(
     extra = {"current_datetime": current_datetime, **fields}
     given = {key: value for key, value in extra.items() if value is not None}
     return {"name": name, "description": description, "duration": duration, **given}
-
-
-def check_width(max_concurrent: int) -> int:
-    """Return ``max_concurrent`` where it is 1 or more."""
-    if max_concurrent < 1:
-        msg = "max_concurrent must be 1 or more"
-        raise ValidationError(msg, field="max_concurrent")
-    return max_concurrent
 
 
 def failed(error: InfiniumError) -> ApiResponse:

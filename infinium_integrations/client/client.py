@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from infinium_integrations.client.base import (
-    BaseClient,
-    Task,
-    TaskFields,
-    batch_result,
-    check_width,
-    failed,
-    task_fields,
-)
+from infinium_integrations.client.base import BaseClient, Task, TaskFields, batch_result, failed, task_fields
 from infinium_integrations.client.calls import Flow, Sleep
 from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
@@ -78,9 +70,8 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
         return self._run(self._core.call(self._core.prepare(task_data)))
 
     def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult:
-        self._open()
-        batch = _Batch(self, list(tasks))
-        return batch.run(check_width(max_concurrent))
+        self._open(max_concurrent)
+        return _Batch(self, list(tasks)).run(max_concurrent)
 
     def get_interpreted_task_result(self, trace_id: str) -> ApiResponse:
         self._open()

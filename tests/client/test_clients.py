@@ -1,6 +1,7 @@
 """What both clients promise, over real HTTP."""
 
 import asyncio
+import inspect
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ import pytest
 from scripted import AGENT, SECRET, answer
 
 from infinium_integrations import AsyncInfiniumClient, InfiniumClient, TaskData, errors
+from infinium_integrations.client.base import BaseClient, TaskFields
 from infinium_integrations.client.protocol import messages
 
 TRACE = "11111111-2222-4333-8444-555555555555"
@@ -452,6 +454,18 @@ class TestThreads:
                 thread.join()
         assert done == [True] * 16
         assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 16
+
+
+@pytest.mark.parametrize("name", sorted(name for name in vars(BaseClient) if not name.startswith("_")))
+def test_both_clients_show_the_same_documentation_of_a_call(name):
+    shown = {inspect.getdoc(getattr(kind, name)) for kind in (BaseClient, InfiniumClient, AsyncInfiniumClient)}
+    assert len(shown) == 1
+    assert shown != {None}
+
+
+def test_send_task_names_every_field_of_a_task():
+    given = {"name", "description", "duration", "current_datetime"}
+    assert set(TaskFields.__annotations__) == {*TaskData.model_fields, "sections"} - given
 
 
 def test_making_a_client_opens_nothing(server):
