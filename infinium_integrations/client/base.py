@@ -1,23 +1,56 @@
-"""What the two clients share besides the rules: construction, and keeping the secret in."""
+"""What the two clients share: construction, the documentation of their calls, and keeping the secret in."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Generic, NoReturn, TypedDict, TypeVar, Unpack
 
 from pydantic import SecretStr
 
+from infinium_integrations import models
 from infinium_integrations.client.calls import Core, find_agent
 from infinium_integrations.client.protocol.rate_limit import TokenBucket
 from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
-from infinium_integrations.models import ApiResponse, BatchResult, TaskData, iso_now
+from infinium_integrations.models import ApiResponse, BatchResult, PromptContent, TaskData, iso_now
 
-__all__ = ["BaseClient", "Task"]
+__all__ = ["BaseClient", "Task", "TaskFields"]
 
-Task = TaskData | Mapping[str, Any]
+Owner = TypeVar("Owner")
+Connection = TypeVar("Connection")
+
+Fields = Mapping[str, object]
+Task = TaskData | Fields
 
 
-class BaseClient:
-    """Construction, repr and the timestamp. See ``InfiniumClient``."""
+class TaskFields(TypedDict, total=False):
+    """The optional fields and sections of ``TaskData``, as ``send_task`` takes them; ``None`` counts as left out."""
+
+    input_summary: str | None
+    output_summary: str | None
+    expected_outcome: models.ExpectedOutcome | Fields | None
+    steps: Iterable[models.ExecutionStep | Fields] | None
+    errors: Iterable[models.ErrorDetail | Fields] | None
+    llm_usage: models.LlmUsage | Fields | None
+    time_tracking: models.TimeTracking | Fields | None
+    customer: models.Customer | Fields | None
+    support: models.Support | Fields | None
+    sales: models.Sales | Fields | None
+    marketing: models.Marketing | Fields | None
+    content: models.Content | Fields | None
+    research: models.Research | Fields | None
+    project: models.Project | Fields | None
+    development: models.Development | Fields | None
+    executive: models.Executive | Fields | None
+    general: models.General | Fields | None
+    environment: models.EnvironmentContext | Fields | None
+    prompt_studio: models.PromptStudio | Fields | None
+    sections: Fields | None
+
+
+class BaseClient(Generic[Owner, Connection]):
+    """The calls of ``InfiniumClient`` and ``AsyncInfiniumClient``, documented once.
+
+    The first returns their results, the second awaitables of them.
+    """
 
     def __init__(
         self,
@@ -30,14 +63,19 @@ class BaseClient:
         requests_per_second: float = 10.0,
         burst: int = 20,
     ) -> None:
-        _check(timeout > 0 and math.isfinite(timeout), "timeout must be a number of seconds above 0")
-        _check(max_retries >= 0, "max_retries must be 0 or more")
-        _check(requests_per_second > 0, "requests_per_second must be above 0")
-        _check(burst >= 1, "burst must be 1 or more")
+        for fine, message in (
+            (timeout > 0 and math.isfinite(timeout), "timeout must be a number of seconds above 0"),
+            (max_retries >= 0, "max_retries must be 0 or more"),
+            (requests_per_second > 0, "requests_per_second must be above 0"),
+            (burst >= 1, "burst must be 1 or more"),
+        ):
+            if not fine:
+                raise ConfigurationError(message)
         agent = find_agent(agent_id, agent_secret, base_url)
         bucket = TokenBucket(requests_per_second, burst)
         self._core = Core(agent, timeout=timeout, max_retries=max_retries, bucket=bucket)
         self._closed = False
+        self._connections: dict[Owner, Connection] = {}
 
     @property
     def agent_id(self) -> str:
@@ -51,8 +89,164 @@ class BaseClient:
 
     @staticmethod
     def get_current_iso_datetime() -> str:
-        """Give the time now as ISO 8601 in UTC, for ``current_datetime``."""
+        """Return the time now as ISO 8601 in UTC, for ``current_datetime``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> InfiniumClient.get_current_iso_datetime().endswith("Z")
+            True
+        """
         return iso_now()
+
+    def send_task(
+        self,
+        name: str,
+        description: str,
+        duration: float,
+        current_datetime: str | None = None,
+        **fields: Unpack[TaskFields],
+    ) -> ApiResponse | Awaitable[ApiResponse]:
+        """Send one trace, given by its fields. Secrets in its texts are redacted.
+
+        Args:
+            name: At most 500 characters.
+            description: At most 10,000 characters.
+            duration: Seconds, 0 to 86,400.
+            current_datetime: When it ended, ISO 8601; now, when left out.
+            **fields: Any other field or section of ``TaskData``.
+
+        Returns:
+            The platform's answer; ``trace_id`` is the platform's id of the trace.
+
+        Raises:
+            ValidationError: A field is unknown or has a bad value; ``field`` names it.
+            InfiniumError: The trace did not arrive; see ``infinium_integrations.errors``.
+
+        Example:
+            A field that cannot be right is refused before anything is sent:
+
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.send_task("Report", "Write it", duration=-1)
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: duration: Input should be greater than or equal to 0
+        """
+        raise NotImplementedError
+
+    def send_task_data(self, task_data: Task) -> ApiResponse | Awaitable[ApiResponse]:
+        """Send one trace. Secrets in its texts are redacted.
+
+        Args:
+            task_data: A ``TaskData`` or a dict of its fields.
+
+        Returns:
+            The platform's answer; ``trace_id`` is the platform's id of the trace.
+
+        Raises:
+            ValidationError: A field is missing, unknown or has a bad value; ``field`` names it.
+            InfiniumError: The trace did not arrive; see ``infinium_integrations.errors``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.send_task_data({"name": "Report", "description": "Write it", "duration": 1, "custmer": {}})
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: custmer: there is no such field; did you mean 'customer'?
+        """
+        raise NotImplementedError
+
+    def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult | Awaitable[BatchResult]:
+        """Send many traces. One that fails does not stop the others.
+
+        Args:
+            tasks: Each a ``TaskData`` or a dict of its fields.
+            max_concurrent: How many are sent at a time.
+
+        Returns:
+            One result per task, in their order; that of a failed one has ``success=False`` and its error's text.
+
+        Raises:
+            ValidationError: ``max_concurrent`` is less than 1.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.send_tasks_batch([{"name": "Report"}]).errors
+            ['task 1: description: Field required; duration: Field required']
+        """
+        raise NotImplementedError
+
+    def get_interpreted_task_result(self, trace_id: str) -> ApiResponse | Awaitable[ApiResponse]:
+        """Read Maestro's result of a trace.
+
+        Args:
+            trace_id: The platform's id, ``ApiResponse.trace_id`` of the sent trace.
+
+        Returns:
+            The answer; its ``data["interpretedTraceResult"]`` is empty until the result is ready.
+
+        Raises:
+            ValidationError: ``trace_id`` is no UUID.
+            InfiniumError: No answer, or a refusal; see ``infinium_integrations.errors``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.get_interpreted_task_result("12")  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: trace_id must be a UUID, such as ...
+        """
+        raise NotImplementedError
+
+    def wait_for_interpretation(
+        self, trace_id: str, timeout: float = 120.0, poll_interval: float = 3.0
+    ) -> ApiResponse | Awaitable[ApiResponse]:
+        """Wait until Maestro's result of a trace is there.
+
+        Args:
+            trace_id: The platform's id, ``ApiResponse.trace_id`` of the sent trace.
+            timeout: Seconds to wait altogether.
+            poll_interval: Seconds between two questions.
+
+        Returns:
+            The answer, with the result in ``data["interpretedTraceResult"]``.
+
+        Raises:
+            TimeoutError: It is not there after ``timeout`` seconds.
+            InfiniumError: As for ``get_interpreted_task_result``.
+        """
+        raise NotImplementedError
+
+    def get_prompt(
+        self,
+        prompt_id: str,
+        prompt_key: str | SecretStr,
+        version: int | str = "latest",
+        variables: Mapping[str, object] | None = None,
+    ) -> PromptContent | Awaitable[PromptContent]:
+        """Fetch a managed prompt, and note that in the trace that is open, if any.
+
+        Args:
+            prompt_id: The prompt's id from Prompt Studio.
+            prompt_key: The prompt's own key; the agent's secret is not sent.
+            version: ``latest`` or an integer from 1.
+            variables: Values for the ``{{name}}`` placeholders; unknown placeholders are left as they are.
+
+        Returns:
+            The prompt; with ``variables``, its ``rendered_content`` has the placeholders filled.
+
+        Raises:
+            ValidationError: The id, the key or the version cannot be right.
+            InfiniumError: No answer, or a refusal; see ``infinium_integrations.errors``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> client.get_prompt("greeting", "the-prompts-key", version=0)
+            Traceback (most recent call last):
+            infinium_integrations.errors.ValidationError: version must be 'latest' or an integer from 1
+        """
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(agent_id={self.agent_id!r}, base_url={self.base_url!r})"
@@ -61,36 +255,27 @@ class BaseClient:
         msg = f"{type(self).__name__} holds a secret and is not pickled or copied: make one where it is needed"
         raise TypeError(msg)
 
-    def _open(self) -> None:
+    def _open(self, max_concurrent: int = 1) -> None:
+        """Refuse a call when the client is closed, and a batch that may send nothing at a time."""
         if self._closed:
             msg = f"this {type(self).__name__} is closed: make a new one"
             raise InfiniumError(msg)
-
-
-def _check(fine: bool, message: str) -> None:  # noqa: FBT001
-    if not fine:
-        raise ConfigurationError(message)
+        if max_concurrent < 1:
+            msg = "max_concurrent must be 1 or more"
+            raise ValidationError(msg, field="max_concurrent")
 
 
 def task_fields(
-    name: str, description: str, duration: float, current_datetime: str | None, fields: Mapping[str, Any]
-) -> dict[str, Any]:
+    name: str, description: str, duration: float, current_datetime: str | None, fields: TaskFields
+) -> dict[str, object]:
     """Put the arguments of ``send_task`` together; what is None counts as not given."""
-    known = {"name": name, "description": description, "duration": duration}
     extra = {"current_datetime": current_datetime, **fields}
-    return {**known, **{key: value for key, value in extra.items() if value is not None}}
-
-
-def check_width(max_concurrent: int) -> int:
-    """Give ``max_concurrent`` where it is 1 or more."""
-    if max_concurrent < 1:
-        msg = "max_concurrent must be 1 or more"
-        raise ValidationError(msg, field="max_concurrent")
-    return max_concurrent
+    given = {key: value for key, value in extra.items() if value is not None}
+    return {"name": name, "description": description, "duration": duration, **given}
 
 
 def failed(error: InfiniumError) -> ApiResponse:
-    """Give a batch's result for a task that failed."""
+    """Return a batch's result for a task that failed."""
     return ApiResponse(success=False, status_code=getattr(error, "status_code", None), message=str(error))
 
 

@@ -1,34 +1,39 @@
 """What both clients do, without I/O: generators that yield what is to be done next, and are given its outcome."""
 
-import difflib
+import itertools
 import math
 import re
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pydantic
 from pydantic import SecretStr
 
+from infinium_integrations import tracing
 from infinium_integrations.client.protocol.messages import (
     Agent,
     Reply,
     Request,
     as_uuid,
-    backoff,
     check_secret,
     idempotency_key,
-    is_transient,
     prompt_request,
     response,
     result_request,
-    retry_after,
     trace_request,
 )
 from infinium_integrations.client.protocol.rate_limit import TokenBucket
-from infinium_integrations.errors import ConfigurationError, TimeoutError, TransportError, ValidationError  # noqa: A004
-from infinium_integrations.models import ApiResponse, PromptContent, PromptUse, TaskData, iso_now
+from infinium_integrations.client.protocol.retry import backoff, is_transient, retry_after
+from infinium_integrations.errors import (
+    ConfigurationError,
+    TimeoutError,  # noqa: A004
+    TransportError,
+    ValidationError,
+    did_you_mean,
+)
+from infinium_integrations.models import ApiResponse, PromptContent, PromptUse, TaskData, field_errors, iso_now
 from infinium_integrations.payload.finalize import build_payload, encode
 from infinium_integrations.redaction.redactor import Redactor, process_secrets
 from infinium_integrations.settings import check_base_url, current
@@ -36,6 +41,8 @@ from infinium_integrations.settings import check_base_url, current
 __all__ = ["Core", "Flow", "Sleep", "Try", "find_agent"]
 
 T = TypeVar("T")
+
+ERRORS_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,8 @@ class Try:
     timeout: float
 
 
-Flow = Generator[Sleep | Try, Any, T]
+Flow = Generator[Sleep | Try, Reply | TransportError, T]
+"""Yields what is to be done next: a ``Try`` is answered with its outcome, after a ``Sleep`` nothing is sent back."""
 
 
 class Core:
@@ -66,7 +74,7 @@ class Core:
         self.bucket = bucket
         self.clock = time.monotonic
 
-    def prepare(self, task: TaskData | Mapping[str, Any]) -> Request:
+    def prepare(self, task: TaskData | Mapping[str, object]) -> Request:
         """Build the request for a trace: checked, redacted, encoded. Takes a while for a large trace."""
         secrets = {*process_secrets(), self.agent.secret.get_secret_value()}
         payload = build_payload(as_task(task), Redactor(secrets=secrets))
@@ -74,15 +82,17 @@ class Core:
 
     def call(self, request: Request, until: float = math.inf) -> Flow[ApiResponse]:
         """Send a request until it succeeds, is refused, or the retries are used up."""
-        tries = 0
-        while True:
+        for tries in itertools.count(1):
             yield from self._pause(self.bucket.take(), until)
             outcome = yield Try(request, min(self.timeout, max(1.0, until - self.clock())))
-            tries += 1
-            if tries > self.max_retries or not _worth_another(outcome):
-                return _result(request, outcome, tries)
+            if tries > self.max_retries or (isinstance(outcome, Reply) and not is_transient(outcome.status)):
+                break
             asked = retry_after(outcome.headers) if isinstance(outcome, Reply) else None
             yield from self._pause(backoff(tries, asked), until)
+        if isinstance(outcome, Reply):
+            return response(request, outcome)
+        msg = f"{outcome} (tried {tries} times)" if tries > 1 else str(outcome)
+        raise type(outcome)(msg)
 
     def result(self, trace_id: str) -> Flow[ApiResponse]:
         """Read Maestro's result."""
@@ -110,8 +120,11 @@ class Core:
         key = prompt_key if isinstance(prompt_key, SecretStr) else SecretStr(prompt_key)
         answer = yield from self.call(prompt_request(self.agent.base_url, prompt_id, key, version))
         prompt = read_prompt(answer, variables)
-        used = [name for name in variables or {} if f"{{{{{name}}}}}" in prompt.content]
-        note_prompt(prompt, used)
+        builder = tracing.current_trace()
+        if builder is not None:
+            used = [name for name in variables or {} if f"{{{{{name}}}}}" in prompt.content]
+            use = PromptUse(prompt_id=prompt.prompt_id, prompt_name=prompt.name, version=prompt.version)
+            builder.add_prompt_use(use.model_copy(update={"variables_used": used or None, "fetched_at": iso_now()}))
         return prompt
 
     def _pause(self, seconds: float, until: float) -> Flow[None]:
@@ -123,18 +136,7 @@ class Core:
 
 
 class _OutOfTimeError(Exception):
-    """The time given to a whole wait would pass during a pause."""
-
-
-def _worth_another(outcome: Reply | TransportError) -> bool:
-    return isinstance(outcome, TransportError) or is_transient(outcome.status)
-
-
-def _result(request: Request, outcome: Reply | TransportError, tries: int) -> ApiResponse:
-    if isinstance(outcome, Reply):
-        return response(request, outcome)
-    msg = f"{outcome} (tried {tries} times)" if tries > 1 else str(outcome)
-    raise type(outcome)(msg)
+    """A pause would outlast the time given to a whole wait."""
 
 
 # --- the agent --------------------------------------------------------------------------------------------------------
@@ -157,26 +159,21 @@ def find_agent(agent_id: object, agent_secret: str | SecretStr | None, base_url:
         msg = "agent_id must be a UUID, such as 6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10 (also INFINIUM_AGENT_ID)"
         raise ConfigurationError(msg)
     hidden = check_secret(secret if isinstance(secret, SecretStr) else SecretStr(secret))
-    return Agent(checked, hidden, _base_url(base_url, settings.base_url, allow_http=settings.allow_http))
-
-
-def _base_url(given: str | None, default: str, *, allow_http: bool) -> str:
-    url = (given or default).rstrip("/")
+    url = (base_url or settings.base_url).rstrip("/")
     try:
-        check_base_url(url, allow_http=allow_http)
+        check_base_url(url, allow_http=settings.allow_http)
     except ValueError as error:
-        reason = str(error)
+        msg = f"base_url {error}"
     else:
-        return url
-    msg = f"base_url {reason}"
+        return Agent(checked, hidden, url)
     raise ConfigurationError(msg)
 
 
-# --- tasks ------------------------------------------------------------------------------------------------------------
+# --- tasks and prompts ------------------------------------------------------------------------------------------------
 
 
-def as_task(task: TaskData | Mapping[str, Any]) -> TaskData:
-    """Give a checked ``TaskData``.
+def as_task(task: TaskData | Mapping[str, object]) -> TaskData:
+    """Return a checked ``TaskData``.
 
     Raises:
         ValidationError: It is neither that nor a mapping, or a field is missing, unknown or of a bad value.
@@ -189,26 +186,16 @@ def as_task(task: TaskData | Mapping[str, Any]) -> TaskData:
     try:
         return TaskData.model_validate(dict(task))
     except pydantic.ValidationError as error:
-        refused = _refused(error)
-    raise refused
-
-
-def _refused(error: pydantic.ValidationError) -> ValidationError:
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = [_line(".".join(map(str, fault["loc"])), fault["type"], fault["msg"]) for fault in faults[:5]]
-    more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""  # noqa: PLR2004
-    return ValidationError("; ".join(lines) + more, field=".".join(map(str, faults[0]["loc"])) or None)
-
-
-def _line(path: str, kind: str, reason: str) -> str:
-    reason = reason.removeprefix("Value error, ")
-    if kind != "extra_forbidden":
-        return f"{path}: {reason}" if path else reason
-    near = difflib.get_close_matches(path, TaskData.model_fields, n=1)
-    return f"{path}: there is no such field" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-# --- prompts ----------------------------------------------------------------------------------------------------------
+        kinds = [fault["type"] for fault in error.errors(include_url=False, include_input=False)]
+        found = field_errors(error)
+    lines = []
+    for (path, reason), kind in zip(found[:ERRORS_LISTED], kinds, strict=False):
+        if kind == "extra_forbidden":
+            reason = f"there is no such field{did_you_mean(path, TaskData.model_fields)}"  # noqa: PLW2901
+        lines.append(f"{path}: {reason}" if path else reason)
+    if len(found) > ERRORS_LISTED:
+        lines.append(f"and {len(found) - ERRORS_LISTED} more")
+    raise ValidationError("; ".join(lines), field=found[0][0] or None)
 
 
 def read_prompt(answer: ApiResponse, variables: Mapping[str, object] | None) -> PromptContent:
@@ -217,27 +204,13 @@ def read_prompt(answer: ApiResponse, variables: Mapping[str, object] | None) -> 
     names = {"prompt_id": "promptId", "name": "name", "version": "version", "content": "content"}
     fields = {ours: data.get(theirs) for ours, theirs in names.items()}
     try:
-        prompt = PromptContent(**fields, created_at=str(data.get("createdAt") or ""))
+        prompt = PromptContent.model_validate({**fields, "created_at": str(data.get("createdAt") or "")})
     except pydantic.ValidationError as error:
-        missing = ", ".join(names[str(fault["loc"][0])] for fault in error.errors(include_input=False))
+        missing = ", ".join(names[path] for path, _ in field_errors(error))
     else:
-        return prompt if variables is None else prompt.model_copy(update={"rendered_content": _fill(prompt, variables)})
+        if variables is None:
+            return prompt
+        filled = re.sub(r"\{\{(\w+)\}\}", lambda found: str(variables.get(found[1], found[0])), prompt.content)
+        return prompt.model_copy(update={"rendered_content": filled})
     msg = f"fetching the prompt: the reply is no prompt: it lacks {missing}"
     raise TransportError(msg)
-
-
-def _fill(prompt: PromptContent, variables: Mapping[str, object]) -> str:
-    def value(found: re.Match[str]) -> str:
-        return str(variables[found[1]]) if found[1] in variables else found[0]
-
-    return re.sub(r"\{\{(\w+)\}\}", value, prompt.content)
-
-
-def note_prompt(prompt: PromptContent, used: list[str]) -> None:
-    """Tell the open trace, where there is one, that it used this prompt."""
-    from infinium_integrations.tracing import current_trace  # noqa: PLC0415  (not needed for anything else here)
-
-    add = getattr(current_trace(), "_add_prompt", None)
-    if add is not None:
-        use = PromptUse(prompt_id=prompt.prompt_id, prompt_name=prompt.name, version=prompt.version)
-        add(use.model_copy(update={"variables_used": used or None, "fetched_at": iso_now()}))

@@ -1,17 +1,20 @@
-"""The blocking client: a thin driver over ``_core``."""
+"""The blocking client: a thin driver over ``calls``."""
+
+# ruff: noqa: D102  (``BaseClient`` documents the calls, and tools show its docstrings)
 
 import itertools
 import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from infinium_integrations.client.base import BaseClient, Task, batch_result, check_width, failed, task_fields
-from infinium_integrations.client.calls import Flow, Sleep, Try
+from infinium_integrations.client.base import BaseClient, Task, TaskFields, batch_result, failed, task_fields
+from infinium_integrations.client.calls import Flow, Sleep
 from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
 
@@ -23,7 +26,7 @@ __all__ = ["InfiniumClient"]
 T = TypeVar("T")
 
 
-class InfiniumClient(BaseClient):
+class InfiniumClient(BaseClient[int, "httpx.Client"]):
     """Sends traces to Infinium, blocking until the platform has answered.
 
     It works inside a running event loop too, where it blocks that loop: use ``AsyncInfiniumClient`` there. It may be
@@ -41,81 +44,40 @@ class InfiniumClient(BaseClient):
 
     Raises:
         ConfigurationError: Credentials are missing, or an argument cannot work.
+
+    Example:
+        >>> from infinium_integrations import InfiniumClient
+        >>> with InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret") as client:
+        ...     client.base_url
+        'https://platform.i42m.ai/api/v1'
     """
 
-    def __init__(
-        self,
-        agent_id: str | None = None,
-        agent_secret: str | SecretStr | None = None,
-        *,
-        base_url: str | None = None,
-        timeout: float = 30.0,
-        max_retries: int = 3,
-        requests_per_second: float = 10.0,
-        burst: int = 20,
-    ) -> None:
-        super().__init__(
-            agent_id,
-            agent_secret,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            requests_per_second=requests_per_second,
-            burst=burst,
-        )
-        self._sleep = time.sleep
-        self._http: dict[int, httpx.Client] = {}  # by process: a forked child shares no socket with its parent
+    _sleep = staticmethod(time.sleep)
+    _connections: "dict[int, httpx.Client]"  # by process: a forked child shares no socket with its parent
 
     def send_task(
-        self, name: str, description: str, duration: float, current_datetime: str | None = None, **fields: Any
+        self,
+        name: str,
+        description: str,
+        duration: float,
+        current_datetime: str | None = None,
+        **fields: Unpack[TaskFields],
     ) -> ApiResponse:
-        """Send one trace, given by its fields.
-
-        Args:
-            name: At most 500 characters.
-            description: At most 10,000 characters.
-            duration: Seconds, 0 to 86,400.
-            current_datetime: When it ended, ISO 8601; now, when left out.
-            **fields: Any other field or section of ``TaskData``.
-
-        Raises:
-            ValidationError: A field is unknown or has a bad value; ``field`` names it.
-        """
         return self.send_task_data(task_fields(name, description, duration, current_datetime, fields))
 
     def send_task_data(self, task_data: Task) -> ApiResponse:
-        """Send one trace, a ``TaskData`` or a dict of its fields. Secrets in its texts are redacted.
-
-        Raises:
-            ValidationError: A field is missing, unknown or has a bad value; ``field`` names it.
-        """
         self._open()
         return self._run(self._core.call(self._core.prepare(task_data)))
 
     def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult:
-        """Send many traces, ``max_concurrent`` at a time: one result per task, in their order.
-
-        A task that fails has ``success=False`` and its error's text in its result; the others go on.
-        """
-        self._open()
-        batch = _Batch(self, list(tasks))
-        return batch.run(check_width(max_concurrent))
+        self._open(max_concurrent)
+        return _Batch(self, list(tasks)).run(max_concurrent)
 
     def get_interpreted_task_result(self, trace_id: str) -> ApiResponse:
-        """Read Maestro's result; ``data["interpretedTraceResult"]`` is empty until it is ready.
-
-        Args:
-            trace_id: The platform's id, ``ApiResponse.trace_id`` of the sent trace.
-        """
         self._open()
         return self._run(self._core.result(trace_id))
 
     def wait_for_interpretation(self, trace_id: str, timeout: float = 120.0, poll_interval: float = 3.0) -> ApiResponse:
-        """Wait until Maestro's result is there, asking every ``poll_interval`` seconds.
-
-        Raises:
-            TimeoutError: It is not there after ``timeout`` seconds.
-        """
         self._open()
         return self._run(self._core.wait(trace_id, timeout, poll_interval))
 
@@ -126,17 +88,13 @@ class InfiniumClient(BaseClient):
         version: int | str = "latest",
         variables: Mapping[str, object] | None = None,
     ) -> PromptContent:
-        """Fetch a managed prompt; with ``variables``, ``rendered_content`` has its ``{{name}}`` placeholders filled.
-
-        The fetch is noted in the trace that is open, if any.
-        """
         self._open()
         return self._run(self._core.prompt(prompt_id, prompt_key, version, variables))
 
     def close(self) -> None:
         """Close the connections; a later call raises InfiniumError. May be called again."""
         self._closed = True
-        http = self._http.pop(os.getpid(), None)
+        http = self._connections.pop(os.getpid(), None)
         if http is not None:
             http.close()
 
@@ -150,22 +108,21 @@ class InfiniumClient(BaseClient):
         self.close()
 
     def _run(self, flow: Flow[T]) -> T:
-        outcome = None
+        from infinium_integrations.client.protocol.http import blocking_client, exchange  # noqa: PLC0415  (httpx is loaded at the first request)
+
         try:
+            step = next(flow)
             while True:
-                outcome = self._do(flow.send(outcome))
+                if isinstance(step, Sleep):
+                    self._sleep(step.seconds)
+                    step = next(flow)
+                else:
+                    pid = os.getpid()
+                    http = self._connections.get(pid) or self._connections.setdefault(pid, blocking_client())
+                    step = flow.send(exchange(http, step.request, step.timeout))
         except StopIteration as done:
             result: T = done.value
         return result
-
-    def _do(self, step: Sleep | Try) -> Any:
-        if isinstance(step, Sleep):
-            return self._sleep(step.seconds)
-        from infinium_integrations.client.protocol import http as _http  # noqa: PLC0415  (httpx is loaded at the first request)
-
-        pid = os.getpid()
-        http = self._http.get(pid) or self._http.setdefault(pid, _http.blocking_client())
-        return _http.exchange(http, step.request, step.timeout)
 
 
 class _Batch:
@@ -192,14 +149,15 @@ class _Batch:
         return batch_result(self._results[place] for place in range(len(self._tasks)))
 
     def _work(self) -> None:
-        try:
+        with ExitStack() as stack:
+            stack.push(self._carry)
             while (place := next(self._turn)) < len(self._tasks):
-                self._results[place] = self._send(self._tasks[place])
-        except BaseException as error:  # noqa: BLE001  (carried to the caller's thread)
-            self._fault = error
+                try:
+                    self._results[place] = self._client.send_task_data(self._tasks[place])
+                except InfiniumError as error:
+                    self._results[place] = failed(error)
 
-    def _send(self, task: Task) -> ApiResponse:
-        try:
-            return self._client.send_task_data(task)
-        except InfiniumError as error:
-            return failed(error)
+    def _carry(self, _kind: object, error: BaseException | None, _trace: object) -> Literal[True]:
+        """Carry what a thread failed with to the caller's thread."""
+        self._fault = error or self._fault
+        return True

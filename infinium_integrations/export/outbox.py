@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from infinium_integrations import diagnostics
-from infinium_integrations.export.pace import AdaptiveRateLimiter, RetrySchedule
+from infinium_integrations.client.protocol.rate_limit import AdaptiveRateLimiter
+from infinium_integrations.client.protocol.retry import RetrySchedule
 from infinium_integrations.export.transports import Outcome, Transport
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import Store

@@ -318,7 +318,8 @@ class TraceBuilder:
             self._trace.overrides.setdefault("errors", []).append(detail.model_dump(exclude_none=True))
         return self
 
-    def _add_prompt(self, prompt: PromptUse) -> None:
+    def add_prompt_use(self, prompt: PromptUse) -> None:
+        """Note that the run fetched a managed prompt; ``get_prompt`` of the clients calls this."""
         with self._lock:
             self._trace.overrides.setdefault("prompts", []).append(prompt.model_dump(exclude_none=True))
 

@@ -1,6 +1,7 @@
 """What both clients promise, over real HTTP."""
 
 import asyncio
+import inspect
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ import pytest
 from scripted import AGENT, SECRET, answer
 
 from infinium_integrations import AsyncInfiniumClient, InfiniumClient, TaskData, errors
+from infinium_integrations.client.base import BaseClient, TaskFields
 from infinium_integrations.client.protocol import messages
 
 TRACE = "11111111-2222-4333-8444-555555555555"
@@ -272,7 +274,7 @@ class TestPrompts:
         from infinium_integrations import tracing
 
         noted = []
-        builder = type("Builder", (), {"_add_prompt": lambda _self, use: noted.append(use)})()
+        builder = type("Builder", (), {"add_prompt_use": lambda _self, use: noted.append(use)})()
         monkeypatch.setattr(tracing, "current_trace", lambda: builder)
         server.always = answer(200, PROMPT)
         call("get_prompt", "p-1", "k", variables={"name": "Ann", "spare": 1})
@@ -359,7 +361,7 @@ class TestRate:
 
     def test_the_default_is_the_documented_one(self):
         client = InfiniumClient(AGENT, SECRET)
-        assert (client._core.bucket._rate, client._core.bucket._burst) == (10.0, 20)
+        assert (client._core.bucket.rate, client._core.bucket.burst) == (10.0, 20)
 
 
 class TestEnding:
@@ -417,7 +419,7 @@ class TestEnding:
         client = AsyncInfiniumClient(AGENT, SECRET, base_url=server.url)
         for _ in range(3):
             assert asyncio.run(client.send_task_data(TASK)).success
-        assert len(client._kept) == 1
+        assert len(client._connections) == 1
 
     def test_one_async_client_serves_loops_in_several_threads(self, server):
         client = AsyncInfiniumClient(AGENT, SECRET, base_url=server.url)
@@ -454,7 +456,19 @@ class TestThreads:
         assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 16
 
 
+@pytest.mark.parametrize("name", sorted(name for name in vars(BaseClient) if not name.startswith("_")))
+def test_both_clients_show_the_same_documentation_of_a_call(name):
+    shown = {inspect.getdoc(getattr(kind, name)) for kind in (BaseClient, InfiniumClient, AsyncInfiniumClient)}
+    assert len(shown) == 1
+    assert shown != {None}
+
+
+def test_send_task_names_every_field_of_a_task():
+    given = {"name", "description", "duration", "current_datetime"}
+    assert set(TaskFields.__annotations__) == {*TaskData.model_fields, "sections"} - given
+
+
 def test_making_a_client_opens_nothing(server):
     clients = [InfiniumClient(AGENT, SECRET, base_url=server.url) for _ in range(100)]
     assert server.seen == []
-    assert all(client._http == {} for client in clients)
+    assert all(client._connections == {} for client in clients)

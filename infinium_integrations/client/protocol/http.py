@@ -29,11 +29,18 @@ def async_client() -> httpx.AsyncClient:
 def exchange(client: httpx.Client, request: Request, timeout: float) -> Reply | TransportError:
     """Send one request and read its reply, within ``timeout`` seconds for each step of it and for the whole body."""
     deadline = time.monotonic() + timeout
+    body = bytearray()
     try:
         with client.stream(
             request.method, request.url, headers=request.headers, content=request.body, timeout=timeout
         ) as response:
-            return _reply(response, _read(response, deadline))
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > REPLY_LIMIT:
+                    break
+                if time.monotonic() > deadline:
+                    return _too_late(timeout)
+            return _reply(response, body, REPLY_LIMIT)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return _failure(error, request, timeout)
 
@@ -45,44 +52,28 @@ async def aexchange(
     limit: int = REPLY_LIMIT,
 ) -> Reply | TransportError:
     """Send one request and read at most ``limit`` bytes of its reply, all within ``timeout`` seconds."""
+    body = bytearray()
     try:
         async with (
             asyncio.timeout(timeout),
             client.stream(
                 request.method, request.url, headers=request.headers, content=request.body, timeout=timeout
             ) as response,
+            aclosing(response.aiter_bytes()) as chunks,  # type: ignore[type-var]
         ):
-            return _reply(response, await _aread(response, limit), limit)
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limit:
+                    break
+            return _reply(response, body, limit)
     except TimeoutError:
         return _too_late(timeout)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return _failure(error, request, timeout)
 
 
-def _read(response: httpx.Response, deadline: float) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > REPLY_LIMIT:
-            break
-        if time.monotonic() > deadline:
-            msg = "the reply took too long"
-            raise httpx.ReadTimeout(msg)
-    return bytes(body)
-
-
-async def _aread(response: httpx.Response, limit: int) -> bytes:
-    body = bytearray()
-    async with aclosing(response.aiter_bytes()) as chunks:  # type: ignore[type-var]
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > limit:
-                break
-    return bytes(body)
-
-
-def _reply(response: httpx.Response, body: bytes, limit: int = REPLY_LIMIT) -> Reply:
-    return Reply(response.status_code, dict(response.headers), body[:limit], len(body) > limit)
+def _reply(response: httpx.Response, body: bytearray, limit: int) -> Reply:
+    return Reply(response.status_code, dict(response.headers), bytes(body[:limit]), len(body) > limit)
 
 
 def _failure(error: Exception, request: Request, timeout: float) -> TransportError:

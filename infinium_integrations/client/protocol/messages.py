@@ -1,26 +1,22 @@
-"""The platform's HTTP contract, without any I/O: requests, what a reply means, what is tried again and when.
-
-Both clients and the background sender stand on it. Nothing here opens a connection, sleeps or reads a clock by itself.
-"""
+"""The platform's HTTP contract without I/O: requests, and what a reply means to a client or to the sender."""
 
 import json
 import platform
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
 from infinium_integrations._version import __version__
-from infinium_integrations.client.protocol.retry import backoff, header, is_transient, retry_after
+from infinium_integrations.client.protocol.retry import header, is_transient, retry_after
 from infinium_integrations.errors import (
     ApiError,
     AuthenticationError,
     ConfigurationError,
-    InfiniumError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -29,6 +25,7 @@ from infinium_integrations.errors import (
     ValidationError,
 )
 from infinium_integrations.models import ApiResponse
+from infinium_integrations.redaction.key_names import HIDDEN
 
 __all__ = [
     "REPLY_LIMIT",
@@ -37,15 +34,11 @@ __all__ = [
     "Request",
     "Verdict",
     "as_uuid",
-    "backoff",
     "check_secret",
-    "check_uuid",
     "idempotency_key",
-    "is_transient",
     "prompt_request",
     "response",
     "result_request",
-    "retry_after",
     "scrub",
     "trace_request",
     "verdict",
@@ -54,7 +47,6 @@ __all__ = [
 REPLY_LIMIT = 1_048_576
 """Bytes of a reply that are read; what is longer is no answer of the platform."""
 MESSAGE_LIMIT = 500
-HIDDEN = "[REDACTED]"
 USER_AGENT = f"infinium-integrations/{__version__} (Python {platform.python_version()})"
 
 Purpose = Literal["trace", "result", "prompt"]
@@ -114,7 +106,10 @@ def result_request(agent: Agent, trace_id: str) -> Request:
     Raises:
         ValidationError: ``trace_id`` is no UUID.
     """
-    url = f"{agent.base_url}/agents/{agent.agent_id}/interpreted-result/{check_uuid(trace_id, 'trace_id')}"
+    if (checked := as_uuid(trace_id)) is None:
+        msg = "trace_id must be a UUID, such as 6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
+        raise ValidationError(msg, field="trace_id")
+    url = f"{agent.base_url}/agents/{agent.agent_id}/interpreted-result/{checked}"
     return Request("GET", url, "result", _agent_headers(agent), None, (agent.secret,))
 
 
@@ -130,8 +125,11 @@ def prompt_request(base_url: str, prompt_id: str, prompt_key: SecretStr, version
     if not _fits_a_header(prompt_key.get_secret_value()):
         msg = "prompt_key must be printable ASCII without spaces or line breaks around it"
         raise ValidationError(msg, field="prompt_key")
+    if not re.fullmatch(r"latest|[1-9]\d{0,17}", str(version), re.ASCII):
+        msg = "version must be 'latest' or an integer from 1"
+        raise ValidationError(msg, field="version")
     headers = {**_headers(), "x-prompt-id": prompt_id, "x-prompt-key": prompt_key.get_secret_value()}
-    url = f"{base_url}/prompts/{quote(prompt_id, safe='')}/v/{_version(version)}"
+    url = f"{base_url}/prompts/{quote(prompt_id, safe='')}/v/{version}"
     return Request("GET", url, "prompt", headers, None, (prompt_key,))
 
 
@@ -149,36 +147,16 @@ def _agent_headers(agent: Agent) -> dict[str, str]:
     }
 
 
-def _version(version: int | str) -> str:
-    text = str(version)
-    if text == "latest" or (re.fullmatch(r"[1-9]\d{0,17}", text, re.ASCII)):
-        return text
-    msg = "version must be 'latest' or an integer from 1"
-    raise ValidationError(msg, field="version")
-
-
 def as_uuid(value: object) -> str | None:
-    """Give a UUID in its usual form; None for what is no UUID."""
+    """Return a UUID in its usual form; None for what is no UUID."""
     try:
         return str(UUID(str(value)))
     except ValueError:
         return None
 
 
-def check_uuid(value: object, name: str) -> str:
-    """Give ``value`` as a UUID in its usual form.
-
-    Raises:
-        ValidationError: It is none; the text names it by ``name``.
-    """
-    if (text := as_uuid(value)) is None:
-        msg = f"{name} must be a UUID, such as 6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
-        raise ValidationError(msg, field=name)
-    return text
-
-
 def check_secret(value: SecretStr) -> SecretStr:
-    """Give a secret that can travel in a header.
+    """Return a secret that can travel in a header.
 
     Raises:
         ConfigurationError: It is empty, or has spaces or line breaks around it, or other than printable ASCII in it.
@@ -195,8 +173,8 @@ def _fits_a_header(text: str) -> bool:
     return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
 
 
-def idempotency_key(payload: Mapping[str, Any]) -> str:
-    """Give the key of a finished payload: its ``trace_id`` tag, else a new UUID."""
+def idempotency_key(payload: Mapping[str, object]) -> str:
+    """Return the ``Idempotency-Key`` of a finished payload: its ``trace_id`` tag, else a new UUID."""
     environment = payload.get("environment")
     tags = environment.get("custom_tags") if isinstance(environment, Mapping) else None
     tag = tags.get("trace_id") if isinstance(tags, Mapping) else None
@@ -209,7 +187,7 @@ def idempotency_key(payload: Mapping[str, Any]) -> str:
 
 
 def response(request: Request, reply: Reply) -> ApiResponse:
-    """Turn a reply into what the call gives.
+    """Turn a reply into what the call returns.
 
     Raises:
         ApiError: The platform refused; see the tree in ``infinium_integrations.errors``.
@@ -221,7 +199,15 @@ def response(request: Request, reply: Reply) -> ApiResponse:
             msg = f"{_NAMES[request.purpose]}: {_not_ours(reply)}"
             raise TransportError(msg)
         return _success(reply.status, scrub(data, request.secrets, least=8))
-    raise _refusal(request, reply, scrub(data, request.secrets))
+    data = scrub(data, request.secrets)
+    text = f"{_NAMES[request.purpose]}: {_explain(reply, data, request.purpose)}"
+    message = str(scrub(text, request.secrets, least=8))
+    fields = data if isinstance(data, dict) else None
+    if reply.status == 429:  # noqa: PLR2004
+        raise RateLimitError(message, data=fields, retry_after=retry_after(reply.headers))
+    kinds: dict[int, type[ApiError]] = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError}
+    kind = ServerError if reply.status >= 500 else kinds.get(reply.status, ApiError)  # noqa: PLR2004
+    raise kind(message, status_code=reply.status, data=fields)
 
 
 def _is_success(status: int, *, repeated: bool) -> bool:
@@ -236,18 +222,10 @@ def _success(status: int, data: object) -> ApiResponse:
     return ApiResponse(success=True, status_code=status, message=text, data=fields)
 
 
-def _refusal(request: Request, reply: Reply, data: object) -> InfiniumError:
-    text = f"{_NAMES[request.purpose]}: {_explain(reply, data, request.purpose)}"
-    message = str(scrub(text, request.secrets, least=8))
-    fields = data if isinstance(data, dict) else None
-    if reply.status == 429:  # noqa: PLR2004
-        return RateLimitError(message, data=fields, retry_after=retry_after(reply.headers))
-    kinds: dict[int, type[ApiError]] = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError}
-    kind = ServerError if reply.status >= 500 else kinds.get(reply.status, ApiError)  # noqa: PLR2004
-    return kind(message, status_code=reply.status, data=fields)
-
-
 # --- what a reply means to the background sender ----------------------------------------------------------------------
+
+
+Action = Literal["delivered", "retry", "keep", "shrink", "reject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +237,7 @@ class Verdict:
     refused for good. ``reason`` is one line for people, without secrets; ``trace_id`` is the platform's id.
     """
 
-    action: Literal["delivered", "retry", "keep", "shrink", "reject"]
+    action: Action
     reason: str
     after: float | None = None
     trace_id: str | None = None
@@ -279,7 +257,7 @@ def verdict(
     return Verdict(action, reason, after=retry_after(headers) if action == "retry" else None)
 
 
-def _action(status: int, *, readable: bool) -> Literal["delivered", "retry", "keep", "shrink", "reject"]:
+def _action(status: int, *, readable: bool) -> Action:
     if _is_success(status, repeated=True):
         return "delivered" if readable or status == 409 else "keep"  # noqa: PLR2004
     if is_transient(status):
@@ -308,7 +286,7 @@ def _parse(reply: Reply) -> object:
 
 
 def scrub(data: object, secrets: Iterable[SecretStr], *, least: int = 1) -> object:
-    """Give JSON-like data with every secret of at least ``least`` characters taken out of keys and texts."""
+    """Return JSON-like data with every secret of at least ``least`` characters taken out of keys and texts."""
     if data is None or isinstance(data, _NotJson):
         return data
     texts = [text for secret in secrets if len(text := secret.get_secret_value()) >= least]
@@ -342,7 +320,12 @@ def _explain(reply: Reply, data: object, purpose: Purpose) -> str:
     if 200 <= status < 300:  # noqa: PLR2004
         return _not_ours(reply) if isinstance(data, _NotJson) else f"{status}: received"
     if status < 400:  # noqa: PLR2004
-        return _redirect(reply)
+        try:
+            host = urlsplit(header(reply.headers, "location")).hostname
+        except ValueError:
+            host = None
+        where = f"to {host}" if host else "elsewhere on the same host"
+        return f"{status}: a redirect {where}, never followed, so that no secret leaves: check INFINIUM_BASE_URL"
     prompt_advice = _PROMPT_ADVICE if purpose == "prompt" else {}
     parts = (prompt_advice.get(status) or _ADVICE.get(status), _said(data))
     return f"{status}: {' - '.join(part for part in parts if part) or 'no reason given'}"
@@ -351,15 +334,6 @@ def _explain(reply: Reply, data: object, purpose: Purpose) -> str:
 def _not_ours(reply: Reply) -> str:
     size = f"more than {REPLY_LIMIT:,} bytes" if reply.cut else "neither empty nor JSON"
     return f"{reply.status}, but the reply is {size}, so it is not the platform's (a login page or proxy in between?)"
-
-
-def _redirect(reply: Reply) -> str:
-    try:
-        host = urlsplit(header(reply.headers, "location")).hostname
-    except ValueError:
-        host = None
-    where = f"to {host}" if host else "elsewhere on the same host"
-    return f"{reply.status}: a redirect {where}, never followed, so that no secret leaves: check INFINIUM_BASE_URL"
 
 
 def _said(data: object) -> str:
