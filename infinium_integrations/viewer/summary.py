@@ -16,6 +16,7 @@ __all__ = [
     "error_facts",
     "kind",
     "leftovers",
+    "split_tags",
     "step_facts",
     "texts",
 ]
@@ -100,7 +101,7 @@ class TraceSummary:
     @property
     def tags(self) -> list[str]:
         """The tags that stand in one comma-joined text."""
-        return [tag.strip() for tag in self.custom.get("tags", "").split(",") if tag.strip()]
+        return split_tags(self.custom.get("tags"))
 
     @property
     def labels(self) -> dict[str, str]:
@@ -143,6 +144,11 @@ class Document:
     score: str
     share: float | None
     preview: str
+
+
+def split_tags(joined: str | None) -> list[str]:
+    """Return the tags of a comma-joined text."""
+    return [tag.strip() for tag in (joined or "").split(",") if tag.strip()]
 
 
 def kind(action: str) -> tuple[str, str]:

@@ -3,11 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import samples
-from memory_source import MemorySource
+from memory_source import MemorySource, new_row
 from serving import serving
 
 from infinium_integrations.models import DeliveryState
-from infinium_integrations.viewer.server.source import Row
 
 VIEWS = [
     "/",
@@ -211,7 +210,7 @@ def test_two_ticked_traces_are_compared(new_tab, address):
 def test_a_hundred_thousand_traces_are_listed_and_paged(new_tab):
     start = datetime(2026, 11, 20, tzinfo=UTC)
     rows = [
-        Row(f"id-{n}", f"Run {n}", "ok", (start - timedelta(seconds=n)).isoformat(), float(n), session=f"s{n % 99}")
+        new_row(f"id-{n}", f"Run {n}", start - timedelta(seconds=n), duration=n / 1e3, session_id=f"s{n % 99}")
         for n in range(100_000)
     ]
     with serving(MemorySource(rows=rows)) as address:
