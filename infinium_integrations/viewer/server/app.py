@@ -34,11 +34,10 @@ def make_app(reader: TraceReader, access: Access | None = None, *, agent_key: st
         The application, without a lifespan of its own.
 
     Example:
-        >>> from starlette.testclient import TestClient
-        >>> from infinium_integrations.runtime import runtime
-        >>> page = TestClient(make_app(runtime().delivery.reader), base_url="http://localhost")
-        >>> page.get("/overview").status_code
-        200
+        >>> from infinium_integrations import runtime
+        >>> app = make_app(runtime.current().delivery.reader)
+        >>> str(app.url_path_for("trace", trace_id="4f2a"))
+        '/traces/4f2a'
     """
     access = access or Access()
     pages = Pages(reader, access)
