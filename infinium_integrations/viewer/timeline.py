@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
-from typing import Any
 
 from infinium_integrations.models import ExecutionStep, TaskData
 from infinium_integrations.viewer.formatting import number
@@ -59,7 +58,7 @@ class Node:
         return self.start + self.length
 
     @property
-    def meta(self) -> dict[str, Any]:
+    def meta(self) -> dict[str, object]:
         """The step's metadata, never None."""
         return self.step.metadata or {}
 

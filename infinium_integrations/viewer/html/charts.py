@@ -1,7 +1,7 @@
 """The overview's charts, drawn on the server: sizes and places for the template, no pixels and no script."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infinium_integrations.storage.index.query import Sums
 from infinium_integrations.viewer import formatting
@@ -43,13 +43,13 @@ class Chart:
 
     title: str
     summary: str
-    legend: list[tuple[str, str]]
-    bars: list[Bar]
-    lines: list[Line]
     scale: list[tuple[float, str]]
     dates: list[tuple[float, str]]
     heads: list[str]
     table: list[list[str]]
+    legend: list[tuple[str, str]] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
 
 
 Write = Callable[[float | None], str]
@@ -81,7 +81,6 @@ def _runs(summed: Overview) -> Chart:
         summary=f"{summed.total.runs:,} runs, {summed.total.errors:,} of them with errors",
         legend=[("ok", "without errors"), ("bad", "✕ with errors")],
         bars=bars,
-        lines=[],
         scale=_scale(top, _whole),
         dates=_dates(summed),
         heads=["Runs", "Errors"],
@@ -97,7 +96,6 @@ def _durations(summed: Overview) -> Chart:
         title="Duration",
         summary=f"p50 {write(total.p50)}, p95 {write(total.p95)}",
         legend=[("p50", "● p50: half of the runs are quicker"), ("p95", "◆ p95: 95 of 100 are quicker")],
-        bars=[],
         lines=[
             _line(summed, [bucket.p95 for bucket in summed.buckets], top, "p95"),
             _line(summed, [bucket.p50 for bucket in summed.buckets], top, "p50"),
@@ -118,9 +116,7 @@ def _totals(title: str, summed: Overview, values: list[float], write: Write, sty
     return Chart(
         title=title,
         summary=f"{write(sum(values))} in all",
-        legend=[],
         bars=bars,
-        lines=[],
         scale=_scale(top, write),
         dates=_dates(summed),
         heads=[title],

@@ -8,7 +8,6 @@ import hashlib
 import secrets
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -57,12 +56,12 @@ def render_trace(task: TaskData, *, standalone: bool) -> str:
     return fragment("trace.html", notebook_context(task))
 
 
-def fragment(template: str, context: dict[str, Any]) -> str:
+def fragment(template: str, context: dict[str, object]) -> str:
     """Return a template's HTML with the styles it needs, for a notebook."""
     return f"<style>{style()}</style>{render_fragment(template, context)}"
 
 
-def document(title: str, template: str, context: dict[str, Any]) -> str:
+def document(title: str, template: str, context: dict[str, object]) -> str:
     """Return a template's HTML as a whole document that forbids everything but its own styles."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'"
@@ -70,14 +69,14 @@ def document(title: str, template: str, context: dict[str, Any]) -> str:
     return environment().get_template("document.html").render(title=title, style=style(), body=body, policy=policy)
 
 
-def notebook_context(task: TaskData) -> dict[str, Any]:
+def notebook_context(task: TaskData) -> dict[str, object]:
     """Return what the template ``trace.html`` needs in a notebook, beside other traces and perhaps without styles."""
     return trace_context(task, ids=f"i{secrets.token_hex(4)}-", plain=True, heading="h3")
 
 
 def trace_context(
     task: TaskData, *, ids: str = "", plain: bool = False, heading: str = "h1", session_link: str | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return what the template ``trace.html`` needs.
 
     Args:
@@ -107,7 +106,7 @@ def trace_context(
     }
 
 
-def render_fragment(template: str, context: dict[str, Any]) -> str:
+def render_fragment(template: str, context: dict[str, object]) -> str:
     """Return a template's HTML, without styles."""
     return environment().get_template(template).render(context)
 

@@ -67,8 +67,14 @@ class Ingest:
         return agent
 
     def _keep(self, agent: str, key: str | None, body: bytes) -> str:
+        """Keep a trace under its own id, else under one that the same key gives again."""
         task = _task(body)
-        trace_id = _trace_id(agent, key, task)
+        trace_id = _own_uuid(task.trace_id) or _own_uuid(key)
+        if key and not trace_id:
+            if len(key) > KEY_LIMIT:
+                raise Refused(400, f"The Idempotency-Key may have at most {KEY_LIMIT} characters.", "Idempotency-Key")
+            trace_id = str(uuid.uuid5(uuid.UUID(agent), key))
+        trace_id = trace_id or str(uuid.uuid4())
         self._reader.keep(trace_id, build_payload(task))
         return trace_id
 
@@ -113,16 +119,6 @@ def _task(body: bytes) -> TaskData:
 def _no_constant(name: str) -> NoReturn:
     msg = f"{name} is no JSON"
     raise json.JSONDecodeError(msg, name, 0)
-
-
-def _trace_id(agent: str, key: str | None, task: TaskData) -> str:
-    """Return the id under which a trace is kept: its own, else one that the same key gives again."""
-    own = _own_uuid(task.trace_id) or _own_uuid(key)
-    if own or not key:
-        return own or str(uuid.uuid4())
-    if len(key) > KEY_LIMIT:
-        raise Refused(400, f"The Idempotency-Key may have at most {KEY_LIMIT} characters.", "Idempotency-Key")
-    return str(uuid.uuid5(uuid.UUID(agent), key))
 
 
 def _own_uuid(text: str | None) -> str | None:

@@ -3,7 +3,10 @@
 import hashlib
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -16,18 +19,72 @@ from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.comparison import Comparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.server.search import PAGE, Search
 from infinium_integrations.viewer.server.security import Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
 
-__all__ = ["Pages"]
+__all__ = ["Pages", "Search"]
 
+PAGE = 50
+"""Traces that one page of the list has."""
 STEPS_READ, STEPS_SECONDS = 200, 0.5
 """Traces, the latest, whose steps are summed up, and how long that may take."""
 SESSIONS_SHOWN = 200
 FORM_LIMIT = 4_096
 TOP = 10
+TEXT_LIMIT = 300
+PERIODS = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+"""Periods that end now, by their names in an address."""
+
+_ASKED = {"q": "text", "status": "status", "name": "name", "tag": "tag", "session": "session"}
+_MOMENTS = ("since", "until")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """An address's parameters, read.
+
+    ``asked`` has them as they were written, ``query`` as keyword arguments of a ``TraceReader``; ``page`` is the
+    number of the list's page, from 1.
+    """
+
+    asked: dict[str, str]
+    query: dict[str, Any]
+    page: int = 1
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str], now: datetime | None = None) -> Self:
+        """Read an address's parameters; what makes no sense is taken as not asked.
+
+        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``since``, ``until`` and ``page``.
+        """
+        given = {key: value.replace("\0", "").strip()[:TEXT_LIMIT] for key, value in parameters.items()}
+        page = given.get("page", "")
+        number = min(int(page), 10_000_000) if page.isascii() and page.isdigit() and len(page) < 9 else 1  # noqa: PLR2004
+        asked = {key: value for key, value in given.items() if key in (*_ASKED, *_MOMENTS) and value}
+        texts = {_ASKED[key]: value for key, value in asked.items() if key in _ASKED}
+        times = {key: _moment(asked.get(key, ""), now or datetime.now(UTC)) for key in _MOMENTS}
+        return cls(asked, texts | {key: moment for key, moment in times.items() if moment}, max(number, 1))
+
+    @property
+    def offset(self) -> int:
+        """How many traces stand on earlier pages."""
+        return (self.page - 1) * PAGE
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    if text in PERIODS:
+        return now - PERIODS[text]
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 class Pages:
@@ -145,7 +202,7 @@ class Pages:
     def _task(self, request: Request) -> tuple[str, TaskData | None]:
         return _id(request), self._reader.get(_id(request), exact=True)
 
-    def _found(self, search: Search) -> dict[str, Any]:
+    def _found(self, search: Search) -> dict[str, object]:
         rows, total = self._reader.page(**search.query, limit=PAGE, offset=search.offset)
         longest = max((row.duration or 0.0 for row in rows), default=0.0) or 1.0
         pages = max(1, -(-total // PAGE))
@@ -160,7 +217,7 @@ class Pages:
         given = dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=10))
         return same(given.get("form_token", ""), self._access.form_token)
 
-    def _page(self, template: str, title: str, **context: Any) -> Response:
+    def _page(self, template: str, title: str, **context: object) -> Response:
         shared = {"page_title": title, "form_token": self._access.form_token, "link": _link}
         return HTMLResponse(html.render_fragment(template, shared | context).encode("utf-8", "replace"))
 

@@ -18,7 +18,7 @@ from infinium_integrations import settings
 from infinium_integrations.models import DeliveryState, TaskData
 from infinium_integrations.viewer.server import app as server
 from infinium_integrations.viewer.server.app import make_app, run
-from infinium_integrations.viewer.server.search import Search
+from infinium_integrations.viewer.server.pages import Search
 from infinium_integrations.viewer.server.security import Access
 
 AGENT = "0b8f2c1e-6f6e-4a43-9a53-0c4b7a8b1c2d"

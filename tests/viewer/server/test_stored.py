@@ -15,7 +15,7 @@ from infinium_integrations.models import ApiResponse, DeliveryState
 from infinium_integrations.payload.finalize import build_payload
 from infinium_integrations.viewer.formatting import utc
 from infinium_integrations.viewer.notebook.interpretation import Interpretation, wait
-from infinium_integrations.viewer.server.search import Search
+from infinium_integrations.viewer.server.pages import Search
 from infinium_integrations.viewer.server.security import Access
 from infinium_integrations.viewer.statistics import overview
 from infinium_integrations.viewer.summary import split_tags
