@@ -235,19 +235,23 @@ def round_times() -> Iterator[float]:
 
 
 def _place(steps: Sequence[ExecutionStep]) -> list[Node]:
+    """Make the nodes; as parents only earlier steps are known, so that no circle can come of it."""
     nodes: list[Node] = []
     known: dict[int, Node] = {}
     cursors: dict[int, float] = {}
     for step in steps:
         meta = step.metadata or {}
-        parent = _parent(meta.get("parent_step"), known)
-        above = parent.step.step_number if parent else 0
+        above = meta.get("parent_step")
+        parent = known.get(above) if isinstance(above, int) and not isinstance(above, bool) else None
+        while parent and parent.level >= MAX_LEVEL:
+            parent = parent.parent
+        line = parent.step.step_number if parent else 0
         start = number(meta.get("started_ms"))
         if start is None or not 0 <= start <= LATEST_MS:
             # a hand-made step says only how long it took: it follows the one before it
-            start = cursors.get(above, parent.start if parent else 0.0)
+            start = cursors.get(line, parent.start if parent else 0.0)
         length = min(float(step.duration_ms or 0), LATEST_MS)
-        cursors[above] = start + length
+        cursors[line] = start + length
         endless = step.duration_ms is None and meta.get("status") == "incomplete"
         node = Node(step, start, length, parent.level + 1 if parent else 0, parent, endless=endless)
         if parent:
@@ -255,14 +259,6 @@ def _place(steps: Sequence[ExecutionStep]) -> list[Node]:
         nodes.append(node)
         known.setdefault(step.step_number, node)
     return nodes
-
-
-def _parent(above: object, known: dict[int, Node]) -> Node | None:
-    """Return a step's parent. Only earlier steps are known, so that no circle can come of it."""
-    parent = known.get(above) if isinstance(above, int) and not isinstance(above, bool) else None
-    while parent and parent.level >= MAX_LEVEL:
-        parent = parent.parent
-    return parent
 
 
 def _mark_critical(roots: list[Node]) -> None:

@@ -1,5 +1,6 @@
 """The overview's charts, drawn on the server: sizes and places for the template, no pixels and no script."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -157,15 +158,11 @@ def _dates(summed: Overview) -> list[tuple[float, str]]:
 
 def _top(values: list[float]) -> float:
     """Return a round number that no value exceeds, and that halves well."""
-    most = max([*values, 0.0])
+    most = max(values, default=0.0)
     if most <= 0:
         return 1.0
-    size = 1.0
-    while size < most:
-        size *= 10
-    while size / 10 >= most:
-        size /= 10
-    return next(size * part for part in (0.2, 0.4, 0.6, 0.8, 1.0) if size * part >= most)
+    size = 10.0 ** math.ceil(math.log10(most))
+    return next(size * part for part in (0.2, 0.4, 0.6, 0.8, 1.0, 2.0) if size * part >= most)
 
 
 def _whole(value: float | None) -> str:
