@@ -250,15 +250,14 @@ def doctor() -> None:
 @click.option("--token", help="What a browser must bring, once; made up where --host is beyond this machine.")
 def serve(host: str, port: int, token: str | None) -> None:
     """Show the traces in a page in the browser. Ctrl-C ends it."""
-    server, stored = _extra("server", "viewer.server.app"), _extra("server", "viewer.server.stored")
-    source = stored.DeliverySource(_reader())
+    server, reader = _extra("server", "viewer.server.app"), _reader()
     if token is None and not _extra("server", "viewer.server.security").is_loopback(host):
         token = secrets.token_urlsafe(16)
     port = port or _free_port(host)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Traces are shown at http://{shown}:{port}/{'?token=' + token if token else ''} (Ctrl-C ends it)")
     try:
-        server.run(source, host=host, port=port, token=token)
+        server.run(reader, host=host, port=port, token=token)
     except KeyboardInterrupt:
         click.echo()
 

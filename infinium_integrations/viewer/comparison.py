@@ -1,4 +1,4 @@
-"""Two runs side by side, step by step, with what differs."""
+"""Two runs compared, step by step."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Pair:
-    """The step of one run and its like in the other; one of them may be missing."""
+    """The step of one run and its counterpart in the other; one of them may be missing."""
 
     left: Node | None
     right: Node | None
@@ -55,29 +55,64 @@ class Pair:
 
 
 class Comparison:
-    """Two runs compared. It shows itself in a notebook; ``to_dataframe()`` gives one row a step."""
+    """Two runs compared; it renders itself in a notebook.
+
+    Attributes:
+        a: The first trace.
+        b: The second trace.
+        changes: What differs in the runs as a whole: a ``Change`` has a ``label``, and what ``left`` and ``right`` say.
+        pairs: All steps, each with its counterpart in the other run.
+    """
 
     def __init__(self, a: TaskData, b: TaskData) -> None:
         self.a, self.b = a, b
         self.facts = (TraceSummary(a), TraceSummary(b))
         self.changes = [change for change in _run_changes(*self.facts) if change.left != change.right]
         self.trees = (Tree(a), Tree(b))
-        self.pairs = [Pair(left, right, _step_changes(left, right)) for left, right in _aligned(*self.trees)]
+        self.pairs = [
+            Pair(left, right, [change for change in _step_changes(left, right) if change.left != change.right])
+            for left, right in _aligned(*self.trees)
+        ]
 
     @property
     def different(self) -> list[Pair]:
-        """The pairs of steps that differ."""
+        """The pairs of steps that differ.
+
+        Example:
+            >>> from infinium_integrations import ExecutionStep, TaskData
+            >>> step = ExecutionStep(step_number=1, action="tool_use", description="search")
+            >>> run = {"name": "Triage", "description": "Triage", "current_datetime": "2026-01-02T03:04:05Z"}
+            >>> compared = compare(TaskData(**run, duration=1, steps=[step]), TaskData(**run, duration=2))
+            >>> [pair.differs for pair in compared.different]
+            ['only in A']
+        """
         return [pair for pair in self.pairs if pair.differs]
 
     def to_dataframe(self) -> Any:
-        """Give a pandas DataFrame: one row a pair of steps.
+        """Return a pandas DataFrame with a row for each pair of steps.
+
+        Its columns are ``name``, ``action``, ``differs``, and for either run (``_a``, ``_b``) ``step``,
+        ``duration_ms``, ``tokens``, ``status`` and ``output``.
 
         Raises:
             ImportError: pandas is not installed.
+
+        Example:
+            >>> from infinium_integrations import TaskData
+            >>> run = {"name": "Triage", "description": "Triage", "current_datetime": "2026-01-02T03:04:05Z"}
+            >>> len(compare(TaskData(**run, duration=1), TaskData(**run, duration=2)).to_dataframe())
+            0
         """
         from infinium_integrations.viewer.notebook.trace_list import pandas  # noqa: PLC0415  (needed only here)
 
-        return pandas().DataFrame([_row(pair) for pair in self.pairs])
+        rows = []
+        for pair in self.pairs:
+            row: dict[str, object] = {"name": pair.either.title, "action": pair.either.step.action}
+            row["differs"] = pair.differs
+            for what, measure in _MEASURED.items():
+                row |= {f"{what}_a": pair.left and measure(pair.left), f"{what}_b": pair.right and measure(pair.right)}
+            rows.append(row)
+        return pandas().DataFrame(rows)
 
     def __repr__(self) -> str:
         lines = [f"{len(self.different)} of {len(self.pairs)} steps of {self.a.name!r} and {self.b.name!r} differ"]
@@ -88,21 +123,13 @@ class Comparison:
         return bundle(self.__repr__, "comparison.html", lambda: {"compared": self, "heading": "h3"})
 
 
-def _row(pair: Pair) -> dict[str, Any]:
-    sides = {"a": pair.left, "b": pair.right}
-    measured: dict[str, Callable[[Node], Any]] = {
-        "step": lambda node: node.step.step_number,
-        "duration_ms": lambda node: node.step.duration_ms,
-        "tokens": lambda node: node.tokens,
-        "status": lambda node: node.status,
-        "output": lambda node: node.step.output_preview,
-    }
-    return {
-        "name": pair.either.title,
-        "action": pair.either.step.action,
-        "differs": pair.differs,
-        **{f"{what}_{side}": node and of(node) for what, of in measured.items() for side, node in sides.items()},
-    }
+_MEASURED: dict[str, Callable[[Node], object]] = {
+    "step": lambda node: node.step.step_number,
+    "duration_ms": lambda node: node.step.duration_ms,
+    "tokens": lambda node: node.tokens,
+    "status": lambda node: node.status,
+    "output": lambda node: node.step.output_preview,
+}
 
 
 def _run_changes(a: TraceSummary, b: TraceSummary) -> Iterator[Change]:
@@ -124,13 +151,9 @@ def _errors(facts: TraceSummary) -> str:
     return ", ".join(error.error_type for error in facts.task.errors or [])
 
 
-def _step_changes(left: Node | None, right: Node | None) -> list[Change]:
+def _step_changes(left: Node | None, right: Node | None) -> Iterator[Change]:
     if left is None or right is None:
-        return []
-    return [change for change in _candidates(left, right) if change.left != change.right]
-
-
-def _candidates(left: Node, right: Node) -> Iterator[Change]:
+        return
     yield Change("Status", left.status, right.status)
     yield Change("Error", _fault(left), _fault(right), prose=True)
     yield Change("Model", _model(left), _model(right))
@@ -169,10 +192,22 @@ def _shape(node: Node) -> tuple[int, str, str]:
     return node.level, node.step.action, node.title
 
 
-def compare(a: TaskData, b: TaskData) -> "Comparison":
-    """Put two runs side by side, step by step, with what differs.
+def compare(a: TaskData, b: TaskData) -> Comparison:
+    """Compare two runs, step by step; may be called from any thread.
 
-    It shows itself in a notebook; ``.different`` are the pairs of steps that differ, ``.changes`` what differs in the
-    runs as a whole, ``.to_dataframe()`` gives one row a step.
+    Args:
+        a: The run to compare with, such as ``traces(limit=1)[0]``.
+        b: The other run.
+
+    Returns:
+        The comparison, which renders itself in a notebook. ``.different`` has the pairs of steps that differ,
+        ``.changes`` what differs in the runs as a whole; ``.to_dataframe()`` returns a row for each pair of steps.
+
+    Example:
+        >>> from infinium_integrations import TaskData
+        >>> run = {"name": "Triage", "description": "Triage", "current_datetime": "2026-01-02T03:04:05Z"}
+        >>> compared = compare(TaskData(**run, duration=1), TaskData(**run, duration=2.5))
+        >>> [(change.label, change.left, change.right) for change in compared.changes]
+        [('Duration', '1.00 s', '2.50 s')]
     """
     return Comparison(a, b)

@@ -3,9 +3,8 @@
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
-from typing import Any
 
 __all__ = [
     "clean",
@@ -17,10 +16,13 @@ __all__ = [
     "moment",
     "number",
     "pretty",
+    "seconds",
     "tick",
+    "utc",
     "word_changes",
 ]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR = 1_000.0, 60_000.0, 3_600_000.0
 UNKNOWN = "\N{EN DASH}"
 TEXT_LIMIT = 20_000
@@ -42,6 +44,16 @@ def duration(milliseconds: float | None) -> str:
     if milliseconds < HOUR:
         return f"{minutes} min {seconds:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def seconds(value: float | None) -> str:
+    """Write a time that is given in seconds, as ``duration`` does."""
+    return duration(None if value is None else SECOND * value)
+
+
+def utc(nanoseconds: int) -> datetime:
+    """Return a moment given in nanoseconds since the epoch."""
+    return EPOCH + timedelta(microseconds=nanoseconds // 1_000)
 
 
 def tick(milliseconds: float) -> str:
@@ -66,16 +78,16 @@ def cost(dollars: float | None) -> str:
     return f"${dollars:.4f}" if dollars >= 0.0001 else "<$0.0001"  # noqa: PLR2004
 
 
-def moment(iso: str) -> str:
-    """Write an ISO 8601 time to the second, in UTC; a text that is none stands as it is."""
+def moment(given: str | datetime) -> str:
+    """Write a moment to the second, in UTC; a text that is no ISO 8601 time stands as it is."""
     try:
-        when = datetime.fromisoformat(iso).astimezone(UTC)
+        when = (datetime.fromisoformat(given) if isinstance(given, str) else given).astimezone(UTC)
     except (ValueError, OverflowError):
-        return iso
+        return str(given)
     return f"{when:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def pretty(value: Any) -> str:
+def pretty(value: object) -> str:
     """Write a JSON-like value over several lines."""
     try:
         return json.dumps(value, ensure_ascii=False, indent=2, default=str)
@@ -91,7 +103,7 @@ def clipped(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def number(value: object) -> float | None:
-    """Give a foreign value as a float, where it is a finite number."""
+    """Return a foreign value as a float; None where it is no finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -121,13 +133,13 @@ del _VISIBLE[0x0D]
 
 
 def clipped_line(text: str, limit: int) -> str:
-    """Give the first line of a text, cut to ``limit`` characters with an ellipsis."""
+    """Return the first line of a text, cut to ``limit`` characters with an ellipsis."""
     line = text.strip()[: limit + 1].split("\n", 1)[0].strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def word_changes(left: str, right: str) -> list[tuple[str, str, str]]:
-    """Give what became of a text, in parts.
+    """Return what became of a text, in parts.
 
     Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after.
     """

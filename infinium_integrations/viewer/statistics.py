@@ -1,20 +1,27 @@
-"""What many runs say together: runs over time, the slowest and the most failing steps."""
+"""Statistics of many runs: runs over time, and the totals of each step."""
 
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from typing import Any
 
 from infinium_integrations.models import TaskData
-from infinium_integrations.viewer.server.source import EPOCH, Query, Source, Sum
+from infinium_integrations.storage.index.query import Sums
+from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.timeline import Tree
 
 __all__ = ["Overview", "StepSum", "overview", "percentile", "step_sums"]
 
 BUCKETS = 40
-SIZES = [timedelta(seconds=s) for s in (60, 300, 900, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600)]
-SIZES += [timedelta(days=d) for d in (1, 2, 7, 30, 90, 365)]
+MINUTE = 60 * 10**9
+HOUR, DAY = 60 * MINUTE, 1_440 * MINUTE
+SIZES = [
+    *(MINUTE * n for n in (1, 5, 15)),
+    *(HOUR * n for n in (1, 3, 6, 12)),
+    *(DAY * n for n in (1, 2, 7, 30, 90, 365)),
+]
+"""Lengths of a bucket, in nanoseconds."""
 
 
 @dataclass
@@ -39,36 +46,36 @@ class StepSum:
 
 @dataclass(frozen=True)
 class Overview:
-    """Runs over time. ``buckets`` are stretches of time without gaps, oldest first."""
+    """Runs over time. ``buckets`` are stretches of ``size`` nanoseconds without gaps, oldest first."""
 
-    total: Sum
-    buckets: list[Sum]
-    size: timedelta
+    total: Sums
+    buckets: list[Sums]
+    size: int
 
 
 def percentile(values: list[float], share: float) -> float | None:
-    """Give the smallest value that ``share`` per cent of the values do not exceed; None of no values."""
+    """Return the smallest value that ``share`` per cent of the values do not exceed; None of no values."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(len(values) * share / 100) - 1)]
 
 
-def overview(source: Source, query: Query) -> Overview:
-    """Sum up the runs that a question asks for, and those of each of at most about 40 stretches of time."""
-    span = source.span(query)
-    total = next(iter(source.sums(query, None)), Sum())
+def overview(reader: TraceReader, query: dict[str, Any]) -> Overview:
+    """Sum up the runs that a query finds, and those of each of at most about 40 stretches of time.
+
+    Args:
+        reader: Where the traces are.
+        query: Keyword arguments of the reader's methods.
+    """
+    span = reader.span(**query)
+    total = next(iter(reader.sums(None, **query)), Sums())
     if span is None:
         return Overview(total, [], SIZES[0])
     size = next((size for size in SIZES if size * BUCKETS >= span[1] - span[0]), SIZES[-1])
-    within = replace(query, since=span[0])  # what is stored meanwhile and ended long ago would make too many
-    found = {one.start: one for one in source.sums(within, size)}
-    return Overview(total, _without_gaps(found, size), size)
-
-
-def _without_gaps(found: dict[datetime, Sum], size: timedelta) -> list[Sum]:
-    first, last = min(found, default=EPOCH), max(found, default=EPOCH)
-    starts = (first + size * n for n in range((last - first) // size + 1))
-    return [found.get(start) or Sum(start) for start in starts]
+    within = {**query, "since": span[0]}  # what is stored meanwhile and ended long ago would make too many
+    found = {one.start: one for one in reader.sums(size, **within)}
+    starts = range(min(found, default=0), max(found, default=-1) + 1, size)
+    return Overview(total, [found.get(start) or Sums(start) for start in starts], size)
 
 
 def step_sums(tasks: Iterable[TaskData], seconds: float) -> tuple[int, list[StepSum]]:
@@ -81,15 +88,11 @@ def step_sums(tasks: Iterable[TaskData], seconds: float) -> tuple[int, list[Step
     read, deadline = 0, time.monotonic() + seconds
     for task in tasks:
         read += 1
-        _add_steps(found, task)
+        for node in Tree(task).nodes:
+            key = (node.step.action, node.title)
+            known = found.setdefault(key, StepSum(name=node.title, action=node.step.action))
+            known.times.append(node.length)
+            known.errors += node.failed
         if time.monotonic() > deadline:
             break
     return read, list(found.values())
-
-
-def _add_steps(found: dict[tuple[str, str], StepSum], task: TaskData) -> None:
-    for node in Tree(task).nodes:
-        key = (node.step.action, node.title)
-        known = found.setdefault(key, StepSum(name=node.title, action=node.step.action))
-        known.times.append(node.length)
-        known.errors += node.failed

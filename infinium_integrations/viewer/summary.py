@@ -1,9 +1,8 @@
-"""What is said about a trace and about a step. Nothing here is trusted, and nothing here is escaped."""
+"""What a trace and a step say of themselves, as labelled text. Nothing here is trusted, and nothing is escaped."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from infinium_integrations.models import DeliveryState, ErrorDetail, TaskData
+from infinium_integrations.models import ErrorDetail, TaskData
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.timeline import Node
 
@@ -16,6 +15,7 @@ __all__ = [
     "error_facts",
     "kind",
     "leftovers",
+    "split_tags",
     "step_facts",
     "texts",
 ]
@@ -43,6 +43,13 @@ KINDS = {
     "custom": "custom",
 }
 """A short word for each action."""
+
+DELIVERY = {
+    "local": "kept on this machine",
+    "pending": "waiting to be sent",
+    "sent": "delivered to Infinium",
+    "rejected": "refused by Infinium",
+}
 
 OWN_TAGS = frozenset(
     {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
@@ -100,7 +107,7 @@ class TraceSummary:
     @property
     def tags(self) -> list[str]:
         """The tags that stand in one comma-joined text."""
-        return [tag.strip() for tag in self.custom.get("tags", "").split(",") if tag.strip()]
+        return split_tags(self.custom.get("tags"))
 
     @property
     def labels(self) -> dict[str, str]:
@@ -110,15 +117,16 @@ class TraceSummary:
     @property
     def delivery(self) -> str | None:
         """Where it stands on its way to Infinium, in words."""
-        return _on_its_way(self.task.delivery) if self.task.delivery else None
+        state = self.task.delivery
+        return None if state is None else DELIVERY[state.status] + (f": {state.reason}" if state.reason else "")
 
     def lines(self) -> list[tuple[str, str]]:
-        """Give what the head of the picture says, label and text, unknown things left out."""
+        """Return what the head of the picture says, label and text, unknown things left out."""
         usage, env = self.task.llm_usage, self.task.environment
         tokens = formatting.count(self.tokens)
         if usage and usage.prompt_tokens is not None and usage.completion_tokens is not None:
             tokens += f" ({formatting.count(usage.prompt_tokens)} in, {formatting.count(usage.completion_tokens)} out)"
-        told = [
+        lines = [
             ("Duration", formatting.duration(self.duration_ms)),
             ("Steps", formatting.count(len(self.task.steps or []))),
             ("Tokens", tokens if self.tokens is not None else None),
@@ -132,7 +140,7 @@ class TraceSummary:
             ("Delivery", self.delivery),
             *((name, value) for name, value in self.labels.items()),
         ]
-        return [(label, text) for label, text in told if text]
+        return [(label, text) for label, text in lines if text]
 
 
 @dataclass(frozen=True)
@@ -145,30 +153,35 @@ class Document:
     preview: str
 
 
+def split_tags(joined: str | None) -> list[str]:
+    """Return the tags of a comma-joined text."""
+    return [tag.strip() for tag in (joined or "").split(",") if tag.strip()]
+
+
 def kind(action: str) -> tuple[str, str]:
-    """Give an action's style (one of ``KINDS``' words or ``other``) and the word that is shown."""
+    """Return an action's style (one of ``KINDS``' words or ``other``) and the word that is shown."""
     word = KINDS.get(action)
     return (word, word) if word else ("other", formatting.clipped_line(action, TAG_WIDTH))
 
 
 def texts(node: Node) -> list[tuple[str, str]]:
-    """Give what went into a step and what came out of it, label and text, each once."""
+    """Return what went into a step and what came out of it, label and text, each once."""
     step, call = node.step, node.step.tool_call
-    told = [
+    lines = [
         ("Arguments", call.input_summary if call else None),
         ("Input", step.input_preview),
         ("Result", call.output_summary if call else None),
         ("Output", step.output_preview),
     ]
     seen: dict[str, str] = {}
-    for label, text in told:
+    for label, text in lines:
         if text:
             seen.setdefault(text, label)
     return [(label, text) for text, label in seen.items()]
 
 
 def step_facts(node: Node) -> list[tuple[str, str]]:
-    """Give what is known of a step besides its texts, label and text."""
+    """Return what is known of a step besides its texts, label and text."""
     step, meta = node.step, node.meta
     return [
         ("Step", str(step.step_number)),
@@ -187,7 +200,7 @@ def _call_facts(node: Node) -> list[tuple[str, str]]:
     call, first, usage = node.step.llm_call, formatting.number(node.meta.get("ttft_ms")), node.meta.get("usage_details")
     if call is None:
         return []
-    told = [
+    lines = [
         ("Model", call.model),
         ("Provider", call.provider),
         ("Tokens in", None if call.prompt_tokens is None else formatting.count(call.prompt_tokens)),
@@ -200,49 +213,40 @@ def _call_facts(node: Node) -> list[tuple[str, str]]:
         ("Temperature", None if call.temperature is None else f"{call.temperature:g}"),
         ("Purpose", call.purpose),
     ]
-    return [(label, text) for label, text in told if text]
+    return [(label, text) for label, text in lines if text]
 
 
 def error_facts(error: ErrorDetail) -> list[tuple[str, str]]:
-    """Give what is known of an error besides its type, message and stack."""
-    told = [
+    """Return what is known of an error besides its type, message and stack."""
+    lines = [
         ("Recovered", "yes, the run went on" if error.recoverable else None),
         ("Retries", str(error.retry_count) if error.retry_count else None),
         ("Code", error.error_code),
     ]
-    return [(label, text) for label, text in told if text]
+    return [(label, text) for label, text in lines if text]
 
 
 def documents(node: Node) -> list[Document]:
-    """Give the documents that a step found, whatever their list looks like."""
-    found = node.meta.get("documents")
-    return [_document(one, place) for place, one in enumerate(found, 1)] if isinstance(found, list) else []
-
-
-def _document(one: Any, place: int) -> Document:
-    if not isinstance(one, dict):
-        return Document(f"Document {place}", "", None, str(one))
-    score = one.get("score")
-    number = formatting.number(score)
-    return Document(
-        name=str(one.get("id") or f"Document {place}"),
-        score=f"{number:.3g}" if number is not None else str(score or ""),
-        share=100.0 * number if number is not None and 0 <= number <= 1 else None,
-        preview=str(one.get("preview") or ""),
-    )
+    """Return the documents that a step found, whatever their list looks like."""
+    found, shown = node.meta.get("documents"), []
+    for place, one in enumerate(found if isinstance(found, list) else [], 1):
+        if not isinstance(one, dict):
+            shown.append(Document(f"Document {place}", "", None, str(one)))
+            continue
+        score = one.get("score")
+        number = formatting.number(score)
+        shown.append(
+            Document(
+                name=str(one.get("id") or f"Document {place}"),
+                score=f"{number:.3g}" if number is not None else str(score or ""),
+                share=100.0 * number if number is not None and 0 <= number <= 1 else None,
+                preview=str(one.get("preview") or ""),
+            )
+        )
+    return shown
 
 
 def leftovers(node: Node) -> str:
-    """Give the metadata that is shown nowhere else, as JSON over several lines; empty where there is none."""
+    """Return the metadata that is shown nowhere else, as JSON over several lines; empty where there is none."""
     rest = {name: value for name, value in node.meta.items() if name not in SHOWN_ELSEWHERE}
     return formatting.pretty(rest) if rest else ""
-
-
-def _on_its_way(state: DeliveryState) -> str:
-    told = {
-        "local": "kept on this machine",
-        "pending": "waiting to be sent",
-        "sent": "delivered to Infinium",
-        "rejected": "refused by Infinium",
-    }
-    return f"{told[state.status]}: {state.reason}" if state.reason else told[state.status]

@@ -4,11 +4,10 @@ A trace is hostile input: whatever stands in a step's metadata, a tree comes of 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
-from typing import Any
 
 from infinium_integrations.models import ExecutionStep, TaskData
 from infinium_integrations.viewer.formatting import number
@@ -27,6 +26,8 @@ MIN_SHARE = 0.2
 SLOW_MS = 1_000.0
 """What is quicker is never called slow."""
 TOUCHING_MS = 1.0
+LATEST_MS = 1e10
+"""Times beyond are not believed (116 days)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +58,7 @@ class Node:
         return self.start + self.length
 
     @property
-    def meta(self) -> dict[str, Any]:
+    def meta(self) -> dict[str, object]:
         """The step's metadata, never None."""
         return self.step.metadata or {}
 
@@ -89,7 +90,13 @@ class Node:
     @property
     def own_time(self) -> float:
         """The time in which it was busy and none of its children was."""
-        return max(0.0, self.length - _covered(self.children, self.start, self.end))
+        covered, reach = 0.0, self.start
+        for child in sorted(self.children, key=lambda node: node.start):
+            begin, stop = max(child.start, reach), min(child.end, self.end)
+            if stop > begin:
+                covered += stop - begin
+                reach = stop
+        return max(0.0, self.length - covered)
 
 
 @dataclass(slots=True, eq=False)
@@ -158,11 +165,18 @@ class Tree:
         ends = [task.duration * 1000.0, *(node.end for node in self.nodes)]
         self.length = max([1.0, *ends])
         """The length of the line in milliseconds, at least 1."""
-        self._stretch_endless()
+        for node in self.nodes:
+            if node.endless:
+                node.length = max(0.0, self.length - node.start)
         _mark_critical(self.roots)
-        _count_inside(self.nodes)
+        for node in reversed(self.nodes):
+            if node.parent:
+                node.parent.steps_inside += 1 + node.steps_inside
+                node.parent.errors_inside += node.failed + node.errors_inside
+                node.parent.tokens_inside += (node.tokens or 0) + node.tokens_inside
+            node.items = _fold(list(node.children))
         self._mark_standouts()
-        self.items = _grouped(self.roots)
+        self.items = _fold(list(self.roots))
         self._unfold()
 
     @cached_property
@@ -186,18 +200,13 @@ class Tree:
         return sorted((node for node in self.nodes if node.hungry), key=lambda node: -(node.tokens or 0))
 
     def share(self, milliseconds: float) -> float:
-        """Give the share of the line's length, from 0 to 100."""
+        """Return the share of the line's length, from 0 to 100."""
         return min(100.0, max(0.0, 100.0 * milliseconds / self.length))
 
     def ticks(self, at_most: int = 6) -> list[float]:
-        """Give round times along the line, the first 0, in milliseconds."""
+        """Return round times along the line, the first 0, in milliseconds."""
         step = next(size for size in round_times() if size * at_most >= self.length)
         return [step * n for n in range(int(self.length / step) + 1)]
-
-    def _stretch_endless(self) -> None:
-        for node in self.nodes:
-            if node.endless:
-                node.length = max(0.0, self.length - node.start)
 
     def _mark_standouts(self) -> None:
         times = [(node.own_time, node) for node in self.nodes if not node.endless]
@@ -218,7 +227,7 @@ class Tree:
 
 
 def round_times() -> Iterator[float]:
-    """Give round sizes in milliseconds: 1, 2, 5, 10, …, 20 s, then round minutes, hours and days."""
+    """Return round sizes in milliseconds: 1, 2, 5, 10, …, 20 s, then round minutes, hours and days."""
     yield from (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)
     minute = 60_000.0
     yield from (minute * n for n in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720))
@@ -226,52 +235,30 @@ def round_times() -> Iterator[float]:
 
 
 def _place(steps: Sequence[ExecutionStep]) -> list[Node]:
+    """Make the nodes; as parents only earlier steps are known, so that no circle can come of it."""
     nodes: list[Node] = []
     known: dict[int, Node] = {}
     cursors: dict[int, float] = {}
     for step in steps:
-        node = _node(step, _parent(step, known), cursors)
+        meta = step.metadata or {}
+        above = meta.get("parent_step")
+        parent = known.get(above) if isinstance(above, int) and not isinstance(above, bool) else None
+        while parent and parent.level >= MAX_LEVEL:
+            parent = parent.parent
+        line = parent.step.step_number if parent else 0
+        start = number(meta.get("started_ms"))
+        if start is None or not 0 <= start <= LATEST_MS:
+            # a hand-made step says only how long it took: it follows the one before it
+            start = cursors.get(line, parent.start if parent else 0.0)
+        length = min(float(step.duration_ms or 0), LATEST_MS)
+        cursors[line] = start + length
+        endless = step.duration_ms is None and meta.get("status") == "incomplete"
+        node = Node(step, start, length, parent.level + 1 if parent else 0, parent, endless=endless)
+        if parent:
+            parent.children.append(node)
         nodes.append(node)
         known.setdefault(step.step_number, node)
     return nodes
-
-
-def _node(step: ExecutionStep, parent: Node | None, cursors: dict[int, float]) -> Node:
-    lane = parent.step.step_number if parent else 0
-    start = _time((step.metadata or {}).get("started_ms"))
-    if start is None:  # a hand-made step says only how long it took: it follows the one before it
-        start = cursors.get(lane, parent.start if parent else 0.0)
-    length = min(float(step.duration_ms or 0), 1e10)
-    cursors[lane] = start + length
-    endless = step.duration_ms is None and (step.metadata or {}).get("status") == "incomplete"
-    node = Node(step, start, length, parent.level + 1 if parent else 0, parent, endless=endless)
-    if parent:
-        parent.children.append(node)
-    return node
-
-
-def _parent(step: ExecutionStep, known: dict[int, Node]) -> Node | None:
-    """Give the step's parent. Only earlier steps are known, so that no circle can come of it."""
-    above = (step.metadata or {}).get("parent_step")
-    parent = known.get(above) if isinstance(above, int) and not isinstance(above, bool) else None
-    while parent and parent.level >= MAX_LEVEL:
-        parent = parent.parent
-    return parent
-
-
-def _time(value: object) -> float | None:
-    time = number(value)
-    return time if time is not None and 0 <= time <= 1e10 else None  # noqa: PLR2004  (116 days)
-
-
-def _covered(children: Iterable[Node], start: float, end: float) -> float:
-    covered, reach = 0.0, start
-    for child in sorted(children, key=lambda node: node.start):
-        begin, stop = max(child.start, reach), min(child.end, end)
-        if stop > begin:
-            covered += stop - begin
-            reach = stop
-    return covered
 
 
 def _mark_critical(roots: list[Node]) -> None:
@@ -285,30 +272,13 @@ def _mark_critical(roots: list[Node]) -> None:
                 waiting.append(node.children)
 
 
-def _count_inside(nodes: list[Node]) -> None:
-    for node in reversed(nodes):
-        if node.parent:
-            node.parent.steps_inside += 1 + node.steps_inside
-            node.parent.errors_inside += node.failed + node.errors_inside
-            node.parent.tokens_inside += (node.tokens or 0) + node.tokens_inside
-
-
 def _standouts(weighed: list[tuple[float, Node]], whole: float) -> list[Node]:
-    """Give the few that weigh much more than the rest: a fifth of the whole, and half as much again as the mean."""
+    """Return the few that weigh much more than the rest: a fifth of the whole, and half as much again as the mean."""
     if len(weighed) < 2:  # noqa: PLR2004
         return []
     least = max(MIN_SHARE * whole, FAIR_SHARE * sum(weight for weight, _ in weighed) / len(weighed))
     heavy = [pair for pair in weighed if pair[0] >= least > 0]
     return [node for _, node in sorted(heavy, key=lambda pair: -pair[0])[:STANDOUTS]]
-
-
-def _grouped(nodes: list[Node]) -> list[Item]:
-    waiting = [nodes]
-    while waiting:
-        for node in waiting.pop():
-            node.items = _fold(list(node.children))
-            waiting.append(node.children)
-    return _fold(list(nodes))
 
 
 def _fold(items: list[Item]) -> list[Item]:

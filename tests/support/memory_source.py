@@ -1,17 +1,17 @@
-"""A source of traces for tests: everything in lists."""
+"""A reader of traces for tests: everything in lists."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from infinium_integrations.models import DeliveryState, TaskData
-from infinium_integrations.viewer.server.source import EPOCH, Query, Row, Session, Sum
+from infinium_integrations.storage.index.query import Row, SessionSums, Sums
 from infinium_integrations.viewer.statistics import percentile
-from infinium_integrations.viewer.summary import TraceSummary
+from infinium_integrations.viewer.summary import TraceSummary, split_tags
 
 
 class MemorySource:
-    """Holds rows and, for some of them, the traces."""
+    """Holds rows and, for some of them, the traces; has the methods of a ``TraceReader`` that the page calls."""
 
     def __init__(self, tasks: dict[str, TaskData] | None = None, rows: list[Row] | None = None) -> None:
         self.tasks_by_id: dict[str, TaskData] = {}
@@ -25,110 +25,131 @@ class MemorySource:
         self.all.append(row_of(trace_id, task))
         self.all.sort(key=lambda row: row.ended, reverse=True)
 
-    def page(self, query: Query) -> tuple[list[Row], int]:
+    def page(self, *, limit: int = 100, offset: int = 0, **query: Any) -> tuple[list[Row], int]:
         found = self._found(query)
-        return found[query.offset : query.offset + query.limit], len(found)
+        return found[offset : offset + limit], len(found)
 
-    def span(self, query: Query) -> tuple[datetime, datetime] | None:
-        ends = [datetime.fromisoformat(row.ended) for row in self._found(query)]
+    def span(self, **query: Any) -> tuple[int, int] | None:
+        ends = [row.ended for row in self._found(query)]
         return (min(ends), max(ends)) if ends else None
 
-    def sums(self, query: Query, size: timedelta | None) -> list[Sum]:
-        parts: dict[datetime, list[Row]] = {}
+    def sums(self, size: int | None = None, **query: Any) -> list[Sums]:
+        parts: dict[int, list[Row]] = {}
         for row in self._found(query):
-            since = datetime.fromisoformat(row.ended) - EPOCH
-            parts.setdefault(EPOCH + since // size * size if size else EPOCH, []).append(row)
+            parts.setdefault(row.ended // size * size if size else 0, []).append(row)
         return [_sum(start, rows) for start, rows in sorted(parts.items())]
 
-    def sessions(self, query: Query) -> tuple[list[Session], int]:
+    def sessions(self, *, limit: int = 100, **query: Any) -> tuple[list[SessionSums], int]:
         parts: dict[str, list[Row]] = {}
         for row in self._found(query):
-            if row.session:
-                parts.setdefault(row.session, []).append(row)
+            if row.session_id:
+                parts.setdefault(row.session_id, []).append(row)
         found = [_session(name, rows) for name, rows in parts.items()]
         found.sort(key=lambda session: session.last, reverse=True)
-        return found[: query.limit], len(found)
+        return found[:limit], len(found)
 
-    def tasks(self, query: Query) -> Iterator[TaskData]:
-        return (self.tasks_by_id[row.trace_id] for row in self.page(query)[0] if row.trace_id in self.tasks_by_id)
+    def each(self, **query: Any) -> Iterator[TaskData]:
+        return (self.tasks_by_id[row.trace_id] for row in self.page(**query)[0] if row.trace_id in self.tasks_by_id)
 
-    def _found(self, query: Query) -> list[Row]:
-        return [row for row in self.all if _fits(row, query)]
+    def _found(self, query: dict[str, Any]) -> list[Row]:
+        return [row for row in self.all if _fits(row, **query)]
 
-    def get(self, trace_id: str) -> TaskData | None:
+    def get(self, trace_id: str, *, exact: bool) -> TaskData | None:
+        assert exact
         return self.tasks_by_id.get(trace_id)
 
-    def put(self, trace_id: str, wire: dict[str, Any]) -> bool:
+    def keep(self, trace_id: str, payload: dict[str, Any]) -> bool:
         if trace_id in self.tasks_by_id:
             return False
-        self.add(trace_id, TaskData.model_validate(wire).with_delivery(DeliveryState(status="local")))
+        self.add(trace_id, TaskData.model_validate(payload).with_delivery(DeliveryState(status="local")))
         return True
 
-    def delete(self, trace_id: str) -> bool:
+    def delete(self, trace_id: str, *, exact: bool) -> bool:
+        assert exact
         self.all = [row for row in self.all if row.trace_id != trace_id]
         return self.tasks_by_id.pop(trace_id, None) is not None
 
-    def retry(self, trace_id: str) -> bool:
+    def retry(self, trace_id: str, *, exact: bool) -> int:
+        assert exact
         task = self.tasks_by_id.get(trace_id)
         self.retried.append(trace_id)
-        return bool(task and task.delivery and task.delivery.status == "rejected")
+        return int(bool(task and task.delivery and task.delivery.status == "rejected"))
+
+
+def nanoseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6) * 1_000
+
+
+def new_row(trace_id: str, name: str, ended: datetime, status: str = "ok", delivery: str = "local", **more: Any) -> Row:
+    end = nanoseconds(ended)
+    return Row(trace_id, "history/x", trace_id, end, end, name, status, delivery, **more)
 
 
 def row_of(trace_id: str, task: TaskData) -> Row:
     facts = TraceSummary(task)
-    return Row(
-        trace_id=trace_id,
-        name=task.name,
-        status=facts.status,
-        ended=task.current_datetime,
-        duration_ms=facts.duration_ms,
+    return new_row(
+        trace_id,
+        task.name,
+        datetime.fromisoformat(task.current_datetime),
+        facts.status,
+        task.delivery.status if task.delivery else "local",
+        duration=task.duration,
         tokens=facts.tokens,
         cost=facts.cost,
         errors=len(task.errors or []),
         steps=len(task.steps or []),
         model=facts.models,
-        session=facts.session,
-        user=facts.custom.get("user_id"),
-        tags=tuple(facts.tags),
-        delivery=task.delivery.status if task.delivery else "local",
+        session_id=facts.session,
+        user_id=facts.custom.get("user_id"),
+        tags=", ".join(facts.tags),
         preview=task.output_summary or task.input_summary or "",
     )
 
 
-def _sum(start: datetime, rows: list[Row]) -> Sum:
-    times = [row.duration_ms for row in rows]
+def _sum(start: int, rows: list[Row]) -> Sums:
+    times = [row.duration or 0.0 for row in rows]
     errors = sum(row.status == "error" for row in rows)
     tokens, cost = sum(row.tokens or 0 for row in rows), sum(row.cost or 0.0 for row in rows)
-    return Sum(start, len(rows), errors, tokens, cost, percentile(times, 50), percentile(times, 95))
+    return Sums(start, len(rows), errors, tokens, cost, percentile(times, 50), percentile(times, 95))
 
 
-def _session(name: str, rows: list[Row]) -> Session:
-    summed = _sum(EPOCH, rows)
+def _session(name: str, rows: list[Row]) -> SessionSums:
+    summed = _sum(0, rows)
     names: dict[str, int] = {}
     for row in rows:
         names[row.name] = names.get(row.name, 0) + 1
-    return Session(
-        name=name,
+    return SessionSums(
+        session_id=name,
         runs=summed.runs,
         errors=summed.errors,
-        duration_ms=sum(row.duration_ms for row in rows),
+        duration=sum(row.duration or 0.0 for row in rows),
         tokens=summed.tokens,
         cost=summed.cost,
         first=min(row.ended for row in rows),
         last=max(row.ended for row in rows),
         names=names,
-        users={row.user for row in rows if row.user},
+        users={row.user_id for row in rows if row.user_id},
     )
 
 
-def _fits(row: Row, query: Query) -> bool:
-    ended = datetime.fromisoformat(row.ended)
+def _fits(
+    row: Row,
+    *,
+    text: str = "",
+    status: str = "",
+    name: str = "",
+    tag: str = "",
+    session: str = "",
+    since: datetime | int | None = None,
+    until: datetime | int | None = None,
+) -> bool:
+    since, until = (nanoseconds(moment) if isinstance(moment, datetime) else moment for moment in (since, until))
     return (
-        query.text.lower() in f"{row.name} {row.preview}".lower()
-        and query.status in {"", row.status, row.delivery}
-        and query.name.lower() in row.name.lower()
-        and (not query.tag or query.tag in row.tags)
-        and query.session in {"", row.session}
-        and (query.since is None or ended >= query.since)
-        and (query.until is None or ended < query.until)
+        text.lower() in f"{row.name} {row.preview}".lower()
+        and status in {"", row.status, row.delivery}
+        and name.lower() in row.name.lower()
+        and (not tag or tag in split_tags(row.tags))
+        and session in {"", row.session_id}
+        and (since is None or row.ended >= since)
+        and (until is None or row.ended < until)
     )

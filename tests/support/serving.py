@@ -8,16 +8,16 @@ from typing import Any
 
 import uvicorn
 
+from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.server.app import make_app
 from infinium_integrations.viewer.server.security import Access
-from infinium_integrations.viewer.server.source import Source
 
 
 @contextmanager
-def serving(source: Source, *, access: Access | None = None, agent_key: str | None = None) -> Iterator[str]:
+def serving(reader: TraceReader, *, access: Access | None = None, agent_key: str | None = None) -> Iterator[str]:
     """Serve the page and give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = make_app(source, access, agent_key=agent_key)
+    app = make_app(reader, access, agent_key=agent_key)
     server = _Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -2,22 +2,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import samples
-from memory_source import MemorySource
+from memory_source import MemorySource, new_row
 
 from infinium_integrations.viewer.html import charts
-from infinium_integrations.viewer.server.source import Query, Row
 from infinium_integrations.viewer.statistics import overview, percentile, step_sums
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def row(number, *, minutes=0, **more):
-    ended = (START - timedelta(minutes=minutes)).isoformat()
-    return Row(str(number), more.pop("name", "Run"), more.pop("status", "ok"), ended, more.pop("ms", 100.0), **more)
+    ended = START - timedelta(minutes=minutes)
+    return new_row(str(number), "Run", ended, duration=more.pop("ms", 100.0) / 1e3, **more)
 
 
 def of(rows):
-    return overview(MemorySource(rows=rows), Query())
+    return overview(MemorySource(rows=rows), {})
 
 
 def test_percentiles_are_values_that_happened():
@@ -34,7 +33,7 @@ def test_runs_are_summed_over_stretches_of_time_without_gaps():
     assert sum(bucket.runs for bucket in found.buckets) == 3
     gaps = {b.start - a.start for a, b in zip(found.buckets, found.buckets[1:], strict=False)}
     assert gaps == {found.size}
-    assert (found.buckets[0].p50, found.buckets[0].p95) == (100.0, 900.0)
+    assert (found.buckets[0].p50, found.buckets[0].p95) == (0.1, 0.9)
 
 
 @pytest.mark.parametrize("days", [0, 1, 20, 400, 36_500])

@@ -1,18 +1,17 @@
-"""The index: a SQLite file beside the traces, for whoever looks. Recording, writing and sending never open it.
+"""The index: a SQLite file beside the traces, built lazily, by readers only.
 
-It is brought up to date when opened, and made anew when it is missing, damaged or of another version.
+It is brought up to date when opened, and made anew when it is missing, damaged or of another version. Recording,
+writing and sending never open it.
 """
 
 import contextlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import TypeVar
 
 from infinium_integrations.storage.folder import FolderStore, write_new
-from infinium_integrations.storage.index import sums
-from infinium_integrations.storage.index.query import COLUMNS, Query, Row, SessionSums, Sums
+from infinium_integrations.storage.index.query import COLUMNS, HIGH, Query, Row, SessionSums, Sums
 from infinium_integrations.storage.index.sync import VERSION, Update, add_memory, make_tables, version_of
 from infinium_integrations.storage.memory import MemoryStore
 
@@ -24,9 +23,11 @@ FILE = "index.sqlite3"
 BUSY = 60.0
 """Seconds to wait for another process that brings the index up to date."""
 
+_SUMMED = "count(*), sum(status = 'error'), total(tokens), total(cost)"
+
 
 class Index:
-    """Looks through one folder and what this process keeps in memory.
+    """Finds and sums up the traces of one folder and of this process's memory.
 
     Args:
         store: The folder; None where there is none.
@@ -38,7 +39,7 @@ class Index:
         self._memories = [memory for memory in memories if memory.files()]
 
     def find(self, query: Query) -> list[Row]:
-        """Give what is found, the run that ended last first."""
+        """Return what is found, the run that ended last first."""
         return self._use(lambda database: _find(database, query))
 
     def count(self, query: Query) -> int:
@@ -46,20 +47,43 @@ class Index:
         return self._use(lambda database: _count(database, query))
 
     def page(self, query: Query) -> tuple[list[Row], int]:
-        """Give what ``find`` and ``count`` do, at one look."""
+        """Return what ``find`` and ``count`` do, from one state of the index."""
         return self._use(lambda database: (_find(database, query), _count(database, query)))
 
     def span(self, query: Query) -> tuple[int, int] | None:
-        """Give when the first and the last of the runs ended, in nanoseconds; None of no runs."""
-        return self._use(lambda database: sums.span(database, query))
+        """Return when the first and the last of the runs ended, in nanoseconds; None of no runs."""
+        condition, values = query.where()
+        select = f"SELECT min(ended), max(ended) FROM traces WHERE {condition}"  # noqa: S608
+        first, last = self._use(lambda database: database.execute(select, values).fetchone())
+        return None if first is None else (first, last)
 
     def sums(self, query: Query, size: int | None) -> list[Sums]:
-        """Sum up the runs of each stretch of time of ``size`` nanoseconds that has some; None for all in one."""
-        return self._use(lambda database: sums.sums(database, query, size))
+        """Sum up the runs of each stretch of ``size`` nanoseconds that has some, oldest first; None for all in one.
+
+        The stretches begin at the multiples of ``size`` since the epoch.
+        """
+        condition, values = query.where()
+        length = size or HIGH
+        select = f"""
+            SELECT part, {_SUMMED},
+                max(CASE WHEN place = (runs * 50 + 99) / 100 THEN length END),
+                max(CASE WHEN place = (runs * 95 + 99) / 100 THEN length END)
+            FROM (
+                SELECT part, status, tokens, cost, length,
+                    row_number() OVER (PARTITION BY part ORDER BY length) AS place,
+                    count(*) OVER (PARTITION BY part) AS runs
+                FROM (
+                    SELECT ended / ? AS part, status, tokens, cost, CAST(coalesce(duration, 0) AS REAL) AS length
+                    FROM traces WHERE {condition}
+                )
+            ) GROUP BY part ORDER BY part
+        """  # noqa: S608
+        found = self._use(lambda database: database.execute(select, [length, *values]).fetchall())
+        return [Sums(part * length, runs, errors, int(tokens), *rest) for part, runs, errors, tokens, *rest in found]
 
     def sessions(self, query: Query) -> tuple[list[SessionSums], int]:
-        """Give the query's page of sessions, the one with the latest run first, and how many there are."""
-        return self._use(lambda database: sums.sessions(database, query))
+        """Return the query's page of sessions, the one with the latest run first, and how many there are."""
+        return self._use(lambda database: _sessions(database, query))
 
     def _use(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Ask the file; a damaged one is made anew, and where there can be none, memory serves."""
@@ -67,14 +91,22 @@ class Index:
             path = self._store.root / FILE
             for _ in range(2):
                 try:
-                    return self._ask(_open(path), ask)
+                    with contextlib.suppress(FileExistsError):
+                        write_new(path, b"")  # 0600; SQLite gives its side files the same
+                    return self._ask(sqlite3.connect(path, timeout=BUSY, isolation_level=None), ask)
                 except (sqlite3.Error, OSError) as error:
                     if "locked" not in str(error):
-                        _remove(path)
-        return self._ask(make_tables(sqlite3.connect(":memory:", isolation_level=None)), ask)
+                        for name in (path.name, f"{path.name}-journal"):
+                            with contextlib.suppress(OSError):
+                                path.with_name(name).unlink()
+        return self._ask(sqlite3.connect(":memory:", isolation_level=None), ask)
 
-    def _ask(self, database: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
-        with closing(database):
+    def _ask(self, connection: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
+        with closing(connection) as database:
+            database.execute("PRAGMA synchronous = OFF")
+            database.execute("PRAGMA cache_size = -16000")
+            if not version_of(database):
+                make_tables(database)
             if self._store is not None:
                 Update(database, self._store).run()
             for number, memory in enumerate(self._memories):
@@ -96,20 +128,28 @@ def _count(database: sqlite3.Connection, query: Query) -> int:
     return int(database.execute(f"SELECT count(*) FROM traces WHERE {condition}", values).fetchone()[0])  # noqa: S608
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    with contextlib.suppress(FileExistsError):
-        write_new(path, b"")  # 0600; SQLite gives its side files the same
-    database = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
-    try:
-        database.execute("PRAGMA synchronous = OFF")
-        database.execute("PRAGMA cache_size = -16000")
-        return database if version_of(database) else make_tables(database)
-    except BaseException:
-        database.close()
-        raise
-
-
-def _remove(path: Path) -> None:
-    for name in (path.name, f"{path.name}-journal"):
-        with contextlib.suppress(OSError):
-            path.with_name(name).unlink()
+def _sessions(database: sqlite3.Connection, query: Query) -> tuple[list[SessionSums], int]:
+    condition, values = query.where()
+    condition += " AND session_id <> ''"
+    count = f"SELECT count(DISTINCT session_id) FROM traces WHERE {condition}"  # noqa: S608
+    select = f"""
+        SELECT session_id, {_SUMMED}, total(duration), min(ended), max(ended) FROM traces WHERE {condition}
+        GROUP BY session_id ORDER BY max(ended) DESC, session_id LIMIT ? OFFSET ?
+    """  # noqa: S608
+    limit = -1 if query.limit is None else query.limit
+    found = database.execute(select, [*values, limit, query.offset]).fetchall()
+    names: dict[str, dict[str, int]] = {session: {} for session, *_ in found}
+    users: dict[str, set[str]] = {session: set() for session in names}
+    parts = f"""
+        SELECT session_id, name, user_id, count(*) FROM traces
+        WHERE {condition} AND session_id IN ({", ".join("?" * len(names))})
+        GROUP BY session_id, name, user_id ORDER BY max(ended) DESC
+    """  # noqa: S608
+    for session, name, user, runs in database.execute(parts, [*values, *names]):
+        names[session][name] = names[session].get(name, 0) + runs
+        users[session].update({user} if user else ())
+    page = [
+        SessionSums(session, runs, errors, duration, int(tokens), cost, first, last, names[session], users[session])
+        for session, runs, errors, tokens, cost, duration, first, last in found
+    ]
+    return page, int(database.execute(count, values).fetchone()[0])

@@ -8,7 +8,6 @@ import hashlib
 import secrets
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -35,40 +34,50 @@ NOTEBOOK_STEPS = 2_000
 
 
 def render_trace(task: TaskData, *, standalone: bool) -> str:
-    """Give the picture of a trace.
+    """Render a trace as HTML; may be called from any thread.
 
     Args:
         task: The trace.
-        standalone: True for a whole HTML document, to be saved as a file; False for a piece of HTML with its
+        standalone: True for a whole HTML document, to be saved as a file; False for a fragment of HTML with its
             styles, to be shown in a notebook. Neither holds a script nor asks for anything from elsewhere.
+
+    Returns:
+        The HTML.
+
+    Example:
+        >>> from infinium_integrations import TaskData
+        >>> ended = "2026-01-02T03:04:05Z"
+        >>> task = TaskData(name="Triage", description="Sort a ticket", duration=1.5, current_datetime=ended)
+        >>> render_trace(task, standalone=True).startswith("<!doctype html>")
+        True
     """
     if standalone:
         return document(task.name, "trace.html", trace_context(task))
     return fragment("trace.html", notebook_context(task))
 
 
-def fragment(template: str, context: dict[str, Any]) -> str:
-    """Give a template's HTML with the styles it needs, for a notebook."""
+def fragment(template: str, context: dict[str, object]) -> str:
+    """Return a template's HTML with the styles it needs, for a notebook."""
     return f"<style>{style()}</style>{render_fragment(template, context)}"
 
 
-def document(title: str, template: str, context: dict[str, Any]) -> str:
-    """Give a template's HTML as a whole document that forbids everything but its own styles."""
+def document(title: str, template: str, context: dict[str, object]) -> str:
+    """Return a template's HTML as a whole document that forbids everything but its own styles."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'"
     body = render_fragment(template, context)
     return environment().get_template("document.html").render(title=title, style=style(), body=body, policy=policy)
 
 
-def notebook_context(task: TaskData) -> dict[str, Any]:
-    """Give what the template ``trace.html`` needs in a notebook, beside other traces and perhaps without styles."""
+def notebook_context(task: TaskData) -> dict[str, object]:
+    """Return what the template ``trace.html`` needs in a notebook, beside other traces and perhaps without styles."""
     return trace_context(task, ids=f"i{secrets.token_hex(4)}-", plain=True, heading="h3")
 
 
 def trace_context(
     task: TaskData, *, ids: str = "", plain: bool = False, heading: str = "h1", session_link: str | None = None
-) -> dict[str, Any]:
-    """Give what the template ``trace.html`` needs.
+) -> dict[str, object]:
+    """Return what the template ``trace.html`` needs.
 
     Args:
         task: The trace.
@@ -77,6 +86,7 @@ def trace_context(
         heading: The element of its title.
         session_link: Where its session is shown.
     """
+    sections = {name: getattr(task, name) for name in (*SECTIONS, "prompt_studio")}
     huge = plain and len(task.steps or []) > NOTEBOOK_STEPS
     return {
         "task": task,
@@ -84,7 +94,11 @@ def trace_context(
         "huge": huge,
         "detailed": (lambda node: node.failed or node.slow or node.hungry) if huge else (lambda _: True),
         "facts": summary.TraceSummary(task),
-        "sections": _sections(task),
+        "sections": [
+            (name.replace("_", " ").capitalize(), formatting.pretty(section.model_dump(exclude_none=True)))
+            for name, section in sections.items()
+            if section is not None
+        ],
         "ids": ids,
         "plain": plain,
         "heading": heading,
@@ -92,35 +106,41 @@ def trace_context(
     }
 
 
-def render_fragment(template: str, context: dict[str, Any]) -> str:
-    """Give a template's HTML, without styles."""
+def render_fragment(template: str, context: dict[str, object]) -> str:
+    """Return a template's HTML, without styles."""
     return environment().get_template(template).render(context)
 
 
 @cache
 def style() -> str:
-    """Give the style sheet of traces, comparisons and tables; all its rules are bound to the class ``ifm``."""
+    """Return the style sheet of traces, comparisons and tables; all its rules are bound to the class ``ifm``."""
     lines = (HERE / "static" / "trace.css").read_text("utf-8").splitlines()
     return "\n".join(line.strip() for line in lines if line.strip() and not line.startswith("/*"))
 
 
 @cache
 def environment() -> Environment:
-    """Give the one template environment: autoescaping on, undefined names an error."""
+    """Return the one template environment: autoescaping on, undefined names an error."""
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, finalize=_cleaned
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: formatting.clean(value) if type(value) is str else value,
     )
     made.filters.update(
         clipped=formatting.clipped,
         cost=formatting.cost,
         count=formatting.count,
         duration=formatting.duration,
-        line=_line,
+        line=lambda value, limit: formatting.clipped_line(str(value), limit),
         moment=formatting.moment,
-        number=_number,
-        share=_share,
+        number=lambda value: formatting.number(value) or 0.0,
+        seconds=formatting.seconds,
+        share=lambda value: f"{value:.2f}".rstrip("0").rstrip(".") + "%",
+        tags=summary.split_tags,
         textbar=_textbar,
         tick=formatting.tick,
+        utc=formatting.utc,
     )
     made.globals.update(
         documents=summary.documents,
@@ -136,34 +156,7 @@ def environment() -> Environment:
     return made
 
 
-def _cleaned(value: Any) -> Any:
-    return formatting.clean(value) if type(value) is str else value
-
-
-def _line(value: object, limit: int) -> str:
-    return formatting.clipped_line(str(value), limit)
-
-
-def _number(value: object) -> float:
-    return formatting.number(value) or 0.0
-
-
-def _share(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".") + "%"
-
-
 def _textbar(item: Item, tree: Tree) -> str:
     first = min(TEXTBAR - 1, int(tree.share(item.start) * TEXTBAR / 100))
     last = min(TEXTBAR - 1, int(tree.share(item.end) * TEXTBAR / 100))
     return "·" * first + "█" * (last - first + 1) + "·" * (TEXTBAR - 1 - last)
-
-
-def _sections(task: TaskData) -> list[tuple[str, str]]:
-    given = {name: getattr(task, name) for name in SECTIONS}
-    if task.prompt_studio:
-        given["prompt_studio"] = task.prompt_studio
-    return [
-        (name.replace("_", " ").capitalize(), formatting.pretty(section.model_dump(exclude_none=True)))
-        for name, section in given.items()
-        if section is not None
-    ]

@@ -10,10 +10,10 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from infinium_integrations import settings
-from infinium_integrations.viewer.server.ingest import routes
+from infinium_integrations.storage.reader import TraceReader
+from infinium_integrations.viewer.server.ingest import Refused, refuse, routes
 from infinium_integrations.viewer.server.pages import Pages
 from infinium_integrations.viewer.server.security import Access, SecurityMiddleware
-from infinium_integrations.viewer.server.source import Source
 
 __all__ = ["DEFAULT_PORT", "make_app", "run"]
 
@@ -22,26 +22,35 @@ PATIENCE = 3
 """Seconds that requests in progress have to end when the server is told to stop."""
 
 
-def make_app(source: Source, access: Access | None = None, *, agent_key: str | None = None) -> Starlette:
-    """Make the ASGI application.
+def make_app(reader: TraceReader, access: Access | None = None, *, agent_key: str | None = None) -> Starlette:
+    """Make the page's ASGI application; it runs under any ASGI server.
 
     Args:
-        source: Where the traces are.
+        reader: Where the traces are; called from several threads.
         access: Who may use it; loopback only where left out.
         agent_key: What programs that send traces must bring as ``x-agent-key``; None for anything.
+
+    Returns:
+        The application, without a lifespan of its own.
+
+    Example:
+        >>> from infinium_integrations import runtime
+        >>> app = make_app(runtime.current().delivery.reader)
+        >>> str(app.url_path_for("trace", trace_id="4f2a"))
+        '/traces/4f2a'
     """
     access = access or Access()
-    pages = Pages(source, access)
+    pages = Pages(reader, access)
     static = Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "html" / "static"))
     return Starlette(
-        routes=[*pages.routes(), *routes(source, access, agent_key), static],
+        routes=[*pages.routes(), *routes(reader, access, agent_key), static],
         middleware=[Middleware(SecurityMiddleware, access=access)],
-        exception_handlers={404: pages.not_found},
+        exception_handlers={404: pages.not_found, Refused: refuse},
     )
 
 
 def run(
-    source: Source,
+    reader: TraceReader,
     *,
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
@@ -52,7 +61,7 @@ def run(
     """Serve the page until SIGTERM or Ctrl-C; either ends it within 5 seconds.
 
     Args:
-        source: Where the traces are.
+        reader: Where the traces are; called from several threads.
         host: The address to listen on. Beyond loopback, ``token`` is needed.
         port: The port; 0 for any that is free.
         token: What a browser must bring once, as ``?token=…``.
@@ -66,7 +75,7 @@ def run(
     """
     import uvicorn  # noqa: PLC0415  (the application runs under any server)
 
-    app = make_app(source, Access(host, token, names), agent_key=agent_key or _own_key())
+    app = make_app(reader, Access(host, token, names), agent_key=agent_key or _own_key())
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pydantic
 from starlette.concurrency import run_in_threadpool
@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infinium_integrations.models import TaskData
+from infinium_integrations.models import TaskData, field_errors
 from infinium_integrations.payload.finalize import build_payload
+from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.server.security import API, Access, same
-from infinium_integrations.viewer.server.source import Source
 
-__all__ = ["BODY_LIMIT", "Refused", "read_body", "routes"]
+__all__ = ["BODY_LIMIT", "Refused", "read_body", "refuse", "routes"]
 
 BODY_LIMIT = 1_048_576
 DRAINED = 16 * BODY_LIMIT
@@ -35,44 +35,30 @@ class Refused(Exception):  # noqa: N818  (it becomes an answer)
         self.status = status
         self.field = field
 
-    def answer(self) -> JSONResponse:
-        """Give the reply, in the shape of the platform's."""
-        body = {"success": False, "error": str(self), "message": str(self)}
-        return JSONResponse(body | ({"field": self.field} if self.field else {}), self.status)
-
 
 class Ingest:
     """Answers programs. ``key`` is the agent's key that they must bring, None for any."""
 
-    def __init__(self, source: Source, access: Access, key: str | None) -> None:
-        self._source = source
+    def __init__(self, reader: TraceReader, access: Access, key: str | None) -> None:
+        self._reader = reader
         self._key = key or access.token
 
     async def trace(self, request: Request) -> Response:
         """Take a trace in."""
-        try:
-            agent = self._agent(request)
-            body = await read_body(request)
-            trace_id = await run_in_threadpool(self._keep, agent, request.headers.get("idempotency-key"), body)
-        except Refused as refused:
-            return refused.answer()
+        agent = self._agent(request)
+        body = await read_body(request)
+        trace_id = await run_in_threadpool(self._keep, agent, request.headers.get("idempotency-key"), body)
         reply = {"success": True, "message": "The trace is kept on this machine.", "traceId": trace_id}
         return JSONResponse(reply)
 
     async def result(self, request: Request) -> Response:
         """Say that a received trace is graded nowhere."""
-        try:
-            self._agent(request)
-            trace_id = _uuid(request.path_params["trace_id"], "trace_id")
-            await run_in_threadpool(self._known, trace_id)
-        except Refused as refused:
-            return refused.answer()
+        self._agent(request)
+        trace_id = _uuid(request.path_params["trace_id"], "trace_id")
+        if await run_in_threadpool(self._reader.get, trace_id, exact=True) is None:
+            raise Refused(404, "There is no such trace here.")
         reply = {"success": True, "message": NOT_GRADED, "traceId": trace_id, "interpretedTraceResult": NOT_GRADED}
         return JSONResponse(reply)
-
-    def _known(self, trace_id: str) -> None:
-        if self._source.get(trace_id) is None:
-            raise Refused(404, "There is no such trace here.")
 
     def _agent(self, request: Request) -> str:
         agent = _uuid(request.path_params["agent_id"], "agent_id")
@@ -81,9 +67,15 @@ class Ingest:
         return agent
 
     def _keep(self, agent: str, key: str | None, body: bytes) -> str:
-        task = _task(_parsed(body))
-        trace_id = _trace_id(agent, key, task)
-        self._source.put(trace_id, build_payload(task))
+        """Keep a trace under its own id, else under one that the same key gives again."""
+        task = _task(body)
+        trace_id = _own_uuid(task.trace_id) or _own_uuid(key)
+        if key and not trace_id:
+            if len(key) > KEY_LIMIT:
+                raise Refused(400, f"The Idempotency-Key may have at most {KEY_LIMIT} characters.", "Idempotency-Key")
+            trace_id = str(uuid.uuid5(uuid.UUID(agent), key))
+        trace_id = trace_id or str(uuid.uuid4())
+        self._reader.keep(trace_id, build_payload(task))
         return trace_id
 
 
@@ -108,7 +100,7 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _task(body: bytes) -> TaskData:
     try:
         found = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -116,31 +108,17 @@ def _parsed(body: bytes) -> dict[str, Any]:
         raise Refused(400, f"The body is no valid JSON: {detail}") from None
     if not isinstance(found, dict):
         raise Refused(422, "The body must be a JSON object: one trace.")
-    return found
+    try:
+        return TaskData.model_validate(found)
+    except pydantic.ValidationError as error:
+        field, fault = field_errors(error)[0]
+        field = field or "the trace"
+        raise Refused(422, f"{field}: {fault}", field) from None
 
 
 def _no_constant(name: str) -> NoReturn:
     msg = f"{name} is no JSON"
     raise json.JSONDecodeError(msg, name, 0)
-
-
-def _task(wire: dict[str, Any]) -> TaskData:
-    try:
-        return TaskData.model_validate(wire)
-    except pydantic.ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in fault["loc"]) or "the trace"
-        raise Refused(422, f"{field}: {fault['msg'].removeprefix('Value error, ')}", field) from None
-
-
-def _trace_id(agent: str, key: str | None, task: TaskData) -> str:
-    """Give the id under which a trace is kept: its own, else one that the same key gives again."""
-    own = _own_uuid(task.trace_id) or _own_uuid(key)
-    if own or not key:
-        return own or str(uuid.uuid4())
-    if len(key) > KEY_LIMIT:
-        raise Refused(400, f"The Idempotency-Key may have at most {KEY_LIMIT} characters.", "Idempotency-Key")
-    return str(uuid.uuid5(uuid.UUID(agent), key))
 
 
 def _own_uuid(text: str | None) -> str | None:
@@ -157,13 +135,20 @@ def _uuid(text: str, what: str) -> str:
     return found
 
 
-async def _unknown(_: Request) -> Response:
-    return Refused(404, "This address of Infinium's API is not served here.").answer()
+async def _unknown(_: Request) -> NoReturn:
+    raise Refused(404, "This address of Infinium's API is not served here.")
 
 
-def routes(source: Source, access: Access, key: str | None) -> list[Route]:
-    """Give the routes of Infinium's protocol."""
-    ingest = Ingest(source, access, key)
+async def refuse(_: Request, refused: Exception) -> JSONResponse:
+    """Answer a refused request, in the shape of the platform's replies."""
+    text, field = str(refused), getattr(refused, "field", None)
+    body = {"success": False, "error": text, "message": text} | ({"field": field} if field else {})
+    return JSONResponse(body, getattr(refused, "status", 400))
+
+
+def routes(reader: TraceReader, access: Access, key: str | None) -> list[Route]:
+    """Return the routes of Infinium's protocol."""
+    ingest = Ingest(reader, access, key)
     return [
         Route(API + "agents/{agent_id}/trace", ingest.trace, methods=["POST"]),
         Route(API + "agents/{agent_id}/interpreted-result/{trace_id}", ingest.result, methods=["GET"]),

@@ -3,7 +3,10 @@
 import hashlib
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -12,32 +15,87 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from infinium_integrations.models import TaskData
+from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.comparison import Comparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
 from infinium_integrations.viewer.server.security import Access, same
-from infinium_integrations.viewer.server.source import PAGE, Query, Source
-from infinium_integrations.viewer.statistics import StepSum, overview, step_sums
+from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
 
-__all__ = ["Pages"]
+__all__ = ["Pages", "Search"]
 
+PAGE = 50
+"""Traces that one page of the list has."""
 STEPS_READ, STEPS_SECONDS = 200, 0.5
 """Traces, the latest, whose steps are summed up, and how long that may take."""
 SESSIONS_SHOWN = 200
 FORM_LIMIT = 4_096
 TOP = 10
+TEXT_LIMIT = 300
+PERIODS = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+"""Periods that end now, by their names in an address."""
+
+_ASKED = {"q": "text", "status": "status", "name": "name", "tag": "tag", "session": "session"}
+_MOMENTS = ("since", "until")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """An address's parameters, read.
+
+    ``asked`` has them as they were written, ``query`` as keyword arguments of a ``TraceReader``; ``page`` is the
+    number of the list's page, from 1.
+    """
+
+    asked: dict[str, str]
+    query: dict[str, Any]
+    page: int = 1
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str], now: datetime | None = None) -> Self:
+        """Read an address's parameters; what makes no sense is taken as not asked.
+
+        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``since``, ``until`` and ``page``.
+        """
+        given = {key: value.replace("\0", "").strip()[:TEXT_LIMIT] for key, value in parameters.items()}
+        page = given.get("page", "")
+        number = min(int(page), 10_000_000) if page.isascii() and page.isdigit() and len(page) < 9 else 1  # noqa: PLR2004
+        asked = {key: value for key, value in given.items() if key in (*_ASKED, *_MOMENTS) and value}
+        texts = {_ASKED[key]: value for key, value in asked.items() if key in _ASKED}
+        times = {key: _moment(asked.get(key, ""), now or datetime.now(UTC)) for key in _MOMENTS}
+        return cls(asked, texts | {key: moment for key, moment in times.items() if moment}, max(number, 1))
+
+    @property
+    def offset(self) -> int:
+        """How many traces stand on earlier pages."""
+        return (self.page - 1) * PAGE
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    if text in PERIODS:
+        return now - PERIODS[text]
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 class Pages:
-    """Renders the page from a source of traces."""
+    """Renders the page; its synchronous methods run in a pool of threads."""
 
-    def __init__(self, source: Source, access: Access) -> None:
-        self._source = source
+    def __init__(self, reader: TraceReader, access: Access) -> None:
+        self._reader = reader
         self._access = access
 
     def routes(self) -> list[Route]:
-        """Give the page's routes."""
+        """Return the page's routes."""
         return [
             Route("/", self.list),
             Route("/rows", self.rows),
@@ -53,12 +111,12 @@ class Pages:
 
     def list(self, request: Request) -> Response:
         """The list of traces, with what was asked for."""
-        query = Query.of(request.query_params)
-        return self._page("list.html", "Traces", **self._found(query), statuses=list(MARKS))
+        found = self._found(Search.of(request.query_params))
+        return self._page("list.html", "Traces", **found, statuses=list(MARKS))
 
     def rows(self, request: Request) -> Response:
         """The list's rows alone, for the script that looks whether there are new ones."""
-        body = html.render_fragment("rows.html", self._found(Query.of(request.query_params)))
+        body = html.render_fragment("rows.html", self._found(Search.of(request.query_params)))
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"etag": tag})
@@ -93,30 +151,31 @@ class Pages:
 
     def sessions(self, request: Request) -> Response:
         """The traces grouped by session."""
-        query = Query.of(request.query_params)
-        found, total = self._source.sessions(query.wider(SESSIONS_SHOWN))
-        return self._page("sessions.html", "Sessions", query=query, sessions=found, total=total)
+        search = Search.of(request.query_params)
+        found, total = self._reader.sessions(**search.query, limit=SESSIONS_SHOWN)
+        return self._page("sessions.html", "Sessions", search=search, sessions=found, total=total)
 
     def overview(self, request: Request) -> Response:
         """Runs, errors, durations, tokens and cost over time, and the steps that stand out."""
-        query = Query.of({"since": "7d", **request.query_params})
-        read, steps = step_sums(self._source.tasks(query.wider(STEPS_READ)), STEPS_SECONDS)
-        summed = overview(self._source, query)
+        search = Search.of({"since": "7d", **request.query_params})
+        read, steps = step_sums(self._reader.each(**search.query, limit=STEPS_READ), STEPS_SECONDS)
+        summed = overview(self._reader, search.query)
+        failing = sorted((s for s in steps if s.errors), key=lambda s: (-s.errors, -s.errors / s.calls))
         return self._page(
             "overview.html",
             "Overview",
-            query=query,
+            search=search,
             summed=summed,
             charts=charts.of_overview(summed),
             read=read,
             slowest=sorted(steps, key=lambda step: -(step.p95 or 0))[:TOP],
-            failing=_failing(steps),
+            failing=failing[:TOP],
         )
 
     def compare(self, request: Request) -> Response:
         """Two traces side by side."""
         wanted = request.query_params.getlist("t")
-        found = [task for trace_id in wanted if (task := self._source.get(trace_id))]
+        found = [task for trace_id in wanted if (task := self._reader.get(trace_id, exact=True))]
         if len(found) != 2 or len(wanted) != 2:  # noqa: PLR2004  (A and B)
             return self._message(400, "Choose two traces", "Tick two traces in the list, then press Compare.")
         return self._page("compare_page.html", "Comparison", compared=Comparison(*reversed(found)), heading="h1")
@@ -125,14 +184,14 @@ class Pages:
         """Delete a trace."""
         if not await self._may_change(request):
             return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
-        done = await run_in_threadpool(self._source.delete, _id(request))
+        done = await run_in_threadpool(self._reader.delete, _id(request), exact=True)
         return RedirectResponse("/", 303) if done else self._message(404, "There is no such trace here")
 
     async def retry(self, request: Request) -> Response:
         """Have a trace sent again."""
         if not await self._may_change(request):
             return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
-        if not await run_in_threadpool(self._source.retry, _id(request)):
+        if not await run_in_threadpool(self._reader.retry, _id(request), exact=True):
             return self._message(409, "It can't be sent again", "It is no longer here, or it is delivered already.")
         return RedirectResponse(f"/traces/{quote(_id(request), safe='')}", 303)
 
@@ -141,13 +200,13 @@ class Pages:
         return self._message(404, "There is nothing here", "The address may be mistyped.")
 
     def _task(self, request: Request) -> tuple[str, TaskData | None]:
-        return _id(request), self._source.get(_id(request))
+        return _id(request), self._reader.get(_id(request), exact=True)
 
-    def _found(self, query: Query) -> dict[str, Any]:
-        rows, total = self._source.page(query)
-        longest = max((row.duration_ms for row in rows), default=0.0) or 1.0
+    def _found(self, search: Search) -> dict[str, object]:
+        rows, total = self._reader.page(**search.query, limit=PAGE, offset=search.offset)
+        longest = max((row.duration or 0.0 for row in rows), default=0.0) or 1.0
         pages = max(1, -(-total // PAGE))
-        return {"query": query, "rows": rows, "total": total, "longest": longest, "pages": pages, "link": _link}
+        return {"search": search, "rows": rows, "total": total, "longest": longest, "pages": pages, "link": _link}
 
     async def _may_change(self, request: Request) -> bool:
         body = b""
@@ -158,7 +217,7 @@ class Pages:
         given = dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=10))
         return same(given.get("form_token", ""), self._access.form_token)
 
-    def _page(self, template: str, title: str, **context: Any) -> Response:
+    def _page(self, template: str, title: str, **context: object) -> Response:
         shared = {"page_title": title, "form_token": self._access.form_token, "link": _link}
         return HTMLResponse(html.render_fragment(template, shared | context).encode("utf-8", "replace"))
 
@@ -167,18 +226,13 @@ class Pages:
         return HTMLResponse(body, status)
 
 
-def _failing(steps: list[StepSum]) -> list[StepSum]:
-    failing = [step for step in steps if step.errors]
-    return sorted(failing, key=lambda step: (-step.errors, -step.errors / step.calls))[:TOP]
-
-
 def _id(request: Request) -> str:
     return str(request.path_params["trace_id"])
 
 
-def _link(query: Query, **changes: object) -> str:
-    """Give the list's address for a question with some things asked otherwise; an empty value asks no more."""
-    asked = {**query.asked, **{key: str(value) for key, value in changes.items()}}
+def _link(search: Search, **changes: object) -> str:
+    """Return the list's address for a search with some parameters changed; an empty value leaves one out."""
+    asked = {**search.asked, **{key: str(value) for key, value in changes.items()}}
     kept = {key: value for key, value in asked.items() if value}
     return f"/?{urlencode(kept)}" if kept else "/"
 

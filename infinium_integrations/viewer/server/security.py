@@ -1,5 +1,9 @@
-"""What stands before the page: who may ask, how much, and what a browser may do with the answer."""
+"""Who may use the page, and what a browser may do with its answers.
 
+Starlette's ``TrustedHostMiddleware`` compares names alone: it can't trust every loopback address, nor IPv6 ones.
+"""
+
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -77,13 +81,16 @@ class Access:
 
     def knows(self, host_header: str) -> bool:
         """Whether a Host header names this server. An address can't be rebound to; a foreign name can."""
-        host = _host(host_header)
-        if host is None:
+        try:
+            parts = urlsplit(f"//{host_header}")
+            _ = parts.port
+        except ValueError:
             return False
+        if parts.username is not None or parts.path or parts.query or parts.fragment or not parts.hostname:
+            return False
+        host = parts.hostname.rstrip(".").lower()
         address = _address(host)
-        if address:
-            return address.is_loopback or not self.local or host.strip("[]") in self._names
-        return host in self._names
+        return host in self._names or bool(address and (address.is_loopback or not self.local))
 
     def admits(self, headers: Headers) -> bool:
         """Whether the request brings the token, where there is one."""
@@ -92,7 +99,10 @@ class Access:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and same(given.strip(), self.token):
             return True
-        return same(_cookie(headers), self._cookie)
+        with contextlib.suppress(CookieError):
+            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            return morsel is not None and same(morsel.value, self._cookie)
+        return False
 
     def is_token(self, given: str) -> bool:
         """Whether a text is the page's token."""
@@ -102,24 +112,6 @@ class Access:
         """Have the browser remember that it brought the token."""
         response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict")
         return response
-
-
-def _host(header: str) -> str | None:
-    try:
-        parts = urlsplit(f"//{header}")
-        _ = parts.port
-    except ValueError:
-        return None
-    odd = parts.username is not None or parts.path or parts.query or parts.fragment
-    return None if odd or not parts.hostname else parts.hostname.rstrip(".").lower()
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
 
 
 class SecurityMiddleware:
@@ -155,7 +147,9 @@ class SecurityMiddleware:
             return None  # programs bring the agent's key, which the handlers check
         given = request.query_params.get("token")
         if given is not None and request.method == "GET" and self._access.is_token(given):
-            return self._access.welcome(RedirectResponse(_without_token(request), 303))
+            rest = urlencode([pair for pair in parse_qsl(request.url.query) if pair[0] != "token"])
+            path = "/" + request.url.path.lstrip("/\\")  # never another host's
+            return self._access.welcome(RedirectResponse(f"{path}?{rest}" if rest else path, 303))
         if not self._access.admits(request.headers):
             return _no(request, 401, "This page needs its token: open it once with ?token=… in the address.")
         return None
@@ -168,12 +162,6 @@ def _foreign(request: Request) -> bool:
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
     elsewhere = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
     return elsewhere or site not in {"same-origin", "none"}
-
-
-def _without_token(request: Request) -> str:
-    rest = [pair for pair in parse_qsl(request.url.query) if pair[0] != "token"]
-    path = "/" + request.url.path.lstrip("/\\")
-    return f"{path}?{urlencode(rest)}" if rest else path
 
 
 def _no(request: Request, status: int, text: str) -> Response:

@@ -1,20 +1,24 @@
 import uuid
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+import httpx
 import pytest
 import samples
 from memory_source import MemorySource
+from serving import serving
 
 from infinium_integrations import settings
 from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A004
 from infinium_integrations.export import Delivery
 from infinium_integrations.models import ApiResponse, DeliveryState
 from infinium_integrations.payload.finalize import build_payload
+from infinium_integrations.viewer.formatting import utc
 from infinium_integrations.viewer.notebook.interpretation import Interpretation, wait
-from infinium_integrations.viewer.server.source import Query
-from infinium_integrations.viewer.server.stored import DeliverySource
+from infinium_integrations.viewer.server.pages import Search
+from infinium_integrations.viewer.server.security import Access
 from infinium_integrations.viewer.statistics import overview
+from infinium_integrations.viewer.summary import split_tags
 
 REMOTE = str(uuid.uuid4())
 
@@ -24,26 +28,26 @@ def source(tmp_path):
     settings.reset()
     settings.configure(store=str(tmp_path / "store"))
     delivery = Delivery(assemble=lambda _: None)
-    yield DeliverySource(delivery.reader)
+    yield delivery.reader
     delivery.shutdown(5)
     settings.reset()
 
 
 def test_a_received_trace_is_stored_once_and_read_back(source):
     task = samples.agent()
-    assert source.put(task.trace_id, build_payload(task))
-    assert not source.put(task.trace_id, build_payload(samples.single()))
+    assert source.keep(task.trace_id, build_payload(task))
+    assert not source.keep(task.trace_id, build_payload(samples.single()))
     assert source.get(task.trace_id).to_wire() == task.to_wire()
-    (row,), total = source.page(Query())
+    (row,), total = source.page()
     assert total == 1
-    assert (row.name, row.status, row.session, row.tags, row.tokens) == (
+    assert (row.name, row.status, row.session_id, split_tags(row.tags), row.tokens) == (
         "Refund request",
         "ok",
         "chat-4711",
-        ("support", "production"),
+        ["support", "production"],
         9930,
     )
-    assert row.duration_ms == pytest.approx(11_460)
+    assert row.duration == pytest.approx(11.46)
     assert row.delivery == "local"
 
 
@@ -65,49 +69,52 @@ def test_a_received_trace_is_stored_once_and_read_back(source):
 )
 def test_the_pages_questions_reach_the_index(source, asked, found):
     for task in (samples.agent(), samples.failed(), samples.parallel()):
-        source.put(task.trace_id, build_payload(task))
-    query = Query.of(asked)
-    rows, total = source.page(query)
+        source.keep(task.trace_id, build_payload(task))
+    query = Search.of(asked).query
+    rows, total = source.page(**query)
     assert len(rows) == total == found
-    assert len(list(source.tasks(query))) == found
-    assert sum(one.runs for one in source.sums(query, None)) == found
+    assert len(list(source.each(**query))) == found
+    assert sum(one.runs for one in source.sums(None, **query)) == found
 
 
 def test_only_a_whole_id_reads_deletes_or_retries(source):
     task = samples.agent()
-    source.put(task.trace_id, build_payload(task))
-    half = task.trace_id[:8]
-    assert source.get(half) is None
-    assert not source.delete(half)
-    assert not source.retry(half)
-    assert not source.retry(task.trace_id)
-    assert source.delete(task.trace_id)
-    assert source.page(Query()) == ([], 0)
+    source.keep(task.trace_id, build_payload(task))
+    half, access = task.trace_id[:8], Access()
+    form = {"form_token": access.form_token}
+    with serving(source, access=access) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        assert page.get(f"/traces/{half}").status_code == 404
+        assert page.get(f"/traces/{half}/json").status_code == 404
+        assert page.post(f"/traces/{half}/delete", data=form).status_code == 404
+        assert page.post(f"/traces/{half}/retry", data=form).status_code == 409
+        assert page.post(f"/traces/{task.trace_id}/retry", data=form).status_code == 409
+        assert page.get(f"/traces/{task.trace_id}").status_code == 200
+        assert page.post(f"/traces/{task.trace_id}/delete", data=form).status_code == 303
+    assert source.page() == ([], 0)
 
 
 def test_the_store_says_what_the_traces_themselves_say(source):
     tasks = {task.trace_id: task for task in samples.everything().values() if task.trace_id}
     for trace_id, task in tasks.items():
-        source.put(trace_id, build_payload(task))
-    lists = MemorySource({trace_id: source.get(trace_id) for trace_id in tasks})
-    query = Query(limit=1_000)
-    shown = {row.trace_id: row for row in source.page(query)[0]}
-    for row in lists.page(query)[0]:
-        assert datetime.fromisoformat(row.ended) == datetime.fromisoformat(shown[row.trace_id].ended)
-    assert source.span(query) == lists.span(query)
-    for size in (None, timedelta(minutes=15)):
-        for one, other in zip(source.sums(query, size), lists.sums(query, size), strict=True):
+        source.keep(trace_id, build_payload(task))
+    lists = MemorySource({trace_id: source.get(trace_id, exact=True) for trace_id in tasks})
+    shown = {row.trace_id: row for row in source.page(limit=1_000)[0]}
+    for row in lists.page(limit=1_000)[0]:
+        assert row.ended == shown[row.trace_id].ended
+    assert source.span() == lists.span()
+    for size in (None, 15 * 60 * 10**9):
+        for one, other in zip(source.sums(size), lists.sums(size), strict=True):
             assert one == replace(other, cost=pytest.approx(other.cost))
-    assert [one.name for one in source.sessions(query)[0]] == [one.name for one in lists.sessions(query)[0]]
-    assert overview(source, query).total.runs == len(tasks)
+    assert [one.session_id for one in source.sessions()[0]] == [one.session_id for one in lists.sessions()[0]]
+    assert overview(source, {}).total.runs == len(tasks)
 
 
 def test_lists_show_the_beginning_of_the_output(source):
     task = samples.agent()
-    source.put(task.trace_id, build_payload(task))
-    (row,), _ = source.page(Query())
+    source.keep(task.trace_id, build_payload(task))
+    (row,), _ = source.page()
     assert row.preview.startswith("Dear Ada, your annual plan is 20 days old")
-    assert datetime.fromisoformat(row.ended) == datetime.fromisoformat(task.current_datetime)
+    assert utc(row.ended) == datetime.fromisoformat(task.current_datetime)
 
 
 class Client:
