@@ -1,6 +1,6 @@
 """``infinium-traces``: look at traces in a terminal, send what waits, and find out what is wrong."""
 
-import importlib
+import contextlib
 import io
 import json
 import os
@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -250,15 +250,17 @@ def doctor() -> None:
 @click.option("--token", help="What a browser must bring, once; made up where --host is beyond this machine.")
 def serve(host: str, port: int, token: str | None) -> None:
     """Show the traces in a page in the browser. Ctrl-C ends it."""
-    server, stored = _extra("server", "viewer.server.app"), _extra("server", "viewer.server.stored")
-    source = stored.DeliverySource(_reader())
-    if token is None and not _extra("server", "viewer.server.security").is_loopback(host):
+    with _needs("server"):
+        from infinium_integrations.viewer.server.app import run  # noqa: PLC0415
+        from infinium_integrations.viewer.server.security import is_loopback  # noqa: PLC0415
+        from infinium_integrations.viewer.server.stored import DeliverySource  # noqa: PLC0415
+    if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(16)
     port = port or _free_port(host)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Traces are shown at http://{shown}:{port}/{'?token=' + token if token else ''} (Ctrl-C ends it)")
     try:
-        server.run(source, host=host, port=port, token=token)
+        run(DeliverySource(_reader()), host=host, port=port, token=token)
     except KeyboardInterrupt:
         click.echo()
 
@@ -277,16 +279,20 @@ def demo(framework: str, base_url: str | None, model: str | None) -> None:
     if (base_url is None) != (model is None):
         msg = "--base-url and --model go together"
         raise click.UsageError(msg)
-    _extra(framework, "cli.demo.show").run(framework, base_url=base_url, model=model)
+    with _needs(framework):
+        from infinium_integrations.cli.demo import run  # noqa: PLC0415
+
+        run(framework, base_url=base_url, model=model)
 
 
-def _extra(extra: str, module: str) -> Any:
-    """Import a module of ours that needs an extra; say which, where it is missing."""
+@contextlib.contextmanager
+def _needs(extra: str) -> Iterator[None]:
+    """Say which extra to install where an import of the block fails."""
     try:
-        return importlib.import_module(f"infinium_integrations.{module}")
+        yield
     except ImportError as error:
         missing = f"{error.name or error} is missing: pip install 'infinium-integrations[{extra}]'"
-    raise click.ClickException(missing)
+        raise click.ClickException(missing) from None
 
 
 def _delivery() -> Any:
