@@ -55,19 +55,7 @@ The same for your own code:
 
 
 def run(echo: Echo, *, base_url: str | None = None, model: str | None = None) -> TaskData | None:
-    """Run the agent, tell what it does, and show its trace.
-
-    Args:
-        echo: What prints; takes ``nl`` and a text, as ``click.echo`` does.
-        base_url: An OpenAI-compatible endpoint, in place of the scripted model.
-        model: The model's name there.
-
-    Returns:
-        The trace as it was stored, or None where nothing is stored.
-
-    Raises:
-        ConfigurationError: A setting or an argument cannot work; the text says what to do.
-    """
+    """Run the agent, tell what it does, and show its trace; see ``cli.demo.run``."""
     agent = make_agent(_endpoint(base_url, model) if base_url and model else ScriptedChat())
     handler = InfiniumCallbackHandler(
         name=script.NAME, description=script.DESCRIPTION, expected_outcome=script.EXPECTED, tags=["demo"]

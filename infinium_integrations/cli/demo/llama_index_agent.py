@@ -30,17 +30,7 @@ CALLS = (script.FIND_ORDER, script.FIND_ORDER, script.SEARCH_HANDBOOK)
 
 
 def run(echo: Echo) -> TaskData | None:
-    """Run the agent, tell what it does, and show its trace.
-
-    Args:
-        echo: What prints; takes ``nl`` and a text, as ``click.echo`` does.
-
-    Returns:
-        The trace as it was stored, or None where nothing is stored.
-
-    Raises:
-        ConfigurationError: A setting cannot work; the text says what to do.
-    """
+    """Run the agent, tell what it does, and show its trace; see ``cli.demo.run``."""
     narrator, marker = Narrator(echo), f"demo-{time.time_ns()}"
     handler = InfiniumEventHandler(
         name=script.NAME, description=script.DESCRIPTION, expected_outcome=script.EXPECTED, tags=["demo"]
