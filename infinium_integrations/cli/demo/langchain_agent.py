@@ -62,9 +62,8 @@ def run(echo: Echo, *, base_url: str | None = None, model: str | None = None) ->
     )
     narrator, run_id = Narrator(echo), uuid.uuid4()
     callbacks: list[BaseCallbackHandler] = [handler, _Listener(narrator)]
-    for piece in agent.stream(
-        QUESTION, RunnableConfig(callbacks=callbacks, run_id=run_id, metadata={"session_id": "demo"})
-    ):
+    config = RunnableConfig(callbacks=callbacks, run_id=run_id, metadata={"session_id": "demo"})
+    for piece in agent.stream(QUESTION, config):
         narrator.answer(piece)
     task = narrator.trace("run_id", str(run_id))
     given = settings.current()

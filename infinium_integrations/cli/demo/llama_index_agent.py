@@ -31,10 +31,10 @@ CALLS = (script.FIND_ORDER, script.FIND_ORDER, script.SEARCH_HANDBOOK)
 
 def run(echo: Echo) -> TaskData | None:
     """Run the agent, tell what it does, and show its trace; see ``cli.demo.run``."""
-    narrator, marker = Narrator(echo), f"demo-{time.time_ns()}"
     handler = InfiniumEventHandler(
         name=script.NAME, description=script.DESCRIPTION, expected_outcome=script.EXPECTED, tags=["demo"]
     )
+    narrator, marker = Narrator(echo), f"demo-{time.time_ns()}"
     with handler, instrument_tags({"session_id": "demo", "demo_run": marker}):
         asyncio.run(_narrated(make_agent(ScriptedLLM()), narrator))
     task, given = narrator.trace("demo_run", marker), settings.current()

@@ -82,11 +82,8 @@ def _small_print(summary: TraceSummary) -> Iterator[str]:
     yield formatting.moment(flat(task.current_datetime))
     if environment and environment.framework:
         yield flat(" ".join(filter(None, (environment.framework, environment.framework_version))), 80)
-    for text in (
-        summary.models,
-        summary.session and f"session {summary.session}",
-        *(f"#{tag}" for tag in summary.tags),
-    ):
+    session = summary.session and f"session {summary.session}"
+    for text in (summary.models, session, *(f"#{tag}" for tag in summary.tags)):
         if text:
             yield flat(text, 80)
     if summary.delivery:
@@ -150,21 +147,17 @@ class _Drawing:
         item = row.item
         style, word = kind(item.step.action) if isinstance(item, Node) else ("", "")
         number = str(item.step.step_number) if isinstance(item, Node) else ""
+        title = left(_title(row), self.titles - width(row.guides))
+        styled = click.style(title, dim=True) if isinstance(item, Group) else _standout(title, item.failed, "red")
         parts = [
             click.style(right(number, self.numbers), dim=True),
             click.style(left(flat(word), KIND_WIDTH), fg=COLOURS.get(style)),
-            click.style(row.guides, dim=True) + self._title(row, self.titles - width(row.guides)),
+            click.style(row.guides, dim=True) + styled,
             self._bar(item, COLOURS.get(style, "white")),
             _standout(right(_time(item), self.times), isinstance(item, Node) and item.slow),
         ]
         tokens = _standout(right(_tokens(item), self.tokens), isinstance(item, Node) and item.hungry)
         return " ".join([*parts, tokens] if self.tokens else parts)
-
-    def _title(self, row: _Row, columns: int) -> str:
-        text = left(_title(row), columns)
-        if isinstance(row.item, Group):
-            return click.style(text, dim=True)
-        return click.style(text, fg="red") if row.item.failed else text
 
     def _bar(self, item: Item, colour: str) -> str:
         first = min(int(self.bars * item.start / self.tree.length), self.bars - 1)
@@ -175,8 +168,7 @@ class _Drawing:
             body = body[:-1] + "…"
         if isinstance(item, Node) and item.length * self.bars < self.tree.length:
             body = "╸"
-        space = " " * (self.bars - last)
-        return " " * first + click.style(body, fg="red" if failed else colour) + space
+        return " " * first + click.style(body, fg="red" if failed else colour) + " " * (self.bars - last)
 
 
 def _unfolded(tree: Tree, budget: int) -> set[int]:
@@ -233,8 +225,8 @@ def _title(row: _Row) -> str:
     return f"{mark}{flat(item.title, 200)}{again}{folded}"
 
 
-def _standout(text: str, much: bool) -> str:  # noqa: FBT001
-    return click.style(text, fg="yellow") if much else text
+def _standout(text: str, does: bool, colour: str = "yellow") -> str:  # noqa: FBT001
+    return click.style(text, fg=colour) if does else text
 
 
 def _time(item: Item) -> str:
