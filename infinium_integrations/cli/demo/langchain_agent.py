@@ -29,6 +29,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, tool
+from pydantic import SecretStr
 
 from infinium_integrations import settings
 from infinium_integrations.cli.demo import script
@@ -170,7 +171,7 @@ class ScriptedChat(BaseChatModel):
     def _llm_type(self) -> str:
         return "scripted"
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:  # noqa: ARG002
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: object) -> LangSmithParams:  # noqa: ARG002
         return LangSmithParams(ls_provider="scripted", ls_model_name=self.model_name, ls_model_type="chat")
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
@@ -182,7 +183,7 @@ class ScriptedChat(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,  # noqa: ARG002
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: object,  # noqa: ARG002
     ) -> Iterator[ChatGenerationChunk]:
         time.sleep(script.THINKING)
         for message in _chunks(messages, self.model_name):
@@ -197,7 +198,7 @@ class ScriptedChat(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> ChatResult:
         return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
@@ -223,5 +224,5 @@ def _endpoint(base_url: str, model: str) -> BaseChatModel:
     except ImportError as error:
         msg = "--base-url needs langchain-openai: pip install langchain-openai"
         raise ConfigurationError(msg) from error
-    key: Any = os.environ.get("OPENAI_API_KEY") or "none"
+    key = SecretStr(os.environ.get("OPENAI_API_KEY") or "none")
     return ChatOpenAI(base_url=base_url, model=model, api_key=key, temperature=0, max_tokens=400, stream_usage=True)

@@ -7,7 +7,7 @@ scripted, so that it needs no key and no network.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata, MessageRole
@@ -105,7 +105,7 @@ class ScriptedLLM(FunctionCallingLLM):
         return LLMMetadata(model_name=self.model, is_chat_model=True, is_function_calling_model=True)
 
     @llm_chat_callback()
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> AsyncIterator[ChatResponse]:  # noqa: ARG002
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: object) -> AsyncIterator[ChatResponse]:  # noqa: ARG002
         """Stream the script's next part."""
 
         async def chunks() -> AsyncIterator[ChatResponse]:
@@ -122,42 +122,42 @@ class ScriptedLLM(FunctionCallingLLM):
 
         return chunks()
 
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: object) -> ChatResponse:
         """Return the script's next part at once."""
         chunks: list[ChatResponse] = [chunk async for chunk in await self.astream_chat(messages, **kwargs)]
         return chunks[-1]
 
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: object) -> ChatResponse:
         """Return the script's next part at once."""
         return asyncio.run(self.achat(messages, **kwargs))
 
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002, FBT001, FBT002
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: object) -> CompletionResponse:  # noqa: ARG002, FBT001, FBT002
         """Answer; the script knows no other answer."""
         return CompletionResponse(text=ANSWER)
 
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: object) -> CompletionResponse:  # noqa: FBT001, FBT002
         """Answer; the script knows no other answer."""
         return self.complete(prompt, formatted, **kwargs)
 
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: object) -> NoReturn:
         """Not played: the agent streams asynchronously."""
         raise NotImplementedError
 
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: object) -> NoReturn:  # noqa: FBT001, FBT002
         """Not played: the agent chats."""
         raise NotImplementedError
 
-    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: object) -> NoReturn:  # noqa: FBT001, FBT002
         """Not played: the agent chats."""
         raise NotImplementedError
 
     def _prepare_chat_with_tools(  # type: ignore[override]
         self,
         tools: Sequence[Any],
-        user_msg: Any = None,
+        user_msg: object = None,
         chat_history: list[ChatMessage] | None = None,
-        **kwargs: Any,  # noqa: ARG002
-    ) -> dict[str, Any]:
+        **kwargs: object,  # noqa: ARG002
+    ) -> dict[str, object]:
         asked = [ChatMessage(role="user", content=user_msg)] if isinstance(user_msg, str) else []
         offered = [{"type": "function", "function": {"name": tool.metadata.name}} for tool in tools]
         return {"messages": [*(chat_history or []), *asked], "tools": offered}
@@ -166,7 +166,7 @@ class ScriptedLLM(FunctionCallingLLM):
         self,
         response: ChatResponse,
         error_on_no_tool_call: bool = True,  # noqa: ARG002, FBT001, FBT002
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: object,  # noqa: ARG002
     ) -> list[ToolSelection]:
         """Return the tool calls that the script asks for."""
         calls = response.message.additional_kwargs.get("tool_calls", [])

@@ -10,7 +10,7 @@ import shlex
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -20,7 +20,7 @@ from infinium_integrations import runtime
 from infinium_integrations.tracing import TraceBuilder, trace
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from infinium_integrations.models import TaskData
 
@@ -53,7 +53,7 @@ class _Cell:
         if labels:
             self.builder.set_environment(custom_tags=labels)
 
-    def end(self, result: Any) -> None:
+    def end(self, result: "ExecutionResult | None") -> None:
         """Close the trace after the cell; ``result`` is IPython's, None where the cell was interrupted."""
         error = KeyboardInterrupt() if result is None else (result.error_before_exec or result.error_in_exec)
         self._sum_up(getattr(result, "result", None))
@@ -119,7 +119,7 @@ class TraceMagics(Magics):
         if cell is not None:  # called by a program: as a cell, the text would have come as a line
             self._shell.run_cell(cell)  # type: ignore[no-untyped-call]
 
-    def finish(self, result: Any) -> None:
+    def finish(self, result: "ExecutionResult | None") -> None:
         """End the trace of the cell that has just run, if it has one, and show it."""
         cell = self._open.pop(threading.get_ident(), None)
         if cell is None:
