@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "configure",
     "flush",
+    "installed",
     "instrument",
     "recorder",
     "shutdown",
@@ -244,12 +245,13 @@ def _chosen(frameworks: tuple[str, ...]) -> list[str]:
         if name not in FRAMEWORKS:
             msg = f"{name!r} is not a framework that can be traced; these are: {', '.join(FRAMEWORKS)}"
             raise ConfigurationError(msg)
-    return list(frameworks) or [name for name in FRAMEWORKS if _installed(FRAMEWORKS[name])]
+    return list(frameworks) or [name for name in FRAMEWORKS if installed(name)]
 
 
-def _installed(module: str) -> bool:
+def installed(framework: str) -> bool:
+    """Return whether a framework's package can be imported; none is imported."""
     try:
-        return importlib.util.find_spec(module) is not None
+        return importlib.util.find_spec(FRAMEWORKS[framework]) is not None
     except ImportError:
         return False
 

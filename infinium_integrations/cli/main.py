@@ -1,6 +1,6 @@
 """``infinium-traces``: look at traces in a terminal, send what waits, and find out what is wrong."""
 
-import importlib
+import contextlib
 import io
 import json
 import os
@@ -10,13 +10,13 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from infinium_integrations import settings
+from infinium_integrations import runtime, settings
 from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import TaskData
 
@@ -37,12 +37,12 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 class _Group(click.Group):
     """Our own errors are one line, without a traceback; NO_COLOR is respected."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # a terminal that knows no lines and marks
+                stream.reconfigure(errors="replace")  # for a terminal that has no box-drawing characters
         try:
             return super().invoke(ctx)
         except InfiniumError as error:
@@ -62,7 +62,7 @@ def main() -> None:
 class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no generic one
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         found = re.fullmatch(r"(\d{1,6})([smhd])", value)
         if found:
             return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
@@ -80,8 +80,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no gen
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(limit: int, status: str | None, name: str | None, since: datetime | None, as_json: bool) -> None:  # noqa: FBT001
     """List the latest traces."""
-    query = {"limit": limit, "status": status, "name": name, "since": since}
-    found = _reader().traces(**query)
+    found = _reader().traces(limit=limit, status=status, name=name, since=since)
     if as_json:
         for task in found:
             click.echo(_json(_facts(task), indent=None))
@@ -136,21 +135,21 @@ def _one(trace_id: str) -> TaskData:
     return task
 
 
-def _facts(task: TaskData) -> dict[str, Any]:
+def _facts(task: TaskData) -> dict[str, object]:
     from infinium_integrations.viewer.summary import TraceSummary  # noqa: PLC0415
 
-    facts = TraceSummary(task)
+    summary, delivery = TraceSummary(task), task.delivery
     return {
         "trace_id": task.trace_id,
         "ended": task.current_datetime,
         "name": task.name,
-        "status": facts.status,
+        "status": summary.status,
         "duration": task.duration,
         "steps": len(task.steps or []),
-        "tokens": facts.tokens,
-        "cost_usd": facts.cost,
-        "delivery": task.delivery.status if task.delivery else None,
-        "reason": task.delivery.reason if task.delivery else None,
+        "tokens": summary.tokens,
+        "cost_usd": summary.cost,
+        "delivery": delivery.status if delivery else None,
+        "reason": delivery.reason if delivery else None,
     }
 
 
@@ -174,7 +173,7 @@ def send(trace_id: str, timeout: float) -> None:
     if not settings.current().has_account:
         msg = "there is no account to send to: set INFINIUM_AGENT_ID and INFINIUM_AGENT_SECRET"
         raise click.ClickException(msg)
-    delivery = _delivery()
+    delivery = runtime.current().delivery
     if trace_id:
         _one(trace_id)
     delivery.reader.retry(trace_id or None)
@@ -183,14 +182,21 @@ def send(trace_id: str, timeout: float) -> None:
         click.echo("Nothing waits to be sent.")
         return
     before = delivery.stats()
-    _with_bar(lambda: delivery.flush(timeout), waiting, lambda: _progress(delivery, before))
-    _conclude(*_progress(delivery, before), delivery.reader.count(status="pending"))
 
+    def progress() -> tuple[int, int]:
+        now = delivery.stats()
+        return now["sent"] - before["sent"], now["rejected"] - before["rejected"]
 
-def _progress(delivery: Any, before: dict[str, int]) -> tuple[int, int]:
-    """Count what was sent, and what was refused."""
-    now = delivery.stats()
-    return now["sent"] - before["sent"], now["rejected"] - before["rejected"]
+    _with_bar(lambda: delivery.flush(timeout), waiting, progress)
+    (sent, refused), left = progress(), delivery.reader.count(status="pending")
+    counts = [f"{sent:,} sent"] + [f"{refused:,} refused"] * bool(refused) + [f"{left:,} still waiting"] * bool(left)
+    click.echo(", ".join(counts) + ".")
+    if refused:
+        click.echo("To see why: infinium-traces list --status rejected, then infinium-traces show ID")
+    if left:
+        click.echo("To see what is wrong: infinium-traces doctor")
+    if left or refused:
+        raise click.exceptions.Exit(1)
 
 
 def _with_bar(work: Callable[[], object], total: int, progress: Callable[[], tuple[int, int]]) -> None:
@@ -210,17 +216,6 @@ def _with_bar(work: Callable[[], object], total: int, progress: Callable[[], tup
         while not done.wait(0.1):
             bar.update(sum(progress()) - bar.pos)
         bar.update(sum(progress()) - bar.pos)
-
-
-def _conclude(sent: int, refused: int, left: int) -> None:
-    told = [f"{sent:,} sent"] + [f"{refused:,} refused"] * bool(refused) + [f"{left:,} still waiting"] * bool(left)
-    click.echo(", ".join(told) + ".")
-    if refused:
-        click.echo("To see why: infinium-traces list --status rejected, then infinium-traces show ID")
-    if left:
-        click.echo("To see what is wrong: infinium-traces doctor")
-    if left or refused:
-        raise click.exceptions.Exit(1)
 
 
 @main.command(short_help="Check settings, store, credentials and the platform.")
@@ -250,21 +245,20 @@ def doctor() -> None:
 @click.option("--token", help="What a browser must bring, once; made up where --host is beyond this machine.")
 def serve(host: str, port: int, token: str | None) -> None:
     """Show the traces in a page in the browser. Ctrl-C ends it."""
-    server, reader = _extra("server", "viewer.server.app"), _reader()
-    if token is None and not _extra("server", "viewer.server.security").is_loopback(host):
+    with _needs("server"):
+        from infinium_integrations.viewer.server.app import run  # noqa: PLC0415
+        from infinium_integrations.viewer.server.security import is_loopback  # noqa: PLC0415
+    if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(16)
-    port = port or _free_port(host)
+    if port == 0:
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            port = int(probe.getsockname()[1])
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Traces are shown at http://{shown}:{port}/{'?token=' + token if token else ''} (Ctrl-C ends it)")
     try:
-        server.run(reader, host=host, port=port, token=token)
+        run(_reader(), host=host, port=port, token=token)
     except KeyboardInterrupt:
         click.echo()
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        return int(probe.getsockname()[1])
 
 
 @main.command(short_help="Run an agent and show its trace.")
@@ -276,26 +270,24 @@ def demo(framework: str, base_url: str | None, model: str | None) -> None:
     if (base_url is None) != (model is None):
         msg = "--base-url and --model go together"
         raise click.UsageError(msg)
-    _extra(framework, "cli.demo.show").run(framework, base_url=base_url, model=model)
+    with _needs(framework):
+        from infinium_integrations.cli.demo import run  # noqa: PLC0415
+
+        run(framework, base_url=base_url, model=model)
 
 
-def _extra(extra: str, module: str) -> Any:
-    """Import a module of ours that needs an extra; say which, where it is missing."""
+@contextlib.contextmanager
+def _needs(extra: str) -> Iterator[None]:
+    """Say which extra to install where an import of the block fails."""
     try:
-        return importlib.import_module(f"infinium_integrations.{module}")
+        yield
     except ImportError as error:
         missing = f"{error.name or error} is missing: pip install 'infinium-integrations[{extra}]'"
-    raise click.ClickException(missing)
-
-
-def _delivery() -> Any:
-    from infinium_integrations import runtime  # noqa: PLC0415
-
-    return runtime.current().delivery
+        raise click.ClickException(missing) from None
 
 
 def _reader() -> "TraceReader":
-    reader: TraceReader = _delivery().reader
+    reader: TraceReader = runtime.current().delivery.reader
     return reader
 
 
@@ -308,7 +300,7 @@ def _print(lines: list[str]) -> None:
         click.echo(line)
 
 
-def _json(value: Any, *, indent: int | None) -> str:
+def _json(value: object, *, indent: int | None) -> str:
     """Write JSON that keeps to letters and steers no terminal."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     text = json.dumps(value, ensure_ascii=not unicode, indent=indent)

@@ -423,7 +423,7 @@ class TestDemo:
         assert "--base-url and --model go together" in run("demo", "--model", "x", code=2)
 
     def test_a_missing_framework_names_the_extra(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "infinium_integrations.cli.demo.show", None)
+        monkeypatch.setitem(sys.modules, "infinium_integrations.cli.demo.llama_index_agent", None)
         assert "pip install 'infinium-integrations[llama-index]'" in run("demo", "llama-index", code=1)
 
 

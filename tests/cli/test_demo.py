@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from infinium_integrations import settings, shutdown
+from infinium_integrations.cli import demo
 from infinium_integrations.cli.demo import langchain_agent as told_by
-from infinium_integrations.cli.demo import show
+from infinium_integrations.cli.demo import script
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.testing import captured_traces
 
@@ -17,7 +18,7 @@ from infinium_integrations.testing import captured_traces
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     for pause in ("THINKING", "A_TOKEN", "A_LOOK"):
-        monkeypatch.setattr(told_by, pause, 0)
+        monkeypatch.setattr(script, pause, 0)
 
 
 def played(**options):
@@ -27,7 +28,7 @@ def played(**options):
     def echo(text="", nl=True):
         paper.write(text + "\n" * nl)
 
-    return show.run(echo=echo, **options), paper.getvalue()
+    return demo.run(echo=echo, **options), paper.getvalue()
 
 
 def test_the_demo_tells_what_the_agent_does_while_it_does_it():
@@ -67,7 +68,7 @@ def test_its_trace_has_tools_a_retry_a_retrieval_and_a_streamed_answer():
 def test_its_tokens_are_those_that_the_model_reported():
     trace, _ = played()
     assert [step.llm_call.model for step in trace.steps if step.llm_call] == ["scripted-1"] * 3
-    assert trace.llm_usage.completion_tokens == 18 + 18 + told_by._tokens(told_by.ANSWER)
+    assert trace.llm_usage.completion_tokens == 18 + 18 + script.tokens(told_by.ANSWER)
 
 
 def test_it_says_where_the_trace_is_and_what_to_type_next():
@@ -115,17 +116,17 @@ def test_a_tool_that_the_model_invents_is_answered_and_ends_nothing():
 def test_a_real_endpoint_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "langchain_openai", None)
     with pytest.raises(ConfigurationError, match="pip install langchain-openai"):
-        show.run(base_url="http://127.0.0.1:9/v1", model="m")
+        demo.run(base_url="http://127.0.0.1:9/v1", model="m")
 
 
 def test_an_endpoint_is_for_the_langchain_demo_alone():
     with pytest.raises(ConfigurationError, match="LangChain demo alone"):
-        show.run("llama-index", base_url="http://127.0.0.1:9/v1", model="m")
+        demo.run("llama-index", base_url="http://127.0.0.1:9/v1", model="m")
 
 
 def test_each_framework_has_its_demo_and_needs_no_other():
     pytest.importorskip("llama_index.core")
-    code = "from infinium_integrations.cli.demo.show import run; run('llama-index')"
+    code = "from infinium_integrations.cli.demo import run; run('llama-index')"
     code = f"import sys; sys.modules['langchain_core'] = None; {code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from langchain_core.runnables import chain as runnable
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
-from infinium_integrations.cli.demo import show
+from infinium_integrations.cli import demo
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.testing import captured_traces
 
@@ -154,7 +154,7 @@ def test_cached_tokens_that_the_server_reports_are_kept(real_model):
 def test_the_demo_runs_on_any_endpoint_that_speaks_openais_language(real_model):
     real_model.urging = False
     printed = []
-    trace = show.run(
+    trace = demo.run(
         base_url=real_model.base_url, model="SmolLM2", echo=lambda text="", nl=True: printed.append(text + "\n" * nl)
     )
     assert trace.output_summary in "".join(printed)

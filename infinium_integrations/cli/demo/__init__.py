@@ -1,3 +1,45 @@
-"""``infinium-traces demo``: an agent that runs offline and is traced."""
+"""``infinium-traces demo``: a small support agent on the framework of your choice, recorded as yours would be."""
 
-__all__: list[str] = []
+from infinium_integrations.cli.demo.script import Echo
+from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.models import TaskData
+
+__all__ = ["run"]
+
+
+def run(
+    framework: str = "langchain",
+    *,
+    base_url: str | None = None,
+    model: str | None = None,
+    echo: Echo | None = None,
+) -> TaskData | None:
+    """Run an agent, tell what it does, and show its trace.
+
+    Args:
+        framework: ``"langchain"`` or ``"llama-index"``.
+        base_url: An OpenAI-compatible endpoint, in place of the scripted model; with LangChain.
+        model: The model's name there.
+        echo: What prints; takes ``nl`` and a text, as ``click.echo`` does, which it is by default.
+
+    Returns:
+        The trace as it was stored, or None where nothing is stored.
+
+    Raises:
+        ConfigurationError: A setting or an argument cannot work; the text says what to do.
+        ImportError: The framework is not installed.
+    """
+    if echo is None:
+        import click  # noqa: PLC0415  (a caller that prints by itself needs none)
+
+        echo = click.echo
+    if framework == "langchain":
+        from infinium_integrations.cli.demo import langchain_agent  # noqa: PLC0415  (one framework without the other)
+
+        return langchain_agent.run(echo, base_url=base_url, model=model)
+    if base_url and model:
+        msg = "--base-url and --model go with the LangChain demo alone: leave the framework out"
+        raise ConfigurationError(msg)
+    from infinium_integrations.cli.demo.llama_index_agent import run as run_llama_index  # noqa: PLC0415
+
+    return run_llama_index(echo)

@@ -1,7 +1,7 @@
 """Maestro's result of a trace, brought to where the trace is looked at."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A004  (ours, which is also the builtin)
 from infinium_integrations.models import ApiResponse, DeliveryState, TaskData
@@ -22,7 +22,7 @@ class Interpretation:
     def __init__(self, task: TaskData, response: ApiResponse) -> None:
         self.name = task.name
         self.response = response
-        self.result: Any = (response.data or {}).get("interpretedTraceResult")
+        self.result: object = (response.data or {}).get("interpretedTraceResult")
 
     @property
     def text(self) -> str:
@@ -49,7 +49,13 @@ def wait(task: TaskData, timeout: float, client: "InfiniumClient | None" = None)
         TimeoutError: The result is not there in time.
     """
     deadline = time.monotonic() + timeout
-    remote = _remote_id(task.delivery) or _remote_id(_delivered(task, min(timeout, FLUSH)))
+    remote = _remote_id(task.delivery)
+    if not remote:
+        from infinium_integrations import runtime  # noqa: PLC0415  (only where something is to be sent)
+
+        runtime.flush(min(timeout, FLUSH))
+        again = runtime.current().delivery.reader.get(task.trace_id) if task.trace_id else None
+        remote = _remote_id(again.delivery) if again else None
     if remote is None:
         msg = "the trace is not delivered yet: infinium-traces doctor says what keeps it"
         raise TimeoutError(msg)
@@ -60,14 +66,6 @@ def wait(task: TaskData, timeout: float, client: "InfiniumClient | None" = None)
 
     with InfiniumClient() as own:
         return Interpretation(task, own.wait_for_interpretation(remote, timeout=left))
-
-
-def _delivered(task: TaskData, patience: float) -> DeliveryState | None:
-    from infinium_integrations import runtime  # noqa: PLC0415  (only where something is to be sent)
-
-    runtime.flush(patience)
-    again = runtime.current().delivery.reader.get(task.trace_id) if task.trace_id else None
-    return again.delivery if again else None
 
 
 def _remote_id(state: DeliveryState | None) -> str | None:

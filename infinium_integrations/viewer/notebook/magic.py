@@ -5,13 +5,12 @@ its last value's display, its line numbers and its interruption stay what they a
 """
 
 import argparse
-import importlib.util
 import re
 import shlex
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -21,7 +20,7 @@ from infinium_integrations import runtime
 from infinium_integrations.tracing import TraceBuilder, trace
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
     from infinium_integrations.models import TaskData
 
@@ -40,7 +39,7 @@ class _Cell:
         self.quiet: bool = asked.quiet
         labels = dict(tag.split("=", 1) for tag in asked.tag if "=" in tag)
         known = {name: labels.pop(name) for name in KNOWN & labels.keys()}
-        self._switched = [name for name in runtime.FRAMEWORKS if _installed(name) and not _instrumented(name)]
+        self._switched = [name for name in runtime.FRAMEWORKS if runtime.installed(name) and not _instrumented(name)]
         self._trace = trace(
             " ".join(asked.name),
             asked.description,
@@ -54,7 +53,7 @@ class _Cell:
         if labels:
             self.builder.set_environment(custom_tags=labels)
 
-    def end(self, result: Any) -> None:
+    def end(self, result: "ExecutionResult | None") -> None:
         """Close the trace after the cell; ``result`` is IPython's, None where the cell was interrupted."""
         error = KeyboardInterrupt() if result is None else (result.error_before_exec or result.error_in_exec)
         self._sum_up(getattr(result, "result", None))
@@ -64,16 +63,16 @@ class _Cell:
 
     def _sum_up(self, value: object) -> None:
         """Say what went in and came out, where the cell did not: from the outermost steps, and from its last value."""
-        draft = self.builder.build()
-        outer = [step for step in draft.steps or [] if not (step.metadata or {}).get("parent_step")]
-        if draft.input_summary is None and outer and outer[0].input_preview:
+        built = self.builder.build()
+        outer = [step for step in built.steps or [] if not (step.metadata or {}).get("parent_step")]
+        if built.input_summary is None and outer and outer[0].input_preview:
             self.builder.set_input_summary(outer[0].input_preview)
         output = value if value is not None else (outer[-1].output_preview if outer else None)
-        if draft.output_summary is None and output is not None:
+        if built.output_summary is None and output is not None:
             self.builder.set_output_summary(output)
 
     def task(self) -> "TaskData":
-        """Give the trace, from the store where it is kept, redacted in any case."""
+        """Return the trace, from the store where it is kept, redacted in any case."""
         current = runtime.current()
         current.recorder.settle(time.perf_counter() + PATIENCE)
         stored: TaskData | None = current.delivery.reader.get(self.builder.trace_id)
@@ -91,20 +90,36 @@ class TraceMagics(Magics):
 
     @line_cell_magic
     def trace(self, line: str, cell: str | None = None) -> None:
-        """Make one trace of a cell, show it below and leave it in ``_trace``.
+        r"""Make one trace of a cell, show it below and leave it in ``_trace``.
 
         Usage: %%trace NAME [--expected "…"] [--description "…"] [--tag TAG | --tag KEY=VALUE]… [--quiet]
 
         All LangChain and LlamaIndex work of the cell becomes its steps, in async cells too. As a line, ``%trace NAME``
         does the same for the rest of the cell.
+
+        Args:
+            line: What stands behind ``%%trace``: the name, then options.
+            cell: The cell's text where a program calls the magic; None in a notebook.
+
+        Raises:
+            UsageError: The line is not understood; the text says why.
+
+        Example:
+            >>> from IPython.core.interactiveshell import InteractiveShell
+            >>> shell = InteractiveShell()
+            >>> shell.run_line_magic("load_ext", "infinium_integrations")
+            >>> done = shell.run_cell("%%trace Sums --quiet\nanswer = 6 * 7")
+            >>> shell.user_ns["_trace"].name, shell.user_ns["answer"]
+            ('Sums', 42)
+            >>> shell.run_line_magic("unload_ext", "infinium_integrations")
         """
         asked = _parsed(line)
-        self.finish(None)  # a run of a cell of which IPython told us no end
+        self.finish(None)  # a run of a cell whose end IPython did not report
         self._open[threading.get_ident()] = _Cell(asked)
         if cell is not None:  # called by a program: as a cell, the text would have come as a line
             self._shell.run_cell(cell)  # type: ignore[no-untyped-call]
 
-    def finish(self, result: Any) -> None:
+    def finish(self, result: "ExecutionResult | None") -> None:
         """End the trace of the cell that has just run, if it has one, and show it."""
         cell = self._open.pop(threading.get_ident(), None)
         if cell is None:
@@ -122,30 +137,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(text)
 
 
-def _parser() -> _Parser:
+def _parsed(line: str) -> argparse.Namespace:
     parser = _Parser(prog="%%trace", add_help=False, allow_abbrev=False)
     parser.add_argument("name", nargs="+")
     parser.add_argument("--expected", help="the rubric by which Maestro grades")
     parser.add_argument("--description")
     parser.add_argument("--tag", action="append", default=[])
     parser.add_argument("--quiet", action="store_true")
-    return parser
-
-
-def _parsed(line: str) -> argparse.Namespace:
     try:
-        words = shlex.split(line)
+        return parser.parse_args(shlex.split(line))
     except ValueError as error:
         msg = f"%%trace: {error}"
         raise UsageError(msg) from None
-    return _parser().parse_args(words)
-
-
-def _installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(runtime.FRAMEWORKS[name]) is not None
-    except ImportError:
-        return False
 
 
 def _instrumented(name: str) -> bool:

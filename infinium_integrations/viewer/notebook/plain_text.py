@@ -1,47 +1,50 @@
 """What a notebook shows of a thing: a few lines of plain text, and HTML where jinja2 is installed."""
 
 from collections.abc import Callable
-from typing import Any
 
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
-from infinium_integrations.viewer.timeline import Node, Tree
+from infinium_integrations.viewer.timeline import Tree
 
-__all__ = ["bundle", "outline", "trace_bundle"]
+__all__ = ["bundle", "outline", "status_mark", "totals", "trace_bundle"]
 
 LINES = 60
+"""Steps that the outline shows."""
+
+
+def status_mark(summary: TraceSummary) -> str:
+    """Return the sign of a trace's status."""
+    return MARKS.get(summary.status, "?")
+
+
+def totals(summary: TraceSummary, *others: str) -> list[str]:
+    """Return a trace's duration, other totals, its tokens and its cost; the last two only where they are known."""
+    known = [formatting.duration(summary.duration_ms), *others]
+    known += [f"{formatting.count(summary.tokens)} tokens"] if summary.tokens is not None else []
+    return known + ([formatting.cost(summary.cost)] if summary.cost is not None else [])
 
 
 def outline(task: TaskData) -> str:
-    """Give a trace's name, status and totals, and a line for each of its first steps."""
-    facts, tree = TraceSummary(task), Tree(task)
-    totals = [formatting.duration(facts.duration_ms), f"{formatting.count(len(tree.nodes))} steps"]
-    totals += [f"{formatting.count(facts.tokens)} tokens"] if facts.tokens is not None else []
-    totals += [formatting.cost(facts.cost)] if facts.cost is not None else []
-    name = formatting.clipped_line(task.name, 80)
-    head = f"{MARKS.get(facts.status, '?')} {facts.status}  {name}  ({', '.join(totals)})"
-    lines = [head, *(_line(node) for node in tree.nodes[:LINES])]
-    if len(tree.nodes) > LINES:
-        lines.append(f"  … {len(tree.nodes) - LINES:,} more steps")
+    """Return a trace's name, status and totals, and a line for each of its first steps."""
+    summary, nodes = TraceSummary(task), Tree(task).nodes
+    numbers = ", ".join(totals(summary, f"{formatting.count(len(nodes))} steps"))
+    lines = [f"{status_mark(summary)} {summary.status}  {formatting.clipped_line(task.name, 80)}  ({numbers})"]
+    for node in nodes[:LINES]:
+        step = node.step
+        parts = [kind(step.action)[1], formatting.clipped_line(node.title, 60), formatting.duration(step.duration_ms)]
+        parts += [f"{formatting.count(node.tokens)} tokens"] if node.tokens is not None else []
+        parts += [f"✕ {step.error.error_type if step.error else 'error'}"] if node.failed else []
+        lines.append("  " * (node.level + 1) + "  ".join(parts))
+    if len(nodes) > LINES:
+        lines.append(f"  … {len(nodes) - LINES:,} more steps")
     return formatting.clean("\n".join(lines))
 
 
-def _line(node: Node) -> str:
-    said = [
-        kind(node.step.action)[1],
-        formatting.clipped_line(node.title, 60),
-        formatting.duration(node.step.duration_ms),
-    ]
-    said += [f"{formatting.count(node.tokens)} tokens"] if node.tokens is not None else []
-    said += [f"✕ {node.step.error.error_type if node.step.error else 'error'}"] if node.failed else []
-    return "  " * (node.level + 1) + "  ".join(said)
-
-
 def trace_bundle(task: TaskData) -> dict[str, str]:
-    """Give what a notebook shows of a trace: ``text/plain``, and ``text/html`` where jinja2 is installed."""
+    """Return what a notebook shows of a trace: ``text/plain``, and ``text/html`` where jinja2 is installed."""
 
-    def context() -> dict[str, Any]:
+    def context() -> dict[str, object]:
         from infinium_integrations.viewer.html.render import notebook_context  # noqa: PLC0415
 
         return notebook_context(task)
@@ -49,8 +52,8 @@ def trace_bundle(task: TaskData) -> dict[str, str]:
     return bundle(lambda: outline(task), "trace.html", context)
 
 
-def bundle(text: Callable[[], str], template: str, context: Callable[[], dict[str, Any]]) -> dict[str, str]:
-    """Give what a notebook shows of a thing: its text, and a template's HTML where jinja2 is installed."""
+def bundle(text: Callable[[], str], template: str, context: Callable[[], dict[str, object]]) -> dict[str, str]:
+    """Return what a notebook shows of a thing: its text, and a template's HTML where jinja2 is installed."""
     shown = {"text/plain": text()}
     try:
         from infinium_integrations.viewer.html.render import fragment  # noqa: PLC0415

@@ -1,13 +1,16 @@
-"""Runs in a table: what ``traces()`` gives."""
+"""Traces read back from the store, as a list that shows itself as a table: what ``traces()`` returns."""
 
-from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from infinium_integrations import runtime
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.notebook.plain_text import bundle
-from infinium_integrations.viewer.summary import MARKS, TraceSummary
+from infinium_integrations.viewer.notebook.plain_text import bundle, status_mark
+from infinium_integrations.viewer.summary import TraceSummary
+
+if TYPE_CHECKING:
+    from pandas import DataFrame  # type: ignore[import-untyped]
 
 __all__ = ["TraceList", "pandas", "traces"]
 
@@ -17,95 +20,113 @@ SHOWN = 200
 
 
 class TraceList(list[TaskData]):
-    """Traces, the latest first. It shows itself as a table in a notebook; ``to_dataframe()`` gives one row a trace."""
+    """Traces, the latest first: a list that a notebook shows as a table.
 
-    def to_dataframe(self) -> Any:
-        """Give a pandas DataFrame: one row a trace, with a column for each of the user's own tags (``tag.experiment``).
+    Example:
+        >>> from infinium_integrations import traces
+        >>> found = traces(name="no run has this name")
+        >>> found
+        0 traces
+    """
+
+    def to_dataframe(self) -> "DataFrame":
+        """Return a pandas DataFrame: one row a trace, with a column for each of the user's own tags (``tag.prompt``).
+
+        Returns:
+            ``ended`` is a time in UTC, ``duration`` is in seconds, ``cost_usd`` in US dollars. A list without traces
+            makes a frame without rows, with all columns but those of tags.
 
         Raises:
             ImportError: pandas is not installed.
         """
-        frame = pandas().DataFrame([_row(TraceSummary(task)) for task in self], columns=self._columns())
-        frame["ended"] = pandas().to_datetime(frame["ended"], utc=True, format="ISO8601")
+        package = pandas()
+        summaries = [TraceSummary(task) for task in self]
+        labels = dict.fromkeys(f"tag.{name}" for summary in summaries for name in summary.labels)
+        columns = [*_row(TraceSummary(_EMPTY)), *labels]
+        frame: DataFrame = package.DataFrame([_row(summary) for summary in summaries], columns=columns)
+        frame["ended"] = package.to_datetime(frame["ended"], utc=True, format="ISO8601")
         return frame
 
-    def _columns(self) -> list[str]:
-        labels = dict.fromkeys(f"tag.{name}" for task in self for name in TraceSummary(task).labels)
-        return [*_row(TraceSummary(_EMPTY)), *labels]
-
     def __repr__(self) -> str:
-        lines = [
-            f"{len(self):,} trace{'' if len(self) == 1 else 's'}",
-            *(_line(TraceSummary(task)) for task in self[:SHOWN]),
-        ]
+        lines = [f"{len(self):,} trace{'' if len(self) == 1 else 's'}"]
+        for task in self[:SHOWN]:
+            summary = TraceSummary(task)
+            name, duration = formatting.clipped_line(task.name, 50), formatting.duration(summary.duration_ms)
+            tokens, ended = f"{formatting.count(summary.tokens)} tokens", formatting.moment(task.current_datetime)
+            lines.append("  ".join([f"{status_mark(summary)} {summary.status}", name, duration, tokens, ended]))
         return formatting.clean("\n".join(lines))
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        return bundle(self.__repr__, "table.html", self._context)
-
-    def _context(self) -> dict[str, Any]:
         rows = [TraceSummary(task) for task in self[:SHOWN]]
-        return {"rows": rows, "total": len(self), "longest": max((row.duration_ms for row in rows), default=0) or 1.0}
+        longest = max((row.duration_ms for row in rows), default=0) or 1.0
+        return bundle(self.__repr__, "table.html", lambda: {"rows": rows, "total": len(self), "longest": longest})
 
 
 def traces(**query: Any) -> TraceList:
     """Read finished traces back from the store, the run that ended last first.
 
+    Any thread may call it; a run shows up once it has ended and was written, which ``flush()`` waits for.
+
     Args:
-        **query: ``limit`` (100), ``offset``, ``status`` (of the run or of the delivery), ``name`` (a part of it, upper
-            and lower case alike), ``since`` and ``until`` (exclusive; a datetime, an ISO 8601 string, or a timedelta
-            before now), ``trace_id`` (or its beginning), ``session``, ``tag``, and ``text`` (anywhere in it).
+        **query: ``limit`` (100; None for all), ``offset``, ``status`` (of the run or of the delivery), ``name`` (a part
+            of it, upper and lower case alike), ``since`` and ``until`` (exclusive; when the run ended: a datetime, an
+            ISO 8601 string, or a timedelta before now), ``trace_id`` (or its beginning), ``session``, ``tag``, and
+            ``text`` (words that must all occur).
 
     Returns:
-        Each with its ``delivery`` state; the list shows itself as a table in a notebook.
+        The traces, each with its ``delivery`` state; the list shows itself as a table in a notebook.
+
+    Raises:
+        ConfigurationError: A setting cannot work.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> from infinium_integrations import flush, trace, traces
+        >>> with trace("Weekly report", "Sum up the week"):
+        ...     pass
+        >>> flush()
+        True
+        >>> [task.name for task in traces(name="weekly", since=timedelta(minutes=1), limit=1)]
+        ['Weekly report']
     """
     return TraceList(runtime.current().delivery.reader.traces(**query))
 
 
-def pandas() -> Any:
-    """Give pandas, a package of the user's and never one of ours.
+def pandas() -> ModuleType:
+    """Return pandas, a package of the user's and never one of ours.
 
     Raises:
         ImportError: It is not installed; the text says what to do.
     """
     try:
-        return import_module("pandas")
+        import pandas as found  # noqa: ICN001, PLC0415  (heavy, and not ours to require)
     except ImportError as error:
         msg = "to_dataframe() needs pandas: pip install pandas"
         raise ImportError(msg) from error
+    package: ModuleType = found
+    return package
 
 
-def _row(facts: TraceSummary) -> dict[str, Any]:
-    task, usage = facts.task, facts.task.llm_usage
+def _row(summary: TraceSummary) -> dict[str, object]:
+    task, usage = summary.task, summary.task.llm_usage
     return {
         "trace_id": task.trace_id,
         "name": task.name,
-        "status": facts.status,
+        "status": summary.status,
         "ended": task.current_datetime,
         "duration": task.duration,
         "input": task.input_summary,
         "output": task.output_summary,
-        "model": facts.models,
+        "model": summary.models,
         "prompt_tokens": usage.prompt_tokens if usage else None,
         "completion_tokens": usage.completion_tokens if usage else None,
-        "total_tokens": facts.tokens,
-        "cost_usd": facts.cost,
+        "total_tokens": summary.tokens,
+        "cost_usd": summary.cost,
         "steps": len(task.steps or []),
         "errors": len(task.errors or []),
-        "session_id": facts.session,
-        "user_id": facts.custom.get("user_id"),
-        "tags": facts.tags,
+        "session_id": summary.session,
+        "user_id": summary.custom.get("user_id"),
+        "tags": summary.tags,
         "delivery": task.delivery.status if task.delivery else None,
-        **{f"tag.{name}": value for name, value in facts.labels.items()},
+        **{f"tag.{name}": value for name, value in summary.labels.items()},
     }
-
-
-def _line(facts: TraceSummary) -> str:
-    told = [
-        f"{MARKS.get(facts.status, '?')} {facts.status}",
-        formatting.clipped_line(facts.task.name, 50),
-        formatting.duration(facts.duration_ms),
-        f"{formatting.count(facts.tokens)} tokens",
-        formatting.moment(facts.task.current_datetime),
-    ]
-    return "  ".join(told)

@@ -10,7 +10,7 @@ __all__ = ["cut", "flat", "flowed", "left", "right", "width", "wrapped"]
 
 
 def width(text: str) -> int:
-    """Give the columns that a text without styles takes; wide characters take two, combining ones none."""
+    """Return the columns that a text without styles takes; wide characters take two, combining ones none."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
@@ -22,7 +22,7 @@ def _columns(character: str) -> int:
 
 
 def flat(text: str, limit: int = 1_000) -> str:
-    """Give a foreign text on one line, its control characters made visible, its far end left out."""
+    """Return a foreign text on one line, its control characters made visible, its far end left out."""
     return clean(" ".join(text[:limit].split())).translate(_HARMLESS)
 
 

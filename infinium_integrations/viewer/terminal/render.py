@@ -1,7 +1,7 @@
 """A trace in a terminal: its head, and its steps as a tree with bars on a line of time.
 
 Everything here is a pure function from traces to lines. Lines carry ANSI styles, which ``click.echo`` leaves out where
-they are not wanted. Foreign texts pass through ``cells.flat``, so that none of them can steer the terminal.
+they are not wanted. Foreign texts pass through ``columns.flat``, so that none of them can steer the terminal.
 """
 
 import sys
@@ -12,6 +12,7 @@ import click
 
 from infinium_integrations.models import ErrorDetail, TaskData
 from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.notebook.plain_text import status_mark, totals
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
 from infinium_integrations.viewer.terminal.columns import cut, flat, flowed, left, right, width, wrapped
 from infinium_integrations.viewer.timeline import Group, Item, Node, Tree
@@ -27,6 +28,8 @@ COLOURS = {"model": "magenta", "tool": "cyan", "search": "blue", "embed": "blue"
 STATUS_COLOURS = {"ok": "green", "error": "red"}
 SHOWN = 80
 """Rows that are unfolded."""
+WIDE = 90
+"""Columns from which on the list has dates with years and statuses in words."""
 DEEPEST = 8
 """Levels that are drawn; deeper steps stand at this one."""
 
@@ -44,7 +47,9 @@ def picture(task: TaskData, columns: int = 80, *, everything: bool = False) -> l
     lines = _head(TraceSummary(task), columns)
     if tree.nodes:
         lines += ["", *_Drawing(tree, columns, everything=everything).lines()]
-    return lines + _rest_of_errors(task, tree, columns)
+    shown = {(node.step.error.error_type, node.step.error.message) for node in tree.nodes if node.step.error}
+    rest = [error for error in task.errors or [] if (error.error_type, error.message) not in shown]
+    return lines + [""] * bool(rest) + [line for error in rest for line in _error(error, 0, columns)]
 
 
 def folded(task: TaskData) -> bool:
@@ -55,53 +60,34 @@ def folded(task: TaskData) -> bool:
 # --- the head ---------------------------------------------------------------------------------------------------------
 
 
-def _head(facts: TraceSummary, columns: int) -> list[str]:
-    task = facts.task
-    status = f"{MARKS.get(facts.status, '?')} {cut(flat(facts.status), 12)}"
-    totals = "  ".join(_totals(facts))
-    room = columns - width(status) - width(totals) - 4
+def _head(summary: TraceSummary, columns: int) -> list[str]:
+    task = summary.task
+    status = f"{status_mark(summary)} {cut(flat(summary.status), 12)}"
+    numbers = "  ".join(totals(summary))
+    room = columns - width(status) - width(numbers) - 4
     title = left(flat(task.name), room)
-    colour = STATUS_COLOURS.get(facts.status, "yellow")
-    lines = [f"{click.style(status, fg=colour, bold=True)}  {click.style(title, bold=True)}  {totals}"]
-    lines += [click.style(line, dim=True) for line in flowed(list(_small_print(facts)), " · ", columns, TEXT_LINES)]
+    colour = STATUS_COLOURS.get(summary.status, "yellow")
+    lines = [f"{click.style(status, fg=colour, bold=True)}  {click.style(title, bold=True)}  {numbers}"]
+    lines += [click.style(line, dim=True) for line in flowed(list(_small_print(summary)), " · ", columns, TEXT_LINES)]
     for label, text in (("in ", task.input_summary), ("out", task.output_summary)):
-        lines += _labelled(label, text or "", columns)
+        for place, line in enumerate(wrapped(flat(text or "", 4 * columns), columns - 5, TEXT_LINES)):
+            lines.append(f"     {line}" if place else f"{click.style(label, dim=True)}  {line}")
     return lines
 
 
-def _totals(facts: TraceSummary) -> list[str]:
-    totals = [formatting.duration(facts.duration_ms)]
-    totals += [f"{formatting.count(facts.tokens)} tokens"] if facts.tokens is not None else []
-    return totals + ([formatting.cost(facts.cost)] if facts.cost is not None else [])
-
-
-def _small_print(facts: TraceSummary) -> Iterator[str]:
-    task, environment = facts.task, facts.task.environment
+def _small_print(summary: TraceSummary) -> Iterator[str]:
+    task, environment = summary.task, summary.task.environment
     if task.trace_id:
         yield flat(task.trace_id)
     yield formatting.moment(flat(task.current_datetime))
     if environment and environment.framework:
         yield flat(" ".join(filter(None, (environment.framework, environment.framework_version))), 80)
-    for text in (facts.models, facts.session and f"session {facts.session}", *(f"#{tag}" for tag in facts.tags)):
+    session = summary.session and f"session {summary.session}"
+    for text in (summary.models, session, *(f"#{tag}" for tag in summary.tags)):
         if text:
             yield flat(text, 80)
-    if facts.delivery:
-        yield flat(facts.delivery)
-
-
-def _labelled(label: str, text: str, columns: int) -> list[str]:
-    if not text.strip():
-        return []
-    first, *more = wrapped(flat(text, 4 * columns), columns - 5, TEXT_LINES)
-    return [f"{click.style(label, dim=True)}  {first}", *(f"     {line}" for line in more)]
-
-
-def _rest_of_errors(task: TaskData, tree: Tree, columns: int) -> list[str]:
-    """Errors of the run that no step shows."""
-    shown = {(node.step.error.error_type, node.step.error.message) for node in tree.nodes if node.step.error}
-    rest = [error for error in task.errors or [] if (error.error_type, error.message) not in shown]
-    lines = [line for error in rest for line in _error(error, 0, columns)]
-    return ["", *lines] if lines else []
+    if summary.delivery:
+        yield flat(summary.delivery)
 
 
 def _error(error: ErrorDetail, indent: int, columns: int) -> list[str]:
@@ -161,21 +147,17 @@ class _Drawing:
         item = row.item
         style, word = kind(item.step.action) if isinstance(item, Node) else ("", "")
         number = str(item.step.step_number) if isinstance(item, Node) else ""
+        title = left(_title(row), self.titles - width(row.guides))
+        styled = click.style(title, dim=True) if isinstance(item, Group) else _standout(title, item.failed, "red")
         parts = [
             click.style(right(number, self.numbers), dim=True),
             click.style(left(flat(word), KIND_WIDTH), fg=COLOURS.get(style)),
-            click.style(row.guides, dim=True) + self._title(row, self.titles - width(row.guides)),
+            click.style(row.guides, dim=True) + styled,
             self._bar(item, COLOURS.get(style, "white")),
             _standout(right(_time(item), self.times), isinstance(item, Node) and item.slow),
         ]
         tokens = _standout(right(_tokens(item), self.tokens), isinstance(item, Node) and item.hungry)
         return " ".join([*parts, tokens] if self.tokens else parts)
-
-    def _title(self, row: _Row, columns: int) -> str:
-        text = left(_title(row), columns)
-        if isinstance(row.item, Group):
-            return click.style(text, dim=True)
-        return click.style(text, fg="red") if row.item.failed else text
 
     def _bar(self, item: Item, colour: str) -> str:
         first = min(int(self.bars * item.start / self.tree.length), self.bars - 1)
@@ -186,8 +168,7 @@ class _Drawing:
             body = body[:-1] + "…"
         if isinstance(item, Node) and item.length * self.bars < self.tree.length:
             body = "╸"
-        space = " " * (self.bars - last)
-        return " " * first + click.style(body, fg="red" if failed else colour) + space
+        return " " * first + click.style(body, fg="red" if failed else colour) + " " * (self.bars - last)
 
 
 def _unfolded(tree: Tree, budget: int) -> set[int]:
@@ -233,7 +214,10 @@ def _title(row: _Row) -> str:
     item = row.item
     if isinstance(item, Group):
         errors = f", {item.errors_inside} failed" if item.errors_inside else ""
-        return f"{formatting.count(item.steps_inside)} steps, {item.numbers[0]}…{_last(item)}{errors}"
+        last = item.nodes[-1]
+        while last.children:
+            last = last.children[-1]
+        return f"{formatting.count(item.steps_inside)} steps, {item.numbers[0]}…{last.step.step_number}{errors}"
     mark = "" if item.status == "ok" else f"{MARKS.get(item.status, '?')} "
     attempt = item.meta.get("attempt")
     again = f" (attempt {attempt})" if isinstance(attempt, int) and attempt > 1 else ""
@@ -241,15 +225,8 @@ def _title(row: _Row) -> str:
     return f"{mark}{flat(item.title, 200)}{again}{folded}"
 
 
-def _last(group: Group) -> int:
-    node = group.nodes[-1]
-    while node.children:
-        node = node.children[-1]
-    return node.step.step_number
-
-
-def _standout(text: str, much: bool) -> str:  # noqa: FBT001
-    return click.style(text, fg="yellow") if much else text
+def _standout(text: str, does: bool, colour: str = "yellow") -> str:  # noqa: FBT001
+    return click.style(text, fg=colour) if does else text
 
 
 def _time(item: Item) -> str:
@@ -267,48 +244,36 @@ def _tokens(item: Item) -> str:
 
 
 def table(tasks: Sequence[TaskData], columns: int = 80, *, heading: bool = True) -> list[str]:
-    """Give one line a trace: id, when it ended, name, status, duration, tokens, delivery."""
+    """Return one line a trace: id, when it ended, name, status, duration, tokens, delivery."""
     columns = min(max(columns, NARROWEST), WIDEST)
     wide = columns >= WIDE
-    lines = [click.style(_list_line(HEADING, columns, wide=wide), dim=True)] if heading else []
-    return lines + [_list_line(_list_cells(TraceSummary(task), wide=wide), columns, wide=wide) for task in tasks]
+    ended_width, status_width = (16, 13) if wide else (11, 1)
 
+    def line(key: str, ended: str, name: str, status: str, duration: str, tokens: str, delivery: str) -> str:
+        parts = [left(key, 8), left(ended, ended_width), left(name, columns - ended_width - status_width - 39), status]
+        return " ".join([*parts, right(duration, 10), right(tokens, 7), delivery]).rstrip()
 
-WIDE = 90
-HEADING = ("id", "ended (UTC)", "name", "", "duration", "tokens", "delivery")
-
-
-def _list_cells(facts: TraceSummary, *, wide: bool) -> tuple[str, ...]:
-    task = facts.task
-    ended = formatting.moment(flat(task.current_datetime)).removesuffix(" UTC")
-    mark = MARKS.get(facts.status, "?")
-    colour = STATUS_COLOURS.get(facts.status, "yellow")
-    return (
-        short(task.trace_id),
-        ended[:16] if wide else ended[5:16],
-        flat(task.name),
-        click.style(left(f"{mark} {flat(facts.status)}", 13) if wide else mark, fg=colour),
-        formatting.duration(facts.duration_ms),
-        formatting.count(facts.tokens) if facts.tokens is not None else "",
-        task.delivery.status if task.delivery else "",
-    )
+    lines = []
+    if heading:
+        titles = line("id", "ended (UTC)", "name", " " * status_width, "duration", "tokens", "delivery")
+        lines.append(click.style(titles, dim=True))
+    for task in tasks:
+        summary = TraceSummary(task)
+        mark = status_mark(summary)
+        status = left(f"{mark} {flat(summary.status)}", status_width) if wide else mark
+        cells = (
+            short(task.trace_id),
+            formatting.moment(flat(task.current_datetime)).removesuffix(" UTC")[0 if wide else 5 : 16],
+            flat(task.name),
+            click.style(status, fg=STATUS_COLOURS.get(summary.status, "yellow")),
+            formatting.duration(summary.duration_ms),
+            formatting.count(summary.tokens) if summary.tokens is not None else "",
+            task.delivery.status if task.delivery else "",
+        )
+        lines.append(line(*cells))
+    return lines
 
 
 def short(trace_id: str | None) -> str:
-    """Give the beginning of an id, by which the commands find it."""
+    """Return the beginning of an id, by which the commands find it."""
     return flat(trace_id or "")[:8] or "-"
-
-
-def _list_line(cells: tuple[str, ...], columns: int, *, wide: bool) -> str:
-    key, ended, name, status, duration, tokens, delivery = cells
-    fixed = 8 + (16 if wide else 11) + (13 if wide else 1) + 10 + 7 + 8 + 6
-    parts = [
-        left(key, 8),
-        left(ended, 16 if wide else 11),
-        left(name, columns - fixed),
-        status or " " * (13 if wide else 1),
-        right(duration, 10),
-        right(tokens, 7),
-        delivery,
-    ]
-    return " ".join(parts).rstrip()
