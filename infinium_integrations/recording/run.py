@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from infinium_integrations.models import ExpectedOutcome
+    from pydantic import BaseModel
+
+    from infinium_integrations.models import ExpectedOutcome, TaskData
 
 __all__ = [
     "ACTIONS",
@@ -19,6 +21,7 @@ __all__ = [
     "Status",
     "ToolUse",
     "Trace",
+    "TraceClient",
 ]
 
 Status = Literal["ok", "error", "cancelled", "abandoned", "interrupted", "handoff", "incomplete"]
@@ -50,20 +53,27 @@ EVENTS_KEPT = 100
 """Notes kept on one step; later ones are counted."""
 
 
+class TraceClient(Protocol):
+    """What a handler can be given to send its traces with; ``send_task_data`` may be a coroutine function."""
+
+    def send_task_data(self, task: "TaskData", /) -> object:
+        """Send one trace."""
+
+
 @dataclass(slots=True, frozen=True)
 class Options:
-    """What a handler or ``trace()`` was told; it holds for the whole trace that it opens."""
+    """What a handler or ``trace()`` was given; it holds for the whole trace that it opens."""
 
     name: str | None = None
     description: str | None = None
     expected_outcome: "ExpectedOutcome | None" = None
-    sections: Mapping[str, Any] = field(default_factory=dict)
+    sections: "Mapping[str, BaseModel]" = field(default_factory=dict)
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
     capture_content: bool = True
     full: bool = False
     redact: Callable[[str], str] | None = None
-    client: Any = None
+    client: TraceClient | None = None
     preview_chars: int = 500
 
 

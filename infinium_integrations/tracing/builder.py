@@ -386,10 +386,7 @@ def _model(kind: type[Model], field: str, main: str | None, given: object, field
         given = {main: given}
     if isinstance(given, pydantic.BaseModel):
         given = given.model_dump()
-    try:
-        return kind.model_validate({**given, **fields} if isinstance(given, Mapping) else (given or fields))
-    except pydantic.ValidationError as error:
-        raise opts.explain(error, field) from None
+    return opts.validated(field, kind, {**given, **fields} if isinstance(given, Mapping) else (given or fields))
 
 
 def _failure(detail: ErrorDetail) -> Failure:
