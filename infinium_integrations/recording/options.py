@@ -11,20 +11,25 @@ from infinium_integrations.errors import ConfigurationError, ValidationError, di
 from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, SECTIONS, ExpectedOutcome, field_errors
 from infinium_integrations.recording.run import Options, TraceClient
 
-__all__ = ["HandlerOptions", "checked_text", "identify", "make_options", "outcome", "section", "validated"]
+__all__ = [
+    "HandlerOptions",
+    "TraceOptions",
+    "checked_text",
+    "identify",
+    "make_options",
+    "outcome",
+    "section",
+    "validated",
+]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 FACT_CHARS = 1_000
 
 
-class HandlerOptions(TypedDict, total=False):
-    """The keyword arguments that the handlers, ``instrument()`` and ``trace()`` take, all optional."""
+class TraceOptions(TypedDict, total=False):
+    """The keyword arguments that ``trace()`` takes beside its name and description, all optional."""
 
-    name: str | None
-    """The trace's name, at most 500 characters."""
-    description: str | None
-    """At most 10,000 characters; the name where left out."""
     expected_outcome: ExpectedOutcome | Mapping[str, object] | str | None
     """The rubric by which Maestro grades, or its objective alone."""
     sections: Mapping[str, object] | None
@@ -44,6 +49,15 @@ class HandlerOptions(TypedDict, total=False):
     """Characters of a step's input and output that are sent."""
 
 
+class HandlerOptions(TraceOptions, total=False):
+    """The keyword arguments that the handlers and ``instrument()`` take, all optional."""
+
+    name: str | None
+    """The trace's name, at most 500 characters."""
+    description: str | None
+    """At most 10,000 characters; the name where left out."""
+
+
 def make_options(**options: Unpack[HandlerOptions]) -> Options:
     """Check the arguments that both handlers and ``trace()`` share.
 
@@ -51,10 +65,10 @@ def make_options(**options: Unpack[HandlerOptions]) -> Options:
         ConfigurationError: An argument cannot work; the text names it.
         ValidationError: A name, a rubric or a section that the platform would refuse.
     """
-    for unknown in [name for name in options if name not in HandlerOptions.__annotations__]:
-        guess = did_you_mean(unknown, HandlerOptions.__annotations__) or ";"
-        known = ", ".join(HandlerOptions.__annotations__)
-        msg = f"no option is named {unknown}{guess} the options are: {known}"
+    known = HandlerOptions.__annotations__
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        msg = f"no option is named {unknown}{did_you_mean(unknown, known) or ';'} the options are: {', '.join(known)}"
         raise ConfigurationError(msg)
     sections, metadata, tags = options.get("sections"), options.get("metadata"), options.get("tags", ())
     capture_content, detail = options.get("capture_content", True), options.get("detail", "default")
