@@ -292,6 +292,14 @@ class Trace:
         if step is not None and step.error is None:
             step.error = failure
 
+    def release(self) -> None:
+        """Break the cycles, so that a trace is freed at once and not by the garbage collector."""
+        for run in self.steps:
+            run.parent = run.nearest_step = None
+        self.head.clear()
+        self.tail.clear()
+        self.failures.clear()
+
     def replace(self, old: Run, new: Run) -> None:
         """Put ``new`` in the place of ``old``, an open step above it, and fold ``old`` away."""
         above = old.parent.nearest_step if old.parent is not None else None

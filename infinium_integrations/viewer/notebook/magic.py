@@ -141,7 +141,7 @@ def _parsed(line: str) -> argparse.Namespace:
     return _parser().parse_args(words)
 
 
-def _installed(name: str) -> bool:
+def _installed(name: runtime.Framework) -> bool:
     try:
         return importlib.util.find_spec(runtime.FRAMEWORKS[name]) is not None
     except ImportError:
