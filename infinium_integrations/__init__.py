@@ -6,7 +6,7 @@ Names are loaded when first used, so that importing this package loads neither a
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from infinium_integrations._hooks import draw_with, interpret_with
+from infinium_integrations import _hooks
 from infinium_integrations._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def _interpret(task: "TaskData", timeout: float, client: "InfiniumClient | None"
     return wait(task, timeout, client)
 
 
-draw_with(_draw)
-interpret_with(_interpret)
+_hooks.register(draw=_draw, interpret=_interpret)
 
 _HOMES = {
     "client": ("AsyncInfiniumClient", "InfiniumClient"),

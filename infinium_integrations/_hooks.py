@@ -6,19 +6,14 @@ The package's front door registers both, so that ``models`` imports nothing that
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["draw_with", "drawn", "interpret_with", "interpreted"]
+__all__ = ["drawn", "interpreted", "register"]
 
 _hooks: dict[str, Callable[..., Any]] = {}
 
 
-def draw_with(draw: Callable[[Any], dict[str, str]]) -> None:
-    """Register what returns a trace's MIME bundle for a notebook."""
-    _hooks["draw"] = draw
-
-
-def interpret_with(wait: Callable[[Any, float, Any], Any]) -> None:
-    """Register what waits for Maestro's result of a trace: it takes the trace, seconds, and a client or None."""
-    _hooks["interpret"] = wait
+def register(*, draw: Callable[[Any], dict[str, str]], interpret: Callable[[Any, float, Any], object]) -> None:
+    """Register what returns a trace's MIME bundle, and what waits (trace, seconds, client) for its result."""
+    _hooks.update(draw=draw, interpret=interpret)
 
 
 def drawn(task: object) -> dict[str, str]:

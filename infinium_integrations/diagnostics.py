@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 __all__ = ["attempt", "contained", "count", "guarded", "raising", "record", "warn_once"]
 
@@ -29,7 +29,7 @@ def raising(*, on: bool) -> None:
 
 
 def count() -> int:
-    """Give how many faults of ours were swallowed since the process began."""
+    """Return how many faults of ours were swallowed since the process began."""
     return _count
 
 
@@ -86,18 +86,18 @@ def attempt(function: Callable[[], T], otherwise: Callable[[Exception], T]) -> T
     """Call what may raise anything, such as a user's own code, and return what ``otherwise`` makes of the exception."""
     try:
         return function()
-    except Exception as error:  # noqa: BLE001  (told to ``otherwise``)
+    except Exception as error:  # noqa: BLE001  (passed to ``otherwise``)
         return otherwise(error)
 
 
-def guarded(function: Callable[P, Any]) -> Callable[P, None]:
+def guarded(function: Callable[P, object]) -> Callable[P, None]:
     """Wrap an entry from a framework so that no fault of ours goes through it."""
 
     @functools.wraps(function)
     def entry(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (the one broad except)
+        except Exception as error:  # noqa: BLE001
             record(error)
 
     return entry
