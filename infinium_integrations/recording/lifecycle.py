@@ -23,15 +23,7 @@ class OpenTraces:
     """The traces that are open and their runs; each trace is handed on exactly once, when it is sealed.
 
     The recorder owns it and shares ``lock``: it looks runs up in ``runs``, ``ended`` and ``late``, and changes them
-    only by ``add``, ``start``, ``end``, ``seal`` and ``remember_late``.
-
-    Args:
-        sink: Takes a sealed trace; called under the lock, must only queue.
-        wake: Called when a deadline has come nearer than the last ``sweep`` said.
-        grace: Seconds that open children of an ended root get.
-        idle: Seconds since a trace's last event after which it is ended as it is.
-        clock: Monotonic seconds.
-        cap: How many may be open.
+    only by ``add``, ``start``, ``end``, ``seal`` and ``remember_late``. The arguments are the recorder's.
     """
 
     def __init__(

@@ -154,13 +154,13 @@ def validated(field: str, kind: type[Model], value: object) -> Model:
 
 def identify(metadata: Mapping[str, object]) -> dict[str, str]:
     """Return the session, user and thread that a run's metadata names."""
-    facts: dict[str, str] = {}
+    found: dict[str, str] = {}
     for name in ("session_id", "user_id", "thread_id"):
         value = metadata.get(name)
         if value is not None and value != "":
-            facts[name] = preview(value, FACT_CHARS)
-    if "session_id" not in facts:
+            found[name] = preview(value, FACT_CHARS)
+    if "session_id" not in found:
         other = metadata.get("conversation_id") or metadata.get("thread_id")
         if other is not None:
-            facts["session_id"] = preview(other, FACT_CHARS)
-    return facts
+            found["session_id"] = preview(other, FACT_CHARS)
+    return found

@@ -103,9 +103,11 @@ class Recorder:
         now = self.clock()
         with self._lock:
             known = self._runs.get(run_id)
-            if known is not None and self._same_invocation(known):
-                known.reporters += 1
-                return None
+            if known is not None:
+                token = _token.get()
+                if known.parent is not None or known.trace.token == token or token in (known.same_id_runs or ()):
+                    known.reporters += 1  # a second registration reports the same run
+                    return None
             late = self._traces.late
             if late and parent_id in late and parent_id not in self._runs:
                 self._traces.remember_late(run_id)
@@ -150,7 +152,9 @@ class Recorder:
             if run.ended is not None or trace.sealed:
                 return
             if run is trace.root and status not in {"cancelled", "abandoned"}:
-                self._cancel_left_in_task(run)
+                for call in list(run.task_runs or ()):  # the root has gone on past them: a timeout cancelled them
+                    if call.trace is trace and call is not run and not call.streaming:
+                        self.finish(call, "cancelled")
             self._traces.end(run, status, failure, now)
 
     def note(self, run: Run, name: str, **facts: object) -> None:
@@ -214,12 +218,6 @@ class Recorder:
         run.trace.last_event = self.clock()
 
     # -- where a run belongs ---------------------------------------------------------------------------------------
-
-    def _same_invocation(self, known: Run) -> bool:
-        """Tell the same run, reported by a second registration, from another one that was given the same id."""
-        if known.parent is not None or known.trace.token == _token.get():
-            return True
-        return known.same_id_runs is not None and _token.get() in known.same_id_runs
 
     def _parent(self, parent_id: Hashable, *, follow: bool) -> Run | None:
         parent = self._runs.get(parent_id) if parent_id is not None else None
@@ -314,12 +312,6 @@ class Recorder:
                     self.finish(run, "cancelled")
                 elif run.parent is None:
                     run.streaming = True
-
-    def _cancel_left_in_task(self, root: Run) -> None:
-        """End calls that ran in the root's own task: it has gone on past them, so a timeout cancelled them."""
-        for run in list(root.task_runs or ()):
-            if run.trace is root.trace and run is not root and not run.streaming:
-                self.finish(run, "cancelled")
 
     # -- the open traces -------------------------------------------------------------------------------------------
 

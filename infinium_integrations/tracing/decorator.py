@@ -13,7 +13,7 @@ from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import NAME_LIMIT
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.exceptions import failed
-from infinium_integrations.recording.recorder import Recorder, ambient, suppressed
+from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
 from infinium_integrations.tracing.builder import OUTPUT_SUMMARY_CHARS, StepContext, TraceBuilder, reset
 
@@ -118,44 +118,40 @@ class _Scope:
     """One opening of a trace: a root of its own, or a step where a trace goes on already."""
 
     def __init__(self, name: str, options: Options) -> None:
-        self._recorder: Recorder = runtime.recorder()
-        self.run = self._open(name, options)
-        self.builder = TraceBuilder.over(self._recorder, self.run)
-        self.run.builder = self.builder
+        self._recorder = runtime.recorder()
         self._token: Token[Run | None] | None = None
-
-    def _open(self, name: str, options: Options) -> Run:
         around = self._recorder.surrounding()
         if around is not None and (around.trace.silent or not suppressed.get()):
-            run = self._recorder.create(around, "custom", name)
-            self._recorder.open(run)
-            run.description = options.description or name
-            run.private = run.private or not options.capture_content
-            return run
-        run = self._recorder.begin(name, options)
-        trace = run.trace
-        trace.name = name
-        trace.silent = trace.silent or not runtime.tracing()
-        trace.tags.update(opts.identify(options.metadata))
-        if options.tags:
-            trace.tags["tags"] = ",".join(options.tags)
-        return run
+            self._run = self._recorder.create(around, "custom", name)
+            self._recorder.open(self._run)
+            self._run.description = options.description or name
+            self._run.private = self._run.private or not options.capture_content
+        else:
+            self._run = self._recorder.begin(name, options)
+            trace = self._run.trace
+            trace.name = name
+            trace.silent = trace.silent or not runtime.tracing()
+            trace.tags.update(opts.identify(options.metadata))
+            if options.tags:
+                trace.tags["tags"] = ",".join(options.tags)
+        self.builder = TraceBuilder.over(self._recorder, self._run)
+        self._run.builder = self.builder
 
     def close(self, error: BaseException | None) -> None:
         status, failure = failed(error) if error is not None else ("ok", None)
-        self._recorder.finish(self.run, status, failure)
+        self._recorder.finish(self._run, status, failure)
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Have the trace surround the code only while it runs."""
-        token = ambient.set(self.run)
+        token = ambient.set(self._run)
         try:
             yield
         finally:
             reset(ambient, token)
 
     def __enter__(self) -> Self:
-        self._token = ambient.set(self.run)
+        self._token = ambient.set(self._run)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
