@@ -6,11 +6,12 @@ Names are loaded when first used, so that importing this package loads neither a
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from infinium_integrations._hooks import draw_with, interpret_with
+from infinium_integrations import _hooks
 from infinium_integrations._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
+    from infinium_integrations.instrumentation import instrument, uninstrument
     from infinium_integrations.models import (
         ApiResponse,
         EnvironmentContext,
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
         ExpectedOutcome,
         LlmCall,
         LlmUsage,
+        PromptUse,
         TaskData,
         ToolCall,
     )
     from infinium_integrations.runtime import (
         configure,
         flush,
-        instrument,
         shutdown,
         stats,
-        uninstrument,
     )
     from infinium_integrations.tracing import StepContext, TraceBuilder, current_trace, suppress, trace
     from infinium_integrations.viewer.comparison import compare
@@ -47,11 +47,19 @@ def _interpret(task: "TaskData", timeout: float, client: "InfiniumClient | None"
     return wait(task, timeout, client)
 
 
-draw_with(_draw)
-interpret_with(_interpret)
+def _note_prompt(use: "PromptUse") -> None:
+    from infinium_integrations.tracing import current_trace  # noqa: PLC0415  (the same)
+
+    builder = current_trace()
+    if builder is not None:
+        builder.add_prompt_use(use)
+
+
+_hooks.register(draw=_draw, interpret=_interpret, note_prompt=_note_prompt)
 
 _HOMES = {
     "client": ("AsyncInfiniumClient", "InfiniumClient"),
+    "instrumentation": ("instrument", "uninstrument"),
     "models": (
         "ApiResponse",
         "EnvironmentContext",
@@ -63,7 +71,7 @@ _HOMES = {
         "TaskData",
         "ToolCall",
     ),
-    "runtime": ("configure", "flush", "instrument", "shutdown", "stats", "uninstrument"),
+    "runtime": ("configure", "flush", "shutdown", "stats"),
     "tracing": ("StepContext", "TraceBuilder", "current_trace", "suppress", "trace"),
     "viewer.comparison": ("compare",),
     "viewer.notebook.trace_list": ("traces",),

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 __all__ = [
     "attempt",
@@ -39,7 +39,7 @@ def raising(*, on: bool) -> None:
 
 
 def count() -> int:
-    """Give how many faults of ours were swallowed since the process began."""
+    """Return how many faults of ours were swallowed since the process began."""
     return _count
 
 
@@ -118,14 +118,14 @@ async def attempt_async(function: Callable[[], Awaitable[T]], otherwise: Callabl
         return otherwise(error)
 
 
-def guarded(function: Callable[P, Any]) -> Callable[P, None]:
+def guarded(function: Callable[P, object]) -> Callable[P, None]:
     """Wrap an entry from a framework so that no fault of ours goes through it."""
 
     @functools.wraps(function)
     def entry(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (the one broad except)
+        except Exception as error:  # noqa: BLE001
             record(error)
 
     return entry

@@ -1,48 +1,74 @@
 """The process's one recorder and one delivery, made when first needed, and what steers them."""
 
-import importlib
-import importlib.util
-import os
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.export import fork_safety
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
 
 if TYPE_CHECKING:
-    from infinium_integrations.export import PendingTrace
+    from infinium_integrations.export.writer import PendingTrace
+    from infinium_integrations.storage.reader import TraceReader
 
 __all__ = [
+    "Runtime",
     "configure",
     "flush",
-    "installed",
-    "instrument",
     "recorder",
     "shutdown",
     "stats",
     "tracing",
-    "uninstrument",
 ]
 
-FRAMEWORKS = {"langchain": "langchain_core", "llama_index": "llama_index.core"}
-"""Our module for each framework, and the module that shows that it is installed."""
+T = TypeVar("T")
+
+
+class _Delivery(Protocol):
+    """Where a runtime's traces go."""
+
+    @property
+    def reader(self) -> "TraceReader": ...
+
+    def flush(self, timeout: float) -> bool: ...
+
+    def shutdown(self, timeout: float) -> bool: ...
+
+    def configure(self) -> None: ...
+
+    def stats(self) -> dict[str, int]: ...
+
+
+class Runtime(Protocol):
+    """A recorder and where its traces go; a test puts in its own by ``install``."""
+
+    tracing: bool
+
+    @property
+    def recorder(self) -> Recorder: ...  # noqa: D102
+
+    @property
+    def delivery(self) -> _Delivery: ...  # noqa: D102
 
 
 class _Runtime:
-    """A recorder and where its traces go."""
+    """The runtime of a process: traces are stored and sent in the background."""
 
     def __init__(self) -> None:
         # With the first handler, not on a thread of ours: a fork during an import would leave its lock held.
-        from infinium_integrations.export import Delivery  # noqa: PLC0415
+        from infinium_integrations.export.pipeline import Delivery  # noqa: PLC0415
         from infinium_integrations.payload import build  # noqa: F401, PLC0415
         from infinium_integrations.redaction import redactor  # noqa: F401, PLC0415
 
         given = settings.current()
-        self.delivery = Delivery(assemble=_draft, sweep=self._sweep, seal=self._seal)
+        self.delivery = Delivery(
+            assemble=_pending,
+            sweep=lambda now: self.recorder.sweep(now),  # noqa: PLW0108  (the recorder is made below)
+            seal=lambda: self.recorder.seal_all(),  # noqa: PLW0108
+        )
         self.recorder = Recorder(
             self.delivery.submit,
             wake=self.delivery.wake,
@@ -51,121 +77,104 @@ class _Runtime:
         )
         self.tracing = given.tracing
 
-    def _sweep(self, now: float) -> float | None:
-        return self.recorder.sweep(now)
-
-    def _seal(self) -> None:
-        self.recorder.seal_all()
-
 
 _lock = threading.RLock()
-_runtime: Any = None
-_resolvers: list[Callable[[], Any]] = []
+_runtime: Runtime | None = None
+_resolvers: list[Callable[[], Hashable]] = []
 _settlers: list[Callable[[float], None]] = []
 
 
-def current() -> Any:
-    """Give the runtime, made when first asked for.
+def current() -> Runtime:
+    """Return the runtime, creating it on first use; any thread may call it.
 
     Raises:
         ConfigurationError: A setting is malformed.
     """
-    global _runtime  # noqa: PLW0603
     if _runtime is None:
         with _lock:
             if _runtime is None:
-                made = _Runtime()
-                _equip(made.recorder)
-                _runtime = made
-    return _runtime
+                install(_Runtime())
+    return _runtime  # type: ignore[return-value]  # set above
 
 
 def recorder() -> Recorder:
-    """Give the process's recorder."""
+    """Return the process's recorder."""
     runtime = _runtime
-    return (runtime if runtime is not None else current()).recorder  # type: ignore[no-any-return]
+    return (runtime if runtime is not None else current()).recorder
 
 
 def tracing() -> bool:
-    """Tell whether traces are recorded at all (``INFINIUM_TRACING``)."""
-    return bool(current().tracing)
+    """Return whether traces are recorded at all (``INFINIUM_TRACING``)."""
+    return current().tracing
 
 
-def add_resolver(resolve: Callable[[], Any]) -> None:
-    """Let a framework say which of its runs surrounds the caller."""
-    with _lock:
-        if resolve in _resolvers:
-            return
-        _resolvers.append(resolve)
-        if _runtime is not None:
-            _runtime.recorder.resolvers.append(resolve)
+def add_resolver(resolve: Callable[[], Hashable]) -> None:
+    """Register how a framework finds which of its runs surrounds the caller: it returns the run's id or None."""
+    _register(resolve, _resolvers, lambda recorder: recorder.resolvers)
 
 
 def add_settler(settle: Callable[[float], None]) -> None:
-    """Let a framework end what has ended without an event, before ``flush()`` waits; given the deadline."""
+    """Register what ends what has ended without an event, before ``flush()`` waits; it takes the deadline."""
+    _register(settle, _settlers, lambda recorder: recorder.settlers)
+
+
+def _register(hook: T, hooks: list[T], of: Callable[[Recorder], list[T]]) -> None:
     with _lock:
-        if settle in _settlers:
+        if hook in hooks:
             return
-        _settlers.append(settle)
+        hooks.append(hook)
         if _runtime is not None:
-            _runtime.recorder.settlers.append(settle)
+            of(_runtime.recorder).append(hook)
 
 
-def _equip(recorder: Recorder) -> None:
-    recorder.resolvers.extend(_resolvers)
-    recorder.settlers.extend(_settlers)
-
-
-def install(runtime: Any) -> Any:
-    """Put another runtime in place and give the one that was (for tests; None has it made anew)."""
+def install(runtime: Runtime | None) -> Runtime | None:
+    """Put another runtime in place and return the one that was (for tests; after None it is made anew)."""
     global _runtime
     with _lock:
-        before, _runtime = _runtime, runtime
         if runtime is not None:
-            _equip(runtime.recorder)
+            runtime.recorder.resolvers.extend(_resolvers)
+            runtime.recorder.settlers.extend(_settlers)
+        before, _runtime = _runtime, runtime
     return before
 
 
-def _draft(trace: Trace) -> "PendingTrace":
+def _pending(trace: Trace) -> "PendingTrace":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
-    from infinium_integrations.export import PendingTrace  # noqa: PLC0415
+    from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: as in _Runtime)
     from infinium_integrations.payload.build import assemble  # noqa: PLC0415
     from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
     from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
-    draft = PendingTrace(
+    pending = PendingTrace(
         trace_id=trace.id,
         wire=assemble(trace),
         redactor=Redactor(secrets=process_secrets(), user=trace.options.redact),
         client=trace.options.client,
         limits=Limits(preview=trace.options.preview_chars),
     )
-    _release(trace)
-    return draft
-
-
-def _release(trace: Trace) -> None:
-    """Break the cycles, so that a trace is freed at once and not by the garbage collector."""
     if trace.root.builder is None:
-        for run in trace.steps:
-            run.parent = run.nearest_step = None
-        trace.head.clear()
-        trace.tail.clear()
-        trace.failures.clear()
+        trace.release()
+    return pending
 
 
-def configure(**changes: Any) -> None:
+def configure(**changes: "Unpack[settings.SettingsChanges]") -> None:
     """Change settings for this process; each wins over its environment variable, and None takes a change back.
 
-    What was recorded before is still delivered as it was meant.
+    What was recorded before is still delivered as it was meant. Any thread may call it.
 
     Args:
-        **changes: ``agent_id``, ``agent_secret``, ``base_url``, ``store``, ``store_bytes``, ``history_days``,
-            ``tracing``, ``capture_content``, ``idle_timeout``, ``grace``, ``exit_timeout``, ``allow_http``,
-            ``requests_per_second``: the environment's names in small letters.
+        **changes: ``agent_id``, ``agent_secret``, ``base_url``, ``store`` (a folder, ``"memory"`` or ``"off"``),
+            ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``idle_timeout``, ``grace`` and
+            ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``: the environment's names in small
+            letters.
 
     Raises:
         ConfigurationError: An unknown name or a malformed value; nothing is changed then.
+
+    Example:
+        >>> import infinium_integrations as infinium
+        >>> infinium.configure(store="memory", capture_content=False)
+        >>> infinium.configure(store=None, capture_content=None)
     """
     given = settings.configure(**changes)
     with _lock:
@@ -177,39 +186,69 @@ def configure(**changes: Any) -> None:
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Seal what has ended and deliver it.
+    """Seal what has ended and deliver it. It blocks: from a coroutine, call it in a thread.
 
     Args:
         timeout: Seconds to wait at most.
 
     Returns:
         Whether everything recorded before the call is delivered, rejected or, without an account, written.
+
+    Raises:
+        ConfigurationError: A setting is malformed.
+
+    Example:
+        >>> import infinium_integrations as infinium
+        >>> infinium.flush(timeout=5)
+        True
     """
     if _runtime is None and not settings.current().has_account:
         return True
     runtime = current()
     deadline = time.perf_counter() + timeout
     settled = runtime.recorder.settle(deadline)
-    return bool(runtime.delivery.flush(max(0.0, deadline - time.perf_counter())) and settled)
+    return runtime.delivery.flush(max(0.0, deadline - time.perf_counter())) and settled
 
 
 def shutdown(timeout: float = 5.0) -> bool:
     """End every open trace as it is and deliver all; what is recorded later starts anew.
+
+    It blocks, and is called at exit by itself.
 
     Args:
         timeout: Seconds to wait at most.
 
     Returns:
         Whether nothing is left to send.
+
+    Example:
+        >>> import infinium_integrations as infinium
+        >>> infinium.shutdown()
+        True
     """
     if _runtime is None:
         return True
     _runtime.recorder.seal_all()
-    return bool(_runtime.delivery.shutdown(timeout))
+    return _runtime.delivery.shutdown(timeout)
 
 
 def stats() -> dict[str, int]:
-    """Count what this process did: recorded, sent, pending, rejected, dropped, open, late events, faults of ours."""
+    """Count what this process did since it began; any thread may call it.
+
+    Returns:
+        Traces ``recorded``, ``sent``, ``pending``, ``rejected``, ``dropped`` and ``open``; ``late_events``, which
+        came after their trace had been sent; ``faults`` of this library.
+
+    Raises:
+        ConfigurationError: A setting is malformed.
+
+    Example:
+        >>> import infinium_integrations as infinium
+        >>> from infinium_integrations.testing import captured_traces
+        >>> with captured_traces(), infinium.trace("Answer"):
+        ...     infinium.stats()["open"]
+        1
+    """
     runtime = current()
     return {
         **runtime.delivery.stats(),
@@ -217,47 +256,6 @@ def stats() -> dict[str, int]:
         "late_events": runtime.recorder.late_events,
         "faults": diagnostics.count(),
     }
-
-
-def instrument(*frameworks: str, **options: Any) -> None:
-    """Trace every run of the named frameworks, or of every installed one, in the whole process.
-
-    Args:
-        *frameworks: ``"langchain"`` and ``"llama_index"``.
-        **options: What the handlers take.
-
-    Raises:
-        ConfigurationError: An unknown name.
-        ImportError: A framework that was named is not installed; the text says which extra to install.
-    """
-    for name in _chosen(frameworks):
-        _module(name).instrument(**options)
-
-
-def uninstrument(*frameworks: str) -> None:
-    """Stop what ``instrument`` began; runs that are open are finished."""
-    for name in _chosen(frameworks):
-        _module(name).uninstrument()
-
-
-def _chosen(frameworks: tuple[str, ...]) -> list[str]:
-    for name in frameworks:
-        if name not in FRAMEWORKS:
-            msg = f"{name!r} is not a framework that can be traced; these are: {', '.join(FRAMEWORKS)}"
-            raise ConfigurationError(msg)
-    return list(frameworks) or [name for name in FRAMEWORKS if installed(name)]
-
-
-def installed(framework: str) -> bool:
-    """Return whether a framework's package can be imported; none is imported."""
-    try:
-        return importlib.util.find_spec(FRAMEWORKS[framework]) is not None
-    except ImportError:
-        return False
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(f"infinium_integrations.{name}.instrumentor")
 
 
 def _after_fork() -> None:
@@ -268,5 +266,4 @@ def _after_fork() -> None:
         _runtime.recorder.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+fork_safety.in_child(_after_fork)

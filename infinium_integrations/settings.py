@@ -6,7 +6,7 @@ They are read when the first handler, client or trace is made, never at import a
 import ipaddress
 import threading
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,9 +15,10 @@ import pydantic
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.errors import ConfigurationError, did_you_mean
+from infinium_integrations.models import field_errors
 
-__all__ = ["Settings", "check_base_url", "configure", "current", "reset"]
+__all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "reset"]
 
 DEFAULT_BASE_URL = "https://platform.i42m.ai/api/v1"
 
@@ -87,6 +88,28 @@ class Settings(BaseSettings):
         return self.agent_id is not None and self.agent_secret is not None
 
 
+class SettingsChanges(TypedDict, total=False):
+    """The keyword arguments of ``configure``; None takes a change back."""
+
+    agent_id: UUID | str | None
+    agent_secret: SecretStr | str | None
+    base_url: str | None
+    allow_http: bool | None
+    store: str | Path | None
+    """A folder, ``"memory"``, or ``"off"`` (sent from memory, kept nowhere)."""
+    store_bytes: int | None
+    history_days: float | None
+    tracing: bool | None
+    capture_content: bool | None
+    idle_timeout: float | None
+    """Seconds."""
+    grace: float | None
+    """Seconds."""
+    exit_timeout: float | None
+    """Seconds."""
+    requests_per_second: float | None
+
+
 def check_base_url(url: str, *, allow_http: bool) -> None:
     """Refuse a base URL over which the agent's secret would travel in clear.
 
@@ -100,7 +123,11 @@ def check_base_url(url: str, *, allow_http: bool) -> None:
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "must have no credentials, query or fragment in it"
         raise ValueError(msg)
-    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+    try:
+        loopback = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname).is_loopback
+    except ValueError:
+        loopback = False
+    if parts.scheme == "http" and not allow_http and not loopback:
         msg = (
             "is http:// to another machine, which would send the secret in clear: "
             "use https://, or set INFINIUM_ALLOW_HTTP=true"
@@ -108,22 +135,13 @@ def check_base_url(url: str, *, allow_http: bool) -> None:
         raise ValueError(msg)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 _lock = threading.Lock()
-_given: dict[str, Any] = {}
+_given: dict[str, object] = {}
 _current: Settings | None = None
 
 
 def current() -> Settings:
-    """Give the settings in force, reading the environment the first time.
+    """Return the settings in force, reading the environment the first time.
 
     Raises:
         ConfigurationError: A value is malformed; the text names the setting and its variable, and never shows a secret.
@@ -136,7 +154,7 @@ def current() -> Settings:
     return settings
 
 
-def configure(**changes: Any) -> Settings:
+def configure(**changes: Unpack[SettingsChanges]) -> Settings:
     """Change settings for this process; each wins over its environment variable. ``None`` takes a change back.
 
     Raises:
@@ -159,23 +177,20 @@ def reset() -> None:
         _current = None
 
 
-def _read(given: dict[str, Any]) -> Settings:
+def _read(given: dict[str, object]) -> Settings:
+    known = Settings.model_fields
+    lines = [
+        f"configure() has no setting {name!r}{did_you_mean(name, known) or ';'} the settings are: "
+        + ", ".join(sorted(known))
+        for name in given
+        if name not in known
+    ]
     try:
-        return Settings(**given)
+        settings = Settings.model_validate({name: value for name, value in given.items() if name in known})
     except pydantic.ValidationError as error:
-        raise ConfigurationError(_explain(error, given)) from None
-
-
-def _explain(error: pydantic.ValidationError, given: dict[str, Any]) -> str:
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        name = str(fault["loc"][0]) if fault["loc"] else "base_url"
-        reason = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            known = ", ".join(sorted(Settings.model_fields))
-            lines.append(f"configure() has no setting {name!r}; the settings are: {known}")
-        elif name in given:
-            lines.append(f"configure({name}=…): {reason}")
-        else:
-            lines.append(f"INFINIUM_{name.upper()}: {reason}")
-    return "; ".join(lines)
+        for path, wrong in field_errors(error):
+            name = path.partition(".")[0] or "base_url"
+            lines.append(f"configure({name}=…): {wrong}" if name in given else f"INFINIUM_{name.upper()}: {wrong}")
+    if lines:
+        raise ConfigurationError("; ".join(lines)) from None
+    return settings

@@ -1,11 +1,4 @@
-"""For tests of your own agents: traces caught in a list, nothing stored, nothing sent.
-
-from infinium_integrations.testing import captured_traces
-
-with captured_traces() as traces:
-    agent.invoke(..., config={"callbacks": [InfiniumCallbackHandler()]})
-assert traces[0].status == "ok"
-"""
+"""For tests of your own agents: traces caught in a list, nothing stored, nothing sent."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +30,7 @@ class _Nowhere:
 
     def __init__(self) -> None:
         self.recorded = 0
-        self.reader = self
+        self.reader: Any = self  # as far as tests read traces
 
     def flush(self, timeout: float) -> bool:
         return True
@@ -49,20 +42,19 @@ class _Nowhere:
     def stats(self) -> dict[str, int]:
         return {"recorded": self.recorded, "sent": 0, "pending": 0, "rejected": 0, "dropped": 0}
 
-    def traces(self, **query: Any) -> list[TaskData]:
+    def traces(self, **query: object) -> list[TaskData]:
         return []
 
 
 class _Captured:
     """A runtime whose traces go into a list at once."""
 
-    def __init__(
-        self, traces: CapturedTraces, clocks: dict[str, Callable[[], float]], deadlines: dict[str, float]
-    ) -> None:
+    tracing = True
+
+    def __init__(self, traces: CapturedTraces, **given: Any) -> None:
         self.traces = traces
         self.delivery = _Nowhere()
-        self.tracing = True
-        self.recorder = traces.recorder = Recorder(self._take, **clocks, **deadlines)  # type: ignore[arg-type]
+        self.recorder = traces.recorder = Recorder(self._take, **given)
 
     def _take(self, trace: Trace) -> None:
         limits = Limits(preview=trace.options.preview_chars)
@@ -78,16 +70,30 @@ def captured_traces(
     wall: Callable[[], float] | None = None,
     **deadlines: float,
 ) -> Iterator[CapturedTraces]:
-    """Catch every trace that ends inside the block; faults of this library raise.
+    """Catch every trace that ends inside the block, in all threads; faults of this library raise.
+
+    One block at a time: it takes the place of the process's recorder.
 
     Args:
         clock: Monotonic seconds, in place of the real clock.
         wall: Seconds since the epoch, in place of the real ones.
         **deadlines: ``grace``, ``idle`` (seconds) and ``cap`` (open traces) of the recorder.
+
+    Returns:
+        A context manager; it gives a list of ``TaskData`` that grows as traces end.
+
+    Example:
+        >>> from infinium_integrations import trace
+        >>> from infinium_integrations.testing import captured_traces
+        >>> with captured_traces() as traces:
+        ...     with trace("Answer") as builder:
+        ...         _ = builder.set_output_summary("42")
+        >>> [(one.name, one.status, one.output_summary) for one in traces]
+        [('Answer', 'ok', '42')]
     """
     clocks = {name: given for name, given in (("clock", clock), ("wall", wall)) if given is not None}
     traces = CapturedTraces()
-    before = runtime.install(_Captured(traces, clocks, deadlines))
+    before = runtime.install(_Captured(traces, **clocks, **deadlines))
     diagnostics.raising(on=True)
     try:
         yield traces

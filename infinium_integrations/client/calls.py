@@ -11,7 +11,7 @@ from typing import TypeVar
 import pydantic
 from pydantic import SecretStr
 
-from infinium_integrations import tracing
+from infinium_integrations._hooks import prompt_used
 from infinium_integrations.client.protocol.messages import (
     Agent,
     Reply,
@@ -120,11 +120,9 @@ class Core:
         key = prompt_key if isinstance(prompt_key, SecretStr) else SecretStr(prompt_key)
         answer = yield from self.call(prompt_request(self.agent.base_url, prompt_id, key, version))
         prompt = read_prompt(answer, variables)
-        builder = tracing.current_trace()
-        if builder is not None:
-            used = [name for name in variables or {} if f"{{{{{name}}}}}" in prompt.content]
-            use = PromptUse(prompt_id=prompt.prompt_id, prompt_name=prompt.name, version=prompt.version)
-            builder.add_prompt_use(use.model_copy(update={"variables_used": used or None, "fetched_at": iso_now()}))
+        used = [name for name in variables or {} if f"{{{{{name}}}}}" in prompt.content]
+        use = PromptUse(prompt_id=prompt.prompt_id, prompt_name=prompt.name, version=prompt.version)
+        prompt_used(use.model_copy(update={"variables_used": used or None, "fetched_at": iso_now()}))
         return prompt
 
     def _pause(self, seconds: float, until: float) -> Flow[None]:

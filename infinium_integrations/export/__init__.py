@@ -1,6 +1,3 @@
-"""From a sealed trace to a stored and delivered one: store, writer, sender, and the index for who looks."""
+"""From a sealed trace to a stored and delivered one: the pipeline, its writer and its sender."""
 
-from infinium_integrations.export.pipeline import Delivery
-from infinium_integrations.export.writer import PendingTrace
-
-__all__ = ["Delivery", "PendingTrace"]
+__all__: list[str] = []

@@ -1,12 +1,13 @@
-"""A gate between forking and our threads' imports.
+"""Every fork hook of the package, and a gate between forking and our threads' imports.
 
-A child that is forked while another thread imports a module keeps that module half made for ever.
+A child that is forked while another thread imports a module inherits a half-imported module.
 """
 
 import os
 import threading
+from collections.abc import Callable
 
-__all__ = ["SENDER_THREAD", "gate"]
+__all__ = ["SENDER_THREAD", "gate", "in_child"]
 
 SENDER_THREAD = "infinium-sender"
 
@@ -30,6 +31,12 @@ def _in_parent() -> None:
 def _in_child() -> None:
     global gate  # noqa: PLW0603
     gate = threading.RLock()
+
+
+def in_child(hook: Callable[[], None]) -> None:
+    """Have a hook called in every forked child, where the system forks at all."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=hook)
 
 
 _held = False

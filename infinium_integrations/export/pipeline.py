@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infinium_integrations import diagnostics, settings
+from infinium_integrations.export import fork_safety
 from infinium_integrations.export.sender import Sender
 from infinium_integrations.export.writer import PendingTrace, Writer
 from infinium_integrations.storage.locks import close_inherited
@@ -185,5 +186,4 @@ def _in_child() -> None:
 
 
 atexit.register(_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+fork_safety.in_child(_in_child)

@@ -6,7 +6,6 @@ A thread looks at the frames only while a stream is about to end: its model's ca
 """
 
 import _thread
-import os
 import queue
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import guarded
+from infinium_integrations.export import fork_safety
 from infinium_integrations.llama_index import llm_calls
 from infinium_integrations.llama_index.content import is_a, names
 from infinium_integrations.llama_index.span_state import State, state_of
@@ -332,5 +332,4 @@ def _after_fork() -> None:
     _looking = False
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+fork_safety.in_child(_after_fork)

@@ -1,13 +1,15 @@
 """An exception is described when it is seen, so that it need not be kept: type, message, frames, causes, status."""
 
 import asyncio
+import itertools
 import os
 from collections import deque
 from collections.abc import Hashable
 from pathlib import Path
-from types import TracebackType
+from traceback import walk_tb
 
 from infinium_integrations.capture.preview import preview
+from infinium_integrations.diagnostics import attempt
 from infinium_integrations.recording.run import Failure
 
 __all__ = ["classify", "describe", "failed"]
@@ -20,10 +22,10 @@ CAUSES_WALKED = 10
 
 
 def classify(error: BaseException) -> str:
-    """Give the status that an exception means for the run that it left.
+    """Return the status that an exception means for the run that it left.
 
     Control flow is no error: a closed generator, cancellation, an interrupt for a human, a hand-off. What belongs to
-    a framework is told by its name and module, so that nothing needs to be imported.
+    a framework is recognised by its name and module, so that nothing needs to be imported.
     """
     if isinstance(error, GeneratorExit):
         return "abandoned"
@@ -50,7 +52,7 @@ _CONTROL_FLOW = {
 
 
 def failed(error: BaseException) -> tuple[str, Failure | None]:
-    """Give the status and, where the exception is an error, its description."""
+    """Return the status and, where the exception is an error, its description."""
     status = classify(error)
     return status, describe(error) if status == "error" else None
 
@@ -59,8 +61,16 @@ def describe(error: BaseException) -> Failure:
     """Describe an exception in bounded texts; nothing of it is kept."""
     failure = Failure(type(error).__name__, _message(error), _key(error))
     failure.causes = _causes(error)
-    failure.frames = _frames(error.__traceback__)
-    failure.code = _code(error)
+    frames = (
+        (frame.f_code.co_filename, line, frame.f_code.co_name)
+        for frame, line in itertools.islice(walk_tb(error.__traceback__), FRAMES_WALKED)
+        if not frame.f_code.co_filename.startswith(_OUR_FOLDER)
+    )
+    failure.frames = tuple(deque(frames, maxlen=FRAMES_KEPT))
+    own = getattr(error, "__dict__", {})
+    codes = [own.get("code"), own.get("status_code")]
+    known = (str(code) for code in codes if isinstance(code, str | int) and not isinstance(code, bool) and code != "")
+    failure.code = next((code[:100] for code in known), None)
     return failure
 
 
@@ -86,28 +96,5 @@ def _message(error: BaseException) -> str:
         return preview(error.args[0] if len(error.args) == 1 else error.args, MESSAGE_CHARS)
     if type(error).__str__ is BaseException.__str__:
         return preview(error.args, MESSAGE_CHARS) if error.args else ""
-    try:
-        return preview(str(error), MESSAGE_CHARS)
-    except Exception:  # noqa: BLE001  (the user's own __str__)
-        return f"<{type(error).__name__}, whose text cannot be read>"
-
-
-def _frames(traceback: TracebackType | None) -> tuple[tuple[str, int, str], ...]:
-    frames: deque[tuple[str, int, str]] = deque(maxlen=FRAMES_KEPT)
-    walked = 0
-    while traceback is not None and walked < FRAMES_WALKED:
-        code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith(_OUR_FOLDER):
-            frames.append((code.co_filename, traceback.tb_lineno, code.co_name))
-        traceback = traceback.tb_next
-        walked += 1
-    return tuple(frames)
-
-
-def _code(error: BaseException) -> str | None:
-    facts = getattr(error, "__dict__", {})
-    for name in ("code", "status_code"):
-        value = facts.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            return str(value)[:100]
-    return None
+    unreadable = f"<{type(error).__name__}, whose text cannot be read>"
+    return attempt(lambda: preview(str(error), MESSAGE_CHARS), lambda _: unreadable)

@@ -1,15 +1,13 @@
 """When a trace is complete: deadlines, sealing, and what is passed up on the way. Under the recorder's one lock."""
 
-import asyncio
 import threading
-import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
+from infinium_integrations import diagnostics
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Run, Trace
 
-__all__ = ["OpenTraces"]
+__all__ = ["OPEN_TRACES", "OpenTraces"]
 
 OPEN_TRACES = 4_096
 """More open traces than this end the oldest as ``incomplete``."""
@@ -17,108 +15,141 @@ OPEN_TRACES = 4_096
 REMEMBERED = 10_000
 """Run ids that were left open when their trace was sealed, so that late events are known as such."""
 
-FAILURES_KEPT = 1_000
-
 ENDED_KEPT = 1_000
 """Ended runs of an open trace that may still get children: tasks and threads that were started in them."""
 
 
 class OpenTraces:
-    """Holds the traces that are open, and hands each on exactly once.
+    """The traces that are open and their runs; each trace is handed on exactly once, when it is sealed.
 
-    Args:
-        sink: Takes a sealed trace; called under no lock but this one, must only queue.
-        wake: Called when a deadline has come nearer than the last ``sweep`` said.
-        grace: Seconds that open children of an ended root get.
-        idle: Seconds since a trace's last event after which it is ended as it is.
-        clock: Monotonic seconds.
-        wall: Seconds since the epoch.
-        cap: How many may be open.
+    The recorder owns it and shares ``lock``: it looks runs up in ``runs``, ``ended`` and ``late``, and changes them
+    only by ``add``, ``start``, ``end``, ``seal`` and ``remember_late``. The arguments are the recorder's.
     """
 
     def __init__(
         self,
         sink: Callable[[Trace], None],
         *,
-        wake: Callable[[], None] = lambda: None,
-        grace: float = 2.0,
-        idle: float = 3600.0,
-        clock: Callable[[], float] = time.perf_counter,
-        wall: Callable[[], float] = time.time,
-        cap: int = OPEN_TRACES,
+        wake: Callable[[], None],
+        grace: float,
+        idle: float,
+        clock: Callable[[], float],
+        cap: int,
     ) -> None:
-        self.clock = clock
-        self.resolvers: list[Callable[[], Hashable]] = []
-        """Each gives the id of the framework's run that surrounds the caller, or None."""
-        self.settlers: list[Callable[[float], None]] = []
-        """Each ends what has ended without an event, before ``settle`` waits; given the deadline, of ``clock``."""
-        self.late_events = 0
         self._sink = sink
         self._wake = wake
         self._grace = grace
         self._idle = idle
-        self.wall = wall
+        self._clock = clock
         self._cap = cap
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop all open state without sending it: a forked child does not own its parent's runs."""
-        for trace in getattr(self, "_traces", {}).values():
-            trace.sealed = True  # the child's own code may still stand inside one
-        self._lock = threading.RLock()
-        self._sealed = threading.Condition(self._lock)
-        self._runs: dict[Hashable, Run] = {}
-        self._ended: dict[Hashable, Run] = {}
-        self._traces: dict[str, Trace] = {}
-        self._late: OrderedDict[Hashable, bool] = OrderedDict()
-        """Runs that were open when their trace was sealed (True), or that had failed: neither gets children."""
-        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[object], set[Run]] = weakref.WeakKeyDictionary()
         self._interrupted: OrderedDict[str, str] = OrderedDict()
         self._planned: float | None = None
+        self.lock = threading.RLock()
+        self.sealed = threading.Condition(self.lock)
+        """Notified when a trace was sealed."""
+        self.traces: dict[str, Trace] = {}
+        self.runs: dict[Hashable, Run] = {}
+        """The open runs; where an id was given twice at once, the others are in ``same_id_runs``."""
+        self.ended: dict[Hashable, Run] = {}
+        """Ended runs that may still get children."""
+        self.late: OrderedDict[Hashable, bool] = OrderedDict()
+        """Runs that were open when their trace was sealed (True), or that had failed: neither gets children."""
+
+    def renewed(self) -> "OpenTraces":
+        """Return an empty one like this, and send nothing of this: a forked child does not own its parent's runs."""
+        for trace in self.traces.values():
+            trace.sealed = True  # the child's own code may still stand inside one
+        return OpenTraces(
+            self._sink, wake=self._wake, grace=self._grace, idle=self._idle, clock=self._clock, cap=self._cap
+        )
 
     def set_deadlines(self, *, grace: float, idle: float) -> None:
         """Change how long is waited; traces that are open follow."""
-        with self._lock:
+        with self.lock:
             self._grace, self._idle, self._planned = grace, idle, None
         self._wake()
 
-    # -- completeness ----------------------------------------------------------------------------------------------
+    # -- runs that start and end -----------------------------------------------------------------------------------
+
+    def add(self, trace: Trace) -> None:
+        """Take a trace in; the oldest is sealed where there are too many."""
+        self.traces[trace.id] = trace
+        if len(self.traces) > self._cap:
+            diagnostics.warn_once(
+                "cap",
+                "%d runs are open and do not end; the oldest are sent as incomplete from now on.",
+                self._cap,
+            )
+            self.seal(next(iter(self.traces.values())), "incomplete")
+        self._plan(trace)
+
+    def start(self, run: Run, now: float, known: Run | None = None) -> None:
+        """Take a run in; ``known`` is another open one of the same id."""
+        trace = run.trace
+        run.started = trace.last_event = now
+        trace.open[run.id] = run
+        if known is None:
+            self.runs[run.id] = run
+        else:
+            known.same_id_runs = known.same_id_runs or {known.trace.token: known}
+            known.same_id_runs[trace.token] = run
+
+    def end(self, run: Run, status: str, failure: Failure | None, now: float) -> None:
+        """End an open run, and seal its trace where that is complete now."""
+        trace = run.trace
+        run.ended = now
+        trace.last_event = max(trace.last_event, now)
+        run.status = "interrupted" if status == "ok" and run.interrupted else status
+        run.adapter_state = None
+        trace.open.pop(run.id, None)
+        self._drop(run)
+        if run.status == "interrupted":
+            self._pass_interruption(run)
+        if failure is not None:
+            self._pass_failure(run, failure)
+        trace.ended.append(run.id)
+        self.ended[run.id] = run
+        if len(trace.ended) > ENDED_KEPT:
+            self.ended.pop(trace.ended.popleft(), None)
+        if trace.root.ended is not None:
+            if not trace.open:
+                self.seal(trace, None)
+            elif run is trace.root:
+                self._plan(trace)
 
     def _drop(self, run: Run) -> None:
         """Take an ended run out of the open ones; a twin under the same id takes its place."""
         if run.task_runs is not None:
             run.task_runs.discard(run)
             run.task_runs = None
-        known = self._runs.pop(run.id, None)
+        known = self.runs.pop(run.id, None)
         if known is None or known.same_id_runs is None:
             return
         twins = {token: twin for token, twin in known.same_id_runs.items() if twin is not run}
         if twins:
             heir = next(iter(twins.values()))
             heir.same_id_runs = twins if len(twins) > 1 else None
-            self._runs[run.id] = heir
+            self.runs[run.id] = heir
 
-    def _remember_ended(self, run: Run) -> None:
-        """Keep an ended run findable while its trace is open."""
-        ended = run.trace.ended
-        ended.append(run.id)
-        self._ended[run.id] = run
-        if len(ended) > ENDED_KEPT:
-            self._ended.pop(ended.popleft(), None)
+    def _pass_interruption(self, run: Run) -> None:
+        """Pass an interruption on to the run around, or remember the thread on which a root was interrupted."""
+        thread_id = run.trace.tags.get("thread_id")
+        if run.parent is not None:
+            run.parent.interrupted = True
+        elif thread_id:
+            self._interrupted[thread_id] = run.trace.id
+            if len(self._interrupted) > REMEMBERED:
+                self._interrupted.popitem(last=False)
 
-    def _pass_up(self, run: Run, failure: Failure | None) -> None:
-        """Pass an interruption and an exception on to the run around: one exception is one failure, at its origin."""
-        parent = run.parent
-        if run.status == "interrupted":
-            self._interrupt(run)
-        if failure is None:
-            return
+    def _pass_failure(self, run: Run, failure: Failure) -> None:
+        """Pass an exception on to the run around: one exception is one failure, at its origin."""
         below = run.child_errors or ()
-        told = failure if failure.run is not None else None  # by the adapter, which saw it further down
-        known = told or next((other for other in reversed(below) if other.key == failure.key), None)
+        reported = failure if failure.run is not None else None  # by the adapter, which saw it further down
+        known = reported or next((other for other in reversed(below) if other.key == failure.key), None)
         if known is None:
-            self._new_failure(run, failure, below)
+            run.trace.add_failure(run, failure)
         reached = known or failure
+        parent = run.parent
         if parent is None:
             reached.fatal = True
             return
@@ -128,23 +159,13 @@ class OpenTraces:
         if len(parent.child_errors) > EVENTS_KEPT:
             parent.child_errors.pop(0)
 
-    def _new_failure(self, run: Run, failure: Failure, below: "list[Failure] | tuple[()]") -> None:
-        failure.run = run
-        failure.private = run.private
-        for other in below:
-            if other.key in failure.causes:
-                other.wrapped_by = failure
-        if len(run.trace.failures) < FAILURES_KEPT:
-            run.trace.failures.append(failure)
-        step = run.nearest_step
-        if step is not None and step.error is None:
-            step.error = failure
+    def remember_late(self, run_id: Hashable, *, counted: bool = True) -> None:
+        """Remember a run that gets no children any more; events of it count as late where ``counted``."""
+        self.late[run_id] = counted
+        if len(self.late) > REMEMBERED:
+            self.late.popitem(last=False)
 
-    def _root_has_ended(self, trace: Trace, *, just_now: bool) -> None:
-        if not trace.open:
-            self._seal(trace, None)
-        elif just_now:
-            self._plan(trace)
+    # -- completeness ----------------------------------------------------------------------------------------------
 
     def _plan(self, trace: Trace) -> None:
         """Have the sweep come in time for this trace; most often it does already."""
@@ -154,7 +175,7 @@ class OpenTraces:
             self._wake()
 
     def _due(self, trace: Trace) -> float:
-        """Give the time at which the trace is ended as it is, if nothing more comes."""
+        """Return the time at which the trace is ended as it is, if nothing more comes."""
         return trace.last_event + (self._grace if self._in_grace(trace) else self._idle)
 
     def _in_grace(self, trace: Trace) -> bool:
@@ -166,110 +187,60 @@ class OpenTraces:
         return not any(run.action in AWAITED or run.streaming for run in trace.open.values())
 
     def sweep(self, now: float) -> float | None:
-        """Seal what is overdue. Give the seconds until the next deadline, or None where there is none."""
-        with self._lock:
+        """Seal what is overdue. Return the seconds until the next deadline, or None where there is none."""
+        with self.lock:
             nearest = self._planned if self._planned is not None and self._planned > now else None
-            for trace in list(self._traces.values()):
+            for trace in list(self.traces.values()):
                 due = self._due(trace)
                 if due <= now:
-                    self._seal(trace, "abandoned" if trace.root.streaming else "incomplete")
+                    self.seal(trace, "abandoned" if trace.root.streaming else "incomplete")
                 elif nearest is None or due < nearest:
                     nearest = due
             self._planned = nearest
             return None if nearest is None else nearest - now
 
     def settle(self, deadline: float) -> bool:
-        """Wait until no trace is in its grace, or until the deadline (of ``clock``)."""
-        for settle in self.settlers:
-            settle(deadline)
-        with self._lock:
-            while waiting := [trace for trace in self._traces.values() if self._in_grace(trace)]:
-                now = self.clock()
+        """Wait until no trace is in its grace, or until the deadline (of ``clock``); return whether none is."""
+        with self.lock:
+            while waiting := [trace for trace in self.traces.values() if self._in_grace(trace)]:
+                now = self._clock()
                 if now >= deadline:
                     return False
                 due = min(self._due(trace) for trace in waiting)
                 if due <= now:
                     self.sweep(now)
                 else:
-                    self._sealed.wait(min(due, deadline) - now)
+                    self.sealed.wait(min(due, deadline) - now)
             return True
 
-    def seal_all(self) -> None:
-        """End every open trace as it is."""
-        with self._lock:
-            for trace in list(self._traces.values()):
-                self._seal(trace, "incomplete")
-
-    def seal(self, trace: Trace, status: str) -> None:
-        """End one trace now, with this status where its root has not ended."""
-        with self._lock:
-            self._seal(trace, status)
-
-    def _seal(self, trace: Trace, status: str | None) -> None:
-        if trace.sealed:
-            return
-        trace.sealed = True
-        self._traces.pop(trace.id, None)
-        root = trace.root
-        trace.status = root.status or status or "incomplete"
-        trace.left_open = sum(run is not root for run in trace.open.values())
-        left = trace.status if trace.status in {"cancelled", "abandoned"} else "incomplete"
-        for run in trace.open.values():
-            run.status = trace.status if run is root else left
-            run.ended = max(root.ended or trace.last_event, run.started)
-            run.adapter_state = None
-            self._drop(run)
-            self._remember_late(run.id)
-        trace.open = {}
-        for run_id in trace.ended:
-            ended = self._ended.pop(run_id, None)
-            if ended is not None and ended.status in {"error", "cancelled", "abandoned"}:
-                self._remember_late(run_id, counted=False)
-        trace.ended.clear()
-        if trace.has_content and not trace.silent:
-            self._sink(trace)
-        self._sealed.notify_all()
-
-    def _remember_late(self, run_id: Hashable, *, counted: bool = True) -> None:
-        self._late[run_id] = counted
-        if len(self._late) > REMEMBERED:
-            self._late.popitem(last=False)
-
-    # -- interrupted and resumed -----------------------------------------------------------------------------------
-
-    def _interrupt(self, run: Run) -> None:
-        thread_id = run.trace.tags.get("thread_id")
-        if run.parent is not None:
-            run.parent.interrupted = True
-        elif thread_id:
-            self._interrupted[thread_id] = run.trace.id
-            if len(self._interrupted) > REMEMBERED:
-                self._interrupted.popitem(last=False)
-
-    def resume(self, run: Run) -> None:
-        """Take the interruption of what surrounds a run back: the run goes on with what was interrupted."""
-        with self._lock:
-            above = run.parent
-            while above is not None:
-                above.interrupted = False
-                above = above.parent
+    def seal(self, trace: Trace, status: str | None) -> None:
+        """End one trace now, with this status where its root has not ended; a second call does nothing."""
+        with self.lock:
+            if trace.sealed:
+                return
+            trace.sealed = True
+            self.traces.pop(trace.id, None)
+            root = trace.root
+            trace.status = root.status or status or "incomplete"
+            trace.left_open = sum(run is not root for run in trace.open.values())
+            left = trace.status if trace.status in {"cancelled", "abandoned"} else "incomplete"
+            for run in trace.open.values():
+                run.status = trace.status if run is root else left
+                run.ended = max(root.ended or trace.last_event, run.started)
+                run.adapter_state = None
+                self._drop(run)
+                self.remember_late(run.id)
+            trace.open = {}
+            for run_id in trace.ended:
+                ended = self.ended.pop(run_id, None)
+                if ended is not None and ended.status in {"error", "cancelled", "abandoned"}:
+                    self.remember_late(run_id, counted=False)
+            trace.ended.clear()
+            if trace.has_content and not trace.silent:
+                self._sink(trace)
+            self.sealed.notify_all()
 
     def resumed_from(self, thread_id: str) -> str | None:
-        """Give the trace that was interrupted on this thread, once."""
-        with self._lock:
+        """Return the id of the trace that was interrupted on this thread, once."""
+        with self.lock:
             return self._interrupted.pop(thread_id, None)
-
-    def traces(self) -> list[Trace]:
-        """Give the open traces."""
-        with self._lock:
-            return list(self._traces.values())
-
-    @property
-    def open_runs(self) -> int:
-        """How many runs are open."""
-        return len(self._runs)
-
-    @property
-    def open_traces(self) -> int:
-        """How many traces are open."""
-        return len(self._traces)

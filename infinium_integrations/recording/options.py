@@ -1,46 +1,78 @@
-"""What a handler, ``trace()`` or a builder is told, checked once when it is made."""
+"""What a handler, ``trace()`` or a builder is given, checked once when it is made."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, TypedDict, TypeVar, Unpack
 
 import pydantic
 
 from infinium_integrations import settings
 from infinium_integrations.capture.preview import preview
-from infinium_integrations.errors import ConfigurationError, ValidationError
-from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, SECTIONS, ExpectedOutcome
-from infinium_integrations.recording.run import Options
+from infinium_integrations.errors import ConfigurationError, ValidationError, did_you_mean
+from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, SECTIONS, ExpectedOutcome, field_errors
+from infinium_integrations.recording.run import Options, TraceClient
+
+__all__ = [
+    "HandlerOptions",
+    "TraceOptions",
+    "checked_text",
+    "identify",
+    "make_options",
+    "outcome",
+    "section",
+    "validated",
+]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 FACT_CHARS = 1_000
 
-__all__ = ["explain", "identify", "make_options", "outcome", "section"]
+
+class TraceOptions(TypedDict, total=False):
+    """The keyword arguments that ``trace()`` takes beside its name and description, all optional."""
+
+    expected_outcome: ExpectedOutcome | Mapping[str, object] | str | None
+    """The rubric by which Maestro grades, or its objective alone."""
+    sections: Mapping[str, object] | None
+    """Domain sections by name, each a model or a dict of its fields."""
+    tags: Iterable[str] | str
+    metadata: Mapping[str, object] | None
+    """Facts of your own; ``session_id`` and ``user_id`` name the session and the user."""
+    capture_content: bool
+    """False records no texts of inputs and outputs."""
+    detail: Literal["default", "full"]
+    """``"full"`` makes a step of every run, also of plumbing."""
+    redact: Callable[[str], str] | None
+    """Called on the writer's thread for every free text, after our own redaction."""
+    client: TraceClient | None
+    """Takes the finished traces, in place of the background sender."""
+    preview_chars: int
+    """Characters of a step's input and output that are sent."""
 
 
-def make_options(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    expected_outcome: ExpectedOutcome | Mapping[str, Any] | str | None = None,
-    sections: Mapping[str, Any] | None = None,
-    tags: Iterable[str] | str = (),
-    metadata: Mapping[str, Any] | None = None,
-    capture_content: bool = True,
-    detail: str = "default",
-    redact: Any = None,
-    client: Any = None,
-    preview_chars: int = 500,
-    **unknown: Any,
-) -> Options:
+class HandlerOptions(TraceOptions, total=False):
+    """The keyword arguments that the handlers and ``instrument()`` take, all optional."""
+
+    name: str | None
+    """The trace's name, at most 500 characters."""
+    description: str | None
+    """At most 10,000 characters; the name where left out."""
+
+
+def make_options(**options: Unpack[HandlerOptions]) -> Options:
     """Check the arguments that both handlers and ``trace()`` share.
 
     Raises:
         ConfigurationError: An argument cannot work; the text names it.
         ValidationError: A name, a rubric or a section that the platform would refuse.
     """
-    names = ", ".join(name for name in Options.__slots__ if name != "full")
-    _check(not unknown, f"no option is named {', '.join(unknown)}; the options are: {names}, detail")
+    known = HandlerOptions.__annotations__
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        msg = f"no option is named {unknown}{did_you_mean(unknown, known) or ';'} the options are: {', '.join(known)}"
+        raise ConfigurationError(msg)
+    sections, metadata, tags = options.get("sections"), options.get("metadata"), options.get("tags", ())
+    capture_content, detail = options.get("capture_content", True), options.get("detail", "default")
+    redact, client, preview_chars = options.get("redact"), options.get("client"), options.get("preview_chars", 500)
     _check(isinstance(capture_content, bool), "capture_content must be True or False")
     _check(metadata is None or isinstance(metadata, Mapping), "metadata must be a dict")
     _check(sections is None or isinstance(sections, Mapping), "sections must be a dict of sections by name")
@@ -50,9 +82,9 @@ def make_options(
     _check(client is None or hasattr(client, "send_task_data"), "client must have a method send_task_data(TaskData)")
     _check(isinstance(preview_chars, int) and preview_chars > 0, "preview_chars must be a whole number above 0")
     return Options(
-        name=checked_text("name", name, NAME_LIMIT),
-        description=checked_text("description", description, DESCRIPTION_LIMIT),
-        expected_outcome=outcome(expected_outcome),
+        name=checked_text("name", options.get("name"), NAME_LIMIT),
+        description=checked_text("description", options.get("description"), DESCRIPTION_LIMIT),
+        expected_outcome=outcome(options.get("expected_outcome")),
         sections={key: section(key, value) for key, value in (sections or {}).items()},
         tags=(tags,) if isinstance(tags, str) else tuple(str(tag) for tag in tags),
         metadata=dict(metadata or {}),
@@ -70,7 +102,7 @@ def _check(holds: bool, message: str) -> None:  # noqa: FBT001
 
 
 def checked_text(field: str, value: object, limit: int) -> str | None:
-    """Give a name or description as it is, or say what is wrong with it."""
+    """Return a name or description as it is, or raise saying what is wrong with it."""
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
@@ -84,7 +116,7 @@ def checked_text(field: str, value: object, limit: int) -> str | None:
 
 
 def outcome(value: object) -> ExpectedOutcome | None:
-    """Give the rubric from a model, a dict of its fields, or the objective alone.
+    """Return the rubric from a model, a dict of its fields, or the objective alone.
 
     Raises:
         ValidationError: It is none of these.
@@ -93,48 +125,42 @@ def outcome(value: object) -> ExpectedOutcome | None:
         return value
     if isinstance(value, str):
         value = {"task_objective": value}
-    return _validated("expected_outcome", ExpectedOutcome, value)
+    return validated("expected_outcome", ExpectedOutcome, value)
 
 
 def section(name: str, value: object) -> pydantic.BaseModel:
-    """Give a domain section from a model or a dict of its fields.
+    """Return a domain section from a model or a dict of its fields.
 
     Raises:
         ValidationError: No such section, or no such field in it.
     """
     if name not in SECTIONS:
-        msg = f"{name!r} is not a section; the sections are: {', '.join(SECTIONS)}"
+        guess = did_you_mean(str(name), SECTIONS) or ";"
+        msg = f"{name!r} is not a section{guess} the sections are: {', '.join(SECTIONS)}"
         raise ValidationError(msg, field=name)
-    found: pydantic.BaseModel = _validated(name, SECTIONS[name], value)
-    return found
+    kind: type[pydantic.BaseModel] = SECTIONS[name]
+    return validated(name, kind, value)
 
 
-def _validated(field: str, kind: type[Model], value: object) -> Model:
+def validated(field: str, kind: type[Model], value: object) -> Model:
+    """Return a model of ``value``, or raise our ``ValidationError``: the field and what is wrong, without the value."""
     try:
         return kind.model_validate(value)
     except pydantic.ValidationError as error:
-        raise explain(error, field) from None
+        found = field_errors(error, field)
+        text = "; ".join(f"{path}: {wrong}" for path, wrong in found)
+        raise ValidationError(text, field=found[0][0]) from None
 
 
-def explain(error: pydantic.ValidationError, prefix: str = "") -> ValidationError:
-    """Turn pydantic's error into ours: the field, what is wrong, and what to do, without the value."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = []
-    for fault in faults:
-        path = ".".join(str(part) for part in ((prefix, *fault["loc"]) if prefix else fault["loc"]))
-        lines.append((path, f"{path}: {fault['msg'].removeprefix('Value error, ')}"))
-    return ValidationError("; ".join(line for _, line in lines), field=lines[0][0])
-
-
-def identify(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Give the session, user and thread that a run's metadata names."""
-    facts: dict[str, str] = {}
+def identify(metadata: Mapping[str, object]) -> dict[str, str]:
+    """Return the session, user and thread that a run's metadata names."""
+    found: dict[str, str] = {}
     for name in ("session_id", "user_id", "thread_id"):
         value = metadata.get(name)
         if value is not None and value != "":
-            facts[name] = preview(value, FACT_CHARS)
-    if "session_id" not in facts:
+            found[name] = preview(value, FACT_CHARS)
+    if "session_id" not in found:
         other = metadata.get("conversation_id") or metadata.get("thread_id")
         if other is not None:
-            facts["session_id"] = preview(other, FACT_CHARS)
-    return facts
+            found["session_id"] = preview(other, FACT_CHARS)
+    return found

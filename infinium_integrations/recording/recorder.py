@@ -5,15 +5,16 @@ generator, which calls back) covers parent look-up and insertion together.
 """
 
 import asyncio
+import functools
 import itertools
+import time
 import uuid
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
-from typing import Any
 
 from infinium_integrations import diagnostics
-from infinium_integrations.recording.lifecycle import OpenTraces
+from infinium_integrations.recording.lifecycle import OPEN_TRACES, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace
 
 __all__ = ["Recorder", "ambient", "suppressed"]
@@ -29,8 +30,44 @@ _token: ContextVar[int] = ContextVar("infinium_token", default=0)
 _tokens = itertools.count(1)
 
 
-class Recorder(OpenTraces):
-    """Keeps the open traces and hands each on exactly once, when it is complete."""
+class Recorder:
+    """Records runs in the traces that they belong to, and hands each trace on exactly once, when it is complete.
+
+    Args:
+        sink: Takes a complete trace; called under the lock, must only queue.
+        wake: Called when ``sweep`` must come sooner than it said.
+        grace: Seconds that open children of an ended root get.
+        idle: Seconds since a trace's last event after which it is ended as it is.
+        clock: Monotonic seconds.
+        wall: Seconds since the epoch.
+        cap: How many traces may be open.
+    """
+
+    def __init__(
+        self,
+        sink: Callable[[Trace], None],
+        *,
+        wake: Callable[[], None] = lambda: None,
+        grace: float = 2.0,
+        idle: float = 3600.0,
+        clock: Callable[[], float] = time.perf_counter,
+        wall: Callable[[], float] = time.time,
+        cap: int = OPEN_TRACES,
+    ) -> None:
+        self.clock = clock
+        self.wall = wall
+        self.resolvers: list[Callable[[], Hashable]] = []
+        """Each returns the id of the framework's run that surrounds the caller, or None."""
+        self.settlers: list[Callable[[float], None]] = []
+        """Each ends what has ended without an event, before ``settle`` waits; it takes the deadline, of ``clock``."""
+        self.late_events = 0
+        self._own(OpenTraces(sink, wake=wake, grace=grace, idle=idle, clock=clock, cap=cap))
+
+    def _own(self, traces: OpenTraces) -> None:
+        self._traces = traces
+        self._lock = traces.lock
+        self._runs = traces.runs
+        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[object], set[Run]] = weakref.WeakKeyDictionary()
 
     # -- the three verbs -------------------------------------------------------------------------------------------
 
@@ -54,7 +91,7 @@ class Recorder(OpenTraces):
             parent_id: The id of the run around it as the framework says it; may be None or unknown.
             action: What it does, such as ``tool_use``.
             name: The framework's name of it.
-            options: What the handler was told; used where the run is a root.
+            options: What the handler was given; used where the run is a root.
             is_step: Whether it is a step of its own; else it is folded into the nearest kept run around it.
             root_is_step: Whether the run, as a root, is also the one step of its trace.
             watch: Whether the run ends with its asyncio task; not needed where its end is always reported.
@@ -66,32 +103,29 @@ class Recorder(OpenTraces):
         now = self.clock()
         with self._lock:
             known = self._runs.get(run_id)
-            if known is not None and self._same_invocation(known):
-                known.reporters += 1
-                return None
-            if self._late and parent_id in self._late and parent_id not in self._runs:
-                self._remember_late(run_id)
+            if known is not None:
+                token = _token.get()
+                if known.parent is not None or known.trace.token == token or token in (known.same_id_runs or ()):
+                    known.reporters += 1  # a second registration reports the same run
+                    return None
+            late = self._traces.late
+            if late and parent_id in late and parent_id not in self._runs:
+                self._traces.remember_late(run_id)
                 return None
             parent = self._parent(parent_id, follow=follow)
             run = self._child(run_id, parent, action, name, is_step) if parent else None
             if run is None:
                 run = self._root(run_id, action, name, options, now, root_is_step)
-            run.started = run.trace.last_event = now
-            run.trace.open[run_id] = run
+            self._traces.start(run, now, known)
             if watch and (action in AWAITED or run.parent is None):
                 self._watch_task(run)
-            if known is None:
-                self._runs[run_id] = run
-            else:
-                known.same_id_runs = known.same_id_runs or {known.trace.token: known}
-                known.same_id_runs[run.trace.token] = run
         return run
 
     def get(self, run_id: Hashable) -> Run | None:
-        """Give an open run; None where it was never recorded, has ended, or its trace is sealed (counted as late)."""
+        """Return an open run; None where it was never recorded, has ended, or its trace is sealed (counted as late)."""
         run = self._runs.get(run_id)
         if run is None:
-            if self._late.get(run_id):
+            if self._traces.late.get(run_id):
                 self.late_events += 1
             return None
         if run.same_id_runs is not None:
@@ -99,8 +133,8 @@ class Recorder(OpenTraces):
         return run
 
     def find(self, run_id: Hashable) -> Run | None:
-        """Give a run that may get children: an open one, or an ended one whose trace goes on."""
-        run = self._runs.get(run_id) or self._ended.get(run_id)
+        """Return a run that may get children: an open one, or an ended one whose trace goes on."""
+        run = self._runs.get(run_id) or self._traces.ended.get(run_id)
         return None if run is None or (run.parent is None and run.ended is not None) else run
 
     def finish(self, run: Run, status: str, failure: Failure | None = None, *, at: float | None = None) -> None:
@@ -108,9 +142,9 @@ class Recorder(OpenTraces):
 
         Args:
             run: An open run.
-            status: One of ``runs.STATUSES``.
+            status: One of ``run.STATUSES``.
             failure: The exception that ended it.
-            at: When it ended (of ``clock``), where that is told later.
+            at: When it ended (of ``clock``), where that is reported later.
         """
         now = self.clock() if at is None else max(at, run.started)
         with self._lock:
@@ -118,19 +152,12 @@ class Recorder(OpenTraces):
             if run.ended is not None or trace.sealed:
                 return
             if run is trace.root and status not in {"cancelled", "abandoned"}:
-                self._cancel_left_in_task(run)
-            run.ended = now
-            trace.last_event = max(trace.last_event, now)
-            run.status = "interrupted" if status == "ok" and run.interrupted else status
-            run.adapter_state = None
-            trace.open.pop(run.id, None)
-            self._drop(run)
-            self._pass_up(run, failure)
-            self._remember_ended(run)
-            if trace.root.ended is not None:
-                self._root_has_ended(trace, just_now=run is trace.root)
+                for call in list(run.task_runs or ()):  # the root has gone on past them: a timeout cancelled them
+                    if call.trace is trace and call is not run and not call.streaming:
+                        self.finish(call, "cancelled")
+            self._traces.end(run, status, failure, now)
 
-    def note(self, run: Run, name: str, **facts: Any) -> None:
+    def note(self, run: Run, name: str, **facts: object) -> None:
         """Add an event to the nearest kept step; under a root that is no step it becomes a ``custom`` step."""
         with self._lock:
             trace = run.trace
@@ -171,15 +198,13 @@ class Recorder(OpenTraces):
         with self._lock:
             if run.ended is not None or run.trace.sealed or run.id in run.trace.open:
                 return
-            run.started = run.trace.last_event = self.clock()
-            run.trace.open[run.id] = self._runs[run.id] = run
+            self._traces.start(run, self.clock())
 
     def begin(self, name: str, options: Options) -> Run:
         """Start a root that is no framework's: that of ``trace()``."""
         with self._lock:
             run = self._root(uuid.uuid4(), "custom", name, options, self.clock(), root_is_step=False)
-            run.started = run.trace.started
-            run.trace.open[run.id] = self._runs[run.id] = run
+            self._traces.start(run, run.trace.started)
             return run
 
     def replace(self, old: Run, new: Run) -> None:
@@ -194,25 +219,19 @@ class Recorder(OpenTraces):
 
     # -- where a run belongs ---------------------------------------------------------------------------------------
 
-    def _same_invocation(self, known: Run) -> bool:
-        """Tell the same run, reported by a second registration, from another one that was given the same id."""
-        if known.parent is not None or known.trace.token == _token.get():
-            return True
-        return known.same_id_runs is not None and _token.get() in known.same_id_runs
-
     def _parent(self, parent_id: Hashable, *, follow: bool) -> Run | None:
         parent = self._runs.get(parent_id) if parent_id is not None else None
         if parent is not None:
             if parent.same_id_runs is not None:
                 parent = parent.same_id_runs.get(_token.get(), parent)
             return parent
-        parent = self._ended.get(parent_id)
+        parent = self._traces.ended.get(parent_id)
         if parent is not None and (follow or parent.parent is not None):
             return parent
         return self.surrounding()
 
     def surrounding(self) -> Run | None:
-        """Give the innermost open run around the caller: of ``trace()``, or of a framework."""
+        """Return the innermost open run around the caller: of ``trace()``, or of a framework."""
         found = ambient.get()
         if found is not None and (found.ended is not None or found.trace.sealed):
             found = None
@@ -261,29 +280,17 @@ class Recorder(OpenTraces):
         trace.root_is_step = root_is_step
         if root_is_step:
             trace.keep(run)
-        self.open_trace(trace)
+        trace.token = next(_tokens)
+        _token.set(trace.token)
+        self._traces.add(trace)
         return run
-
-    def open_trace(self, trace: Trace) -> None:
-        """Take a trace into the open ones; the oldest goes where there are too many."""
-        with self._lock:
-            trace.token = next(_tokens)
-            _token.set(trace.token)
-            self._traces[trace.id] = trace
-            if len(self._traces) > self._cap:
-                diagnostics.warn_once(
-                    "cap",
-                    "%d runs are open and do not end; the oldest are sent as incomplete from now on.",
-                    self._cap,
-                )
-                self._seal(next(iter(self._traces.values())), "incomplete")
-            self._plan(trace)
 
     # -- the task that a run goes on in ----------------------------------------------------------------------------
 
     def _watch_task(self, run: Run) -> None:
         """End the run when its asyncio task is done: a cancelled call has no end event (research §6.3)."""
-        task = _current_task()
+        running = asyncio._get_running_loop() is not None  # noqa: SLF001  (public in effect: documented for frameworks)
+        task = asyncio.current_task() if running else None
         if task is None:
             return
         watched = self._tasks.get(task)
@@ -291,11 +298,11 @@ class Recorder(OpenTraces):
             return  # LangChain gathers start events in tasks of their own, which say nothing of the run
         if watched is None:
             watched = self._tasks[task] = set()
-            task.add_done_callback(_TaskIsDone(self))
+            task.add_done_callback(functools.partial(_task_is_done, weakref.ref(self)))
         watched.add(run)
         run.task_runs = watched
 
-    def task_done(self, task: "asyncio.Task[Any]") -> None:
+    def task_done(self, task: asyncio.Task[object]) -> None:
         """End what the task left open: cancelled; a stream may have been handed on, so it has the idle limit."""
         with self._lock:
             left = sorted(self._tasks.pop(task, ()), key=lambda run: run.parent is None)
@@ -306,31 +313,67 @@ class Recorder(OpenTraces):
                 elif run.parent is None:
                     run.streaming = True
 
-    def _cancel_left_in_task(self, root: Run) -> None:
-        """End calls that ran in the root's own task: it has gone on past them, so a timeout cancelled them."""
-        for run in list(root.task_runs or ()):
-            if run.trace is root.trace and run is not root and not run.streaming:
-                self.finish(run, "cancelled")
+    # -- the open traces -------------------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Drop all open state without sending it: a forked child does not own its parent's runs."""
+        self._own(self._traces.renewed())
+
+    def set_deadlines(self, *, grace: float, idle: float) -> None:
+        """Change how long is waited (seconds); traces that are open follow."""
+        self._traces.set_deadlines(grace=grace, idle=idle)
+
+    def sweep(self, now: float) -> float | None:
+        """Seal what is overdue. Return the seconds until the next deadline, or None where there is none."""
+        return self._traces.sweep(now)
+
+    def settle(self, deadline: float) -> bool:
+        """Wait until no trace is in its grace, or until the deadline (of ``clock``); return whether none is."""
+        for settle in self.settlers:
+            settle(deadline)
+        return self._traces.settle(deadline)
+
+    def seal(self, trace: Trace, status: str) -> None:
+        """End one trace now, with this status where its root has not ended."""
+        self._traces.seal(trace, status)
+
+    def seal_all(self) -> None:
+        """End every open trace as it is."""
+        with self._lock:
+            for trace in self.traces():
+                self._traces.seal(trace, "incomplete")
+
+    def resume(self, run: Run) -> None:
+        """Take the interruption of what surrounds a run back: the run goes on with what was interrupted."""
+        with self._lock:
+            above = run.parent
+            while above is not None:
+                above.interrupted = False
+                above = above.parent
+
+    def resumed_from(self, thread_id: str) -> str | None:
+        """Return the id of the trace that was interrupted on this thread, once."""
+        return self._traces.resumed_from(thread_id)
+
+    def traces(self) -> list[Trace]:
+        """Return the open traces."""
+        with self._lock:
+            return list(self._traces.traces.values())
+
+    @property
+    def open_runs(self) -> int:
+        """How many runs are open."""
+        return len(self._runs)
+
+    @property
+    def open_traces(self) -> int:
+        """How many traces are open."""
+        return len(self._traces.traces)
 
 
-def _current_task() -> "asyncio.Task[Any] | None":
-    if asyncio._get_running_loop() is None:  # noqa: SLF001  (public in effect: documented for frameworks)
-        return None
-    return asyncio.current_task()
-
-
-class _TaskIsDone:
-    """A task's done-callback that keeps neither the recorder nor a trace alive."""
-
-    __slots__ = ("_recorder",)
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = weakref.ref(recorder)
-
-    def __call__(self, task: "asyncio.Task[Any]") -> None:
-        recorder = self._recorder()
-        if recorder is not None:
-            try:
-                recorder.task_done(task)
-            except Exception as error:  # noqa: BLE001
-                diagnostics.record(error)
+@diagnostics.guarded
+def _task_is_done(recorder: "weakref.ref[Recorder]", task: asyncio.Task[object]) -> None:
+    """Pass a task's end on; as its callback it keeps neither the recorder nor a trace alive."""
+    found = recorder()
+    if found is not None:
+        found.task_done(task)

@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from infinium_integrations.models import ExpectedOutcome
+    from pydantic import BaseModel
+
+    from infinium_integrations.models import ExpectedOutcome, TaskData
 
 __all__ = [
     "ACTIONS",
@@ -19,6 +21,7 @@ __all__ = [
     "Status",
     "ToolUse",
     "Trace",
+    "TraceClient",
 ]
 
 Status = Literal["ok", "error", "cancelled", "abandoned", "interrupted", "handoff", "incomplete"]
@@ -49,115 +52,85 @@ KEPT_LAST = 5_000
 EVENTS_KEPT = 100
 """Notes kept on one step; later ones are counted."""
 
+FAILURES_KEPT = 1_000
+"""Exceptions kept of one trace."""
+
+
+class TraceClient(Protocol):
+    """What a handler can be given to send its traces with; ``send_task_data`` may be a coroutine function."""
+
+    def send_task_data(self, task: "TaskData", /) -> object:
+        """Send one trace."""
+
 
 @dataclass(slots=True, frozen=True)
 class Options:
-    """What a handler or ``trace()`` was told; it holds for the whole trace that it opens."""
+    """What a handler or ``trace()`` was given; it holds for the whole trace that it opens."""
 
     name: str | None = None
     description: str | None = None
     expected_outcome: "ExpectedOutcome | None" = None
-    sections: Mapping[str, Any] = field(default_factory=dict)
+    sections: "Mapping[str, BaseModel]" = field(default_factory=dict)
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
     capture_content: bool = True
     full: bool = False
     redact: Callable[[str], str] | None = None
-    client: Any = None
+    client: TraceClient | None = None
     preview_chars: int = 500
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ModelCall:
-    """One call of a model. Tokens are None where unknown; ``as_given``: by the user, nothing is filled in."""
+    """One call of a model. Tokens are None where unknown."""
 
-    __slots__ = (
-        "as_given",
-        "cached",
-        "completion_tokens",
-        "details",
-        "latency_ms",
-        "model",
-        "partial",
-        "prompt_tokens",
-        "provider",
-        "purpose",
-        "requested",
-        "temperature",
-        "total_tokens",
-        "ttft_ms",
-    )
-
-    def __init__(
-        self,
-        model: str | None = None,
-        provider: str | None = None,
-        prompt_tokens: int | None = None,
-        completion_tokens: int | None = None,
-    ) -> None:
-        self.model = model
-        self.provider = provider
-        self.prompt_tokens = prompt_tokens
-        self.completion_tokens = completion_tokens
-        self.total_tokens: int | None = None
-        self.requested: str | None = None
-        self.temperature: float | None = None
-        self.latency_ms: int | None = None
-        self.purpose: str | None = None
-        self.ttft_ms: int | None = None
-        self.details: dict[str, int] | None = None
-        self.cached = False
-        self.partial = False
-        self.as_given = False
+    model: str | None = None
+    provider: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    requested: str | None = None
+    temperature: float | None = None
+    latency_ms: int | None = None
+    purpose: str | None = None
+    ttft_ms: int | None = None
+    details: dict[str, int] | None = None
+    cached: bool = False
+    partial: bool = False
+    as_given: bool = False
+    """Set by the user: nothing is filled in."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ToolUse:
     """One call of a tool. Its texts and duration are the step's own, except ``as_given`` by the user."""
 
-    __slots__ = ("as_given", "call_id", "duration_ms", "http_status", "input", "name", "output")
-
-    def __init__(self, name: str, call_id: str | None = None) -> None:
-        self.name = name
-        self.call_id = call_id
-        self.input: str | None = None
-        self.output: str | None = None
-        self.duration_ms: int | None = None
-        self.http_status: int | None = None
-        self.as_given = False
+    name: str
+    call_id: str | None = None
+    input: str | None = None
+    output: str | None = None
+    duration_ms: int | None = None
+    http_status: int | None = None
+    as_given: bool = False
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Failure:
-    """One exception, described when it was seen; the exception itself is not kept.
+    """One exception, described when it was seen; the exception itself is not kept."""
 
-    ``key`` tells it from others while it travels up through the runs; ``causes`` are the keys of the exceptions
-    that it was raised from.
-    """
-
-    __slots__ = (
-        "attempts",
-        "causes",
-        "code",
-        "fatal",
-        "frames",
-        "key",
-        "message",
-        "private",
-        "run",
-        "type",
-        "wrapped_by",
-    )
-
-    def __init__(self, type_: str, message: str, key: Hashable = None) -> None:
-        self.type = type_
-        self.message = message
-        self.key = key if key is not None else object()
-        self.causes: tuple[Hashable, ...] = ()
-        self.frames: tuple[tuple[str, int, str], ...] = ()
-        self.code: str | None = None
-        self.attempts = 0
-        self.fatal = False
-        self.private = False
-        self.run: Run | None = None
-        self.wrapped_by: Failure | None = None
+    type: str
+    message: str
+    key: Hashable = field(default_factory=object)
+    """Distinguishes it from others while it travels up through the runs."""
+    causes: tuple[Hashable, ...] = ()
+    """The keys of the exceptions that it was raised from."""
+    frames: tuple[tuple[str, int, str], ...] = ()
+    code: str | None = None
+    attempts: int = 0
+    fatal: bool = False
+    private: bool = False
+    run: "Run | None" = None
+    wrapped_by: "Failure | None" = None
 
     @property
     def recoverable(self) -> bool:
@@ -171,88 +144,57 @@ class Failure:
         return True
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Run:
     """One run: a step of a trace, its root, or plumbing that is folded away (``is_step`` is False)."""
 
-    __slots__ = (
-        "action",
-        "adapter_state",
-        "builder",
-        "child_errors",
-        "description",
-        "duration_ms",
-        "ended",
-        "error",
-        "events",
-        "id",
-        "input",
-        "interrupted",
-        "is_step",
-        "llm",
-        "metadata",
-        "name",
-        "nearest_step",
-        "number",
-        "output",
-        "parent",
-        "private",
-        "reporters",
-        "reports_seen",
-        "same_id_runs",
-        "started",
-        "status",
-        "streaming",
-        "task_runs",
-        "tool",
-        "trace",
-    )
-
-    def __init__(self, run_id: Hashable, trace: "Trace", parent: "Run | None", action: str, name: str) -> None:
-        self.id = run_id
-        self.trace = trace
-        self.parent = parent
-        self.action = action
-        self.name = name
-        self.is_step = True
-        self.number = 0
-        self.nearest_step: Run | None = None
-        """The nearest kept step: this run, or the one it is folded into."""
-        self.started = 0.0
-        self.ended: float | None = None
-        self.status: str | None = None
-        self.description: str | None = None
-        self.duration_ms: int | None = None
-        self.input: str | None = None
-        self.output: str | None = None
-        self.error: Failure | None = None
-        self.llm: ModelCall | None = None
-        self.tool: ToolUse | None = None
-        self.metadata: dict[str, Any] | None = None
-        self.events: list[dict[str, Any]] | None = None
-        self.child_errors: list[Failure] | None = None
-        self.interrupted = False
-        self.private = False
-        self.builder: Any = None
-        self.adapter_state: Any = None
-        """The adapter's own, for the time that the run is open."""
-        self.streaming = False
-        """A stream was handed out that is not read to its end yet."""
-        self.reporters = 1
-        """How many registrations of handlers report this run; each of them tells every event of it."""
-        self.reports_seen = 0
-        self.same_id_runs: dict[int, Run] | None = None
-        self.task_runs: set[Run] | None = None
-        """The open runs of the same asyncio task."""
+    id: Hashable
+    trace: "Trace"
+    parent: "Run | None"
+    action: str
+    name: str
+    is_step: bool = True
+    number: int = 0
+    nearest_step: "Run | None" = None
+    """The nearest kept step: this run, or the one it is folded into."""
+    started: float = 0.0
+    ended: float | None = None
+    status: str | None = None
+    description: str | None = None
+    duration_ms: int | None = None
+    input: str | None = None
+    output: str | None = None
+    error: Failure | None = None
+    llm: ModelCall | None = None
+    tool: ToolUse | None = None
+    metadata: dict[str, Any] | None = None
+    events: list[dict[str, object]] | None = None
+    child_errors: list[Failure] | None = None
+    interrupted: bool = False
+    private: bool = False
+    builder: object = None
+    """The ``TraceBuilder`` that stands over it."""
+    adapter_state: Any = None
+    """The adapter's own, for the time that the run is open."""
+    streaming: bool = False
+    """A stream was handed out that is not read to its end yet."""
+    reporters: int = 1
+    """How many registrations of handlers report this run; each of them reports every event of it."""
+    reports_seen: int = 0
+    same_id_runs: "dict[int, Run] | None" = None
+    """By token of their traces, the open runs that were given the same id, this one included."""
+    task_runs: "set[Run] | None" = None
+    """The open runs of the same asyncio task."""
 
     def repeated(self) -> bool:
-        """Tell, at an event that may come many times, whether another registration has told it already."""
+        """Return whether another registration has reported this event already, where a run may have many like it."""
         if self.reporters == 1:
             return False
         self.reports_seen += 1
         return self.reports_seen % self.reporters != 1
 
-    def put(self, **facts: Any) -> None:
-        """Add facts to the step's metadata; None says nothing."""
+    def put(self, **facts: object) -> None:
+        """Add facts to the step's metadata; None is ignored."""
         if self.metadata is None:
             self.metadata = {}
         for name, value in facts.items():
@@ -263,16 +205,14 @@ class Run:
         return f"<Run {self.action} {self.name!r} {self.status or 'open'}>"
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ElidedSteps:
     """Counts and totals of the steps in the middle of a very long trace."""
 
-    __slots__ = ("actions", "calls", "errors", "steps")
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.errors = 0
-        self.actions: dict[str, int] = {}
-        self.calls: list[ModelCall] = []
+    steps: int = 0
+    errors: int = 0
+    actions: dict[str, int] = field(default_factory=dict)
+    calls: list[ModelCall] = field(default_factory=list)
 
     def add(self, run: Run) -> None:
         """Take a finished run in."""
@@ -283,67 +223,42 @@ class ElidedSteps:
             self.calls.append(run.llm)
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Trace:
     """One top-level run and all that belongs to it."""
 
-    __slots__ = (
-        "count",
-        "ended",
-        "expected_outcome",
-        "failures",
-        "folded",
-        "framework",
-        "has_content",
-        "head",
-        "id",
-        "last_event",
-        "left_open",
-        "name",
-        "open",
-        "options",
-        "overrides",
-        "root",
-        "root_is_step",
-        "sealed",
-        "silent",
-        "started",
-        "started_wall",
-        "status",
-        "tags",
-        "tail",
-        "token",
-    )
+    id: str
+    options: Options
+    started: float
+    started_wall: float
+    root: Run = field(init=False)
+    last_event: float = field(init=False)
+    name: str | None = None
+    framework: str | None = None
+    status: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    expected_outcome: "ExpectedOutcome | None" = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """What the user set on the builder: summaries, sections, environment, usage, errors, prompts."""
+    head: list[Run] = field(default_factory=list)
+    tail: deque[Run] = field(default_factory=deque)
+    folded: ElidedSteps | None = None
+    count: int = 0
+    open: dict[Hashable, Run] = field(default_factory=dict)
+    ended: deque[Hashable] = field(default_factory=deque)
+    """The ids of ended runs that may still get children."""
+    failures: list[Failure] = field(default_factory=list)
+    left_open: int = 0
+    root_is_step: bool = False
+    """The root is itself the one step: a bare model, tool or retriever call."""
+    sealed: bool = False
+    silent: bool = False
+    has_content: bool = True
+    """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
+    token: int = 0
 
-    def __init__(self, trace_id: str, options: Options, started: float, started_wall: float) -> None:
-        self.id = trace_id
-        self.options = options
-        self.started = started
-        self.started_wall = started_wall
-        self.last_event = started
-        self.root: Run
-        self.name: str | None = None
-        self.framework: str | None = None
-        self.status: str | None = None
-        self.tags: dict[str, str] = {}
-        self.expected_outcome: Any = None
-        self.overrides: dict[str, Any] = {}
-        """What the user set on the builder: summaries, sections, environment, usage, errors, prompts."""
-        self.head: list[Run] = []
-        self.tail: deque[Run] = deque()
-        self.folded: ElidedSteps | None = None
-        self.count = 0
-        self.open: dict[Hashable, Run] = {}
-        self.ended: deque[Hashable] = deque()
-        """The ids of ended runs that may still get children."""
-        self.failures: list[Failure] = []
-        self.left_open = 0
-        self.root_is_step = False
-        """The root is itself the one step: a bare model, tool or retriever call."""
-        self.sealed = False
-        self.silent = False
-        self.has_content = True
-        """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
-        self.token = 0
+    def __post_init__(self) -> None:
+        self.last_event = self.started
 
     @property
     def steps(self) -> list[Run]:
@@ -363,6 +278,27 @@ class Trace:
             if self.folded is None:
                 self.folded = ElidedSteps()
             self.folded.add(self.tail.popleft())
+
+    def add_failure(self, run: Run, failure: Failure) -> None:
+        """Keep an exception that came up in ``run``; those below that it was raised from are wrapped by it."""
+        failure.run = run
+        failure.private = run.private
+        for other in run.child_errors or ():
+            if other.key in failure.causes:
+                other.wrapped_by = failure
+        if len(self.failures) < FAILURES_KEPT:
+            self.failures.append(failure)
+        step = run.nearest_step
+        if step is not None and step.error is None:
+            step.error = failure
+
+    def release(self) -> None:
+        """Break the cycles, so that a trace is freed at once and not by the garbage collector."""
+        for run in self.steps:
+            run.parent = run.nearest_step = None
+        self.head.clear()
+        self.tail.clear()
+        self.failures.clear()
 
     def replace(self, old: Run, new: Run) -> None:
         """Put ``new`` in the place of ``old``, an open step above it, and fold ``old`` away."""

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import pydantic
 
@@ -49,8 +49,16 @@ class StepContext:
     """One step of a trace, timed between its start and its end.
 
     Use it as ``with builder.step(...) as step``, ``async with``, through ``run(fn)``, or with ``start()`` and
-    ``finish()``. Every setter gives the step itself, so that calls chain. Values may be anything: a bounded preview
-    is taken at once.
+    ``finish()``, from any thread. Every setter returns the step itself, so that calls chain. Values may be anything:
+    a bounded preview is taken at once.
+
+    Example:
+        >>> from infinium_integrations import TraceBuilder
+        >>> builder = TraceBuilder("Answer")
+        >>> with builder.step("tool_use", "Look it up") as step:
+        ...     _ = step.set_input("capital of France").record_tool_call("search", http_status=200).set_output("Paris")
+        >>> builder.build().steps[0].output_preview
+        'Paris'
     """
 
     def __init__(self, recorder: Recorder, run: Run, *, live: bool) -> None:
@@ -65,83 +73,125 @@ class StepContext:
         return self
 
     def finish(self, error: BaseException | None = None) -> Self:
-        """End the step, with the exception that ended it if there was one; a second call does nothing."""
+        """End the step; a second call does nothing.
+
+        Args:
+            error: The exception that ended it, if one did.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> _ = builder.step("custom", "Ask").start().finish(ValueError("no answer"))
+            >>> builder.build().errors[0].message
+            'no answer'
+        """
         self.start()
         status, failure = failed(error) if error is not None else (self._run.status or "ok", None)
         self._recorder.finish(self._run, status, failure)
         return self
 
     def run(self, fn: Callable[["StepContext"], T]) -> T:
-        """Call ``fn(step)`` as the step's work and give what it gives (a coroutine where ``fn`` is async).
+        """Call ``fn(step)`` as the step's work. An exception becomes the step's error and goes on to the caller.
 
-        An exception becomes the step's error and goes on to the caller.
+        Args:
+            fn: A function or coroutine function of the step.
+
+        Returns:
+            What ``fn`` returns: a coroutine, to be awaited, where it is a coroutine function.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Add").step("custom", "Sum up").run(lambda step: 1 + 1)
+            2
         """
+
+        async def run_async(fn: Callable[["StepContext"], Awaitable[T]]) -> T:
+            async with self:
+                return await fn(self)
+
         if inspect.iscoroutinefunction(fn):
-            return self._run_async(fn)  # type: ignore[return-value]
+            return run_async(fn)  # type: ignore[return-value]
         with self:
             result = fn(self)
             if not inspect.iscoroutine(result):
                 return result
-        return self._run_async(lambda _: result)  # type: ignore[return-value]
-
-    async def _run_async(self, fn: Callable[["StepContext"], Awaitable[T]]) -> T:
-        async with self:
-            return await fn(self)
+        return run_async(lambda _: result)  # type: ignore[return-value]
 
     def set_input(self, value: object) -> Self:
-        """Set what the step received; its preview has at most 500 characters. None is nothing."""
+        """Set what the step received; its preview has at most ``preview_chars`` (500). None takes it back."""
         self._run.input = self._preview(value)
         return self
 
     def set_output(self, value: object) -> Self:
-        """Set what the step produced; its preview has at most 500 characters. None is nothing."""
+        """Set what the step produced; its preview has at most ``preview_chars`` (500). None takes it back."""
         self._run.output = self._preview(value)
         return self
 
-    def record_tool_call(self, call: ToolCall | Mapping[str, Any] | str | None = None, **fields: Any) -> Self:
-        """Record that the step called a tool: a ``ToolCall``, a dict, the tool's name, or fields of a ``ToolCall``.
+    def record_tool_call(self, call: ToolCall | Mapping[str, object] | str | None = None, **fields: object) -> Self:
+        """Record that the step called a tool.
+
+        Args:
+            call: A ``ToolCall``, a dict of its fields, or the tool's name.
+            **fields: Fields of a ``ToolCall``, such as ``duration_ms`` (milliseconds) and ``http_status``.
 
         Raises:
             ValidationError: A field is unknown or wrong.
         """
         texts = {name: preview(fields[name], SUMMARY_CHARS) for name in SUMMARIES if fields.get(name) is not None}
         given = _model(ToolCall, "tool_call", "tool_name", call, {**fields, **texts})
-        tool = ToolUse(given.tool_name)
-        tool.as_given = True
-        tool.duration_ms = given.duration_ms
-        tool.http_status = given.http_status
-        tool.input = given.input_summary
-        tool.output = given.output_summary
-        self._run.tool = tool
+        self._run.tool = ToolUse(
+            given.tool_name,
+            input=given.input_summary,
+            output=given.output_summary,
+            duration_ms=given.duration_ms,
+            http_status=given.http_status,
+            as_given=True,
+        )
         return self if given.error is None else self.set_error(given.error)
 
-    def record_llm_call(self, call: LlmCall | Mapping[str, Any] | str | None = None, **fields: Any) -> Self:
-        """Record that the step called a model: an ``LlmCall``, a dict, the model's name, or fields of an ``LlmCall``.
+    def record_llm_call(self, call: LlmCall | Mapping[str, object] | str | None = None, **fields: object) -> Self:
+        """Record that the step called a model.
+
+        Args:
+            call: An ``LlmCall``, a dict of its fields, or the model's name.
+            **fields: Fields of an ``LlmCall``, such as ``prompt_tokens`` and ``latency_ms`` (milliseconds).
 
         Raises:
             ValidationError: A field is unknown or wrong.
         """
         given = _model(LlmCall, "llm_call", "model", call, fields)
-        record = ModelCall(given.model, given.provider, given.prompt_tokens, given.completion_tokens)
-        record.as_given = True
-        record.latency_ms = given.latency_ms
-        record.temperature = given.temperature
-        record.purpose = given.purpose
-        self._run.llm = record
+        self._run.llm = ModelCall(
+            given.model,
+            given.provider,
+            given.prompt_tokens,
+            given.completion_tokens,
+            latency_ms=given.latency_ms,
+            temperature=given.temperature,
+            purpose=given.purpose,
+            as_given=True,
+        )
         return self
 
-    def set_metadata(self, metadata: Mapping[str, Any] | None = None, **facts: Any) -> Self:
-        """Add facts of your own to the step."""
+    def set_metadata(self, metadata: Mapping[str, object] | None = None, **facts: object) -> Self:
+        """Add facts of your own to the step, from a dict or by name; a value of None is ignored."""
         self._run.put(**{str(key): value for key, value in {**(metadata or {}), **facts}.items()})
         return self
 
-    def set_error(self, error: BaseException | ErrorDetail | Mapping[str, Any]) -> Self:
-        """Record an error that the step met and survived, or that was told and not raised."""
-        failure = (
-            describe(error)
-            if isinstance(error, BaseException)
-            else _failure(_model(ErrorDetail, "error", "message", error, {}))
-        )
+    def set_error(self, error: BaseException | ErrorDetail | Mapping[str, object]) -> Self:
+        """Record an error that the step met and survived, or that was reported and not raised.
+
+        Args:
+            error: An exception, an ``ErrorDetail``, a dict of its fields, or the message.
+
+        Raises:
+            ValidationError: A field is unknown or wrong.
+        """
+        if isinstance(error, BaseException):
+            failure = describe(error)
+        else:
+            detail = _model(ErrorDetail, "error", "message", error, {})
+            failure = Failure(detail.error_type, detail.message, code=detail.error_code, attempts=detail.retry_count)
+            failure.fatal = not detail.recoverable
         failure.run, failure.private = self._run, self._run.private
         self._run.error, self._run.status = failure, "error"
         self._run.trace.failures.append(failure)
@@ -187,7 +237,7 @@ def reset(var: ContextVar[Run | None], token: Token[Run | None]) -> None:
 
 
 class TraceBuilder:
-    """Builds one ``TaskData`` step by step; safe to use from several threads.
+    """Builds one ``TaskData`` step by step; safe to use from several threads. Every setter returns the builder.
 
     Args:
         name: What the agent did, at most 500 characters.
@@ -195,10 +245,19 @@ class TraceBuilder:
 
     Raises:
         ValidationError: The name or description is blank or too long.
+
+    Example:
+        >>> from infinium_integrations import TraceBuilder
+        >>> builder = TraceBuilder("Answer").set_input_summary("What is 6 times 7?").set_output_summary("42")
+        >>> with builder.step("llm_inference", "Ask the model") as step:
+        ...     _ = step.record_llm_call("gpt-5", prompt_tokens=9, completion_tokens=1)
+        >>> task = builder.build()
+        >>> task.output_summary, len(task.steps)
+        ('42', 1)
     """
 
     def __init__(self, name: str, description: str | None = None) -> None:
-        recorder = Recorder(_nowhere)
+        recorder = Recorder(lambda _: None)  # whoever builds the trace sends it
         options = Options(
             description=opts.checked_text("description", description, DESCRIPTION_LIMIT),
             capture_content=settings.current().capture_content,
@@ -222,7 +281,7 @@ class TraceBuilder:
 
     @classmethod
     def over(cls, recorder: Recorder, scope: Run) -> Self:
-        """Give a builder for a trace that goes on already; its steps stand under ``scope``."""
+        """Return a builder for a trace that goes on already; its steps stand under ``scope``."""
         builder = cls.__new__(cls)
         builder._bind(recorder, scope, live=True)  # noqa: SLF001
         return builder
@@ -238,63 +297,96 @@ class TraceBuilder:
         Args:
             action: What kind of step, such as ``tool_use`` or ``llm_inference``; any text that is not blank.
             description: What it does.
+
+        Returns:
+            The step, inside the step that surrounds the caller.
+
+        Raises:
+            ValidationError: The action is blank.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Plan")
+            >>> with builder.step("agent", "Plan"), builder.step("retrieval", "Read"):
+            ...     pass
+            >>> [step.action for step in builder.build().steps]
+            ['agent', 'retrieval']
         """
         if not isinstance(action, str) or not action.strip():
             msg = 'action must be a text that is not blank, such as "tool_use" or "llm_inference"'
             raise ValidationError(msg, field="action")
         text = preview(description, DESCRIPTION_LIMIT)
-        run = self._recorder.create(self._around(), action, text[:NAME_LIMIT])
+        candidates = (_innermost.get(), self._recorder.surrounding() if self._live else None)
+        around = next((run for run in candidates if run and run.trace is self._trace and run.ended is None), None)
+        run = self._recorder.create(around or self._scope, action, text[:NAME_LIMIT])
         run.description = text
         return StepContext(self._recorder, run, live=self._live)
 
-    def _around(self) -> Run:
-        for run in (_innermost.get(), self._recorder.surrounding() if self._live else None):
-            if run is not None and run.trace is self._trace and run.ended is None:
-                return run
-        return self._scope
-
     def set_input_summary(self, value: object) -> Self:
-        """Set what the agent received; Maestro reads 3,000 characters of it."""
-        text = None if value is None else preview(value, INPUT_SUMMARY_CHARS)
-        if self._scope is self._trace.root:
-            return self._give("input_summary", text)
-        self._scope.input = text
-        return self
+        """Set what the agent received, any value; Maestro reads 3,000 characters of it."""
+        return self._set_summary("input", value, INPUT_SUMMARY_CHARS)
 
     def set_output_summary(self, value: object) -> Self:
-        """Set what the agent produced; Maestro reads 8,000 characters of it."""
-        text = None if value is None else preview(value, OUTPUT_SUMMARY_CHARS)
+        """Set what the agent produced, any value; Maestro reads 8,000 characters of it."""
+        return self._set_summary("output", value, OUTPUT_SUMMARY_CHARS)
+
+    def _set_summary(self, side: Literal["input", "output"], value: object, chars: int) -> Self:
+        text = None if value is None else preview(value, chars)
         if self._scope is self._trace.root:
-            return self._give("output_summary", text)
-        self._scope.output = text
+            self._trace.overrides[f"{side}_summary"] = text
+        else:
+            setattr(self._scope, side, text)
         return self
 
     def set_expected_outcome(
         self,
-        outcome: ExpectedOutcome | Mapping[str, Any] | str | None = None,
-        **fields: Any,
+        outcome: ExpectedOutcome | Mapping[str, object] | str | None = None,
+        **fields: object,
     ) -> Self:
-        """Set the rubric by which Maestro grades: a model, a dict, the objective alone, or fields."""
+        """Set the rubric by which Maestro grades.
+
+        Args:
+            outcome: An ``ExpectedOutcome``, a dict of its fields, or the objective alone.
+            **fields: Fields of an ``ExpectedOutcome``.
+
+        Raises:
+            ValidationError: A field is unknown or wrong.
+        """
         value = {"task_objective": outcome, **fields} if isinstance(outcome, str) else (outcome or fields)
         self._trace.expected_outcome = opts.outcome(value)
         return self
 
     def set_environment(
         self,
-        environment: EnvironmentContext | Mapping[str, Any] | None = None,
-        **fields: Any,
+        environment: EnvironmentContext | Mapping[str, object] | None = None,
+        **fields: object,
     ) -> Self:
-        """Set where the run happened; fields that are left out are filled in."""
+        """Set where the run happened, from an ``EnvironmentContext``, a dict or fields; what is left out is filled in.
+
+        Raises:
+            ValidationError: A field is unknown or wrong.
+        """
         given = _model(EnvironmentContext, "environment", None, environment, fields)
-        return self._give("environment", given.model_dump(exclude_none=True))
+        self._trace.overrides["environment"] = given.model_dump(exclude_none=True)
+        return self
 
-    def set_llm_usage(self, usage: LlmUsage | Mapping[str, Any] | None = None, **fields: Any) -> Self:
-        """Set the token statistics, in place of the sum over the steps."""
+    def set_llm_usage(self, usage: LlmUsage | Mapping[str, object] | None = None, **fields: object) -> Self:
+        """Set the token statistics, from an ``LlmUsage``, a dict or fields, in place of the sum over the steps.
+
+        Raises:
+            ValidationError: A field is unknown or wrong.
+        """
         given = _model(LlmUsage, "llm_usage", None, usage, fields)
-        return self._give("llm_usage", given.model_dump(exclude_none=True))
+        self._trace.overrides["llm_usage"] = given.model_dump(exclude_none=True)
+        return self
 
-    def set_section(self, name: str, data: object = None, **fields: Any) -> Self:
-        """Set one of the eleven domain sections, such as ``research``.
+    def set_section(self, name: str, data: object = None, **fields: object) -> Self:
+        """Set one of the eleven domain sections.
+
+        Args:
+            name: The section's name, such as ``research``.
+            data: The section's model, or a dict of its fields.
+            **fields: The fields, where ``data`` is left out.
 
         Raises:
             ValidationError: No such section, or no such field in it.
@@ -305,8 +397,14 @@ class TraceBuilder:
             self._trace.overrides["sections"] = sections
         return self
 
-    def add_error(self, error: BaseException | ErrorDetail | Mapping[str, Any] | None = None, **fields: Any) -> Self:
-        """Add an error: an exception, an ``ErrorDetail``, a dict, or fields."""
+    def add_error(
+        self, error: BaseException | ErrorDetail | Mapping[str, object] | None = None, **fields: object
+    ) -> Self:
+        """Add an error to the trace: an exception, an ``ErrorDetail``, a dict of its fields, or the fields.
+
+        Raises:
+            ValidationError: A field is unknown or wrong.
+        """
         if isinstance(error, BaseException):
             failure = describe(error)
             failure.fatal, failure.private = True, self._scope.private
@@ -323,79 +421,60 @@ class TraceBuilder:
         with self._lock:
             self._trace.overrides.setdefault("prompts", []).append(prompt.model_dump(exclude_none=True))
 
-    def _give(self, key: str, value: object) -> Self:
-        self._trace.overrides[key] = value
-        return self
-
     def build(self, trace_context: "TraceBuilder | None" = None) -> TaskData:
-        """Give the trace as it is now; may be called many times.
+        """Return the trace as it is now, redacted and cut to the platform's limits; may be called many times.
 
         Args:
-            trace_context: Another builder, such as ``current_trace()`` gives, whose steps, errors, usage and prompt
+            trace_context: Another builder, such as ``current_trace()`` returns, whose steps, errors, usage and prompt
                 fetches are merged in.
+
+        Returns:
+            The trace, for ``client.send_task_data``.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Answer").add_error(message="no answer", error_type="Refused").build().errors[0].message
+            'no answer'
         """
         from infinium_integrations.payload.finalize import Limits, finalise  # noqa: PLC0415  (not on the handlers' light path)
         from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
-        draft = self._draft()
+        wire = assemble(self._trace, self._recorder.clock())
         if trace_context is not None and trace_context._trace is not self._trace:  # noqa: SLF001
-            _merge(draft, trace_context._draft(), self._trace.overrides)  # noqa: SLF001
+            other = assemble(trace_context._trace, trace_context._recorder.clock())  # noqa: SLF001
+            _merge(wire, other, self._trace.overrides)
         limits = Limits(preview=self._trace.options.preview_chars)
         redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
-        return TaskData.model_validate(finalise(draft, redactor, cut=True, limits=limits))
-
-    def _draft(self) -> dict[str, Any]:
-        return assemble(self._trace, self._recorder.clock())
+        return TaskData.model_validate(finalise(wire, redactor, cut=True, limits=limits))
 
 
-def _nowhere(trace: Trace) -> None:
-    """A builder's trace is sent by whoever builds it."""
-
-
-def _merge(draft: dict[str, Any], other: dict[str, Any], given: Mapping[str, Any]) -> None:
-    steps, more = draft.get("steps", []), other.get("steps", [])
+def _merge(wire: dict[str, Any], other: dict[str, Any], overrides: Mapping[str, object]) -> None:
+    """Add another trace's steps, errors, prompts and usage to this one's."""
+    steps, more = wire.get("steps", []), other.get("steps", [])
     first = max((step["step_number"] for step in steps), default=0)
     for step in more:
         step["step_number"] += first
         if step["metadata"].get("parent_step"):
             step["metadata"]["parent_step"] += first
-    joined = {"steps": steps + more, "errors": draft.get("errors", []) + other.get("errors", [])}
-    draft.update({key: value for key, value in joined.items() if value})
-    prompts = [*draft.get("prompt_studio", {}).get("prompts_used", ())]
+    joined = {"steps": steps + more, "errors": wire.get("errors", []) + other.get("errors", [])}
+    wire.update({key: value for key, value in joined.items() if value})
+    prompts = [*wire.get("prompt_studio", {}).get("prompts_used", ())]
     prompts += other.get("prompt_studio", {}).get("prompts_used", ())
     if prompts:
-        draft["prompt_studio"] = {"prompts_used": prompts}
-    if "llm_usage" not in given and "llm_usage" in other:
-        draft["llm_usage"] = (
-            _both(draft["llm_usage"], other["llm_usage"]) if "llm_usage" in draft else other["llm_usage"]
-        )
+        wire["prompt_studio"] = {"prompts_used": prompts}
+    if "llm_usage" not in overrides and "llm_usage" in other:
+        usage, added = wire.get("llm_usage", {}), other["llm_usage"]
+        wire["llm_usage"] = {**added, **usage}
+        for key in usage.keys() & added.keys():
+            one, two = usage[key], added[key]
+            wire["llm_usage"][key] = (one if one == two else "multiple") if isinstance(one, str) else one + two
 
 
-def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    whole = {**other, **one}
-    for key in whole:
-        if key in one and key in other:
-            same = one[key] == other[key]
-            whole[key] = (one[key] if same else "multiple") if isinstance(one[key], str) else one[key] + other[key]
-    return whole
-
-
-def _model(kind: type[Model], field: str, main: str | None, given: object, fields: Mapping[str, Any]) -> Model:
+def _model(kind: type[Model], field: str, main: str | None, given: object, fields: Mapping[str, object]) -> Model:
     if isinstance(given, kind) and not fields:
         return given
     if isinstance(given, str) and main:
         given = {main: given}
     if isinstance(given, pydantic.BaseModel):
         given = given.model_dump()
-    try:
-        return kind.model_validate({**given, **fields} if isinstance(given, Mapping) else (given or fields))
-    except pydantic.ValidationError as error:
-        raise opts.explain(error, field) from None
-
-
-def _failure(detail: ErrorDetail) -> Failure:
-    failure = Failure(detail.error_type, detail.message)
-    failure.code = detail.error_code
-    failure.attempts = detail.retry_count
-    failure.fatal = not detail.recoverable
-    return failure
+    return opts.validated(field, kind, {**given, **fields} if isinstance(given, Mapping) else (given or fields))

@@ -2,17 +2,18 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import Token
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from infinium_integrations import runtime
 from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import NAME_LIMIT
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.exceptions import failed
-from infinium_integrations.recording.recorder import Recorder, ambient, suppressed
+from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
 from infinium_integrations.tracing.builder import OUTPUT_SUMMARY_CHARS, StepContext, TraceBuilder, reset
 
@@ -26,11 +27,11 @@ class trace:  # noqa: N801  (used as a function is)
 
     LangChain and LlamaIndex runs inside become its steps, and so does another ``trace()``. An exception is recorded
     and goes on. As a decorator it serves functions, coroutine functions and generators of both kinds; the arguments
-    are the input, what is given back or yielded is the output.
+    are the input, what is returned or yielded is the output. Any thread may use it; one decorator serves all calls.
 
     Args:
         name: What the agent does, at most 500 characters.
-        description: More of it; the name where left out.
+        description: More of it, at most 10,000 characters; the name where left out.
         **options: ``expected_outcome``, ``sections``, ``tags``, ``metadata`` (its ``session_id`` and ``user_id`` name
             the session and the user), ``capture_content``, ``detail``, ``redact``, ``client``, ``preview_chars``: as
             with the handlers.
@@ -38,9 +39,21 @@ class trace:  # noqa: N801  (used as a function is)
     Raises:
         ValidationError: A name, rubric or section that the platform would refuse.
         ConfigurationError: An option or a setting that cannot work.
+
+    Example:
+        >>> from infinium_integrations import trace
+        >>> from infinium_integrations.testing import captured_traces
+        >>> @trace("Shout")
+        ... def shout(text):
+        ...     return text.upper()
+        >>> with captured_traces() as traces:
+        ...     shout("hello")
+        'HELLO'
+        >>> traces[0].name, traces[0].output_summary
+        ('Shout', 'HELLO')
     """
 
-    def __init__(self, name: str, description: str | None = None, **options: Any) -> None:
+    def __init__(self, name: str, description: str | None = None, **options: Unpack[opts.TraceOptions]) -> None:
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent does"
             raise ValidationError(msg, field="name")
@@ -51,8 +64,7 @@ class trace:  # noqa: N801  (used as a function is)
     def __enter__(self) -> TraceBuilder:
         scope = _Scope(self._name, self._options)
         self._scopes.append(scope)
-        scope.enter()
-        return scope.builder
+        return scope.__enter__().builder
 
     def __exit__(
         self,
@@ -60,9 +72,7 @@ class trace:  # noqa: N801  (used as a function is)
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        scope = self._scopes.pop()
-        scope.leave()
-        scope.close(error)
+        self._scopes.pop().__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> TraceBuilder:
         return self.__enter__()
@@ -76,165 +86,171 @@ class trace:  # noqa: N801  (used as a function is)
         self.__exit__(kind, error, traceback)
 
     def __call__(self, function: F) -> F:
-        """Decorate a function: each call is one trace."""
+        """Decorate a function: each call is one trace.
+
+        Raises:
+            TypeError: It is a ``classmethod`` or ``staticmethod``; the decorator belongs below that.
+        """
         if isinstance(function, classmethod | staticmethod):
             msg = "put @trace(...) below @classmethod or @staticmethod, next to the function itself"
             raise TypeError(msg)
+        wrapper: Callable[..., object]
         if inspect.isasyncgenfunction(function):
-            wrapper = self._around_async_generator(function)
+            wrapper = _around_async_generator(function, self._scope)
         elif inspect.isgeneratorfunction(function):
-            wrapper = self._around_generator(function)
-        elif inspect.iscoroutinefunction(function):
-            wrapper = self._around_coroutine(function)
+            wrapper = _around_generator(function, self._scope)
         else:
-            wrapper = self._around_function(function)
+            wrapper = _around_function(function, self._scope)
         return functools.wraps(function)(wrapper)  # type: ignore[return-value]
 
-    def _scope(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "_Scope":
+    def _scope(self, function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> "_Scope":
         scope = _Scope(self._name, self._options)
-        scope.builder.set_input_summary(_arguments(function, args, kwargs))
+        try:
+            bound = inspect.signature(function).bind(*args, **kwargs).arguments
+            given = {name: value for name, value in bound.items() if name not in {"self", "cls"}}
+        except (TypeError, ValueError):
+            given = {"args": args, **kwargs}
+        scope.builder.set_input_summary(given)
         return scope
-
-    def _around_function(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            scope = self._scope(function, args, kwargs)
-            with scope:
-                result = function(*args, **kwargs)
-                scope.builder.set_output_summary(result)
-                return result
-
-        return wrapper
-
-    def _around_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            scope = self._scope(function, args, kwargs)
-            with scope:
-                result = await function(*args, **kwargs)
-                scope.builder.set_output_summary(result)
-                return result
-
-        return wrapper
-
-    def _around_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            scope = self._scope(function, args, kwargs)
-            inner = function(*args, **kwargs)
-            output = _Yielded()
-            advance, value = inner.send, None
-            try:
-                while True:
-                    try:
-                        with scope.active():
-                            item = advance(value)
-                    except StopIteration as end:
-                        scope.builder.set_output_summary(output.text(end.value))
-                        scope.close(None)
-                        return end.value
-                    output.add(item)
-                    try:
-                        advance, value = inner.send, (yield item)
-                    except GeneratorExit:
-                        with scope.active():
-                            inner.close()
-                        raise
-                    except BaseException as error:  # noqa: BLE001  (thrown in from outside: passed on)
-                        advance, value = inner.throw, error
-            except BaseException as error:
-                scope.builder.set_output_summary(output.text(None))
-                scope.close(error)
-                raise
-
-        return wrapper
-
-    def _around_async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            scope = self._scope(function, args, kwargs)
-            inner = function(*args, **kwargs)
-            output = _Yielded()
-            advance, value = inner.asend, None
-            try:
-                while True:
-                    try:
-                        with scope.active():
-                            item = await advance(value)
-                    except StopAsyncIteration:
-                        scope.builder.set_output_summary(output.text(None))
-                        scope.close(None)
-                        return
-                    output.add(item)
-                    try:
-                        advance, value = inner.asend, (yield item)
-                    except GeneratorExit:
-                        with scope.active():
-                            await inner.aclose()
-                        raise
-                    except BaseException as error:  # noqa: BLE001  (thrown in from outside: passed on)
-                        advance, value = inner.athrow, error
-            except BaseException as error:
-                scope.builder.set_output_summary(output.text(None))
-                scope.close(error)
-                raise
-
-        return wrapper
 
 
 class _Scope:
     """One opening of a trace: a root of its own, or a step where a trace goes on already."""
 
     def __init__(self, name: str, options: Options) -> None:
-        self._recorder: Recorder = runtime.recorder()
-        self.run = self._open(name, options)
-        self.builder = self.run.builder = TraceBuilder.over(self._recorder, self.run)
-        self._token: Any = None
-
-    def _open(self, name: str, options: Options) -> Run:
+        self._recorder = runtime.recorder()
+        self._token: Token[Run | None] | None = None
         around = self._recorder.surrounding()
         if around is not None and (around.trace.silent or not suppressed.get()):
-            run = self._recorder.create(around, "custom", name)
-            self._recorder.open(run)
-            run.description = options.description or name
-            run.private = run.private or not options.capture_content
-            return run
-        run = self._recorder.begin(name, options)
-        trace = run.trace
-        trace.name = name
-        trace.silent = trace.silent or not runtime.tracing()
-        trace.tags.update(opts.identify(options.metadata))
-        if options.tags:
-            trace.tags["tags"] = ",".join(options.tags)
-        return run
+            self._run = self._recorder.create(around, "custom", name)
+            self._recorder.open(self._run)
+            self._run.description = options.description or name
+            self._run.private = self._run.private or not options.capture_content
+        else:
+            self._run = self._recorder.begin(name, options)
+            trace = self._run.trace
+            trace.name = name
+            trace.silent = trace.silent or not runtime.tracing()
+            trace.tags.update(opts.identify(options.metadata))
+            if options.tags:
+                trace.tags["tags"] = ",".join(options.tags)
+        self.builder = TraceBuilder.over(self._recorder, self._run)
+        self._run.builder = self.builder
 
-    def enter(self) -> None:
-        self._token = ambient.set(self.run)
-
-    def leave(self) -> None:
-        reset(ambient, self._token)
+    def close(self, error: BaseException | None) -> None:
+        status, failure = failed(error) if error is not None else ("ok", None)
+        self._recorder.finish(self._run, status, failure)
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Have the trace surround the code only while it runs."""
-        token = ambient.set(self.run)
+        token = ambient.set(self._run)
         try:
             yield
         finally:
             reset(ambient, token)
 
-    def close(self, error: BaseException | None) -> None:
-        status, failure = failed(error) if error is not None else ("ok", None)
-        self._recorder.finish(self.run, status, failure)
-
-    def __enter__(self) -> None:
-        self.enter()
+    def __enter__(self) -> Self:
+        self._token = ambient.set(self._run)
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self.leave()
+        if self._token is not None:
+            reset(ambient, self._token)
         self.close(error)
 
 
-class _Yielded:
-    """The first characters of what a generator yielded."""
+Opener = Callable[[Callable[..., object], tuple[object, ...], dict[str, object]], _Scope]
 
-    def __init__(self) -> None:
+
+def _around_function(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
+    def wrapper(*args: object, **kwargs: object) -> object:
+        with opened(function, args, kwargs) as scope:
+            result = function(*args, **kwargs)
+            scope.builder.set_output_summary(result)
+            return result
+
+    async def async_wrapper(*args: object, **kwargs: object) -> object:
+        with opened(function, args, kwargs) as scope:
+            result = await function(*args, **kwargs)
+            scope.builder.set_output_summary(result)
+            return result
+
+    return async_wrapper if inspect.iscoroutinefunction(function) else wrapper
+
+
+def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
+    def wrapper(*args: object, **kwargs: object) -> Generator[object, Any, object]:
+        scope = opened(function, args, kwargs)
+        inner = function(*args, **kwargs)
+        thrown, value = _Thrown(), None
+        with _Yielded(scope) as output:
+            while True:
+                advance, given = (inner.throw, thrown.error) if thrown.error is not None else (inner.send, value)
+                try:
+                    with scope.active():
+                        item = advance(given)
+                except StopIteration as end:
+                    output.returned = end.value
+                    return end.value
+                output.add(item)
+                try:
+                    with thrown:
+                        value = yield item
+                except GeneratorExit:
+                    with scope.active():
+                        inner.close()
+                    raise
+
+    return wrapper
+
+
+def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
+    async def wrapper(*args: object, **kwargs: object) -> AsyncGenerator[object, Any]:
+        scope = opened(function, args, kwargs)
+        inner = function(*args, **kwargs)
+        thrown, value = _Thrown(), None
+        with _Yielded(scope) as output:
+            while True:
+                advance, given = (inner.athrow, thrown.error) if thrown.error is not None else (inner.asend, value)
+                try:
+                    with scope.active():
+                        item = await advance(given)
+                except StopAsyncIteration:
+                    return
+                output.add(item)
+                try:
+                    with thrown:
+                        value = yield item
+                except GeneratorExit:
+                    with scope.active():
+                        await inner.aclose()
+                    raise
+
+    return wrapper
+
+
+class _Thrown:
+    """Holds what was thrown into a generator at its ``yield``, to be thrown into the inner one; a close goes on."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        self.error = None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if error is None or isinstance(error, GeneratorExit):
+            return False
+        self.error = error
+        return True
+
+
+class _Yielded:
+    """Keeps the first characters of what a generator yields, and ends its scope with them as the output."""
+
+    def __init__(self, scope: _Scope) -> None:
+        self.returned: object = None
+        self._scope = scope
         self._texts: list[str] = []
         self._chars = 0
         self._others = 0
@@ -246,37 +262,55 @@ class _Yielded:
         elif not isinstance(item, str):
             self._others += 1
 
-    def text(self, returned: object) -> object:
-        if self._texts:
-            return "".join(self._texts)
-        return returned if returned is not None else f"{self._others} items"
+    def __enter__(self) -> Self:
+        return self
 
-
-def _arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        return {"args": args, **kwargs}
-    return {name: value for name, value in bound.items() if name not in {"self", "cls"}}
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        output = self.returned if self.returned is not None else f"{self._others} items"
+        self._scope.builder.set_output_summary("".join(self._texts) if self._texts else output)
+        self._scope.close(error)
 
 
 def current_trace() -> TraceBuilder | None:
-    """Give the trace that surrounds this code (of ``trace()`` or of a framework's run), or None."""
+    """Return the trace that surrounds this code, of ``trace()`` or of a framework's run.
+
+    It follows the context: a thread of your own sees it only where it runs in a copy of that context.
+
+    Returns:
+        Its builder, to add steps, summaries and sections to; None where nothing is being traced here.
+
+    Example:
+        >>> from infinium_integrations import current_trace, trace
+        >>> from infinium_integrations.testing import captured_traces
+        >>> with captured_traces() as traces, trace("Look up"):
+        ...     _ = current_trace().set_output_summary("found")
+        >>> traces[0].output_summary, current_trace()
+        ('found', None)
+    """
     recorder = runtime.recorder()
     around = recorder.surrounding()
     if around is None:
         return None
     run: Run | None = around
     while run is not None:
-        if run.builder is not None:
-            return run.builder  # type: ignore[no-any-return]
+        if isinstance(run.builder, TraceBuilder):
+            return run.builder
         run = run.parent
     return TraceBuilder.over(recorder, around.trace.root)
 
 
 @contextmanager
 def suppress() -> Iterator[None]:
-    """Record nothing of what starts inside, also where it goes on after the block."""
+    """Record nothing of what starts inside, also where it goes on after the block.
+
+    Example:
+        >>> from infinium_integrations import suppress, trace
+        >>> from infinium_integrations.testing import captured_traces
+        >>> with captured_traces() as traces, suppress(), trace("Health check"):
+        ...     pass
+        >>> traces
+        []
+    """
     token = suppressed.set(True)
     try:
         yield

@@ -13,7 +13,8 @@ from delivery_kit import assemble, files, new_id
 from faultserver import Hang, Reply
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.export import Delivery, pipeline
+from infinium_integrations.export import pipeline
+from infinium_integrations.export.pipeline import Delivery
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.storage import folder as store_module
 

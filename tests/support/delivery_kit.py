@@ -10,7 +10,8 @@ from pathlib import Path
 
 import infinium_integrations
 from infinium_integrations import settings
-from infinium_integrations.export import Delivery, PendingTrace
+from infinium_integrations.export.pipeline import Delivery
+from infinium_integrations.export.writer import PendingTrace
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.storage import record
 

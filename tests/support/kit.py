@@ -159,8 +159,8 @@ def ended(traces, count):
     from infinium_integrations import flush
 
     recorder = traces.recorder
-    with recorder._sealed:
-        recorder._sealed.wait_for(lambda: len(traces) >= count, timeout=5)
+    with recorder._traces.sealed:
+        recorder._traces.sealed.wait_for(lambda: len(traces) >= count, timeout=5)
     flush(5)
     assert recorder.open_traces == 0, recorder.traces()
     assert len(traces) == count, [(trace.name, status(trace)) for trace in traces]

@@ -7,7 +7,6 @@ its last value's display, its line numbers and its interruption stay what they a
 import argparse
 import re
 import shlex
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -17,6 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
 from infinium_integrations import runtime
+from infinium_integrations.instrumentation import FRAMEWORKS, installed, instrument, instrumented, uninstrument
 from infinium_integrations.tracing import TraceBuilder, trace
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Cell:
         self.quiet: bool = asked.quiet
         labels = dict(tag.split("=", 1) for tag in asked.tag if "=" in tag)
         known = {name: labels.pop(name) for name in KNOWN & labels.keys()}
-        self._switched = [name for name in runtime.FRAMEWORKS if runtime.installed(name) and not _instrumented(name)]
+        self._switched = [name for name in FRAMEWORKS if installed(name) and not instrumented(name)]
         self._trace = trace(
             " ".join(asked.name),
             asked.description,
@@ -48,7 +48,7 @@ class _Cell:
             metadata=known,
         )
         if self._switched:
-            runtime.instrument(*self._switched)
+            instrument(*self._switched)
         self.builder: TraceBuilder = self._trace.__enter__()
         if labels:
             self.builder.set_environment(custom_tags=labels)
@@ -59,7 +59,7 @@ class _Cell:
         self._sum_up(getattr(result, "result", None))
         self._trace.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
         if self._switched:
-            runtime.uninstrument(*self._switched)
+            uninstrument(*self._switched)
 
     def _sum_up(self, value: object) -> None:
         """Say what went in and came out, where the cell did not: from the outermost steps, and from its last value."""
@@ -149,11 +149,6 @@ def _parsed(line: str) -> argparse.Namespace:
     except ValueError as error:
         msg = f"%%trace: {error}"
         raise UsageError(msg) from None
-
-
-def _instrumented(name: str) -> bool:
-    module = sys.modules.get(f"infinium_integrations.{name}.instrumentor")
-    return module is not None and bool(module.instrumented())
 
 
 def as_line(lines: list[str]) -> list[str]:

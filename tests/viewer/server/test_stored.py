@@ -10,7 +10,7 @@ from serving import serving
 
 from infinium_integrations import settings
 from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A004
-from infinium_integrations.export import Delivery
+from infinium_integrations.export.pipeline import Delivery
 from infinium_integrations.models import ApiResponse, DeliveryState
 from infinium_integrations.payload.finalize import build_payload
 from infinium_integrations.viewer.formatting import utc
