@@ -59,7 +59,7 @@ DURATION_LIMIT = 86_400.0
 
 
 def iso_now() -> str:
-    """Give the time now as ISO 8601 in UTC, with microseconds and ``Z``."""
+    """Return the time now as ISO 8601 in UTC, with microseconds and ``Z``."""
     return iso(datetime.now(UTC))
 
 
@@ -480,12 +480,12 @@ class TaskData(_Part):
         return self._delivery
 
     def with_delivery(self, state: DeliveryState) -> Self:
-        """Give this trace with its delivery state set."""
+        """Return this trace with its delivery state set."""
         self._delivery = state
         return self
 
     def wait_for_interpretation(self, timeout: float = 120.0, client: Any = None) -> Any:
-        """Bring Maestro's result of this trace, delivering the trace first where it still waits.
+        """Return Maestro's result of this trace, delivering the trace first where it still waits.
 
         Args:
             timeout: Seconds in all.
@@ -508,7 +508,7 @@ class TaskData(_Part):
         return tags.get(name) if tags else None
 
     def to_wire(self) -> dict[str, Any]:
-        """Give the JSON object that is sent, before redaction and the limit on its size.
+        """Return the JSON object that is sent, before redaction and the limit on its size.
 
         Keys stand in the platform's order; ``None``, empty lists and empty objects are left out; ``metadata``
         and ``custom_tags`` stand as given.

@@ -50,7 +50,7 @@ def size(count: int) -> str:
 
 
 def encoded(text: str) -> str | None:
-    """Give ``<image/png, 123 KB>`` where the whole text is a data URL or long base64, else None.
+    """Return ``<image/png, 123 KB>`` where the whole text is a data URL or long base64, else None.
 
     It looks at samples only.
     """
@@ -90,7 +90,7 @@ def _magic(text: str) -> str:
 
 
 def block(value: dict[object, object]) -> str | None:
-    """Give type and size of a message's image, sound or file block whose content stands inside, else None."""
+    """Return type and size of a message's image, sound or file block whose content stands inside, else None."""
     kind = dict.get(value, "type")
     if type(kind) is not str or kind not in _BLOCKS:
         return None

@@ -15,7 +15,7 @@ __all__ = ["HIDDEN", "SLACK", "is_secret_key", "preview", "to_json_value"]
 
 
 def preview(value: object, limit: int) -> str:
-    """Give a bounded text of any value.
+    """Return a bounded text of any value.
 
     A string stands as it is; anything else is written like JSON, with ``, `` and ``: ``. Values under telling keys are
     hidden; pictures, sound and bytes become type and size.
@@ -39,7 +39,7 @@ def preview(value: object, limit: int) -> str:
 def to_json_value(
     value: object, limit: int = 1_000, *, room: int = 20_000, items: int = ITEMS, depth: int = DEPTH
 ) -> Any:
-    """Give a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
+    """Return a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
 
     Args:
         value: Anything, as for ``preview``.

@@ -14,7 +14,7 @@ from typing import Any
 from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
 from infinium_integrations.export import fork_safety
-from infinium_integrations.payload.finalize import Limits, encode, finalise
+from infinium_integrations.payload.finalize import Limits, encode, finalize
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
 from infinium_integrations.storage.record import file_name, new_record, pack, safe_id
@@ -221,7 +221,7 @@ class Writer:
             diagnostics.record(error)
 
     def _keep(self, draft: PendingTrace, settings: Settings) -> None:
-        payload = finalise(draft.wire, draft.redactor, cut=True, limits=draft.limits)
+        payload = finalize(draft.wire, draft.redactor, cut=True, limits=draft.limits)
         account, facts = _destination(draft, settings)
         recorded = self._now()
         trace_id = draft.trace_id if safe_id(draft.trace_id) else str(uuid.uuid4())

@@ -1,7 +1,7 @@
 """A recorded trace becomes the object that is sent: numbered steps, errors, totals, environment.
 
 The result is a draft: its texts are not redacted yet and have some slack beyond their limits, which
-``payload.finalise`` takes away. Runs on the writer's thread, or in ``TraceBuilder.build``.
+``payload.finalize`` takes away. Runs on the writer's thread, or in ``TraceBuilder.build``.
 """
 
 import functools
@@ -31,7 +31,7 @@ PACKAGES = {"langchain": "langchain-core", "llama_index": "llama-index-core"}
 
 
 def assemble(trace: Trace, now: float | None = None) -> dict[str, Any]:
-    """Give the draft of what is sent.
+    """Return the draft of what is sent.
 
     Args:
         trace: A sealed trace, or an open one of a ``TraceBuilder``.
@@ -303,7 +303,7 @@ def _own_facts(trace: Trace) -> dict[str, str]:
 
 @functools.cache
 def version_of(package: str | None) -> str | None:
-    """Give an installed distribution's version, or None."""
+    """Return an installed distribution's version, or None."""
     try:
         return metadata.version(package) if package else None
     except metadata.PackageNotFoundError:

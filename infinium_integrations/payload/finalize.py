@@ -15,7 +15,7 @@ from infinium_integrations.payload.shrink import encode, shrink
 from infinium_integrations.redaction.key_names import HIDDEN, words
 from infinium_integrations.redaction.redactor import Redactor, process_secrets
 
-__all__ = ["Limits", "build_payload", "encode", "finalise", "shrink"]
+__all__ = ["Limits", "build_payload", "encode", "finalize", "shrink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ def build_payload(task: TaskData, redactor: Redactor | None = None) -> dict[str,
     Returns:
         The JSON object to send, in the platform's key order, at most 1,048,576 bytes when encoded.
     """
-    return finalise(task.to_wire(), redactor or Redactor(secrets=process_secrets()), cut=False)
+    return finalize(task.to_wire(), redactor or Redactor(secrets=process_secrets()), cut=False)
 
 
-def finalise(wire: Mapping[str, Any], redactor: Redactor, *, cut: bool, limits: Limits | None = None) -> dict[str, Any]:
+def finalize(wire: Mapping[str, Any], redactor: Redactor, *, cut: bool, limits: Limits | None = None) -> dict[str, Any]:
     """Turn a trace as recorded into what may leave: redacted, safe as JSON, small enough.
 
     Args:
@@ -160,7 +160,7 @@ def _is_ours(key: str, value: str) -> bool:
 
 
 def _free(key: str, taken: dict[str, Any]) -> str:
-    """Give a key that is not taken yet: several may have become ``[REDACTED]``."""
+    """Return a key that is not taken yet: several may have become ``[REDACTED]``."""
     number, free = 1, key
     while free in taken:
         number += 1
@@ -169,7 +169,7 @@ def _free(key: str, taken: dict[str, Any]) -> str:
 
 
 def readable(text: str) -> str:
-    r"""Give a text with lone surrogates, which UTF-8 cannot carry, written as ``\ud800``."""
+    r"""Return a text with lone surrogates, which UTF-8 cannot carry, written as ``\ud800``."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -223,7 +223,7 @@ def _stack(finisher: _Finisher, value: Any) -> str | None:
 
 
 def _shown(field: str) -> _Rule:
-    """Give the rule of an optional text whose limit stands in ``Limits`` under this name."""
+    """Return the rule of an optional text whose limit stands in ``Limits`` under this name."""
     return lambda finisher, value: finisher.optional(value, finisher.limit(getattr(finisher.limits, field)))
 
 
@@ -232,7 +232,7 @@ def _needed(field: str) -> _Rule:
 
 
 def _one(rules: Mapping[str, _Rule]) -> _Rule:
-    """Give the rule of a part of its own."""
+    """Return the rule of a part of its own."""
     return lambda finisher, value: (finisher.part(value, rules) if isinstance(value, dict) else {}) or None
 
 

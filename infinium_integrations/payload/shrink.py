@@ -18,7 +18,7 @@ def encode(payload: Mapping[str, Any]) -> bytes:
     """Write a payload as compact UTF-8 JSON by RFC 8259.
 
     Raises:
-        ValueError: It holds NaN, infinity or a lone surrogate, which ``finalise`` takes out.
+        ValueError: It holds NaN, infinity or a lone surrogate, which ``finalize`` takes out.
     """
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
@@ -30,7 +30,7 @@ def shrink(payload: Json, limit: int = LIMIT) -> Json:
     that is large elsewhere has its longest texts and lists shortened.
 
     Args:
-        payload: What ``finalise`` makes; it is not changed.
+        payload: What ``finalize`` makes; it is not changed.
         limit: Bytes, from 4,096 on.
     """
     if _size(payload) <= limit:
@@ -81,7 +81,7 @@ _STEP_REQUIRED = ("step_number", "action", "description", "duration_ms")
 
 
 def _least(rest: Json) -> Json:
-    """Give what a trace cannot do without."""
+    """Return what a trace cannot do without."""
     least: Json = {key: _squeeze(rest[key], 100, 0) for key in _REQUIRED if key in rest}
     usage, environment = rest.get("llm_usage"), rest.get("environment")
     if usage:
@@ -109,7 +109,7 @@ def _fitting_steps(steps: list[Json], room: int, limit: int) -> list[Json]:
 
 
 def _with_previews(step: Json, length: int) -> Json:
-    """Give a step with its previews cut to a length; at 0 it has none."""
+    """Return a step with its previews cut to a length; at 0 it has none."""
     short = {key: _preview(key, value, length) for key, value in step.items()}
     return {key: value for key, value in short.items() if value is not None}
 
@@ -145,14 +145,14 @@ def _without_middle(steps: list[Json], room: int, limit: int) -> list[Json]:
 
 
 def _number_after(steps: list[Json], tail: int) -> int:
-    """Give the number of the first step after the gap."""
+    """Return the number of the first step after the gap."""
     following = steps[len(steps) - tail] if tail else {"step_number": steps[-1].get("step_number", 0) + 1}
     number = following.get("step_number", 0)
     return number if isinstance(number, int) else 0
 
 
 def _fitting(sizes: list[int], room: int) -> int:
-    """Give how many of the first sizes fit."""
+    """Return how many of the first sizes fit."""
     total = 0
     for count, size in enumerate(sizes):
         total += size

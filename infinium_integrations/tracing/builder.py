@@ -333,7 +333,7 @@ class TraceBuilder:
             trace_context: Another builder, such as ``current_trace()`` gives, whose steps, errors, usage and prompt
                 fetches are merged in.
         """
-        from infinium_integrations.payload.finalize import Limits, finalise  # noqa: PLC0415  (not on the handlers' light path)
+        from infinium_integrations.payload.finalize import Limits, finalize  # noqa: PLC0415  (not on the handlers' light path)
         from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
         draft = self._draft()
@@ -341,7 +341,7 @@ class TraceBuilder:
             _merge(draft, trace_context._draft(), self._trace.overrides)  # noqa: SLF001
         limits = Limits(preview=self._trace.options.preview_chars)
         redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
-        return TaskData.model_validate(finalise(draft, redactor, cut=True, limits=limits))
+        return TaskData.model_validate(finalize(draft, redactor, cut=True, limits=limits))
 
     def _draft(self) -> dict[str, Any]:
         return assemble(self._trace, self._recorder.clock())
