@@ -4,6 +4,7 @@ Dicts are accepted wherever a model is; an unknown field is an error. Limits are
 """
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -54,8 +55,27 @@ __all__ = [
 NAME_LIMIT = 500
 DESCRIPTION_LIMIT = 10_000
 STACK_LIMIT = 1_000
+INPUT_SUMMARY_LIMIT = 3_000
+OUTPUT_SUMMARY_LIMIT = 8_000
 DURATION_LIMIT = 86_400.0
 """Seconds: a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """How a text (or each of a list) is finished before it leaves: the wire's schema, read by ``payload``."""
+
+    redact: Literal["free", "required", "name", "action", "machine", "stack"] = "free"
+    """Where nothing is left, a ``free`` text goes, a ``required`` one or a ``name`` becomes ``[REDACTED]``.
+
+    A ``machine``'s word is not shown to the user's rule, nor is an ``action`` that this library knows.
+    """
+    limit: int | None = None
+    """Characters kept, always."""
+    bound: str | None = None
+    """The field of ``payload.finalize.Limits`` that bounds it where it was recorded in the background."""
+    preview: bool = False
+    """It is shortened first where a step is too large."""
 
 
 def iso_now() -> str:
@@ -121,7 +141,11 @@ def _finite(value: object) -> object:
 
 
 Required = Annotated[str, AfterValidator(_not_blank)]
-Moment = Annotated[str, BeforeValidator(_utc)]
+Name = Annotated[Required, Text("name", limit=NAME_LIMIT)]
+Free = Annotated[str | None, Text()]
+Machine = Annotated[str | None, Text("machine")]
+Preview = Annotated[str | None, Text(bound="preview", preview=True)]
+Moment = Annotated[str, BeforeValidator(_utc), Text("machine")]
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
 
@@ -135,21 +159,23 @@ class _Part(BaseModel):
 class ErrorDetail(_Part):
     """One error that happened, as a fact."""
 
-    error_type: Required
-    message: str
+    error_type: Name
+    message: Annotated[str, Text("required", bound="message")]
     recoverable: bool = False
     retry_count: Count = 0
-    stack_trace: Annotated[str, _at_most(STACK_LIMIT)] | None = None
-    error_code: str | None = None
+    stack_trace: Annotated[
+        Annotated[str, _at_most(STACK_LIMIT)] | None, Text("stack", limit=STACK_LIMIT, preview=True)
+    ] = None
+    error_code: Free = None
 
 
 class ToolCall(_Part):
     """One call of a tool or function."""
 
-    tool_name: Required
+    tool_name: Name
     duration_ms: Milliseconds | None = None
-    input_summary: str | None = None
-    output_summary: str | None = None
+    input_summary: Preview = None
+    output_summary: Preview = None
     error: ErrorDetail | None = None
     http_status: int | None = None
 
@@ -157,24 +183,24 @@ class ToolCall(_Part):
 class LlmCall(_Part):
     """One call of a model. Tokens are ``None`` where unknown, and 0 where the provider said 0."""
 
-    model: Required
-    provider: str | None = None
+    model: Annotated[Required, Text("machine")]
+    provider: Machine = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     latency_ms: Milliseconds | None = None
     temperature: float | None = None
-    purpose: str | None = None
+    purpose: Free = None
 
 
 class ExecutionStep(_Part):
     """One step of a run; ``step_number`` counts from 1 in order of start."""
 
     step_number: Annotated[int, Field(ge=1)]
-    action: Required
-    description: str
+    action: Annotated[Required, Text("action", limit=NAME_LIMIT)]
+    description: Annotated[str, Text("required", bound="description")]
     duration_ms: Milliseconds | None = None
-    input_preview: str | None = None
-    output_preview: str | None = None
+    input_preview: Preview = None
+    output_preview: Preview = None
     error: ErrorDetail | None = None
     tool_call: ToolCall | None = None
     llm_call: LlmCall | None = None
@@ -184,7 +210,7 @@ class ExecutionStep(_Part):
 class ExpectedOutcome(_Part):
     """What the agent was asked for: the rubric by which Maestro grades."""
 
-    task_objective: Required
+    task_objective: Annotated[Required, Text("name", limit=DESCRIPTION_LIMIT)]
     required_deliverables: list[str] | None = None
     constraints: list[str] | None = None
     acceptance_criteria: list[str] | None = None
@@ -193,20 +219,20 @@ class ExpectedOutcome(_Part):
 class EnvironmentContext(_Part):
     """Where the run happened. The trace's own facts stand in ``custom_tags``."""
 
-    framework: str | None = None
-    framework_version: str | None = None
-    python_version: str | None = None
-    sdk_version: str | None = None
-    runtime: str | None = None
-    region: str | None = None
+    framework: Machine = None
+    framework_version: Machine = None
+    python_version: Machine = None
+    sdk_version: Machine = None
+    runtime: Free = None
+    region: Free = None
     custom_tags: dict[str, str] | None = None
 
 
 class LlmUsage(_Part):
     """Tokens, cost and time of all model calls. With several models, ``model`` and ``provider`` read ``multiple``."""
 
-    model: str | None = None
-    provider: str | None = None
+    model: Machine = None
+    provider: Machine = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
@@ -365,12 +391,12 @@ SECTIONS: dict[str, type[_Part]] = {
 class PromptUse(_Part):
     """A managed prompt that the run fetched; ``variables_used`` are the names of the placeholders it filled."""
 
-    prompt_id: str
-    prompt_name: str
+    prompt_id: Annotated[str, Text("machine")]
+    prompt_name: Annotated[str, Text("name", limit=NAME_LIMIT)]
     version: int
-    source: Literal["prompt_studio"] = "prompt_studio"
-    variables_used: list[str] | None = None
-    fetched_at: str | None = None
+    source: Annotated[Literal["prompt_studio"], Text("machine")] = "prompt_studio"
+    variables_used: Annotated[list[str] | None, Text()] = None
+    fetched_at: Machine = None
 
 
 class PromptStudio(_Part):
@@ -418,12 +444,14 @@ class TaskData(_Part):
         "prompt_studio",
     )
 
-    name: Annotated[str, _at_most(NAME_LIMIT), AfterValidator(_not_blank)]
-    description: Annotated[str, _at_most(DESCRIPTION_LIMIT), AfterValidator(_not_blank)]
+    name: Annotated[str, _at_most(NAME_LIMIT), AfterValidator(_not_blank), Text("name", limit=NAME_LIMIT)]
+    description: Annotated[
+        str, _at_most(DESCRIPTION_LIMIT), AfterValidator(_not_blank), Text("name", limit=DESCRIPTION_LIMIT)
+    ]
     current_datetime: Moment = Field(default_factory=iso_now)
     duration: Annotated[float, Field(ge=0, le=DURATION_LIMIT, allow_inf_nan=False)]
-    input_summary: str | None = None
-    output_summary: str | None = None
+    input_summary: Annotated[str | None, Text(bound="input_summary")] = None
+    output_summary: Annotated[str | None, Text(bound="output_summary")] = None
     expected_outcome: ExpectedOutcome | None = None
     steps: list[ExecutionStep] | None = None
     errors: list[ErrorDetail] | None = None

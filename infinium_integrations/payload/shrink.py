@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from infinium_integrations.models import ErrorDetail, ExecutionStep, TaskData, Text, ToolCall
 from infinium_integrations.redaction.redactor import shorten
 
 __all__ = ["LIMIT", "encode", "shrink"]
@@ -76,7 +77,7 @@ def _squeeze(value: Any, chars: int, items: int) -> Any:
     return value
 
 
-_REQUIRED = ("name", "description", "current_datetime", "duration")
+_REQUIRED = tuple(name for name, field in TaskData.model_fields.items() if field.default is not None)
 _STEP_REQUIRED = ("step_number", "action", "description", "duration_ms")
 
 
@@ -114,7 +115,12 @@ def _with_previews(step: Json, length: int) -> Json:
     return {key: value for key, value in short.items() if value is not None}
 
 
-_TEXTS = frozenset({"input_preview", "output_preview", "input_summary", "output_summary", "stack_trace"})
+_TEXTS = frozenset(
+    name
+    for part in (ExecutionStep, ToolCall, ErrorDetail)
+    for name, field in part.model_fields.items()
+    if any(isinstance(mark, Text) and mark.preview for mark in field.metadata)
+)
 
 
 def _preview(key: str, value: Any, length: int) -> Any:

@@ -15,7 +15,9 @@ from infinium_integrations.capture.preview import preview
 from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import (
     DESCRIPTION_LIMIT,
+    INPUT_SUMMARY_LIMIT,
     NAME_LIMIT,
+    OUTPUT_SUMMARY_LIMIT,
     EnvironmentContext,
     ErrorDetail,
     ExpectedOutcome,
@@ -36,9 +38,6 @@ __all__ = ["StepContext", "TraceBuilder"]
 T = TypeVar("T")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
-INPUT_SUMMARY_CHARS = 3_000
-OUTPUT_SUMMARY_CHARS = 8_000
-"""What Maestro reads of the summaries."""
 SUMMARY_CHARS = 500
 SUMMARIES = ("input_summary", "output_summary")
 
@@ -255,7 +254,7 @@ class TraceBuilder:
 
     def set_input_summary(self, value: object) -> Self:
         """Set what the agent received; Maestro reads 3,000 characters of it."""
-        text = None if value is None else preview(value, INPUT_SUMMARY_CHARS)
+        text = None if value is None else preview(value, INPUT_SUMMARY_LIMIT)
         if self._scope is self._trace.root:
             return self._give("input_summary", text)
         self._scope.input = text
@@ -263,7 +262,7 @@ class TraceBuilder:
 
     def set_output_summary(self, value: object) -> Self:
         """Set what the agent produced; Maestro reads 8,000 characters of it."""
-        text = None if value is None else preview(value, OUTPUT_SUMMARY_CHARS)
+        text = None if value is None else preview(value, OUTPUT_SUMMARY_LIMIT)
         if self._scope is self._trace.root:
             return self._give("output_summary", text)
         self._scope.output = text
