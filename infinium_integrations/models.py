@@ -157,7 +157,20 @@ class _Part(BaseModel):
 
 
 class ErrorDetail(_Part):
-    """One error that happened, as a fact."""
+    """One error that happened, as a fact.
+
+    Args:
+        error_type: The exception's class.
+        message: What it said.
+        recoverable: Whether the run went on.
+        retry_count: Attempts after the first.
+        stack_trace: At most 1,000 characters.
+        error_code: The provider's code, such as ``429``.
+
+    Example:
+        >>> ErrorDetail(error_type="TimeoutError", message="no answer in 30 s").retry_count
+        0
+    """
 
     error_type: Name
     message: Annotated[str, Text("required", bound="message")]
@@ -170,7 +183,12 @@ class ErrorDetail(_Part):
 
 
 class ToolCall(_Part):
-    """One call of a tool or function."""
+    """One call of a tool or function; ``duration_ms`` is in milliseconds.
+
+    Example:
+        >>> ToolCall(tool_name="search", duration_ms=120, input_summary="refund policy").tool_name
+        'search'
+    """
 
     tool_name: Name
     duration_ms: Milliseconds | None = None
@@ -181,7 +199,14 @@ class ToolCall(_Part):
 
 
 class LlmCall(_Part):
-    """One call of a model. Tokens are ``None`` where unknown, and 0 where the provider said 0."""
+    """One call of a model; ``latency_ms`` is in milliseconds.
+
+    Tokens are ``None`` where unknown, and 0 where the provider said 0.
+
+    Example:
+        >>> LlmCall(model="gpt-4o", prompt_tokens=12, completion_tokens=3).provider is None
+        True
+    """
 
     model: Annotated[Required, Text("machine")]
     provider: Machine = None
@@ -193,7 +218,12 @@ class LlmCall(_Part):
 
 
 class ExecutionStep(_Part):
-    """One step of a run; ``step_number`` counts from 1 in order of start."""
+    """One step of a run; ``step_number`` counts from 1 in order of start, ``duration_ms`` is in milliseconds.
+
+    Example:
+        >>> ExecutionStep(step_number=1, action="tool_use", description="look up the order").action
+        'tool_use'
+    """
 
     step_number: Annotated[int, Field(ge=1)]
     action: Annotated[Required, Text("action", limit=NAME_LIMIT)]
@@ -208,7 +238,12 @@ class ExecutionStep(_Part):
 
 
 class ExpectedOutcome(_Part):
-    """What the agent was asked for: the rubric by which Maestro grades."""
+    """What the agent was asked for: the rubric by which Maestro grades.
+
+    Example:
+        >>> ExpectedOutcome(task_objective="Triage a ticket", constraints=["under 200 words"]).constraints
+        ['under 200 words']
+    """
 
     task_objective: Annotated[Required, Text("name", limit=DESCRIPTION_LIMIT)]
     required_deliverables: list[str] | None = None
@@ -217,7 +252,12 @@ class ExpectedOutcome(_Part):
 
 
 class EnvironmentContext(_Part):
-    """Where the run happened. The trace's own facts stand in ``custom_tags``."""
+    """Where the run happened. The trace's own facts stand in ``custom_tags``.
+
+    Example:
+        >>> EnvironmentContext(region="eu-west-1", custom_tags={"team": "support"}).region
+        'eu-west-1'
+    """
 
     framework: Machine = None
     framework_version: Machine = None
@@ -229,7 +269,14 @@ class EnvironmentContext(_Part):
 
 
 class LlmUsage(_Part):
-    """Tokens, cost and time of all model calls. With several models, ``model`` and ``provider`` read ``multiple``."""
+    """Tokens, cost (US dollars) and time (milliseconds) of all model calls.
+
+    With several models, ``model`` and ``provider`` read ``multiple``.
+
+    Example:
+        >>> LlmUsage(prompt_tokens=12, completion_tokens=3, total_tokens=15).total_tokens
+        15
+    """
 
     model: Machine = None
     provider: Machine = None
@@ -423,9 +470,23 @@ class DeliveryState(BaseModel):
 class TaskData(_Part):
     """One run of an agent, as Infinium grades it.
 
-    ``duration`` is in seconds; ``current_datetime`` is when the run ended, filled in when left out.
     Each domain section is a field of its own here and stands under ``sections`` on the wire, which
     ``model_validate`` reads back.
+
+    Args:
+        name: At most 500 characters, not blank.
+        description: At most 10,000 characters, not blank.
+        current_datetime: When the run ended, ISO 8601 or an aware ``datetime``; now when left out.
+        duration: Seconds, at most a day.
+        **fields: The other fields; an unknown one is an error.
+
+    Raises:
+        pydantic.ValidationError: A field is unknown, missing or beyond its limit.
+
+    Example:
+        >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
+        >>> sorted(task.to_wire())
+        ['current_datetime', 'description', 'duration', 'name']
     """
 
     WIRE_ORDER: ClassVar[tuple[str, ...]] = (
@@ -566,7 +627,12 @@ def _wire(value: Any) -> Any:
 
 
 class ApiResponse(BaseModel):
-    """What the platform answered to a direct call. ``data`` is the reply's JSON, ``trace_id`` its ``traceId``."""
+    """What the platform answered to a direct call. ``data`` is the reply's JSON, ``trace_id`` its ``traceId``.
+
+    Example:
+        >>> ApiResponse(success=True, status_code=201, data={"traceId": "t-1"}).trace_id
+        't-1'
+    """
 
     success: bool
     status_code: int | None = None

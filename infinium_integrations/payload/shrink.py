@@ -105,13 +105,23 @@ def _fitting_steps(steps: list[Json], room: int, limit: int) -> list[Json]:
         if _size(trial) <= room:
             return trial
         trial = [_with_previews(step, length) for step in steps]
-    trial = [_squeezed(step, _LARGE_STEP) or _bare(step) for step in trial]
+    trial = [
+        _squeezed(step, _LARGE_STEP) or {key: _squeeze(step[key], 100, 0) for key in _STEP_REQUIRED if key in step}
+        for step in trial
+    ]
     return trial if _size(trial) <= room else _without_middle(trial, room, limit)
 
 
 def _with_previews(step: Json, length: int) -> Json:
     """Return a step with its previews cut to a length; at 0 it has none."""
-    short = {key: _preview(key, value, length) for key, value in step.items()}
+    short: Json = {}
+    for key, value in step.items():
+        if key in _TEXTS:
+            short[key] = shorten(value, length) or None
+        elif key in {"tool_call", "error"} and isinstance(value, dict):
+            short[key] = _with_previews(value, length)
+        else:
+            short[key] = value
     return {key: value for key, value in short.items() if value is not None}
 
 
@@ -121,18 +131,6 @@ _TEXTS = frozenset(
     for name, field in part.model_fields.items()
     if any(isinstance(mark, Text) and mark.preview for mark in field.metadata)
 )
-
-
-def _preview(key: str, value: Any, length: int) -> Any:
-    if key in _TEXTS:
-        return shorten(value, length) or None
-    if key in {"tool_call", "error"} and isinstance(value, dict):
-        return _with_previews(value, length)
-    return value
-
-
-def _bare(step: Json) -> Json:
-    return {key: _squeeze(step[key], 100, 0) for key in _STEP_REQUIRED if key in step}
 
 
 def _without_middle(steps: list[Json], room: int, limit: int) -> list[Json]:

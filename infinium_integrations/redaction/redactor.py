@@ -29,6 +29,12 @@ class Redactor:
         secrets: Values that must never leave, of any length.
         user: The user's own rule, called with every free text after the built-in rules. Where it raises or gives no
             string, the whole text is dropped.
+
+    It may be used from any thread.
+
+    Example:
+        >>> Redactor(secrets=["plumber-crazy"]).text("log in with plumber-crazy")
+        'log in with [REDACTED]'
     """
 
     def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
@@ -37,7 +43,18 @@ class Redactor:
         self._user = user
 
     def text(self, text: str) -> str:
-        """Return a text without its secrets; empty where the user's rule failed."""
+        """Return a text without its secrets.
+
+        Args:
+            text: A text of any length.
+
+        Returns:
+            The text with ``[REDACTED]`` in place of each secret; empty where the user's rule failed.
+
+        Example:
+            >>> Redactor().text("password=hunter2!")
+            'password=[REDACTED]'
+        """
         return self._own(self.builtin(text))
 
     def name(self, text: str) -> str:
