@@ -4,6 +4,7 @@ Dicts are accepted wherever a model is; an unknown field is an error. Limits are
 """
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -54,12 +55,31 @@ __all__ = [
 NAME_LIMIT = 500
 DESCRIPTION_LIMIT = 10_000
 STACK_LIMIT = 1_000
+INPUT_SUMMARY_LIMIT = 3_000
+OUTPUT_SUMMARY_LIMIT = 8_000
 DURATION_LIMIT = 86_400.0
 """Seconds: a day."""
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """How a text (or each of a list) is finished before it leaves: the wire's schema, read by ``payload``."""
+
+    redact: Literal["free", "required", "name", "action", "machine", "stack"] = "free"
+    """Where nothing is left, a ``free`` text goes, a ``required`` one or a ``name`` becomes ``[REDACTED]``.
+
+    A ``machine``'s word is not shown to the user's rule, nor is an ``action`` that this library knows.
+    """
+    limit: int | None = None
+    """Characters kept, always."""
+    bound: str | None = None
+    """The field of ``payload.finalize.Limits`` that bounds it where it was recorded in the background."""
+    preview: bool = False
+    """It is shortened first where a step is too large."""
+
+
 def iso_now() -> str:
-    """Give the time now as ISO 8601 in UTC, with microseconds and ``Z``."""
+    """Return the time now as ISO 8601 in UTC, with microseconds and ``Z``."""
     return iso(datetime.now(UTC))
 
 
@@ -121,7 +141,11 @@ def _finite(value: object) -> object:
 
 
 Required = Annotated[str, AfterValidator(_not_blank)]
-Moment = Annotated[str, BeforeValidator(_utc)]
+Name = Annotated[Required, Text("name", limit=NAME_LIMIT)]
+Free = Annotated[str | None, Text()]
+Machine = Annotated[str | None, Text("machine")]
+Preview = Annotated[str | None, Text(bound="preview", preview=True)]
+Moment = Annotated[str, BeforeValidator(_utc), Text("machine")]
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
 
@@ -133,48 +157,80 @@ class _Part(BaseModel):
 
 
 class ErrorDetail(_Part):
-    """One error that happened, as a fact."""
+    """One error that happened, as a fact.
 
-    error_type: Required
-    message: str
+    Args:
+        error_type: The exception's class.
+        message: What it said.
+        recoverable: Whether the run went on.
+        retry_count: Attempts after the first.
+        stack_trace: At most 1,000 characters.
+        error_code: The provider's code, such as ``429``.
+
+    Example:
+        >>> ErrorDetail(error_type="TimeoutError", message="no answer in 30 s").retry_count
+        0
+    """
+
+    error_type: Name
+    message: Annotated[str, Text("required", bound="message")]
     recoverable: bool = False
     retry_count: Count = 0
-    stack_trace: Annotated[str, _at_most(STACK_LIMIT)] | None = None
-    error_code: str | None = None
+    stack_trace: Annotated[
+        Annotated[str, _at_most(STACK_LIMIT)] | None, Text("stack", limit=STACK_LIMIT, preview=True)
+    ] = None
+    error_code: Free = None
 
 
 class ToolCall(_Part):
-    """One call of a tool or function."""
+    """One call of a tool or function; ``duration_ms`` is in milliseconds.
 
-    tool_name: Required
+    Example:
+        >>> ToolCall(tool_name="search", duration_ms=120, input_summary="refund policy").tool_name
+        'search'
+    """
+
+    tool_name: Name
     duration_ms: Milliseconds | None = None
-    input_summary: str | None = None
-    output_summary: str | None = None
+    input_summary: Preview = None
+    output_summary: Preview = None
     error: ErrorDetail | None = None
     http_status: int | None = None
 
 
 class LlmCall(_Part):
-    """One call of a model. Tokens are ``None`` where unknown, and 0 where the provider said 0."""
+    """One call of a model; ``latency_ms`` is in milliseconds.
 
-    model: Required
-    provider: str | None = None
+    Tokens are ``None`` where unknown, and 0 where the provider said 0.
+
+    Example:
+        >>> LlmCall(model="gpt-4o", prompt_tokens=12, completion_tokens=3).provider is None
+        True
+    """
+
+    model: Annotated[Required, Text("machine")]
+    provider: Machine = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     latency_ms: Milliseconds | None = None
     temperature: float | None = None
-    purpose: str | None = None
+    purpose: Free = None
 
 
 class ExecutionStep(_Part):
-    """One step of a run; ``step_number`` counts from 1 in order of start."""
+    """One step of a run; ``step_number`` counts from 1 in order of start, ``duration_ms`` is in milliseconds.
+
+    Example:
+        >>> ExecutionStep(step_number=1, action="tool_use", description="look up the order").action
+        'tool_use'
+    """
 
     step_number: Annotated[int, Field(ge=1)]
-    action: Required
-    description: str
+    action: Annotated[Required, Text("action", limit=NAME_LIMIT)]
+    description: Annotated[str, Text("required", bound="description")]
     duration_ms: Milliseconds | None = None
-    input_preview: str | None = None
-    output_preview: str | None = None
+    input_preview: Preview = None
+    output_preview: Preview = None
     error: ErrorDetail | None = None
     tool_call: ToolCall | None = None
     llm_call: LlmCall | None = None
@@ -182,31 +238,48 @@ class ExecutionStep(_Part):
 
 
 class ExpectedOutcome(_Part):
-    """What the agent was asked for: the rubric by which Maestro grades."""
+    """What the agent was asked for: the rubric by which Maestro grades.
 
-    task_objective: Required
+    Example:
+        >>> ExpectedOutcome(task_objective="Triage a ticket", constraints=["under 200 words"]).constraints
+        ['under 200 words']
+    """
+
+    task_objective: Annotated[Required, Text("name", limit=DESCRIPTION_LIMIT)]
     required_deliverables: list[str] | None = None
     constraints: list[str] | None = None
     acceptance_criteria: list[str] | None = None
 
 
 class EnvironmentContext(_Part):
-    """Where the run happened. The trace's own facts stand in ``custom_tags``."""
+    """Where the run happened. The trace's own facts stand in ``custom_tags``.
 
-    framework: str | None = None
-    framework_version: str | None = None
-    python_version: str | None = None
-    sdk_version: str | None = None
-    runtime: str | None = None
-    region: str | None = None
+    Example:
+        >>> EnvironmentContext(region="eu-west-1", custom_tags={"team": "support"}).region
+        'eu-west-1'
+    """
+
+    framework: Machine = None
+    framework_version: Machine = None
+    python_version: Machine = None
+    sdk_version: Machine = None
+    runtime: Free = None
+    region: Free = None
     custom_tags: dict[str, str] | None = None
 
 
 class LlmUsage(_Part):
-    """Tokens, cost and time of all model calls. With several models, ``model`` and ``provider`` read ``multiple``."""
+    """Tokens, cost (US dollars) and time (milliseconds) of all model calls.
 
-    model: str | None = None
-    provider: str | None = None
+    With several models, ``model`` and ``provider`` read ``multiple``.
+
+    Example:
+        >>> LlmUsage(prompt_tokens=12, completion_tokens=3, total_tokens=15).total_tokens
+        15
+    """
+
+    model: Machine = None
+    provider: Machine = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
@@ -365,12 +438,12 @@ SECTIONS: dict[str, type[_Part]] = {
 class PromptUse(_Part):
     """A managed prompt that the run fetched; ``variables_used`` are the names of the placeholders it filled."""
 
-    prompt_id: str
-    prompt_name: str
+    prompt_id: Annotated[str, Text("machine")]
+    prompt_name: Annotated[str, Text("name", limit=NAME_LIMIT)]
     version: int
-    source: Literal["prompt_studio"] = "prompt_studio"
-    variables_used: list[str] | None = None
-    fetched_at: str | None = None
+    source: Annotated[Literal["prompt_studio"], Text("machine")] = "prompt_studio"
+    variables_used: Annotated[list[str] | None, Text()] = None
+    fetched_at: Machine = None
 
 
 class PromptStudio(_Part):
@@ -397,9 +470,23 @@ class DeliveryState(BaseModel):
 class TaskData(_Part):
     """One run of an agent, as Infinium grades it.
 
-    ``duration`` is in seconds; ``current_datetime`` is when the run ended, filled in when left out.
     Each domain section is a field of its own here and stands under ``sections`` on the wire, which
     ``model_validate`` reads back.
+
+    Args:
+        name: At most 500 characters, not blank.
+        description: At most 10,000 characters, not blank.
+        current_datetime: When the run ended, ISO 8601 or an aware ``datetime``; now when left out.
+        duration: Seconds, at most a day.
+        **fields: The other fields; an unknown one is an error.
+
+    Raises:
+        pydantic.ValidationError: A field is unknown, missing or beyond its limit.
+
+    Example:
+        >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
+        >>> sorted(task.to_wire())
+        ['current_datetime', 'description', 'duration', 'name']
     """
 
     WIRE_ORDER: ClassVar[tuple[str, ...]] = (
@@ -418,12 +505,14 @@ class TaskData(_Part):
         "prompt_studio",
     )
 
-    name: Annotated[str, _at_most(NAME_LIMIT), AfterValidator(_not_blank)]
-    description: Annotated[str, _at_most(DESCRIPTION_LIMIT), AfterValidator(_not_blank)]
+    name: Annotated[str, _at_most(NAME_LIMIT), AfterValidator(_not_blank), Text("name", limit=NAME_LIMIT)]
+    description: Annotated[
+        str, _at_most(DESCRIPTION_LIMIT), AfterValidator(_not_blank), Text("name", limit=DESCRIPTION_LIMIT)
+    ]
     current_datetime: Moment = Field(default_factory=iso_now)
     duration: Annotated[float, Field(ge=0, le=DURATION_LIMIT, allow_inf_nan=False)]
-    input_summary: str | None = None
-    output_summary: str | None = None
+    input_summary: Annotated[str | None, Text(bound="input_summary")] = None
+    output_summary: Annotated[str | None, Text(bound="output_summary")] = None
     expected_outcome: ExpectedOutcome | None = None
     steps: list[ExecutionStep] | None = None
     errors: list[ErrorDetail] | None = None
@@ -480,12 +569,12 @@ class TaskData(_Part):
         return self._delivery
 
     def with_delivery(self, state: DeliveryState) -> Self:
-        """Give this trace with its delivery state set."""
+        """Return this trace with its delivery state set."""
         self._delivery = state
         return self
 
     def wait_for_interpretation(self, timeout: float = 120.0, client: Any = None) -> Any:
-        """Bring Maestro's result of this trace, delivering the trace first where it still waits.
+        """Return Maestro's result of this trace, delivering the trace first where it still waits.
 
         Args:
             timeout: Seconds in all.
@@ -508,7 +597,7 @@ class TaskData(_Part):
         return tags.get(name) if tags else None
 
     def to_wire(self) -> dict[str, Any]:
-        """Give the JSON object that is sent, before redaction and the limit on its size.
+        """Return the JSON object that is sent, before redaction and the limit on its size.
 
         Keys stand in the platform's order; ``None``, empty lists and empty objects are left out; ``metadata``
         and ``custom_tags`` stand as given.
@@ -538,7 +627,12 @@ def _wire(value: Any) -> Any:
 
 
 class ApiResponse(BaseModel):
-    """What the platform answered to a direct call. ``data`` is the reply's JSON, ``trace_id`` its ``traceId``."""
+    """What the platform answered to a direct call. ``data`` is the reply's JSON, ``trace_id`` its ``traceId``.
+
+    Example:
+        >>> ApiResponse(success=True, status_code=201, data={"traceId": "t-1"}).trace_id
+        't-1'
+    """
 
     success: bool
     status_code: int | None = None

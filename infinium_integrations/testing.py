@@ -7,7 +7,7 @@ from typing import Any
 from infinium_integrations import diagnostics, runtime
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.build import assemble
-from infinium_integrations.payload.finalize import Limits, finalise
+from infinium_integrations.payload.finalize import Limits, finalize
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
 from infinium_integrations.redaction.redactor import Redactor, process_secrets
@@ -59,7 +59,7 @@ class _Captured:
     def _take(self, trace: Trace) -> None:
         limits = Limits(preview=trace.options.preview_chars)
         redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
-        self.traces.append(TaskData.model_validate(finalise(assemble(trace), redactor, cut=True, limits=limits)))
+        self.traces.append(TaskData.model_validate(finalize(assemble(trace), redactor, cut=True, limits=limits)))
         self.delivery.recorded += 1
 
 

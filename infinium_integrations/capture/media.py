@@ -50,7 +50,7 @@ def size(count: int) -> str:
 
 
 def encoded(text: str) -> str | None:
-    """Give ``<image/png, 123 KB>`` where the whole text is a data URL or long base64, else None.
+    """Return ``<image/png, 123 KB>`` where the whole text is a data URL or long base64, else None.
 
     It looks at samples only.
     """
@@ -59,8 +59,13 @@ def encoded(text: str) -> str | None:
     if len(text) < _LEAST_KNOWN or " " in text[:_SAMPLE] or " " in text[:_GLANCE] or not _plausible(text[:_SAMPLE]):
         return None
     if text.startswith(_STARTS):
-        return f"<{_magic(text)}, {size(len(text) * 3 // 4)}>"
-    if len(text) >= _LEAST_UNKNOWN and _varied(text):
+        kind = (
+            "image/webp" if text[12:16] == _WEBP else next(_MAGIC[start] for start in _STARTS if text.startswith(start))
+        )
+        return f"<{kind}, {size(len(text) * 3 // 4)}>"
+    middle = len(text) // 2
+    samples = text[:_SAMPLE] + text[middle : middle + _SAMPLE] + text[-_SAMPLE:]
+    if len(text) >= _LEAST_UNKNOWN and _plausible(samples) and len(set(samples)) >= _VARIETY:
         return f"<base64, {size(len(text) * 3 // 4)}>"
     return None
 
@@ -77,20 +82,8 @@ def _plausible(sample: str) -> bool:
     return not sample.strip(_ALPHABET)
 
 
-def _varied(text: str) -> bool:
-    middle = len(text) // 2
-    samples = text[:_SAMPLE] + text[middle : middle + _SAMPLE] + text[-_SAMPLE:]
-    return _plausible(samples) and len(set(samples)) >= _VARIETY
-
-
-def _magic(text: str) -> str:
-    if text[12:16] == _WEBP:
-        return "image/webp"
-    return next(_MAGIC[start] for start in _STARTS if text.startswith(start))
-
-
 def block(value: dict[object, object]) -> str | None:
-    """Give type and size of a message's image, sound or file block whose content stands inside, else None."""
+    """Return type and size of a message's image, sound or file block whose content stands inside, else None."""
     kind = dict.get(value, "type")
     if type(kind) is not str or kind not in _BLOCKS:
         return None

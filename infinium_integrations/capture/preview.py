@@ -7,7 +7,8 @@ and no method of a user's class is called. What is unknown becomes ``<ClassName>
 from typing import Any
 
 from infinium_integrations.capture.media import encoded
-from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode
+from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode, placeholder
+from infinium_integrations.diagnostics import attempt
 from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key
 from infinium_integrations.redaction.redactor import SLACK
 
@@ -15,7 +16,7 @@ __all__ = ["HIDDEN", "SLACK", "is_secret_key", "preview", "to_json_value"]
 
 
 def preview(value: object, limit: int) -> str:
-    """Give a bounded text of any value.
+    """Return a bounded text of any value.
 
     A string stands as it is; anything else is written like JSON, with ``, `` and ``: ``. Values under telling keys are
     hidden; pictures, sound and bytes become type and size.
@@ -32,14 +33,14 @@ def preview(value: object, limit: int) -> str:
         if len(value) <= SHORT and len(value) <= room and value[:5] != "data:":
             return value
         return (encoded(value) or value)[:room]
-    copy = Copier(room, chars=room).copy(value)
+    copy = _copied(value, Copier(room, chars=room))
     return copy[:room] if type(copy) is str else encode(copy)[:room]
 
 
 def to_json_value(
     value: object, limit: int = 1_000, *, room: int = 20_000, items: int = ITEMS, depth: int = DEPTH
 ) -> Any:
-    """Give a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
+    """Return a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
 
     Args:
         value: Anything, as for ``preview``.
@@ -51,4 +52,8 @@ def to_json_value(
     Returns:
         The copy. Values under telling keys are hidden; NaN and infinity become strings.
     """
-    return Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth).copy(value)
+    return _copied(value, Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth))
+
+
+def _copied(value: object, copier: Copier) -> Any:
+    return attempt(lambda: copier.copy(value), lambda _: placeholder(type(value)))

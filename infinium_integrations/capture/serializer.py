@@ -1,12 +1,25 @@
-"""Bounded copies of anything, out of dict, list, str, int, float, bool and None."""
+"""Bounded copies of anything, out of dict, list, str, int, float, bool and None.
+
+How each known type is written stands at the end; nothing of a user's class is called.
+"""
 
 import json
-from collections.abc import Iterable
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
 from itertools import islice
+from math import isfinite
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, SimpleNamespace
 from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
-from infinium_integrations.capture.forms import EXACT, FAMILIES, KNOWN, array, fields, placeholder
 from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key
 
 __all__ = ["Copier"]
@@ -21,6 +34,8 @@ _MORE = "…"
 _NUMBERS = {int, bool, float, type(None)}
 _PAIR = 2
 _LARGE = 2**63
+_UNREADABLE = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, MemoryError)
+"""What even a plain value may raise: it changes under our hands, it is half made, the stack is full."""
 
 encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
@@ -55,7 +70,7 @@ class Copier:
                 self.room -= 1
                 return value
             return self.other(value, kind)
-        except Exception:  # noqa: BLE001  (it changes under our hands, the stack is full: the user must not notice)
+        except _UNREADABLE:
             return placeholder(kind)
 
     def text(self, value: str) -> str:
@@ -92,7 +107,7 @@ class Copier:
         return copy
 
     def key(self, key: Any) -> str:
-        """Give a key as text, as JSON has it."""
+        """Return a key as text, as JSON has it."""
         kind = type(key)
         if kind is str:
             return self.text(key)
@@ -102,7 +117,7 @@ class Copier:
         return text if type(text) is str else encode(text)
 
     def hide(self, value: object) -> Any:
-        """Give what stands for a secret; what is none at all stays."""
+        """Return what stands for a secret; what is none at all stays."""
         if value is None or value is True or value is False:
             return value
         self.room -= len(HIDDEN)
@@ -120,7 +135,12 @@ class Copier:
             self.room -= 2
             copy.append(self.copy(item))
         self.above.pop()
-        if type(value) is tuple and length == _PAIR and _is_header(value):
+        if (
+            type(value) is tuple
+            and length == _PAIR
+            and {type(value[0]), type(value[1])} == {str}
+            and is_secret_key(value[0])
+        ):
             copy[1:] = [HIDDEN]
         if len(copy) < length:
             copy.append(f"{_MORE} {length - len(copy):,} more")
@@ -133,15 +153,19 @@ class Copier:
         return f"<{name} of {length:,}>" if length and len(self.above) >= self.depth else None
 
     def other(self, value: Any, kind: type) -> Any:
-        """Copy what is no plain container."""
+        """Copy what is no plain container; reading a value of a user's class may raise anything."""
         self.room -= 1
-        if type(kind) is type and (write := EXACT.get(kind)) is not None:
-            return write(self, value)
-        if issubclass(kind, KNOWN):
-            return next(write for base, write in FAMILIES if issubclass(kind, base))(self, value)
-        if (held := fields(value, kind)) is not None:
-            return self.mapping(value, held)
-        return self.copy(array(value, kind) or placeholder(kind))
+        if type(kind) is type and (exact := _EXACT.get(kind)) is not None:
+            return exact(self, value)
+
+        def write() -> Any:
+            if issubclass(kind, _KNOWN):
+                return next(write for base, write in _FAMILIES if issubclass(kind, base))(self, value)
+            if (held := _fields(value, kind)) is not None:
+                return self.mapping(value, held)
+            return self.copy(_array(value, kind) or placeholder(kind))
+
+        return diagnostics.attempt(write, lambda _: placeholder(kind))
 
 
 def _is_secret_pair(entries: dict[Any, Any]) -> bool:
@@ -150,5 +174,183 @@ def _is_secret_pair(entries: dict[Any, Any]) -> bool:
     return type(name) is str and is_secret_key(name)
 
 
-def _is_header(pair: tuple[Any, ...]) -> bool:
-    return type(pair[0]) is str and type(pair[1]) is str and is_secret_key(pair[0])
+# -- how each known type is written
+
+_INT_BITS = 256
+_NAME_LENGTH = 100
+
+Writer = Callable[[Copier, Any], Any]
+
+
+def placeholder(kind: type) -> str:
+    """Return ``<ClassName>``."""
+    return f"<{name_of(kind)[:_NAME_LENGTH]}>"
+
+
+name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+
+
+def class_value(kind: type, name: str) -> Any:
+    """Read a class's attribute without calling anything of the class or its metaclass."""
+    return next((found for base in bases_of(kind) if (found := base.__dict__.get(name)) is not None), None)
+
+
+def _integer(copier: Copier, value: int) -> Any:
+    bits = int.bit_length(value)
+    if bits > _INT_BITS:
+        return copier.text(f"<int of about {int(bits * 0.30103) + 1:,} digits>")
+    copier.room -= bits // 4
+    return int(value)
+
+
+def _float(copier: Copier, value: float) -> Any:
+    number = float.__float__(value)
+    text = float.__repr__(number)
+    copier.room -= len(text)
+    return number if isfinite(number) else text.replace("inf", "Infinity").replace("nan", "NaN")
+
+
+def _constant(_: Copier, value: object) -> Any:
+    return value
+
+
+def _written(copier: Copier, value: object) -> str:
+    return copier.text(str(value))
+
+
+def _moment(copier: Copier, value: datetime) -> str:
+    if type(value.tzinfo) not in {timezone, ZoneInfo, type(None)}:
+        value = value.replace(tzinfo=None)  # the user's own time zone would have to be asked
+    return copier.text(value.isoformat())
+
+
+def _bytes(copier: Copier, value: Any) -> str:
+    return copier.text(f"<{name_of(type(value))} {memoryview(value).nbytes}>")
+
+
+def _string(copier: Copier, value: str) -> Any:
+    if "secret" in name_of(type(value)).lower():
+        return copier.hide(value)
+    return copier.text(str.__getitem__(value, slice(0, copier.chars + 1)))
+
+
+def _member(copier: Copier, value: Enum) -> Any:
+    kind = type(value)
+    inner = object.__getattribute__(value, "__dict__").get("_value_")
+    if issubclass(kind, str | int) and type(inner) in {str, int}:
+        return copier.copy(inner)
+    return copier.text(f"{name_of(kind)}.{object.__getattribute__(value, '__dict__').get('_name_')}")
+
+
+def _sequence(base: Any) -> Writer:
+    def write(copier: Copier, value: Any) -> Any:
+        part = tuple(islice(base.__iter__(value), copier.items))
+        return copier.sequence(value, part, base.__len__(value))
+
+    return write
+
+
+def _tuple(copier: Copier, value: tuple[Any, ...]) -> Any:
+    names = class_value(type(value), "_fields")
+    part = tuple(islice(tuple.__iter__(value), copier.items))
+    if type(names) is tuple and len(names) == tuple.__len__(value):
+        return copier.mapping(value, dict(zip(names, part, strict=False)))
+    return copier.sequence(value, part, tuple.__len__(value))
+
+
+def _error(copier: Copier, value: BaseException) -> str:
+    parts = BaseException.__dict__["args"].__get__(value)
+    said = ", ".join(str(part)[: copier.chars] for part in parts[:5] if type(part) in {str, int, float, bool})
+    name = name_of(type(value))
+    return copier.text(f"{name}: {said}" if said else name)
+
+
+def _function(copier: Copier, value: Any) -> str:
+    return copier.text(f"<function {value.__name__[:_NAME_LENGTH]}>")
+
+
+_NONE: dict[str, Any] = {}
+_VIEWS: tuple[type, ...] = (type(_NONE.keys()), type(_NONE.values()), type(_NONE.items()))
+_EXACT: dict[type, Writer] = {
+    int: _integer,
+    float: _float,
+    bool: _constant,
+    type(None): _constant,
+    datetime: _moment,
+    date: lambda copier, value: copier.text(value.isoformat()),
+    time: _moment,
+    SimpleNamespace: lambda copier, value: copier.mapping(value, value.__dict__),
+    FunctionType: _function,
+    BuiltinFunctionType: _function,
+    **dict.fromkeys((UUID, Decimal, timedelta, complex, range), _written),
+    **dict.fromkeys((PosixPath, PurePosixPath, WindowsPath, PureWindowsPath), _written),
+    **{kind: _sequence(kind) for kind in _VIEWS},
+}
+_FAMILIES: tuple[tuple[type, Writer], ...] = (
+    (Enum, _member),
+    (str, _string),
+    (dict, lambda copier, value: copier.mapping(value, value)),
+    (list, _sequence(list)),
+    (tuple, _tuple),
+    (set, _sequence(set)),
+    (frozenset, _sequence(frozenset)),
+    (deque, _sequence(deque)),
+    (int, _integer),
+    (float, _float),
+    (BaseException, _error),
+    (bytes, _bytes),
+    (bytearray, _bytes),
+    (memoryview, _bytes),
+    (type, lambda copier, value: copier.text(f"<class {name_of(value)[:_NAME_LENGTH]}>")),
+)
+_KNOWN = tuple(base for base, _ in _FAMILIES)
+_MAY_BE_EMPTY = frozenset({type(None), str, list, dict, tuple, set})
+_FIRST = ("page_content", "content", "text")
+
+
+def _fields(value: object, kind: type) -> dict[Any, Any] | None:
+    """Return the fields of a pydantic model or a dataclass as they lie in it; None for anything else."""
+    for base in bases_of(kind):
+        known = base.__dict__
+        if "__dataclass_fields__" in known:
+            names = [name for name, field in islice(known["__dataclass_fields__"].items(), ITEMS) if field.repr]
+            return {name: item for name in names if (item := _held(value, kind, name)) is not _ABSENT}
+        if "__pydantic_complete__" in known or "__fields_set__" in known:
+            return _of_model(value, kind)
+    return None
+
+
+def _of_model(value: object, kind: type) -> dict[Any, Any]:
+    """Return a model's fields that are not empty, what it says first: a message's content before its ids."""
+    held: dict[str, Any] = object.__getattribute__(value, "__dict__")
+    first = {name: held[name] for name in _FIRST if name in held}
+    first.update((name, item) for name, item in islice(held.items(), ITEMS) if type(item) not in _MAY_BE_EMPTY or item)
+    extra = _held(value, kind, "__pydantic_extra__")
+    return first | extra if type(extra) is dict else first
+
+
+_ABSENT: Any = object()
+
+
+def _held(value: object, kind: type, name: str) -> Any:
+    slot = class_value(kind, name)
+    if type(slot) is MemberDescriptorType:
+        try:
+            return slot.__get__(value)
+        except AttributeError:
+            return _ABSENT
+    return object.__getattribute__(value, "__dict__").get(name, _ABSENT)
+
+
+def _array(value: Any, kind: type) -> Any:
+    """Return type and shape of an array, a table or a picture whose library is loaded; a NumPy number as a number."""
+    for library, name in (("numpy", "ndarray"), ("pandas", "DataFrame"), ("pandas", "Series"), ("torch", "Tensor")):
+        if kind is getattr(sys.modules.get(library), name, None):
+            table = len(value.shape) > 1 and hasattr(value, "columns")
+            return f"<{name} {tuple(value.shape)} {'' if table else str(value.dtype)[:_NAME_LENGTH]}".rstrip() + ">"
+    numpy: Any = sys.modules.get("numpy")
+    if numpy and getattr(numpy, "generic", None) in bases_of(kind):
+        return number if type(number := value.item()) in {int, float, bool} else str(value)
+    picture = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return f"<{name_of(kind)} {value.size[0]} x {value.size[1]}>" if picture and picture in bases_of(kind) else None

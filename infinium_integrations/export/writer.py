@@ -14,7 +14,7 @@ from typing import Any
 from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
 from infinium_integrations.export import fork_safety
-from infinium_integrations.payload.finalize import Limits, encode, finalise
+from infinium_integrations.payload.finalize import Limits, encode, finalize
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
 from infinium_integrations.storage.record import file_name, new_record, pack, safe_id
@@ -217,7 +217,7 @@ class Writer:
                 self._keep(pending, job.settings or settings_module.current())
 
     def _keep(self, pending: PendingTrace, settings: Settings) -> None:
-        payload = finalise(pending.wire, pending.redactor, cut=True, limits=pending.limits)
+        payload = finalize(pending.wire, pending.redactor, cut=True, limits=pending.limits)
         account, facts = _destination(pending, settings)
         recorded = self._now()
         trace_id = pending.trace_id if safe_id(pending.trace_id) else str(uuid.uuid4())

@@ -1,7 +1,7 @@
 """A recorded trace becomes the object that is sent: numbered steps, errors, totals, environment.
 
 The result is a draft: its texts are not redacted yet and have some slack beyond their limits, which
-``payload.finalise`` takes away. Runs on the writer's thread, or in ``TraceBuilder.build``.
+``payload.finalize`` takes away. Runs on the writer's thread, or in ``TraceBuilder.build``.
 """
 
 import functools
@@ -31,7 +31,7 @@ PACKAGES = {"langchain": "langchain-core", "llama_index": "llama-index-core"}
 
 
 def assemble(trace: Trace, now: float | None = None) -> dict[str, Any]:
-    """Give the draft of what is sent.
+    """Return the draft of what is sent.
 
     Args:
         trace: A sealed trace, or an open one of a ``TraceBuilder``.
@@ -40,6 +40,8 @@ def assemble(trace: Trace, now: float | None = None) -> dict[str, Any]:
     given = trace.overrides
     runs = trace.steps
     name = trace.name or trace.root.name or "trace"
+    outcome = trace.expected_outcome or trace.options.expected_outcome
+    sections = {name: section.model_dump(exclude_none=True) for name, section in trace.options.sections.items()}
     duration = min(max(_end(trace, runs, now) - trace.started, 0.0), DURATION_LIMIT)
     draft = {
         "name": name,
@@ -48,11 +50,11 @@ def assemble(trace: Trace, now: float | None = None) -> dict[str, Any]:
         "duration": round(duration, 6),
         "input_summary": _unless_private(trace.root, given.get("input_summary", trace.root.input)),
         "output_summary": _unless_private(trace.root, given.get("output_summary", trace.root.output)),
-        "expected_outcome": _expected(trace),
+        "expected_outcome": outcome.model_dump(exclude_none=True) if outcome is not None else None,
         "steps": [_step(run, trace) for run in runs] + given.get("steps", []),
         "errors": [_error(failure) for failure in trace.failures] + _given_errors(trace),
         "llm_usage": given.get("llm_usage") or _usage(trace, runs),
-        "sections": {**_wired(trace.options.sections), **given.get("sections", {})},
+        "sections": {**sections, **given.get("sections", {})},
         "environment": _environment(trace),
         "prompt_studio": {"prompts_used": given["prompts"]} if given.get("prompts") else None,
     }
@@ -67,15 +69,6 @@ def _end(trace: Trace, runs: Iterable[Run], now: float | None) -> float:
 
 def _unless_private(run: Run, text: str | None) -> str | None:
     return None if run.private else text
-
-
-def _expected(trace: Trace) -> dict[str, Any] | None:
-    outcome = trace.expected_outcome or trace.options.expected_outcome
-    return outcome.model_dump(exclude_none=True) if outcome is not None else None
-
-
-def _wired(sections: Any) -> dict[str, Any]:
-    return {name: section.model_dump(exclude_none=True) for name, section in sections.items()}
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
@@ -124,12 +117,9 @@ def _metadata(run: Run, trace: Trace) -> dict[str, Any]:
         facts.pop("documents", None)
     events = [*(facts.pop("events", None) or ()), *(run.events or ())]
     if events:
-        facts["events"] = [_without_content(event) for event in events] if run.private else events
+        shown = ("name", "at_ms", "attempt", "error_type")
+        facts["events"] = [{key: e[key] for key in shown if key in e} for e in events] if run.private else events
     return facts
-
-
-def _without_content(event: Any) -> Any:
-    return {key: event[key] for key in ("name", "at_ms", "attempt", "error_type") if key in event}
 
 
 def _model_facts(call: ModelCall) -> dict[str, Any]:
@@ -278,15 +268,12 @@ def _environment(trace: Trace) -> dict[str, Any]:
         "sdk_version": version_of("infinium-integrations"),
     }
     given = dict(trace.overrides.get("environment", {}))
-    tags = {**_user_facts(trace), **given.pop("custom_tags", {}), **_own_facts(trace)}
+    users = {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
+    tags = {**users, **given.pop("custom_tags", {}), **_own_facts(trace)}
     return {
         **{key: value for key, value in {**environment, **given}.items() if value is not None},
         "custom_tags": tags,
     }
-
-
-def _user_facts(trace: Trace) -> dict[str, str]:
-    return {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
 
 
 def _own_facts(trace: Trace) -> dict[str, str]:
@@ -303,7 +290,7 @@ def _own_facts(trace: Trace) -> dict[str, str]:
 
 @functools.cache
 def version_of(package: str | None) -> str | None:
-    """Give an installed distribution's version, or None."""
+    """Return an installed distribution's version, or None."""
     try:
         return metadata.version(package) if package else None
     except metadata.PackageNotFoundError:

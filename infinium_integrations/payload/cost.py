@@ -3,6 +3,7 @@
 An unknown model, unknown tokens or a missing package give None: no cost is better than a wrong one.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,7 @@ __all__ = ["cost", "total"]
 
 
 def cost(call: ModelCall) -> float | None:
-    """Give the estimated cost of one call in US dollars, cached tokens priced as such."""
+    """Return the estimated cost of one call in US dollars, cached tokens priced as such."""
     model = call.model or call.requested
     if not model or call.prompt_tokens is None or call.completion_tokens is None:
         return None
@@ -38,7 +39,7 @@ _ALWAYS_KNOWN = ("cache_read_tokens", "cache_write_tokens")
 
 
 def total(calls: Iterable[ModelCall]) -> float | None:
-    """Give the cost of several calls together, or None where that of one is unknown."""
+    """Return the cost of several calls together, or None where that of one is unknown."""
     costs = [cost(call) for call in calls]
     known = [value for value in costs if value is not None]
     return round(sum(known), 10) if known and len(known) == len(costs) else None
@@ -49,14 +50,10 @@ def _price(model: str, provider: str | None, counts: tuple[int, int], details: t
     prices = _genai_prices()
     if prices is None:
         return None
-    try:
+    with diagnostics.contained, contextlib.suppress(LookupError, ValueError):  # unknown model, contradicting counts
         usage = _usage(prices, counts, details)
         return float(prices.calc_price(usage, model, provider_id=provider).total_price)
-    except (LookupError, ValueError):  # no such provider or model; counts that contradict each other
-        return None
-    except Exception as error:  # noqa: BLE001  (another package's data must not cost a trace)
-        diagnostics.record(error)
-        return None
+    return None
 
 
 def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> Any:

@@ -1,29 +1,43 @@
 """The one choke point: a trace's wire dict, as it was recorded, becomes what is stored and sent.
 
 Every free text is redacted here, texts get their final length, and the whole fits the platform's limit.
+How each field is finished stands on the models, as annotations.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from infinium_integrations.capture.preview import is_secret_key, preview, to_json_value
-from infinium_integrations.models import DESCRIPTION_LIMIT, DURATION_LIMIT, NAME_LIMIT, STACK_LIMIT, TaskData
+from infinium_integrations.models import (
+    DURATION_LIMIT,
+    INPUT_SUMMARY_LIMIT,
+    NAME_LIMIT,
+    OUTPUT_SUMMARY_LIMIT,
+    ErrorDetail,
+    TaskData,
+    Text,
+)
 from infinium_integrations.payload.shrink import encode, shrink
 from infinium_integrations.redaction.key_names import HIDDEN, words
 from infinium_integrations.redaction.redactor import Redactor, process_secrets
 
-__all__ = ["Limits", "build_payload", "encode", "finalise", "shrink"]
+__all__ = ["Limits", "build_payload", "encode", "finalize", "shrink"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Characters that are kept of each text of a trace that was recorded in the background."""
 
-    input_summary: int = 3_000
-    output_summary: int = 8_000
+    input_summary: int = INPUT_SUMMARY_LIMIT
+    output_summary: int = OUTPUT_SUMMARY_LIMIT
     preview: int = 500
     """Of a step's and a tool call's input and output."""
     description: int = 500
@@ -46,10 +60,10 @@ def build_payload(task: TaskData, redactor: Redactor | None = None) -> dict[str,
     Returns:
         The JSON object to send, in the platform's key order, at most 1,048,576 bytes when encoded.
     """
-    return finalise(task.to_wire(), redactor or Redactor(secrets=process_secrets()), cut=False)
+    return finalize(task.to_wire(), redactor or Redactor(secrets=process_secrets()), cut=False)
 
 
-def finalise(wire: Mapping[str, Any], redactor: Redactor, *, cut: bool, limits: Limits | None = None) -> dict[str, Any]:
+def finalize(wire: Mapping[str, Any], redactor: Redactor, *, cut: bool, limits: Limits | None = None) -> dict[str, Any]:
     """Turn a trace as recorded into what may leave: redacted, safe as JSON, small enough.
 
     Args:
@@ -116,6 +130,10 @@ class _Finisher:
     def machine(self, value: object) -> str:
         return self.redactor.builtin(readable(value if isinstance(value, str) else preview(value, NAME_LIMIT)))
 
+    def stack(self, value: object, limit: int) -> str | None:
+        text = readable(value if isinstance(value, str) else preview(value, limit))
+        return readable(self.redactor.cut_front(text, limit))[-limit:] or None
+
     def limit(self, limit: int) -> int | None:
         return limit if self.cut else None
 
@@ -160,7 +178,7 @@ def _is_ours(key: str, value: str) -> bool:
 
 
 def _free(key: str, taken: dict[str, Any]) -> str:
-    """Give a key that is not taken yet: several may have become ``[REDACTED]``."""
+    """Return a key that is not taken yet: several may have become ``[REDACTED]``."""
     number, free = 1, key
     while free in taken:
         number += 1
@@ -169,7 +187,7 @@ def _free(key: str, taken: dict[str, Any]) -> str:
 
 
 def readable(text: str) -> str:
-    r"""Give a text with lone surrogates, which UTF-8 cannot carry, written as ``\ud800``."""
+    r"""Return a text with lone surrogates, which UTF-8 cannot carry, written as ``\ud800``."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -190,6 +208,10 @@ def _field(finisher: _Finisher, value: Any) -> Any:
     return _number(finisher, value) if isinstance(value, int | float) else _anything(finisher, value)
 
 
+def _is_part(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
 def _number(_: _Finisher, value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -201,38 +223,54 @@ def _duration(_: _Finisher, value: Any) -> float:
     return min(max(seconds, 0.0), DURATION_LIMIT) if not 0 <= seconds <= DURATION_LIMIT else seconds
 
 
-def _machine(finisher: _Finisher, value: Any) -> str:
-    return finisher.machine(value)
+def _texts(rule: _Rule) -> _Rule:
+    return lambda finisher, value: [clean for item in value if (clean := rule(finisher, item)) is not None] or None
 
 
-def _name(finisher: _Finisher, value: Any) -> str:
-    return finisher.name(value)
+def _text_rule(text: Text) -> _Rule:
+    """Return the rule of a text as its annotation on the model has it."""
+    limit, bound = text.limit or NAME_LIMIT, text.bound
+    match text.redact:
+        case "machine":
+            return lambda finisher, value: finisher.machine(value)
+        case "name":
+            return lambda finisher, value: finisher.name(value, limit)
+        case "action":
+            return lambda finisher, value: str(value) if value in _ACTIONS else finisher.name(value, limit)
+        case "stack":
+            return lambda finisher, value: finisher.stack(value, limit)
+    finish = _Finisher.required if text.redact == "required" else _Finisher.optional
+    if bound is None:
+        return finish
+    return lambda finisher, value: finish(finisher, value, finisher.limit(getattr(finisher.limits, bound)))
 
 
-def _action(finisher: _Finisher, value: Any) -> str:
-    return str(value) if value in _ACTIONS else finisher.name(value)
+def _field_rule(field: FieldInfo) -> _Rule:
+    """Return the rule of a model's field: by its annotation as a text, else by its type."""
+    shape = field.annotation
+    kinds = get_args(shape) if get_origin(shape) in {Union, UnionType} else (shape,)
+    kind = next((kind for kind in kinds if kind is not NoneType), None)
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    inner = next(iter(get_args(kind)), None)
+    text = next((mark for mark in field.metadata if isinstance(mark, Text)), None)
+    if text is not None:
+        return _texts(_text_rule(text)) if get_origin(kind) is list else _text_rule(text)
+    if get_origin(kind) is list and _is_part(inner):
+        return _each(_rules(inner))
+    if _is_part(kind):
+        return _one(_rules(kind))
+    return _number if kind in {int, float, bool} else _anything
 
 
-def _optional(finisher: _Finisher, value: Any) -> str | None:
-    return finisher.optional(value)
-
-
-def _stack(finisher: _Finisher, value: Any) -> str | None:
-    text = readable(value if isinstance(value, str) else preview(value, STACK_LIMIT))
-    return readable(finisher.redactor.cut_front(text, STACK_LIMIT))[-STACK_LIMIT:] or None
-
-
-def _shown(field: str) -> _Rule:
-    """Give the rule of an optional text whose limit stands in ``Limits`` under this name."""
-    return lambda finisher, value: finisher.optional(value, finisher.limit(getattr(finisher.limits, field)))
-
-
-def _needed(field: str) -> _Rule:
-    return lambda finisher, value: finisher.required(value, finisher.limit(getattr(finisher.limits, field)))
+@functools.cache
+def _rules(model: type[BaseModel]) -> dict[str, _Rule]:
+    names = TaskData.WIRE_ORDER if model is TaskData else model.model_fields
+    return {name: _field_rule(model.model_fields[name]) for name in names if name in model.model_fields}
 
 
 def _one(rules: Mapping[str, _Rule]) -> _Rule:
-    """Give the rule of a part of its own."""
+    """Return the rule of a part of its own."""
     return lambda finisher, value: (finisher.part(value, rules) if isinstance(value, dict) else {}) or None
 
 
@@ -240,78 +278,14 @@ def _each(rules: Mapping[str, _Rule]) -> _Rule:
     return lambda finisher, value: [finisher.part(item, rules) for item in value if isinstance(item, dict)] or None
 
 
-def _texts(finisher: _Finisher, value: Any) -> list[str] | None:
-    return [clean for item in value if (clean := finisher.optional(item)) is not None] or None
-
-
 def _sections(finisher: _Finisher, value: dict[str, Any]) -> dict[str, Any] | None:
-    rules = {"errors_encountered": _each(_ERROR)}
+    rules = {"errors_encountered": _each(_rules(ErrorDetail))}
     finished = {name: finisher.part(section, dict.fromkeys(section, _field) | rules) for name, section in value.items()}
     return {name: section for name, section in finished.items() if section} or None
 
 
-_ERROR: dict[str, _Rule] = {
-    "error_type": _name,
-    "message": _needed("message"),
-    "recoverable": _number,
-    "retry_count": _number,
-    "stack_trace": _stack,
-    "error_code": _optional,
-}
-_LLM_CALL: dict[str, _Rule] = {
-    "model": _machine,
-    "provider": _machine,
-    **dict.fromkeys(("prompt_tokens", "completion_tokens", "latency_ms", "temperature"), _number),
-    "purpose": _optional,
-}
-_TOOL_CALL: dict[str, _Rule] = {
-    "tool_name": _name,
-    "input_summary": _shown("preview"),
-    "output_summary": _shown("preview"),
-    "error": _one(_ERROR),
-    **dict.fromkeys(("duration_ms", "http_status"), _number),
-}
-_STEP: dict[str, _Rule] = {
-    "action": _action,
-    "description": _needed("description"),
-    "input_preview": _shown("preview"),
-    "output_preview": _shown("preview"),
-    "error": _one(_ERROR),
-    "tool_call": _one(_TOOL_CALL),
-    "llm_call": _one(_LLM_CALL),
-    "metadata": _anything,
-    **dict.fromkeys(("step_number", "duration_ms"), _number),
-}
-_USAGE: dict[str, _Rule] = {
-    "model": _machine,
-    "provider": _machine,
-    **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens", "estimated_cost_usd"), _number),
-    **dict.fromkeys(("api_calls_count", "total_latency_ms"), _number),
-    "calls": _each(_LLM_CALL),
-}
-_ENVIRONMENT: dict[str, _Rule] = {
-    **dict.fromkeys(("framework", "framework_version", "python_version", "sdk_version"), _machine),
-    **dict.fromkeys(("runtime", "region"), _optional),
-    "custom_tags": _anything,
-}
-_PROMPT: dict[str, _Rule] = {
-    **dict.fromkeys(("prompt_id", "source", "fetched_at"), _machine),
-    "prompt_name": _name,
-    "version": _number,
-    "variables_used": _texts,
-}
 _TASK: dict[str, _Rule] = {
-    "name": _name,
-    "description": lambda finisher, value: finisher.name(value, DESCRIPTION_LIMIT),
-    "current_datetime": _machine,
+    **_rules(TaskData),
     "duration": _duration,
-    "input_summary": _shown("input_summary"),
-    "output_summary": _shown("output_summary"),
-    "expected_outcome": _one({"task_objective": lambda finisher, value: finisher.name(value, DESCRIPTION_LIMIT)}),
-    "steps": _each(_STEP),
-    "errors": _each(_ERROR),
-    "llm_usage": _one(_USAGE),
     "sections": _sections,
-    "environment": _one(_ENVIRONMENT),
-    "prompt_studio": _one({"prompts_used": _each(_PROMPT)}),
 }

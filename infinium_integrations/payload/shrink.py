@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from infinium_integrations.models import ErrorDetail, ExecutionStep, TaskData, Text, ToolCall
 from infinium_integrations.redaction.redactor import shorten
 
 __all__ = ["LIMIT", "encode", "shrink"]
@@ -18,7 +19,7 @@ def encode(payload: Mapping[str, Any]) -> bytes:
     """Write a payload as compact UTF-8 JSON by RFC 8259.
 
     Raises:
-        ValueError: It holds NaN, infinity or a lone surrogate, which ``finalise`` takes out.
+        ValueError: It holds NaN, infinity or a lone surrogate, which ``finalize`` takes out.
     """
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
@@ -30,7 +31,7 @@ def shrink(payload: Json, limit: int = LIMIT) -> Json:
     that is large elsewhere has its longest texts and lists shortened.
 
     Args:
-        payload: What ``finalise`` makes; it is not changed.
+        payload: What ``finalize`` makes; it is not changed.
         limit: Bytes, from 4,096 on.
     """
     if _size(payload) <= limit:
@@ -76,12 +77,12 @@ def _squeeze(value: Any, chars: int, items: int) -> Any:
     return value
 
 
-_REQUIRED = ("name", "description", "current_datetime", "duration")
+_REQUIRED = tuple(name for name, field in TaskData.model_fields.items() if field.default is not None)
 _STEP_REQUIRED = ("step_number", "action", "description", "duration_ms")
 
 
 def _least(rest: Json) -> Json:
-    """Give what a trace cannot do without."""
+    """Return what a trace cannot do without."""
     least: Json = {key: _squeeze(rest[key], 100, 0) for key in _REQUIRED if key in rest}
     usage, environment = rest.get("llm_usage"), rest.get("environment")
     if usage:
@@ -104,29 +105,32 @@ def _fitting_steps(steps: list[Json], room: int, limit: int) -> list[Json]:
         if _size(trial) <= room:
             return trial
         trial = [_with_previews(step, length) for step in steps]
-    trial = [_squeezed(step, _LARGE_STEP) or _bare(step) for step in trial]
+    trial = [
+        _squeezed(step, _LARGE_STEP) or {key: _squeeze(step[key], 100, 0) for key in _STEP_REQUIRED if key in step}
+        for step in trial
+    ]
     return trial if _size(trial) <= room else _without_middle(trial, room, limit)
 
 
 def _with_previews(step: Json, length: int) -> Json:
-    """Give a step with its previews cut to a length; at 0 it has none."""
-    short = {key: _preview(key, value, length) for key, value in step.items()}
+    """Return a step with its previews cut to a length; at 0 it has none."""
+    short: Json = {}
+    for key, value in step.items():
+        if key in _TEXTS:
+            short[key] = shorten(value, length) or None
+        elif key in {"tool_call", "error"} and isinstance(value, dict):
+            short[key] = _with_previews(value, length)
+        else:
+            short[key] = value
     return {key: value for key, value in short.items() if value is not None}
 
 
-_TEXTS = frozenset({"input_preview", "output_preview", "input_summary", "output_summary", "stack_trace"})
-
-
-def _preview(key: str, value: Any, length: int) -> Any:
-    if key in _TEXTS:
-        return shorten(value, length) or None
-    if key in {"tool_call", "error"} and isinstance(value, dict):
-        return _with_previews(value, length)
-    return value
-
-
-def _bare(step: Json) -> Json:
-    return {key: _squeeze(step[key], 100, 0) for key in _STEP_REQUIRED if key in step}
+_TEXTS = frozenset(
+    name
+    for part in (ExecutionStep, ToolCall, ErrorDetail)
+    for name, field in part.model_fields.items()
+    if any(isinstance(mark, Text) and mark.preview for mark in field.metadata)
+)
 
 
 def _without_middle(steps: list[Json], room: int, limit: int) -> list[Json]:
@@ -145,14 +149,14 @@ def _without_middle(steps: list[Json], room: int, limit: int) -> list[Json]:
 
 
 def _number_after(steps: list[Json], tail: int) -> int:
-    """Give the number of the first step after the gap."""
+    """Return the number of the first step after the gap."""
     following = steps[len(steps) - tail] if tail else {"step_number": steps[-1].get("step_number", 0) + 1}
     number = following.get("step_number", 0)
     return number if isinstance(number, int) else 0
 
 
 def _fitting(sizes: list[int], room: int) -> int:
-    """Give how many of the first sizes fit."""
+    """Return how many of the first sizes fit."""
     total = 0
     for count, size in enumerate(sizes):
         total += size

@@ -7,7 +7,7 @@ HIDDEN = "[REDACTED]"
 
 
 def words(text: str) -> frozenset[str]:
-    """Give the words of a text."""
+    """Return the words of a text."""
     return frozenset(text.split())
 
 

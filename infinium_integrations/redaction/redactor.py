@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-from infinium_integrations import settings
+from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.detectors import Span, spans
 from infinium_integrations.redaction.key_names import HIDDEN
@@ -29,6 +29,12 @@ class Redactor:
         secrets: Values that must never leave, of any length.
         user: The user's own rule, called with every free text after the built-in rules. Where it raises or gives no
             string, the whole text is dropped.
+
+    It may be used from any thread.
+
+    Example:
+        >>> Redactor(secrets=["plumber-crazy"]).text("log in with plumber-crazy")
+        'log in with [REDACTED]'
     """
 
     def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
@@ -37,20 +43,31 @@ class Redactor:
         self._user = user
 
     def text(self, text: str) -> str:
-        """Give a text without its secrets; empty where the user's rule failed."""
+        """Return a text without its secrets.
+
+        Args:
+            text: A text of any length.
+
+        Returns:
+            The text with ``[REDACTED]`` in place of each secret; empty where the user's rule failed.
+
+        Example:
+            >>> Redactor().text("password=hunter2!")
+            'password=[REDACTED]'
+        """
         return self._own(self.builtin(text))
 
     def name(self, text: str) -> str:
-        """Give a text that may not be blank without its secrets; ``[REDACTED]`` where nothing is left."""
+        """Return a text that may not be blank without its secrets; ``[REDACTED]`` where nothing is left."""
         clean = self.text(text)
         return clean if clean.strip() else HIDDEN
 
     def builtin(self, text: str) -> str:
-        """Give a text without its secrets by the built-in rules alone: for what is no free text, as a model's name."""
+        """Return a text without its secrets by the built-in rules alone, as for a model's name."""
         return _without(text, self._spans(text, open_end=False)) if text else text
 
     def redact_and_truncate(self, text: str, limit: int) -> str:
-        """Give a text without its secrets, at most ``limit`` characters long, the mark ``…`` included.
+        """Return a text without its secrets, at most ``limit`` characters long, the mark ``…`` included.
 
         A text longer than ``limit`` counts as one that was cut before: a secret, or what may be the beginning of one,
         that reaches its end is dropped.
@@ -63,7 +80,7 @@ class Redactor:
         return shorten(clean + _CUT if cut_before and clean else clean, limit)
 
     def cut_front(self, text: str, limit: int) -> str:
-        """Give the end of a text without its secrets, as a stack trace is kept: its last ``limit`` characters."""
+        """Return the end of a text without its secrets, as a stack trace is kept: its last ``limit`` characters."""
         clean = self.text(text)
         if len(clean) > limit:
             return _CUT + clean[len(clean) - limit + 1 :] if limit > 0 else ""
@@ -74,9 +91,10 @@ class Redactor:
     def _own(self, text: str) -> str:
         if self._user is None or not text:
             return text
+        rule = self._user
         try:
-            clean = self._user(text)
-        except (Exception, SystemExit):  # noqa: BLE001  (the user's rule: what it could not check must not leave)
+            clean: object = diagnostics.attempt(lambda: rule(text), lambda _: "")
+        except SystemExit:  # as any other failure of the user's rule: what it could not check must not leave
             return ""
         return clean if isinstance(clean, str) else ""
 
@@ -100,7 +118,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def _overlap(text: str, form: str) -> int:
-    """Give how many characters at the text's end may be the beginning of a known value."""
+    """Return how many characters at the text's end may be the beginning of a known value."""
     tail = text[-len(form) :]
     at = tail.find(form[0])
     while at >= 0 and not form.startswith(tail[at:]):
@@ -138,7 +156,7 @@ _LEAST_ENCODED = 8
 
 @lru_cache(maxsize=512)
 def _forms(secret: str) -> frozenset[str]:
-    """Give a secret as it may stand in a text: raw, escaped as in JSON or a URL, in base64 at any offset."""
+    """Return a secret as it may stand in a text: raw, escaped as in JSON or a URL, in base64 at any offset."""
     if not secret.strip():
         return frozenset()
     forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
@@ -163,7 +181,7 @@ _PATH_PART = 24
 
 
 def process_secrets() -> frozenset[str]:
-    """Give this process's own secrets, read anew: the agent's, and the values of variables such as ``ACME_API_KEY``.
+    """Return this process's own secrets, read anew: the agent's, and the values of variables such as ``ACME_API_KEY``.
 
     Of variables, values from 12 characters on count, if they are no path, URL, number or plain word.
     """

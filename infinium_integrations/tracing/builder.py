@@ -15,7 +15,9 @@ from infinium_integrations.capture.preview import preview
 from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import (
     DESCRIPTION_LIMIT,
+    INPUT_SUMMARY_LIMIT,
     NAME_LIMIT,
+    OUTPUT_SUMMARY_LIMIT,
     EnvironmentContext,
     ErrorDetail,
     ExpectedOutcome,
@@ -36,9 +38,6 @@ __all__ = ["StepContext", "TraceBuilder"]
 T = TypeVar("T")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
-INPUT_SUMMARY_CHARS = 3_000
-OUTPUT_SUMMARY_CHARS = 8_000
-"""What Maestro reads of the summaries."""
 SUMMARY_CHARS = 500
 SUMMARIES = ("input_summary", "output_summary")
 
@@ -324,11 +323,11 @@ class TraceBuilder:
 
     def set_input_summary(self, value: object) -> Self:
         """Set what the agent received, any value; Maestro reads 3,000 characters of it."""
-        return self._set_summary("input", value, INPUT_SUMMARY_CHARS)
+        return self._set_summary("input", value, INPUT_SUMMARY_LIMIT)
 
     def set_output_summary(self, value: object) -> Self:
         """Set what the agent produced, any value; Maestro reads 8,000 characters of it."""
-        return self._set_summary("output", value, OUTPUT_SUMMARY_CHARS)
+        return self._set_summary("output", value, OUTPUT_SUMMARY_LIMIT)
 
     def _set_summary(self, side: Literal["input", "output"], value: object, chars: int) -> Self:
         text = None if value is None else preview(value, chars)
@@ -436,7 +435,7 @@ class TraceBuilder:
             >>> TraceBuilder("Answer").add_error(message="no answer", error_type="Refused").build().errors[0].message
             'no answer'
         """
-        from infinium_integrations.payload.finalize import Limits, finalise  # noqa: PLC0415  (not on the handlers' light path)
+        from infinium_integrations.payload.finalize import Limits, finalize  # noqa: PLC0415  (not on the handlers' light path)
         from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
         wire = assemble(self._trace, self._recorder.clock())
@@ -445,7 +444,7 @@ class TraceBuilder:
             _merge(wire, other, self._trace.overrides)
         limits = Limits(preview=self._trace.options.preview_chars)
         redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
-        return TaskData.model_validate(finalise(wire, redactor, cut=True, limits=limits))
+        return TaskData.model_validate(finalize(wire, redactor, cut=True, limits=limits))
 
 
 def _merge(wire: dict[str, Any], other: dict[str, Any], overrides: Mapping[str, object]) -> None:

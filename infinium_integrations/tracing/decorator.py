@@ -10,12 +10,12 @@ from typing import Any, Self, TypeVar, Unpack
 
 from infinium_integrations import runtime
 from infinium_integrations.errors import ValidationError
-from infinium_integrations.models import NAME_LIMIT
+from infinium_integrations.models import NAME_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
-from infinium_integrations.tracing.builder import OUTPUT_SUMMARY_CHARS, StepContext, TraceBuilder, reset
+from infinium_integrations.tracing.builder import StepContext, TraceBuilder, reset
 
 __all__ = ["StepContext", "TraceBuilder", "current_trace", "suppress", "trace"]
 
@@ -256,8 +256,8 @@ class _Yielded:
         self._others = 0
 
     def add(self, item: object) -> None:
-        if isinstance(item, str) and self._chars <= OUTPUT_SUMMARY_CHARS:
-            self._texts.append(item[: OUTPUT_SUMMARY_CHARS + 1])
+        if isinstance(item, str) and self._chars <= OUTPUT_SUMMARY_LIMIT:
+            self._texts.append(item[: OUTPUT_SUMMARY_LIMIT + 1])
             self._chars += len(item)
         elif not isinstance(item, str):
             self._others += 1

@@ -14,7 +14,7 @@ from secret_corpus import BENIGN, BY_SHAPE, left
 
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.models import DESCRIPTION_LIMIT, TaskData
-from infinium_integrations.payload.finalize import Limits, build_payload, encode, finalise, shrink
+from infinium_integrations.payload.finalize import Limits, build_payload, encode, finalize, shrink
 from infinium_integrations.redaction.redactor import Redactor
 
 MARK = "[REDACTED]"
@@ -76,7 +76,7 @@ def test_the_full_golden_payload_goes_through_the_published_sdks_own_check():
 
 
 def test_a_recorded_trace_with_secrets_becomes_the_golden_payload():
-    payload = finalise(golden("recorded.draft"), Redactor(secrets=["plumber-crazy-77"]), cut=True)
+    payload = finalize(golden("recorded.draft"), Redactor(secrets=["plumber-crazy-77"]), cut=True)
     assert json.dumps(payload, ensure_ascii=False, indent=1) + "\n" == (WIRE / "recorded.json").read_text("utf-8")
 
 
@@ -106,7 +106,7 @@ def planted(value, secret, *, keys=False, key=""):
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize("kind", ["openai", "github", "jwt", "postgres url", "bearer"])
 def test_a_secret_vanishes_from_every_field(kind, cut):
-    payload = finalise(full_of(BY_SHAPE[kind]), Redactor(), cut=cut)
+    payload = finalize(full_of(BY_SHAPE[kind]), Redactor(), cut=cut)
     assert [path for path, text in strings(payload) if left(BY_SHAPE[kind], text)] == []
     TaskData.model_validate(payload)
 
@@ -114,7 +114,7 @@ def test_a_secret_vanishes_from_every_field(kind, cut):
 def test_a_known_value_vanishes_from_every_field_machine_values_included():
     wire = planted(golden("full"), "plumber-crazy-77", key="")
     wire["environment"]["sdk_version"] += " plumber-crazy-77"
-    payload = finalise(wire, Redactor(secrets=["plumber-crazy-77"]), cut=False)
+    payload = finalize(wire, Redactor(secrets=["plumber-crazy-77"]), cut=False)
     assert b"plumber" not in encode(payload)
 
 
@@ -127,7 +127,7 @@ def test_the_users_rule_sees_every_free_text_and_no_machine_value():
     wire = golden("full")
     wire["steps"][0]["metadata"] |= OURS["steps"][0]["metadata"]
     wire["environment"]["custom_tags"] |= {"status": "error", "trace_id": "123e4567", "session_id": "Anna's"}
-    payload = finalise(wire, Redactor(user=lambda _: "X"), cut=True)
+    payload = finalize(wire, Redactor(user=lambda _: "X"), cut=True)
     same = {path for path, text in strings(payload) if text != "X" and "<key>" not in path}
     assert same == {
         *(
@@ -148,7 +148,7 @@ def test_the_users_rule_sees_every_free_text_and_no_machine_value():
 
 def test_a_status_that_is_none_of_ours_is_a_free_text():
     step = {"step_number": 1, "action": "a", "description": "", "metadata": {"status": "Anna is ill", "run_id": "Anna"}}
-    payload = finalise({**MINIMAL, "steps": [step]}, Redactor(user=lambda _: "X"), cut=True)
+    payload = finalize({**MINIMAL, "steps": [step]}, Redactor(user=lambda _: "X"), cut=True)
     assert payload["steps"][0]["metadata"] == {"status": "X", "run_id": "X"}
 
 
@@ -158,7 +158,7 @@ def failing(text):
 
 @pytest.mark.parametrize("cut", [True, False])
 def test_where_the_users_rule_fails_names_are_marked_and_texts_are_dropped(cut):
-    payload = finalise(golden("full"), Redactor(user=failing), cut=cut)
+    payload = finalize(golden("full"), Redactor(user=failing), cut=cut)
     TaskData.model_validate(payload)
     assert payload["name"] == payload["description"] == MARK
     assert "input_summary" not in payload
@@ -172,7 +172,7 @@ def test_values_under_telling_keys_are_hidden():
     metadata = {"api_key": "v", "headers": {"Cookie": "a"}, "max_tokens": 5, "password": None, "credentials": {"a": 1}}
     wire = {**MINIMAL, "steps": [{"step_number": 1, "action": "a", "description": "", "metadata": metadata}]}
     wire["environment"] = {"custom_tags": {"auth_token": "v", "token_count": "7"}}
-    payload = finalise(wire, Redactor(), cut=False)
+    payload = finalize(wire, Redactor(), cut=False)
     expected = {"api_key": MARK, "headers": {"Cookie": MARK}, "max_tokens": 5, "password": None, "credentials": MARK}
     assert payload["steps"][0]["metadata"] == expected
     assert payload["environment"]["custom_tags"] == {"auth_token": MARK, "token_count": "7"}
@@ -181,21 +181,21 @@ def test_values_under_telling_keys_are_hidden():
 def test_keys_that_become_the_same_mark_are_all_kept():
     metadata = {f"plumber-crazy-7{number}": number for number in range(3)}
     wire = {**MINIMAL, "steps": [{"step_number": 1, "action": "a", "description": "", "metadata": metadata}]}
-    payload = finalise(wire, Redactor(secrets=metadata), cut=True)
+    payload = finalize(wire, Redactor(secrets=metadata), cut=True)
     assert payload["steps"][0]["metadata"] == {MARK: 0, f"{MARK} 2": 1, f"{MARK} 3": 2}
 
 
 def test_the_wire_dict_given_is_not_changed():
     wire = full_of("plumber-crazy-77")
     before = json.dumps(wire)
-    finalise(wire, Redactor(secrets=["plumber-crazy-77"]), cut=True)
+    finalize(wire, Redactor(secrets=["plumber-crazy-77"]), cut=True)
     assert json.dumps(wire) == before
 
 
 def test_finishing_twice_changes_nothing():
     redactor = Redactor(secrets=["plumber-crazy-77"])
-    once = finalise(full_of("plumber-crazy-77 password=hunter2!"), redactor, cut=True)
-    assert finalise(once, redactor, cut=True) == finalise(once, redactor, cut=False) == once
+    once = finalize(full_of("plumber-crazy-77 password=hunter2!"), redactor, cut=True)
+    assert finalize(once, redactor, cut=True) == finalize(once, redactor, cut=False) == once
 
 
 def test_ordinary_texts_leave_as_they_are():
@@ -216,7 +216,7 @@ def long_trace():
 
 
 def test_recorded_texts_are_cut_at_exactly_their_limits():
-    payload = finalise(long_trace(), Redactor(), cut=True)
+    payload = finalize(long_trace(), Redactor(), cut=True)
     step, error = payload["steps"][0], payload["errors"][0]
     assert [len(payload[name]) for name in ("name", "description", "input_summary", "output_summary")] == [
         500,
@@ -233,12 +233,12 @@ def test_recorded_texts_are_cut_at_exactly_their_limits():
 
 
 def test_the_limits_of_previews_can_be_chosen():
-    payload = finalise(long_trace(), Redactor(), cut=True, limits=Limits(preview=50))
+    payload = finalize(long_trace(), Redactor(), cut=True, limits=Limits(preview=50))
     assert len(payload["steps"][0]["input_preview"]) == len(payload["steps"][0]["tool_call"]["output_summary"]) == 50
 
 
 def test_texts_sent_directly_are_not_cut():
-    payload = finalise(long_trace(), Redactor(), cut=False)
+    payload = finalize(long_trace(), Redactor(), cut=False)
     assert payload["input_summary"] == "i " * 9_000
     assert payload["steps"][0]["metadata"]["a"] == "b " * 2_000
 
@@ -254,7 +254,7 @@ def test_a_redacted_name_that_grew_still_fits_the_platforms_limit():
 
 def test_a_text_that_was_empty_stays_empty():
     wire = {**MINIMAL, "input_summary": "", "errors": [{"error_type": "E", "message": ""}]}
-    assert finalise(wire, Redactor(), cut=True) == wire
+    assert finalize(wire, Redactor(), cut=True) == wire
 
 
 # JSON --------------------------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_what_json_cannot_say_becomes_readable():
     wire = {**MINIMAL, "name": "half \ud800", "duration": math.nan}
     wire["steps"] = [{"step_number": 1, "action": "a", "description": "", "metadata": metadata}]
     wire["llm_usage"] = {"estimated_cost_usd": math.inf, "api_calls_count": 1}
-    payload = strict(finalise(wire, Redactor(), cut=True))
+    payload = strict(finalize(wire, Redactor(), cut=True))
     assert payload["name"] == "half \\ud800"
     assert payload["duration"] == 0
     assert payload["llm_usage"] == {"api_calls_count": 1}
@@ -287,12 +287,12 @@ def test_what_json_cannot_say_becomes_readable():
 
 
 def test_a_surrogate_from_the_users_rule_does_no_harm():
-    strict(finalise(golden("full"), Redactor(user=lambda _: "\ud800"), cut=True))
+    strict(finalize(golden("full"), Redactor(user=lambda _: "\ud800"), cut=True))
 
 
 @pytest.mark.parametrize(("given_", "sent"), [(-1, 0), (90_000, 86_400), (math.inf, 86_400), ("x", 0), (5, 5)])
 def test_a_duration_out_of_bounds_is_clamped(given_, sent):
-    assert finalise({**MINIMAL, "duration": given_}, Redactor(), cut=True)["duration"] == sent
+    assert finalize({**MINIMAL, "duration": given_}, Redactor(), cut=True)["duration"] == sent
 
 
 def test_metadata_that_holds_itself_or_is_very_deep_is_bounded():
@@ -306,7 +306,7 @@ def test_metadata_that_holds_itself_or_is_very_deep_is_bounded():
         "steps": [{"step_number": 1, "action": "a", "description": "", "metadata": {"m": metadata, "d": deep}}],
     }
     for cut in (True, False):
-        TaskData.model_validate(strict(finalise(wire, Redactor(), cut=cut)))
+        TaskData.model_validate(strict(finalize(wire, Redactor(), cut=cut)))
 
 
 def test_encoding_is_strict():
@@ -431,7 +431,7 @@ def test_whatever_was_recorded_leaves_as_strict_json_that_reads_back(task, cut, 
         *wire.get("steps", []),
         {"step_number": 1, "action": text, "description": text, "metadata": metadata},
     ]
-    payload = finalise(wire, Redactor(), cut=cut)
+    payload = finalize(wire, Redactor(), cut=cut)
     TaskData.model_validate(strict(payload))
     assert len(encode(payload)) <= LIMIT
 
@@ -453,5 +453,5 @@ def test_a_secret_across_any_cut_vanishes_from_every_field(kind, shift):
     wire = {**MINIMAL, "input_summary": texts[3_000], "output_summary": texts[8_000], "name": texts[500]}
     wire["steps"] = [{"step_number": 1, "action": "a", "description": texts[500], "input_preview": texts[500]}]
     wire["errors"] = [{"error_type": "E", "message": texts[1_000], "stack_trace": texts[1_000]}]
-    assert [text for _, text in strings(finalise(wire, Redactor(), cut=True)) if left(secret, text)] == []
+    assert [text for _, text in strings(finalize(wire, Redactor(), cut=True)) if left(secret, text)] == []
     assert all(len(text) <= limit + SLACK for limit, text in texts.items())

@@ -16,7 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from infinium_integrations import runtime, settings
+from infinium_integrations import instrumentation, runtime, settings
 from infinium_integrations.viewer.notebook import magic
 
 CHAIN = """
@@ -236,7 +236,9 @@ def test_loading_twice_and_unloading_leave_no_trace_of_ours():
 def shell(tmp_path, monkeypatch):
     settings.reset()
     settings.configure(store=str(tmp_path / "store"))
-    monkeypatch.setattr(runtime, "FRAMEWORKS", {"langchain": "langchain_core", "none": "no_such_package.at_all"})
+    monkeypatch.setattr(
+        instrumentation, "FRAMEWORKS", {"langchain": "langchain_core", "none": "no_such_package.at_all"}
+    )
     before = runtime.install(None)
     found = InteractiveShell()
     magic.load_ipython_extension(found)
