@@ -114,5 +114,7 @@ def test_an_installed_wheel_records_and_shows_a_trace(installed, tmp_path):
     assert Path(where).is_relative_to(installed.parent)
     assert said == f"{infinium_integrations.__version__} From the wheel"
     script = installed / "infinium-traces"
-    assert infinium_integrations.__version__ in python(str(script), "--version", by=str(installed / "python"), **options)
+    assert infinium_integrations.__version__ in python(
+        str(script), "--version", by=str(installed / "python"), **options
+    )
     assert "From the wheel" in python(str(script), "list", by=str(installed / "python"), **options)
