@@ -1,11 +1,16 @@
-"""Every test, and every block of the README, begins as in a process in which nothing has happened yet."""
+"""Every test, every block of the README and every example in a docstring begins as in a process in which nothing has happened yet."""
 
+import doctest
 import os
+import signal
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 from sybil import Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.doctest import DocTestParser
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from infinium_integrations import diagnostics, runtime, settings
@@ -21,6 +26,8 @@ def pytest_configure(config):
     store = tempfile.TemporaryDirectory(prefix="infinium-tests-", ignore_cleanup_errors=True)
     os.environ["INFINIUM_STORE"] = store.name
     config.add_cleanup(store.cleanup)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by nohup or a shell's `&`; children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
@@ -61,4 +68,24 @@ def platform(monkeypatch):
         yield server
 
 
-pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["platform"]).pytest()
+NEEDS = {"langchain": "langchain_core", "llama_index": "llama_index.core", "server": "starlette", "html": "jinja2"}
+"""Parts of the package of which the examples need a package that is an extra."""
+
+
+@pytest.fixture
+def extra(request):
+    """Skip an example of a part whose extra is not installed."""
+    for part, package in NEEDS.items():
+        if part in request.path.parts:
+            pytest.importorskip(package, reason=f"the example needs {package}")
+
+
+README = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["platform"])
+DOCSTRINGS = Sybil(
+    path=str(Path(__file__).with_name("infinium_integrations")),
+    parsers=[DocTestParser(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)],
+    pattern="**/*.py",
+    document_types={".py": PythonDocStringDocument},  # read, and not imported
+    fixtures=["extra"],
+)
+pytest_collect_file = (README + DOCSTRINGS).pytest()

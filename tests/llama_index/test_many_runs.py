@@ -66,7 +66,7 @@ def test_programs_at_once_in_threads_make_their_traces():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(60)
         gc.collect()
         ended(traces, count)
 
