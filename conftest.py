@@ -1,4 +1,4 @@
-"""Every test, every block of the README and every example in a docstring begins as in a process in which nothing has happened yet."""
+"""Every test, and every example of the README or a docstring, begins as in a process where nothing has happened yet."""
 
 import doctest
 import os
@@ -8,9 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from sybil import Sybil
+from sybil import Region, Sybil
 from sybil.document import PythonDocStringDocument
-from sybil.parsers.doctest import DocTestParser
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from infinium_integrations import diagnostics, runtime, settings
@@ -80,12 +79,30 @@ def extra(request):
             pytest.importorskip(package, reason=f"the example needs {package}")
 
 
+def examples(document):
+    """Find the examples of a docstring: together they are one test, with names of its own."""
+    found = doctest.DocTestParser().get_examples(document.text)
+    if found:
+        start = document.text.index(">>>")
+        yield Region(start, len(document.text), parsed=found, evaluator=evaluate)
+
+
+def evaluate(example):
+    """Run the examples of a docstring, and say what differs."""
+    said = []
+    above = example.line - example.parsed[0].lineno - 1
+    test = doctest.DocTest(example.parsed, {"__name__": "__main__"}, example.path, example.path, above, None)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner.run(test, out=said.append)
+    return "".join(said)
+
+
 README = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["platform"])
 DOCSTRINGS = Sybil(
     path=str(Path(__file__).with_name("infinium_integrations")),
-    parsers=[DocTestParser(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)],
-    pattern="**/*.py",
+    parsers=[examples],
+    pattern="*.py",
     document_types={".py": PythonDocStringDocument},  # read, and not imported
-    fixtures=["extra"],
+    fixtures=["extra", "_isolated"],
 )
 pytest_collect_file = (README + DOCSTRINGS).pytest()
