@@ -61,10 +61,29 @@ def platform(monkeypatch):
     from faultserver import FaultServer
 
     with FaultServer() as server:
-        for name, value in {**ACCOUNT, "BASE_URL": server.url}.items():
-            monkeypatch.setenv(f"INFINIUM_{name}", value)
-        settings.reset()
+        use_account(monkeypatch, server)
         yield server
+
+
+@pytest.fixture(scope="session")
+def _platform_of_the_readme():
+    """It stays to the end: what one block has recorded, a later one delivers."""
+    from faultserver import FaultServer
+
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def readme(monkeypatch, _platform_of_the_readme):
+    """An account, as most blocks of the README take it for granted."""
+    use_account(monkeypatch, _platform_of_the_readme)
+
+
+def use_account(monkeypatch, server):
+    for name, value in {**ACCOUNT, "BASE_URL": server.url}.items():
+        monkeypatch.setenv(f"INFINIUM_{name}", value)
+    settings.reset()
 
 
 NEEDS = {"langchain": "langchain_core", "llama_index": "llama_index.core", "server": "starlette", "html": "jinja2"}
@@ -97,7 +116,7 @@ def evaluate(example):
     return "".join(said)
 
 
-README = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["platform"])
+README = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["readme"])
 DOCSTRINGS = Sybil(
     path=str(Path(__file__).with_name("infinium_integrations")),
     parsers=[examples],

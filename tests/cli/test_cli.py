@@ -439,13 +439,9 @@ class TestScript:
         keep("Naïve", 1)
         command = [sys.executable, "-m", "infinium_integrations", "show"]
         environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
-        assert (
-            b"? ok  Na\xefve"
-            in subprocess.run(command, capture_output=True, env=environment, check=True, timeout=60).stdout
-        )
-        shown = subprocess.run(
-            [*command, "--json"], capture_output=True, env=environment, check=True, timeout=PATIENCE
-        ).stdout
+        options = {"capture_output": True, "env": environment, "timeout": PATIENCE}
+        assert b"? ok  Na\xefve" in subprocess.run(command, check=True, **options).stdout
+        shown = subprocess.run([*command, "--json"], check=True, **options).stdout
         assert json.loads(shown)["name"] == "Naïve"
 
     def test_it_loads_no_framework_and_no_http_library(self):
