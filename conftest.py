@@ -1,6 +1,7 @@
 """Every test, and every example of the README or a docstring, begins as in a process where nothing has happened yet."""
 
 import doctest
+import gc
 import os
 import signal
 import tempfile
@@ -32,6 +33,12 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Playwright keeps an event loop in the main thread until the end, beside which no other runs: it comes last."""
     items.sort(key=lambda item: "browser" in item.path.parts)
+
+
+def pytest_collection_finish():
+    """What was imported by now stays: a full collection, of which tests ask many, need not go through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
