@@ -109,12 +109,10 @@ print(importlib.metadata.version("infinium-integrations"), task.name)
 def test_an_installed_wheel_records_and_shows_a_trace(installed, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["INFINIUM_STORE"] = str(tmp_path)
-    options = {"cwd": tmp_path, "env": environment}
-    where, said = python("-c", USE, by=str(installed / "python"), **options).splitlines()
+    options = {"by": str(installed / "python"), "cwd": tmp_path, "env": environment}
+    where, said = python("-c", USE, **options).splitlines()
     assert Path(where).is_relative_to(installed.parent)
     assert said == f"{infinium_integrations.__version__} From the wheel"
-    script = installed / "infinium-traces"
-    assert infinium_integrations.__version__ in python(
-        str(script), "--version", by=str(installed / "python"), **options
-    )
-    assert "From the wheel" in python(str(script), "list", **options)
+    script = str(installed / "infinium-traces")
+    assert infinium_integrations.__version__ in python(script, "--version", **options)
+    assert "From the wheel" in python(script, "list", **options)
