@@ -1,11 +1,16 @@
-"""Every test, and every block of the README, begins as in a process in which nothing has happened yet."""
+"""Every test, and every example of the README or a docstring, begins as in a process where nothing has happened yet."""
 
+import doctest
+import gc
 import os
+import signal
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
-from sybil import Sybil
+from sybil import Region, Sybil
+from sybil.document import PythonDocStringDocument
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from infinium_integrations import diagnostics, runtime, settings
@@ -21,11 +26,19 @@ def pytest_configure(config):
     store = tempfile.TemporaryDirectory(prefix="infinium-tests-", ignore_cleanup_errors=True)
     os.environ["INFINIUM_STORE"] = store.name
     config.add_cleanup(store.cleanup)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by nohup or a shell's `&`; children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
     """Playwright keeps an event loop in the main thread until the end, beside which no other runs: it comes last."""
     items.sort(key=lambda item: "browser" in item.path.parts)
+
+
+def pytest_collection_finish():
+    """What was imported by now stays: a full collection, of which tests ask many, need not go through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +68,67 @@ def platform(monkeypatch):
     from faultserver import FaultServer
 
     with FaultServer() as server:
-        for name, value in {**ACCOUNT, "BASE_URL": server.url}.items():
-            monkeypatch.setenv(f"INFINIUM_{name}", value)
-        settings.reset()
+        use_account(monkeypatch, server)
         yield server
 
 
-pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["platform"]).pytest()
+@pytest.fixture(scope="session")
+def _platform_of_the_readme():
+    """It stays to the end: what one block has recorded, a later one delivers."""
+    from faultserver import FaultServer
+
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def readme(monkeypatch, _platform_of_the_readme):
+    """An account, as most blocks of the README take it for granted."""
+    use_account(monkeypatch, _platform_of_the_readme)
+
+
+def use_account(monkeypatch, server):
+    for name, value in {**ACCOUNT, "BASE_URL": server.url}.items():
+        monkeypatch.setenv(f"INFINIUM_{name}", value)
+    settings.reset()
+
+
+NEEDS = {"langchain": "langchain_core", "llama_index": "llama_index.core", "server": "starlette", "html": "jinja2"}
+"""Parts of the package of which the examples need a package that is an extra."""
+
+
+@pytest.fixture
+def extra(request):
+    """Skip an example of a part whose extra is not installed."""
+    for part, package in NEEDS.items():
+        if part in request.path.parts:
+            pytest.importorskip(package, reason=f"the example needs {package}")
+
+
+def examples(document):
+    """Find the examples of a docstring: together they are one test, with names of its own."""
+    found = doctest.DocTestParser().get_examples(document.text)
+    if found:
+        start = document.text.index(">>>")
+        yield Region(start, len(document.text), parsed=found, evaluator=evaluate)
+
+
+def evaluate(example):
+    """Run the examples of a docstring, and say what differs."""
+    said = []
+    above = example.line - example.parsed[0].lineno - 1
+    test = doctest.DocTest(example.parsed, {"__name__": "__main__"}, example.path, example.path, above, None)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner.run(test, out=said.append)
+    return "".join(said)
+
+
+README = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["readme"])
+DOCSTRINGS = Sybil(
+    path=str(Path(__file__).with_name("infinium_integrations")),
+    parsers=[examples],
+    pattern="*.py",
+    document_types={".py": PythonDocStringDocument},  # read, and not imported
+    fixtures=["extra", "_isolated"],
+)
+pytest_collect_file = (README + DOCSTRINGS).pytest()

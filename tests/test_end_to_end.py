@@ -171,6 +171,7 @@ def environment_for(server_url, store):
         "INFINIUM_AGENT_ID": AGENT,
         "INFINIUM_AGENT_SECRET": "a-secret-of-ours",
         "INFINIUM_BASE_URL": server_url,
+        "INFINIUM_EXIT_TIMEOUT": "45",  # on a busy machine; a server that refuses ends the wait at once
         "INFINIUM_STORE": str(store),
     }
 
@@ -220,7 +221,7 @@ def test_children_of_multiprocessing_deliver_their_traces(tmp_path):
             for method in ("fork", "forkserver", "spawn"):
                 child = multiprocessing.get_context(method).Process(target=work, args=(method,))
                 child.start()
-                child.join()
+                child.join(30)
     """
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(program))

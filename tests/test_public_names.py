@@ -59,7 +59,7 @@ def imported(name):
 def loaded_by(code):
     """Run code in a new process and give the modules that are loaded after it."""
     told = f"{code}\nimport sys\nsys.stdout.write(' '.join(sys.modules))"
-    result = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
     return set(result.stdout.split())
 
 
@@ -132,7 +132,7 @@ try:
 except ImportError as error:
     sys.stdout.write(str(error))
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert f"infinium-integrations[{ours.replace('_', '-')}]" in told
 
 

@@ -281,7 +281,7 @@ def test_a_value_that_changes_while_it_is_read_does_no_harm():
         assert preview(value, 500)
         assert preview([value.keys()], 500)
     stop.set()
-    thread.join()
+    thread.join(60)
 
 
 def test_a_full_stack_does_no_harm():

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from children import PATIENCE, child
 from click.testing import CliRunner
 from faultserver import FaultServer, Hang, Reply
 
@@ -205,11 +206,12 @@ class TestSend:
             keep()
             master, slave = os.openpty()
             command = [sys.executable, "-m", "infinium_integrations", "send"]
-            with subprocess.Popen(command, stdout=slave) as process:
+            with child(command, stdout=slave) as process:
                 os.close(slave)
                 assert os.read(master, 200).startswith(b"\r")
                 server.release.set()
                 output = _rest(master)
+                process.wait(PATIENCE)
         assert process.returncode == 0
         assert "1/1" in output
         assert output.rstrip().endswith("1 sent.")
@@ -360,13 +362,13 @@ class TestTail:
     def test_it_follows_what_other_processes_store_until_interrupted(self):
         keep("Before", 1)
         command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "-n", "1"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
+        with child(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
             assert process.stdout.readline().startswith("id ")
             assert "Before" in process.stdout.readline()
             keep("After", 2)
             assert "After" in process.stdout.readline()
             process.send_signal(signal.SIGINT)
-            assert process.stdout.read() == "\n"
+            assert process.communicate(timeout=PATIENCE)[0] == "\n"
         assert process.returncode == 0
 
     def test_on_demand_each_trace_is_drawn(self, monkeypatch):
@@ -430,19 +432,22 @@ class TestDemo:
 class TestScript:
     def test_it_is_installed_and_knows_its_version(self):
         script = Path(sys.executable).with_name("infinium-traces")
-        done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE)
         assert done.stdout == "infinium-traces 0.1.0\n"
 
     def test_it_writes_to_a_terminal_that_knows_no_lines(self):
         keep("Naïve", 1)
         command = [sys.executable, "-m", "infinium_integrations", "show"]
         environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
-        assert b"? ok  Na\xefve" in subprocess.run(command, capture_output=True, env=environment, check=True).stdout
-        shown = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True).stdout
+        options = {"capture_output": True, "env": environment, "timeout": PATIENCE}
+        assert b"? ok  Na\xefve" in subprocess.run(command, check=True, **options).stdout
+        shown = subprocess.run([*command, "--json"], check=True, **options).stdout
         assert json.loads(shown)["name"] == "Naïve"
 
     def test_it_loads_no_framework_and_no_http_library(self):
         heavy = {"langchain_core", "llama_index", "httpx", "sqlite3"}
         code = f"import infinium_integrations.cli.main, sys; print({heavy} & set(sys.modules))"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
+        )
         assert done.stdout == "set()\n"

@@ -128,7 +128,7 @@ def test_each_framework_has_its_demo_and_needs_no_other():
     pytest.importorskip("llama_index.core")
     code = "from infinium_integrations.cli.demo import run; run('llama-index')"
     code = f"import sys; sys.modules['langchain_core'] = None; {code}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "Its trace:" in done.stdout
 
@@ -141,7 +141,9 @@ for name in "langchain langgraph langchain_openai llama_index jinja2 starlette p
 from infinium_integrations.cli.main import main
 main(["demo"])
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "Its trace:" in done.stdout

@@ -121,7 +121,7 @@ class TestRetries:
 
     def test_a_hanging_server_is_tried_again(self, call, server):
         server.script = [answer(fault="hang")]
-        assert call("send_task_data", TASK, options={"timeout": 0.2}).success
+        assert call("send_task_data", TASK, options={"timeout": 1.0}).success
         assert len(server.seen) == 2
 
     def test_a_server_that_hangs_for_ever_times_out(self, call, server):
@@ -431,7 +431,7 @@ class TestEnding:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(60)
         assert done == [3, 3, 3, 3]
 
     def test_anyio_runs_it(self, server):
@@ -451,7 +451,7 @@ class TestThreads:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join()
+                thread.join(60)
         assert done == [True] * 16
         assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 16
 

@@ -34,7 +34,7 @@ def submit_from_threads(delivery, threads, each):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join()
+        worker.join(60)
     return {one for mine in ids for one in mine}
 
 

@@ -248,7 +248,7 @@ def test_a_hanging_server_keeps_no_trace_from_the_disk(deliver, serve, store):
 
 
 def test_a_try_without_an_answer_ends_and_is_repeated(deliver, serve, monkeypatch):
-    monkeypatch.setattr(transports, "TRY_TIMEOUT", 0.3)
+    monkeypatch.setattr(transports, "TRY_TIMEOUT", 1.0)
     delivered_once(deliver(), serve(Hang(accept=True)), requests=2)
 
 

@@ -85,6 +85,7 @@ def run_program(code, receiver, tmp_path, **environment):
         "INFINIUM_AGENT_SECRET": "a-secret-of-the-test",
         "INFINIUM_BASE_URL": receiver.url,
         "INFINIUM_STORE": str(tmp_path / "store"),
+        "INFINIUM_EXIT_TIMEOUT": "45",  # on a busy machine; a server that refuses ends the wait at once
         **environment,
     }
     env = {**{k: v for k, v in os.environ.items() if not k.startswith("INFINIUM_")}, **settings}

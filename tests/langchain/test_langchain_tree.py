@@ -334,7 +334,7 @@ def test_a_raw_thread_inside_a_node_gives_a_whole_trace_of_its_own(traces, instr
     def in_thread(x):
         thread = threading.Thread(target=lambda: chain().invoke({"x": x}))
         thread.start()
-        thread.join()
+        thread.join(60)
         return x
 
     RunnableLambda(in_thread).with_config(run_name="outer").invoke("Ada")

@@ -78,7 +78,7 @@ def test_a_context_of_another_process_names_the_trace_to_join(traces):
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join()
+    thread.join(60)
     found = one(traces)
     assert (tags(found)["parent_trace_id"], tags(found)["parent_run_id"]) == ("t-1", "s-1")
 
@@ -116,7 +116,7 @@ def test_threads_inside_a_trace_are_apart_but_what_is_copied_in_is_not(traces):
         context = copy_context()
         thread = threading.Thread(target=context.run, args=(an_engine(Scripted(replies=["a"])).query, "q?"))
         thread.start()
-        thread.join()
+        thread.join(60)
     assert len(steps(one(traces), "llm_inference")) == 1
 
 

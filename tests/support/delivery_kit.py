@@ -67,12 +67,13 @@ def environment(**given):
 
 
 def account(server_url, store, **given):
+    """An account, with time enough at exit for a busy machine; a server that refuses ends the wait at once."""
     return environment(
         INFINIUM_AGENT_ID=AGENT,
         INFINIUM_AGENT_SECRET=SECRET,
         INFINIUM_BASE_URL=server_url,
         INFINIUM_STORE=store,
-        **given,
+        **{"INFINIUM_EXIT_TIMEOUT": 45, **given},
     )
 
 

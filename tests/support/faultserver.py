@@ -124,7 +124,7 @@ class FaultServer:
         self.release.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        self._thread.join(60)
 
     def wait_for(self, requests: int, timeout: float = 30.0) -> bool:
         """Wait until so many requests came in."""

@@ -160,8 +160,8 @@ def ended(traces, count):
 
     recorder = traces.recorder
     with recorder._traces.sealed:
-        recorder._traces.sealed.wait_for(lambda: len(traces) >= count, timeout=5)
-    flush(5)
+        recorder._traces.sealed.wait_for(lambda: len(traces) >= count, timeout=30)
+    flush(30)
     assert recorder.open_traces == 0, recorder.traces()
     assert len(traces) == count, [(trace.name, status(trace)) for trace in traces]
     return list(traces)

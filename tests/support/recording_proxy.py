@@ -65,7 +65,7 @@ class RecordingProxy:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        self._thread.join(60)
 
 
 def _handler(proxy: RecordingProxy) -> type[BaseHTTPRequestHandler]:

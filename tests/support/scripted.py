@@ -122,4 +122,4 @@ class Scripted:
         self.over.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        self._thread.join(60)

@@ -379,7 +379,7 @@ def test_another_thread_has_no_trace_around_it(traces):
     with trace("Main"):
         thread = threading.Thread(target=lambda: found.append(current_trace()))
         thread.start()
-        thread.join()
+        thread.join(60)
     assert found == [None]
 
 

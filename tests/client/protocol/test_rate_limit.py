@@ -44,7 +44,7 @@ def test_it_holds_across_threads():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert [round(wait, 6) for wait in sorted(waits)] == [0.0] * 20 + [round(n / 10, 6) for n in range(1, 381)]
 
 

@@ -171,7 +171,7 @@ def test_a_received_trace_is_kept_once_as_local(deliver, serve):
     for keeper in keepers:
         keeper.start()
     for keeper in keepers:
-        keeper.join()
+        keeper.join(60)
     assert sorted(kept) == [False, False, False, True]
     stored(delivery, payload)
     assert not delivery.reader.keep(payload["trace_id"], given)

@@ -135,7 +135,7 @@ def test_several_readers_at_once_agree(deliver, store):
     for reader in readers:
         reader.start()
     for reader in readers:
-        reader.join()
+        reader.join(60)
     assert counts == [40] * 4
 
 
@@ -228,5 +228,5 @@ import sys, infinium_integrations.export as delivery
 delivery.Delivery(assemble=id)
 print({'sqlite3', 'httpx', 'jinja2'} & set(sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "set()\n"

@@ -156,7 +156,7 @@ def test_an_interrupted_cell_ends_its_trace(kernel, tmp_path):
         kernel.run(
             f"%%trace Stopped\nimport pathlib, time\npathlib.Path({str(begun)!r}).touch()\nwhile True: time.sleep(0.01)"
         )
-    thread.join()
+    thread.join(60)
     assert kernel.value("[_trace.name, _trace.status, _trace.errors]") == ["Stopped", "cancelled", None]
 
 
@@ -167,7 +167,7 @@ def test_an_interrupted_async_cell_ends_its_trace(kernel, tmp_path):
     body = f"import asyncio, pathlib\npathlib.Path({str(begun)!r}).touch()\nwhile True: await asyncio.sleep(0.01)"
     with pytest.raises(CellExecutionError, match=r"CancelledError|KeyboardInterrupt"):
         kernel.run(f"%%trace Stopped async\n{body}")
-    thread.join()
+    thread.join(60)
     assert kernel.value("[_trace.name, _trace.status]") == ["Stopped async", "cancelled"]
 
 

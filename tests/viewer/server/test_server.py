@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import samples
+from children import PATIENCE, child, line
 from memory_source import MemorySource, new_row
 from serving import serving
 
@@ -305,14 +306,12 @@ def test_the_server_ends_soon_after_sigterm(tmp_path):
         "run(MemorySource(), port=0)\n"
     )
     here = str(Path(__file__).parents[2] / "support")
-    with subprocess.Popen(
-        [sys.executable, "-c", program, here], stdout=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as process:
-        port = int(process.stdout.readline())
+    with child([sys.executable, "-c", program, here], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        port = int(line(process))
         with httpx.Client(trust_env=False) as client:
             assert client.get(f"http://127.0.0.1:{port}/").status_code == 200
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) in {0, -signal.SIGTERM}
+            assert process.wait(PATIENCE) in {0, -signal.SIGTERM}
 
 
 def test_the_settings_secret_is_the_agents_key():
@@ -363,7 +362,7 @@ def test_requests_from_many_threads_are_answered(page):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert answers == [200] * 16
 
 

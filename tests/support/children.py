@@ -1,0 +1,33 @@
+"""Programs that a test starts: each has an end, whatever becomes of the test."""
+
+import contextlib
+import subprocess
+
+PATIENCE = 60
+"""Seconds for a child to come to its end, also on a busy machine."""
+
+
+@contextlib.contextmanager
+def child(command, **options):
+    """Start a program, and kill it at the end of the block where it has not ended by itself.
+
+    ``Popen`` as a context manager would wait for it, for ever. Ctrl-C's signal ends it also where this process was
+    started with that signal ignored, as by ``nohup``: see ``conftest.py`` at the top.
+    """
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        with contextlib.suppress(ValueError):  # what the test has closed
+            process.communicate(timeout=PATIENCE)
+
+
+def line(process):
+    """Give the next line that a child prints, its end where it prints none in time."""
+    import selectors
+
+    with selectors.DefaultSelector() as ready:
+        ready.register(process.stdout, selectors.EVENT_READ)
+        assert ready.select(PATIENCE), "the child prints nothing"
+    return process.stdout.readline()

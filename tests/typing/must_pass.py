@@ -1,0 +1,141 @@
+"""What users write, and what `mypy --strict` and pyright must have no objection to."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import timedelta
+from typing import Any, assert_type
+
+from infinium_integrations import (
+    ApiResponse,
+    AsyncInfiniumClient,
+    ExpectedOutcome,
+    InfiniumClient,
+    TaskData,
+    TraceBuilder,
+    compare,
+    configure,
+    current_trace,
+    flush,
+    instrument,
+    shutdown,
+    stats,
+    suppress,
+    trace,
+    traces,
+    uninstrument,
+)
+from infinium_integrations.langchain import InfiniumCallbackHandler
+from infinium_integrations.llama_index import InfiniumEventHandler
+
+
+def handlers() -> None:
+    InfiniumCallbackHandler()
+    InfiniumCallbackHandler(
+        name="Support desk",
+        description="Answers tickets",
+        expected_outcome={"task_objective": "Solve it", "acceptance_criteria": ["Names the next step"]},
+        sections={"sales": {"deal_value": 12_000.0}},
+        tags=["beta"],
+        metadata={"tier": 1},
+        capture_content=False,
+        detail="full",
+        redact=lambda text: text.replace("Ada", "[customer]"),
+        client=InfiniumClient(),
+        preview_chars=200,
+    )
+    InfiniumCallbackHandler(expected_outcome=ExpectedOutcome(task_objective="Solve it"), client=AsyncInfiniumClient())
+    InfiniumEventHandler(name="Index", detail="default", tags="one").register()
+    with InfiniumEventHandler(expected_outcome="Solve it"):
+        pass
+
+
+def process() -> None:
+    configure(agent_secret="s", base_url="https://example.com", store="memory", store_bytes=1_000, history_days=30)
+    configure(tracing=False, capture_content=True, idle_timeout=60, grace=0.5, exit_timeout=1, allow_http=True)
+    configure(history_days=None, requests_per_second=5)
+    instrument()
+    instrument("langchain", "llama_index", name="Everything", detail="full")
+    uninstrument("langchain")
+    assert_type(flush(timeout=10), bool)
+    assert_type(shutdown(timeout=5), bool)
+    stats()
+
+
+def reading() -> None:
+    for task in traces(limit=5, offset=1, status="ok", name="Ticket", since=timedelta(days=7), until="2026-01-01"):
+        assert_type(task, TaskData)
+    traces(trace_id="abc", session="s", tag="beta", text="invoice")
+    found = traces()
+    assert_type(found[0], TaskData)
+    found.to_dataframe().head()
+    compare(found[0], found[1])
+
+
+def blocks() -> None:
+    with trace("Quarterly report", "Research and write", tags=["q3"], detail="full") as report:
+        report.set_input_summary("Q3")
+        assert_type(report, TraceBuilder)
+        with report.step("tool_use", "Read the figures") as step:
+            step.set_input({"quarter": 3}).set_output([1.2, 1.4])
+            step.record_tool_call("figures", http_status=200)
+    with suppress():
+        now = current_trace()
+        if now is not None:
+            now.set_output_summary("done")
+
+
+async def async_block() -> None:
+    async with trace("Quarterly report") as report:
+        report.set_input_summary("Q3")
+
+
+@trace("Triage ticket")
+def triage(ticket: str, *, urgent: bool = False) -> str:
+    return ticket if urgent else ""
+
+
+@trace("Triage ticket", metadata={"session_id": "s"}, capture_content=False)
+async def triage_later(ticket: str) -> int:
+    return len(ticket)
+
+
+@trace("Words")
+def words(text: str) -> Iterator[str]:
+    yield from text.split()
+
+
+@trace("Words")
+async def words_later(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+class Desk:
+    @trace("Answer")
+    def answer(self, question: str) -> list[str]:
+        return [question]
+
+
+async def decorated() -> None:
+    assert_type(triage("invoice", urgent=True), str)
+    assert_type(await triage_later("invoice"), int)
+    assert_type(words("a b"), Iterator[str])
+    assert_type(words_later("a b"), AsyncIterator[str])
+    assert_type(Desk().answer("why"), list[str])
+    later: Callable[[str], Coroutine[Any, Any, int]] = triage_later
+    await later("invoice")
+
+
+def by_hand() -> None:
+    builder = TraceBuilder("Summarise a call", "Writes the minutes of a sales call")
+    with builder.step("llm_inference", "Summarise") as step:
+        step.set_output("They buy in May.")
+        step.record_llm_call(model="gpt-4o", provider="openai", prompt_tokens=812, completion_tokens=64)
+    builder.set_section("sales", sales_stage="negotiation", deal_value=12_000.0)
+    built = builder.build()
+    assert_type(built, TaskData)
+    with InfiniumClient() as client:
+        assert_type(client.send_task_data(built), ApiResponse)
+
+
+async def by_hand_later(built: TaskData) -> None:
+    async with AsyncInfiniumClient() as client:
+        assert_type(await client.send_task_data(built), ApiResponse)
