@@ -16,7 +16,7 @@ DOCUMENT_CHARS = 200
 
 
 def show(value: object, limit: int) -> str:
-    """Give the text of anything that a chain takes or gives; of messages the newest comes first."""
+    """Return the text of anything that a chain takes or gives; of messages the newest comes first."""
     if isinstance(value, str):
         return preview(value, limit)
     value = _told(value)
@@ -36,7 +36,7 @@ def is_command(value: object) -> bool:
 
 
 def _told(value: Any) -> Any:
-    """Give what a LangGraph ``Command`` says: its answer, its update, or where it goes."""
+    """Return what a LangGraph ``Command`` says: its answer, its update, or where it goes."""
     command = value[0] if type(value) is list and len(value) == 1 else value
     if not is_command(command):
         return value
@@ -70,7 +70,7 @@ def _state(state: Mapping[str, Any], messages: Sequence[Any], limit: int) -> str
 
 
 def messages_text(messages: Sequence[Any], limit: int) -> str:
-    """Give the newest message, and how many came before it."""
+    """Return the newest message, and how many came before it."""
     text = _any_message_text(messages[-1], limit) if messages else ""
     earlier = len(messages) - 1
     if earlier > 0 and len(text) < limit + SLACK:
@@ -87,7 +87,7 @@ def _any_message_text(message: Any, limit: int) -> str:
 
 
 def message_text(message: BaseMessage, limit: int) -> str:
-    """Give a message's text and the tool calls that it asks for."""
+    """Return a message's text and the tool calls that it asks for."""
     text = preview(_blocks(message.content, limit), limit)
     calls = getattr(message, "tool_calls", None)
     if calls and len(text) < limit:
@@ -128,7 +128,7 @@ def _block(block: object, limit: int) -> str:
 
 
 def documents_text(documents: Sequence[Any], limit: int) -> str:
-    """Give how many documents were found, and the beginnings of the first."""
+    """Return how many documents were found, and the beginnings of the first."""
     count = len(documents)
     texts = [f"{count} document{'' if count == 1 else 's'}"]
     room = limit
@@ -142,7 +142,7 @@ def documents_text(documents: Sequence[Any], limit: int) -> str:
 
 
 def documents_facts(documents: Sequence[Any]) -> list[dict[str, Any]]:
-    """Give each document's id, score and the beginning of its text."""
+    """Return each document's id, score and the beginning of its text."""
     return [_document(document) for document in documents[:DOCUMENTS_LISTED]]
 
 

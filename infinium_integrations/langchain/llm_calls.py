@@ -48,7 +48,7 @@ class Stream:
             self.token(run, _delta(event), None, clock)
 
     def text(self) -> str:
-        """Give the beginning of what was streamed."""
+        """Return the beginning of what was streamed."""
         return "".join(self.parts)
 
 
@@ -101,7 +101,7 @@ def answered(run: Run, response: Any) -> None:
 
 
 def _sources(response: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
-    """Give what a result says beside its text: of the call, of the message and of the generation."""
+    """Return what a result says beside its text: of the call, of the message and of the generation."""
     generation = _first_generation(response)
     facts = (
         getattr(response, "llm_output", None),
@@ -157,7 +157,7 @@ def _first_generation(response: Any) -> Any:
 
 
 def answer_text(response: Any, limit: int) -> str | None:
-    """Give the text of the answer, and the tool calls that it asks for; of several answers the first, counted."""
+    """Return the text of the answer, and the tool calls that it asks for; of several answers the first, counted."""
     generation = _first_generation(response)
     if generation is None:
         return None

@@ -65,7 +65,7 @@ def _trace_name(options: Options, name: str) -> str:
 
 
 def _was_named(frame: FrameType | None, name: str) -> bool:
-    """Tell whether the user gave this ``run_name``.
+    """Return whether the user gave this ``run_name``.
 
     The callback is told one name and not whose it is; LangChain's frame that called it holds the config.
     """

@@ -38,7 +38,7 @@ _lasting: dict[type, frozenset[str]] = {}
 
 
 def names(kind: type) -> frozenset[str]:
-    """Give the names of the framework's classes that a class is one of."""
+    """Return the names of the framework's classes that a class is one of."""
     known = _lasting.get(kind)
     if known is None:
         known = _names.get(kind)
@@ -56,12 +56,12 @@ def _owner(kind: type) -> str:
 
 
 def is_a(value: object, name: str) -> bool:
-    """Tell whether a value is an instance of the framework's class of that name."""
+    """Return whether a value is an instance of the framework's class of that name."""
     return name in names(type(value))
 
 
 def show(value: object, limit: int) -> str:
-    """Give the text of anything that a span takes or gives."""
+    """Return the text of anything that a span takes or gives."""
     if isinstance(value, str):
         return preview(value, limit)
     if type(value) is list and value:
@@ -73,7 +73,7 @@ def show(value: object, limit: int) -> str:
 
 
 def _plain(value: object, limit: int, depth: int) -> Any:
-    """Give a copy in which the framework's values are texts and its components are their names."""
+    """Return a copy in which the framework's values are texts and its components are their names."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping) and depth:
@@ -114,7 +114,7 @@ _OPEN = frozenset({"DispatcherSpanMixin"})
 
 
 def fields(value: object) -> dict[str, Any]:
-    """Give the fields of an event: those declared and those only set."""
+    """Return the fields of an event: those declared and those only set."""
     held = dict(getattr(value, "__dict__", None) or {})
     private = getattr(value, "__pydantic_private__", None)
     more = private.get("_data") if isinstance(private, dict) else None
@@ -125,7 +125,7 @@ def fields(value: object) -> dict[str, Any]:
 
 
 def messages_text(messages: Sequence[Any], limit: int) -> str:
-    """Give the newest message, and how many came before it."""
+    """Return the newest message, and how many came before it."""
     text = message_text(messages[-1], limit) if messages else ""
     earlier = len(messages) - 1
     if earlier > 0 and len(text) < limit + SLACK:
@@ -134,7 +134,7 @@ def messages_text(messages: Sequence[Any], limit: int) -> str:
 
 
 def message_text(message: object, limit: int) -> str:
-    """Give a message's text and the tool calls that it asks for."""
+    """Return a message's text and the tool calls that it asks for."""
     if isinstance(message, str):
         return preview(message, limit)
     held = getattr(message, "__dict__", {})
@@ -183,7 +183,7 @@ def _asked(name: object, args: object, limit: int) -> str:
 
 
 def _calls_beside(beside: object, limit: int) -> list[str]:
-    """Give the tool calls that older provider packages put beside the message, as dicts or as their own objects."""
+    """Return the tool calls that older provider packages put beside the message, as dicts or as their own objects."""
     calls = beside.get("tool_calls") if isinstance(beside, dict) else None
     if not isinstance(calls, list):
         return []
@@ -202,7 +202,7 @@ def _held(value: object, name: str) -> Any:
 
 
 def documents_text(nodes: Sequence[Any], limit: int) -> str:
-    """Give how many documents there are, and the beginnings of the first."""
+    """Return how many documents there are, and the beginnings of the first."""
     count = len(nodes)
     texts = [f"{count} document{'' if count == 1 else 's'}"]
     room = limit
@@ -216,7 +216,7 @@ def documents_text(nodes: Sequence[Any], limit: int) -> str:
 
 
 def documents(nodes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Give each document's id, score and the beginning of its text."""
+    """Return each document's id, score and the beginning of its text."""
     return [_document(node) for node in nodes[:DOCUMENTS_LISTED]]
 
 
@@ -306,7 +306,7 @@ def _of_tool_output(value: Any, limit: int, depth: int) -> Any:
 
 
 def final_text(output: Any, limit: int) -> str:
-    """Give an agent's last answer alone; the calls of the turns before it are steps."""
+    """Return an agent's last answer alone; the calls of the turns before it are steps."""
     return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, DEPTH), limit)
 
 

@@ -91,7 +91,7 @@ def _model_end(event: Any) -> None:
 
 
 def _billed(run: Run, state: State) -> Run:
-    """Give the call that the tokens belong to: that of the model inside, where it reported none itself."""
+    """Return the call that the tokens belong to: that of the model inside, where it reported none itself."""
     leaf = state.leaf
     if leaf is None or leaf.llm is None:
         return run

@@ -125,7 +125,7 @@ def _chunk_usage(call: Call, raw: Any) -> None:
 
 
 def _nested(raw: Any) -> Any:
-    """Give the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
+    """Return the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
     if type(raw) is dict:
         inner = raw.get("message") or raw.get("metadata")
         return _of(inner, "usage") if inner is not None else None
@@ -197,7 +197,7 @@ def _reason(raw: Any) -> str | None:
 
 
 def answer(response: Any, call: Call, limit: int) -> str | None:
-    """Give the text of the answer: the message, the completion, or what was streamed."""
+    """Return the text of the answer: the message, the completion, or what was streamed."""
     message = getattr(response, "message", None)
     text = getattr(response, "text", None)
     given = message_text(message, limit) if message is not None else preview(text, limit) if text else ""
@@ -206,7 +206,7 @@ def answer(response: Any, call: Call, limit: int) -> str | None:
 
 
 def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
-    """Give what a model was asked where no event tells: the messages or the prompt among the arguments."""
+    """Return what a model was asked where no event tells: the messages or the prompt among the arguments."""
     messages = arguments.get("messages")
     if isinstance(messages, list | tuple) and messages:
         return messages_text(messages, limit)

@@ -25,7 +25,7 @@ _SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
 
 
 def given(what: Kind, arguments: Mapping[str, Any], limit: int) -> str | None:
-    """Give the text of what a span was called with."""
+    """Return the text of what a span was called with."""
     if what.role in _ASKED:
         found = next((arguments[name] for name in _ASKED[what.role] if arguments.get(name) is not None), None)
         return show(found, limit) if found is not None else None
@@ -51,7 +51,7 @@ def _flow(arguments: Mapping[str, Any], limit: int) -> str | None:
 
 
 def _call(arguments: Mapping[str, Any], limit: int) -> str | None:
-    """Give a call's arguments by their names; of a single event its fields."""
+    """Return a call's arguments by their names; of a single event its fields."""
     events = [value for value in arguments.values() if is_a(value, "Event")]
     if len(events) == 1:
         return show(events[0], limit) if fields(events[0]) else None
@@ -71,7 +71,7 @@ def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
-    """Give a tool's arguments; the workflow's context among them is not the model's."""
+    """Return a tool's arguments; the workflow's context among them is not the model's."""
     named = arguments.get("kwargs")
     if isinstance(named, Mapping) and named:
         return show({name: value for name, value in named.items() if not is_a(value, "Context")}, limit)
@@ -85,7 +85,7 @@ def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
 
 
 def taken(what: Kind, result: Any, limit: int) -> str | None:
-    """Give the text of what a span gave."""
+    """Return the text of what a span gave."""
     if result is None or what.role == "llm":
         return None
     if what.role in {"retrieval", "rerank"} and isinstance(result, list):

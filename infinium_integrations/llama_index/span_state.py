@@ -80,13 +80,13 @@ class Flow:
 
 
 def state_of(run: Run | None) -> State | None:
-    """Give the adapter's state of an open run; None where the run is another framework's."""
+    """Return the adapter's state of an open run; None where the run is another framework's."""
     state = run.adapter_state if run is not None else None
     return state if type(state) is State else None
 
 
 def above(run: Run | None, role: str) -> State | None:
-    """Give the state of the nearest open run around, itself included, that has this role."""
+    """Return the state of the nearest open run around, itself included, that has this role."""
     while run is not None:
         state = state_of(run)
         if state is not None and state.kind.role == role:

@@ -136,7 +136,7 @@ def _is_form(tool: object) -> bool:
 
 
 def _model_around(run: Run | None) -> Run | None:
-    """Give the model's call that a model's call lies directly in: one that hands it on."""
+    """Return the model's call that a model's call lies directly in: one that hands it on."""
     while run is not None:
         state = state_of(run)
         if state is None:
@@ -185,7 +185,7 @@ def _begin(
 
 
 def wants(run: Run) -> bool:
-    """Tell whether a run's texts are kept."""
+    """Return whether a run's texts are kept."""
     return not run.private and (run.is_step or run.parent is None)
 
 
@@ -299,7 +299,7 @@ def _written(state: State, status: str, failure: Failure | None, now: float) -> 
 
 
 def _error_of_task(span_id: str) -> BaseException | None:
-    """Give the exception of a task that the dispatcher reports as if it had given None.
+    """Return the exception of a task that the dispatcher reports as if it had given None.
 
     Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
     """
@@ -344,7 +344,7 @@ def drop(span_id: str, error: BaseException | None) -> None:
 
 
 def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:
-    """Give a failure as it was told already, where a stream below broke with the same exception."""
+    """Return a failure as it was told already, where a stream below broke with the same exception."""
     parent = state_of(run.parent)
     for before in (state.failure, parent.failure if parent is not None else None):
         if before is not None and failure is not None and before.key == failure.key:
@@ -378,5 +378,5 @@ def end_all() -> None:
 
 
 def any_open() -> bool:
-    """Tell whether a run of LlamaIndex is open."""
+    """Return whether a run of LlamaIndex is open."""
     return any(state_of(run) for trace in runtime.recorder().traces() for run in list(trace.open.values()))

@@ -69,7 +69,7 @@ class Stream:
         _look_soon(self)
 
     def frame(self) -> FrameType | None:
-        """Give the generator's frame; None where it is over."""
+        """Return the generator's frame; None where it is over."""
         target = self.ref()
         return None if target is None else _frame(target)
 
@@ -90,7 +90,7 @@ when_closed: list[Callable[[], None]] = []
 
 
 def stream_in(result: Any) -> Any:
-    """Give what will be read later in a span's result: a generator, or a chat response that a writer fills."""
+    """Return what will be read later in a span's result: a generator, or a chat response that a writer fills."""
     kind = type(result)
     if kind is GeneratorType or kind is AsyncGeneratorType:
         return result
@@ -153,7 +153,7 @@ def written(state: State) -> None:
 
 
 def around() -> Run | None:
-    """Give the run whose stream the caller is being read for: one of its generators is on the stack."""
+    """Return the run whose stream the caller is being read for: one of its generators is on the stack."""
     if not _codes:
         return None
     for frame in _stack(sys._getframe(1)):  # noqa: SLF001
@@ -301,7 +301,7 @@ def _has_ended(stream: Stream, now: float) -> bool:
 
 
 def _calls_open(stream: Stream) -> bool:
-    """Tell whether a model's call goes on below: the closing of its generator has not come yet."""
+    """Return whether a model's call goes on below: the closing of its generator has not come yet."""
     trace = stream.runs[0].trace
     for run in list(trace.open.values()):
         above: Run | None = run if run.llm is not None else None

@@ -51,7 +51,7 @@ def _listed(tags: object) -> list[str]:
 
 
 def capture(run: Run | None) -> dict[str, Any]:
-    """Give what another task, thread or process needs to say where its runs belong."""
+    """Return what another task, thread or process needs to say where its runs belong."""
     if run is None:
         before = _carried.get()
         return {KEY: dict(before)} if before else {}
@@ -66,7 +66,7 @@ def restore(context: Mapping[str, Any]) -> None:
 
 
 def carried() -> str | None:
-    """Give the span that was carried here, which may be open in this process."""
+    """Return the span that was carried here, which may be open in this process."""
     found = _carried.get()
     return found.get("span_id") if found else None
 

@@ -1,7 +1,7 @@
 """What a handler, ``trace()`` or a builder is told, checked once when it is made."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypedDict, TypeVar
 
 import pydantic
 
@@ -15,7 +15,24 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 FACT_CHARS = 1_000
 
-__all__ = ["explain", "identify", "make_options", "outcome", "section"]
+__all__ = ["HandlerOptions", "explain", "identify", "make_options", "outcome", "section"]
+
+
+# HandlerOptions
+class HandlerOptions(TypedDict, total=False):
+    """The keyword arguments of both handlers and of ``instrument()``."""
+
+    name: str | None
+    description: str | None
+    expected_outcome: ExpectedOutcome | Mapping[str, Any] | str | None
+    sections: Mapping[str, Any] | None
+    tags: Iterable[str] | str
+    metadata: Mapping[str, Any] | None
+    capture_content: bool
+    detail: Literal["default", "full"]
+    redact: Callable[[str], str] | None
+    client: Any
+    preview_chars: int
 
 
 def make_options(
