@@ -6,12 +6,11 @@ from typing import Any
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.langchain.content import message_text
 from infinium_integrations.payload import usage
+from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Stream", "answer_text", "answered", "broke_off", "called", "tools_offered"]
 
-TOOLS_LISTED = 50
-NAME_CHARS = 300
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
 
 
@@ -63,10 +62,10 @@ def called(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: A
     call = ModelCall()
     sources = (metadata, params, _kwargs(serialized))
     call.requested = next((found for source in sources if (found := _first(source, _MODEL))), None)
-    call.provider = _text(metadata.get("ls_provider")) or _text(params.get("_type")) or _module(serialized)
-    temperature = metadata.get("ls_temperature", params.get("temperature"))
-    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        call.temperature = float(temperature)
+    call.provider = (
+        bounded_name(metadata.get("ls_provider")) or bounded_name(params.get("_type")) or _module(serialized)
+    )
+    set_temperature(call, metadata.get("ls_temperature", params.get("temperature")))
     return call
 
 
@@ -79,9 +78,9 @@ def tools_offered(run: Run, params: Mapping[str, Any]) -> None:
 
 def _tool_name(tool: Any) -> str | None:
     if not isinstance(tool, dict):
-        return _text(getattr(tool, "name", None))
+        return bounded_name(getattr(tool, "name", None))
     function = tool.get("function")
-    return _text(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
+    return bounded_name(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
 
 
 def answered(run: Run, response: Any) -> None:
@@ -130,7 +129,7 @@ def _resolve(call: ModelCall, sources: Iterable[Mapping[str, Any]]) -> None:
     """Take the model that answered, and its provider where that is not known yet."""
     for source in sources:
         call.model = call.model or _first(source, ("model_name", "model", "model_id"))
-        call.provider = call.provider or _text(source.get("model_provider"))
+        call.provider = call.provider or bounded_name(source.get("model_provider"))
 
 
 def broke_off(run: Run, response: Any) -> None:
@@ -174,7 +173,7 @@ def _kwargs(serialized: Any) -> Mapping[str, Any]:
 
 def _module(serialized: Any) -> str | None:
     path = serialized.get("id") if isinstance(serialized, dict) else None
-    return _text(path[-2]) if isinstance(path, list | tuple) and len(path) > 1 else None
+    return bounded_name(path[-2]) if isinstance(path, list | tuple) and len(path) > 1 else None
 
 
 def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
@@ -183,7 +182,3 @@ def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
         if found and isinstance(found, str):
             return found[:NAME_CHARS]
     return None
-
-
-def _text(value: object) -> str | None:
-    return value[:NAME_CHARS] if isinstance(value, str) and value else None

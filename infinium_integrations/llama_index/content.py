@@ -5,10 +5,12 @@ Values are told by the names of their classes and read where they lie: no proper
 called, since those may consume a stream or serialise a client.
 """
 
+import functools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from infinium_integrations.capture import content
 from infinium_integrations.capture.media import size
 from infinium_integrations.capture.preview import SLACK, preview
 
@@ -27,7 +29,6 @@ __all__ = [
 DOCUMENTS_LISTED = 50
 DOCUMENT_CHARS = 200
 ITEMS_SHOWN = 50
-CALLS_SHOWN = 20
 DEPTH = 4
 
 _OWNERS = {"llama_index", "workflows", "llama_index_instrumentation"}
@@ -124,15 +125,6 @@ def fields(value: object) -> dict[str, Any]:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
-def messages_text(messages: Sequence[Any], limit: int) -> str:
-    """Return the newest message, and how many came before it."""
-    text = message_text(messages[-1], limit) if messages else ""
-    earlier = len(messages) - 1
-    if earlier > 0 and len(text) < limit + SLACK:
-        text += f"\n(+{earlier} earlier message{'s' if earlier > 1 else ''})"
-    return text
-
-
 def message_text(message: object, limit: int) -> str:
     """Return a message's text and the tool calls that it asks for."""
     if isinstance(message, str):
@@ -143,7 +135,7 @@ def message_text(message: object, limit: int) -> str:
     room = limit + SLACK
     for block in held.get("blocks") or ():
         if is_a(block, "ToolCallBlock"):
-            calls.append(_asked(block.tool_name, block.tool_kwargs, limit))
+            calls.append(content.call_text(block.tool_name, block.tool_kwargs, limit))
             continue
         text = _block(block, room)
         texts.append(text)
@@ -153,9 +145,11 @@ def message_text(message: object, limit: int) -> str:
     calls = calls or _calls_beside(held.get("additional_kwargs"), limit)
     text = preview("\n".join(text for text in texts if text), limit)
     if calls and len(text) < limit:
-        asked = "→ " + ", ".join(calls[:CALLS_SHOWN])
-        text = f"{text}\n{asked}" if text else asked
+        text = content.with_calls(text, calls)
     return text[: limit + SLACK]
+
+
+messages_text = functools.partial(content.messages_text, message_text)
 
 
 def _block(block: object, limit: int) -> str:
@@ -178,20 +172,13 @@ def _media(block: object, held: Mapping[str, Any]) -> str:
     return f"<{kind}>"
 
 
-def _asked(name: object, args: object, limit: int) -> str:
-    return f"{preview(name, 100)}({preview(args, limit)})"
-
-
 def _calls_beside(beside: object, limit: int) -> list[str]:
     """Return the tool calls that older provider packages put beside the message, as dicts or as their own objects."""
     calls = beside.get("tool_calls") if isinstance(beside, dict) else None
     if not isinstance(calls, list):
         return []
-    return [_asked(_held(_function(call), "name"), _held(_function(call), "arguments"), limit) for call in calls]
-
-
-def _function(call: object) -> object:
-    return _held(call, "function") or call
+    functions = [_held(call, "function") or call for call in calls]
+    return [content.call_text(_held(one, "name"), _held(one, "arguments"), limit) for one in functions]
 
 
 def _held(value: object, name: str) -> Any:
@@ -201,18 +188,11 @@ def _held(value: object, name: str) -> Any:
 # -- documents ---------------------------------------------------------------------------------------------------------
 
 
-def documents_text(nodes: Sequence[Any], limit: int) -> str:
-    """Return how many documents there are, and the beginnings of the first."""
-    count = len(nodes)
-    texts = [f"{count} document{'' if count == 1 else 's'}"]
-    room = limit
-    for node in nodes:
-        if room <= 0:
-            break
-        text = preview(_node_text(node), min(room, DOCUMENT_CHARS))
-        texts.append(text)
-        room -= len(text)
-    return "\n".join(texts)
+def _beginning(node: object, limit: int) -> str:
+    return preview(_node_text(node), min(limit, DOCUMENT_CHARS))
+
+
+documents_text = functools.partial(content.documents_text, _beginning)
 
 
 def documents(nodes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -276,8 +256,8 @@ def _of_agent(value: Any, limit: int, depth: int) -> Any:
         return _plain(structured, limit, depth) if not text else f"{text}\n{preview(structured, limit)}"
     calls = value.__dict__.get("tool_calls") or []
     if calls and "→" not in text:
-        asked = "→ " + ", ".join(_asked(call.tool_name, call.tool_kwargs, limit) for call in calls[:CALLS_SHOWN])
-        return f"{text}\n{asked}" if text else asked
+        shown = calls[: content.CALLS_SHOWN]
+        return content.with_calls(text, [content.call_text(call.tool_name, call.tool_kwargs, limit) for call in shown])
     return text
 
 

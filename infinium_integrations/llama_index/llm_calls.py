@@ -6,13 +6,12 @@ from typing import Any
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.llama_index.content import message_text, messages_text, names
 from infinium_integrations.payload import usage
+from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Call", "answer", "answered", "asked", "called", "described", "left", "token"]
 
 OUTPUT_CHARS = 8_000
-TOOLS_LISTED = 50
-NAME_CHARS = 300
 
 _MODEL = ("model", "model_name", "model_id", "deployment_name", "engine", "azure_deployment")
 _UNKNOWN = {"unknown", "unknown_model", ""}
@@ -60,9 +59,7 @@ def called(instance: object) -> ModelCall:
     call = ModelCall()
     call.requested = _first(held)
     call.provider = _provider(type(instance))
-    temperature = held.get("temperature")
-    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        call.temperature = float(temperature)
+    set_temperature(call, held.get("temperature"))
     return call
 
 
@@ -82,9 +79,8 @@ def described(run: Run, payload: Mapping[str, Any], asked: Mapping[str, Any]) ->
     call.requested = _first(payload) or call.requested
     known = _PROVIDERS.get(str(payload.get("class_name")))
     call.provider = known or call.provider
-    temperature = payload.get("temperature")
-    if call.temperature is None and isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        call.temperature = float(temperature)
+    if call.temperature is None:
+        set_temperature(call, payload.get("temperature"))
     tools = asked.get("tools")
     if isinstance(tools, list | tuple):
         run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
@@ -121,7 +117,7 @@ def _chunk_usage(call: Call, raw: Any) -> None:
     if seen is not None:
         call.take(usage.read(seen))
     if call.raw_model is None:
-        call.raw_model = _text(_of(raw, "model"))
+        call.raw_model = bounded_name(_of(raw, "model"))
 
 
 def _nested(raw: Any) -> Any:
@@ -139,7 +135,7 @@ def answered(run: Run, call: Call, response: Any) -> None:
     if record is None:
         return
     raw = getattr(response, "raw", None)
-    record.model = _text(_of(raw, "model")) or call.raw_model
+    record.model = bounded_name(_of(raw, "model")) or call.raw_model
     if record.model in _UNKNOWN:
         record.model = None
     usage.apply(record, usage.larger(_reported(response, raw), call.usage))
@@ -193,7 +189,11 @@ def _of(value: Any, name: str) -> Any:
 def _reason(raw: Any) -> str | None:
     choices = _of(raw, "choices")
     first = choices[0] if isinstance(choices, list) and choices else raw
-    return _text(_of(first, "finish_reason")) or _text(_of(raw, "stop_reason")) or _text(_of(raw, "done_reason"))
+    return (
+        bounded_name(_of(first, "finish_reason"))
+        or bounded_name(_of(raw, "stop_reason"))
+        or bounded_name(_of(raw, "done_reason"))
+    )
 
 
 def answer(response: Any, call: Call, limit: int) -> str | None:
@@ -216,11 +216,7 @@ def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
 
 def _first(facts: Mapping[str, Any]) -> str | None:
     for name in _MODEL:
-        found = _text(facts.get(name))
+        found = bounded_name(facts.get(name))
         if found is not None and found.lower() not in _UNKNOWN:
             return found
     return None
-
-
-def _text(value: object) -> str | None:
-    return value[:NAME_CHARS] if isinstance(value, str) and value else None
