@@ -44,27 +44,26 @@ class Stream:
         """Take one event of a v3 stream in."""
         kind = event.get("event") if isinstance(event, dict) else getattr(event, "event", None)
         if kind == "content-block-delta":
-            self.token(run, _delta(event), None, clock)
+            facts = event if isinstance(event, dict) else getattr(event, "__dict__", {})
+            delta = facts.get("delta") or facts.get("content_block") or facts.get("content") or {}
+            said = (delta.get("text") or delta.get("reasoning")) if isinstance(delta, dict) else None
+            self.token(run, said or "…", None, clock)
 
     def text(self) -> str:
         """Return the beginning of what was streamed."""
         return "".join(self.parts)
 
 
-def _delta(event: Any) -> Any:
-    facts = event if isinstance(event, dict) else getattr(event, "__dict__", {})
-    delta = facts.get("delta") or facts.get("content_block") or facts.get("content") or {}
-    return delta.get("text") or delta.get("reasoning") or "…" if isinstance(delta, dict) else "…"
-
-
 def called(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: Any) -> ModelCall:
     """Describe a call when it starts: which model was asked for, of whom, with what temperature."""
     call = ModelCall()
-    sources = (metadata, params, _kwargs(serialized))
+    held = serialized if isinstance(serialized, dict) else {}
+    kwargs, path = held.get("kwargs"), held.get("id")
+    module = path[-2] if isinstance(path, list | tuple) and len(path) > 1 else None
+    sources = (metadata, params, kwargs if isinstance(kwargs, dict) else {})
     call.requested = next((found for source in sources if (found := _first(source, _MODEL))), None)
-    call.provider = (
-        bounded_name(metadata.get("ls_provider")) or bounded_name(params.get("_type")) or _module(serialized)
-    )
+    named = (bounded_name(name) for name in (metadata.get("ls_provider"), params.get("_type"), module))
+    call.provider = next(filter(None, named), None)
     set_temperature(call, metadata.get("ls_temperature", params.get("temperature")))
     return call
 
@@ -164,16 +163,6 @@ def answer_text(response: Any, limit: int) -> str | None:
     text = message_text(message, limit) if message is not None else preview(getattr(generation, "text", ""), limit)
     more = len(response.generations[0]) - 1
     return f"{text}\n(+{more} more)" if more > 0 else text
-
-
-def _kwargs(serialized: Any) -> Mapping[str, Any]:
-    kwargs = serialized.get("kwargs") if isinstance(serialized, dict) else None
-    return kwargs if isinstance(kwargs, dict) else {}
-
-
-def _module(serialized: Any) -> str | None:
-    path = serialized.get("id") if isinstance(serialized, dict) else None
-    return bounded_name(path[-2]) if isinstance(path, list | tuple) and len(path) > 1 else None
 
 
 def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:

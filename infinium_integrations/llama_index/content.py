@@ -80,7 +80,10 @@ def _plain(value: object, limit: int, depth: int) -> Any:
     if isinstance(value, Mapping) and depth:
         return {key: _plain(value[key], limit, depth - 1) for key in list(value)[:ITEMS_SHOWN]} if value else {}
     if isinstance(value, list | tuple | set | frozenset) and depth:
-        return _sequence(value, limit, depth)
+        shown = [_plain(item, limit, depth - 1) for item in list(value)[:ITEMS_SHOWN]]
+        if len(value) > ITEMS_SHOWN:
+            shown.append(f"… {len(value) - ITEMS_SHOWN:,} more")
+        return shown
     write = _writer(type(value))
     return write(value, limit, depth) if write is not None else value
 
@@ -101,13 +104,6 @@ def _writer(kind: type) -> Writer | None:
 
 def _of_component(value: Any, limit: int, depth: int) -> Any:
     return f"<{type(value).__name__}>"
-
-
-def _sequence(value: Any, limit: int, depth: int) -> Any:
-    shown = [_plain(item, limit, depth - 1) for item in list(value)[:ITEMS_SHOWN]]
-    if len(value) > ITEMS_SHOWN:
-        shown.append(f"… {len(value) - ITEMS_SHOWN:,} more")
-    return shown
 
 
 _OPEN = frozenset({"DispatcherSpanMixin"})
@@ -159,10 +155,6 @@ def _block(block: object, limit: int) -> str:
         return text[:limit]
     if is_a(block, "ThinkingBlock") or is_a(block, "CachePoint"):
         return ""
-    return _media(block, held)
-
-
-def _media(block: object, held: Mapping[str, Any]) -> str:
     kind = held.get("block_type") or type(block).__name__
     for name in ("image", "audio", "video", "data"):
         data = held.get(name)
@@ -232,14 +224,6 @@ def _node_text(node: object) -> object:
 
 def _of_node(value: Any, limit: int, depth: int) -> Any:
     return _document(value)
-
-
-def _of_message(value: Any, limit: int, depth: int) -> Any:
-    return message_text(value, limit)
-
-
-def _of_chat(value: Any, limit: int, depth: int) -> Any:
-    return message_text(value.__dict__.get("message"), limit)
 
 
 def _named(name: str) -> Writer:
@@ -313,8 +297,8 @@ def _of_prompt(value: Any, limit: int, depth: int) -> Any:
 _WRITERS: dict[str, Writer] = {
     "NodeWithScore": _of_node,
     "BaseNode": _of_node,
-    "ChatMessage": _of_message,
-    "ChatResponse": _of_chat,
+    "ChatMessage": lambda value, limit, _: message_text(value, limit),
+    "ChatResponse": lambda value, limit, _: message_text(value.__dict__.get("message"), limit),
     "CompletionResponse": _named("text"),
     "QueryBundle": _named("query_str"),
     "Response": _named("response"),

@@ -216,7 +216,11 @@ class InfiniumEventHandler(BaseEventHandler):
             _leaving[:] = [other for other in _leaving if other is not self]
             if not any(other is self for other in _registered):
                 _registered.append(self)
-            _put_in(self)
+            root, inner = get_dispatcher(), self.span_handler
+            if not any(other is inner for other in root.span_handlers):
+                root.span_handlers = [*root.span_handlers, inner]
+            if not any(other is self for other in root.event_handlers):
+                root.event_handlers = [*root.event_handlers, self]
             _go()
         return self
 
@@ -275,14 +279,6 @@ def _go() -> None:
 
 
 streams.when_closed.append(_go)
-
-
-def _put_in(handler: InfiniumEventHandler) -> None:
-    root, span_handler = get_dispatcher(), handler.span_handler
-    if not any(other is span_handler for other in root.span_handlers):
-        root.span_handlers = [*root.span_handlers, span_handler]
-    if not any(other is handler for other in root.event_handlers):
-        root.event_handlers = [*root.event_handlers, handler]
 
 
 def _take_out(handler: InfiniumEventHandler) -> None:

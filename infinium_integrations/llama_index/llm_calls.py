@@ -48,10 +48,6 @@ class Call:
         self.raw_model: str | None = None
         self.text: str | None = None
 
-    def take(self, seen: usage.Usage | None) -> None:
-        """Take a usage that a chunk reported in; of each count the largest holds."""
-        self.usage = usage.larger(self.usage, seen)
-
 
 def called(instance: object) -> ModelCall:
     """Describe a call when it starts, from what the model object holds; none of its properties is asked."""
@@ -106,16 +102,13 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
             call.parts.append(delta)
             call.chars += len(delta)
     raw = response.raw
-    if raw is not None:
-        _chunk_usage(call, raw)
-
-
-def _chunk_usage(call: Call, raw: Any) -> None:
+    if raw is None:
+        return
     seen = _of(raw, "usage")
     if seen is None:
         seen = _of(raw, "usage_metadata") or _nested(raw)
-    if seen is not None:
-        call.take(usage.read(seen))
+    if seen is not None:  # of each count the largest holds
+        call.usage = usage.larger(call.usage, usage.read(seen))
     if call.raw_model is None:
         call.raw_model = bounded_name(_of(raw, "model"))
 
@@ -189,11 +182,8 @@ def _of(value: Any, name: str) -> Any:
 def _reason(raw: Any) -> str | None:
     choices = _of(raw, "choices")
     first = choices[0] if isinstance(choices, list) and choices else raw
-    return (
-        bounded_name(_of(first, "finish_reason"))
-        or bounded_name(_of(raw, "stop_reason"))
-        or bounded_name(_of(raw, "done_reason"))
-    )
+    reasons = (_of(first, "finish_reason"), _of(raw, "stop_reason"), _of(raw, "done_reason"))
+    return next(filter(None, map(bounded_name, reasons)), None)
 
 
 def answer(response: Any, call: Call, limit: int) -> str | None:

@@ -98,7 +98,9 @@ def stream_in(result: Any) -> Any:
     if known.isdisjoint(_HOLDERS):
         return None
     if "StreamingResponse" in known or "AsyncStreamingResponse" in known:
-        return _of_response(result)
+        target = result.__dict__.get("response_gen")
+        target = getattr(target, "__wrapped__", target)
+        return target if isinstance(target, GeneratorType | AsyncGeneratorType) else None
     if "StreamingAgentChatResponse" in known:
         writes = result.__dict__.get("is_writing_to_memory", True)
         return (
@@ -109,12 +111,6 @@ def stream_in(result: Any) -> Any:
 
 
 _HOLDERS = frozenset({"StreamingResponse", "AsyncStreamingResponse", "StreamingAgentChatResponse", "StopEvent"})
-
-
-def _of_response(response: Any) -> Any:
-    target = response.__dict__.get("response_gen")
-    target = getattr(target, "__wrapped__", target)
-    return target if isinstance(target, GeneratorType | AsyncGeneratorType) else None
 
 
 def _frame(target: Any) -> FrameType | None:

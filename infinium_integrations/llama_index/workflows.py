@@ -115,8 +115,7 @@ def dropped(run: Run, state: State, status: str) -> None:
     flow = _flow(run.parent)
     if state.work is None or flow is None or status != "error":
         return
-    before = flow.failed.get(state.work)
-    if before is not run:
+    if flow.failed.get(state.work) is not run:
         flow.remember(flow.failed, state.work, run)
 
 
