@@ -36,7 +36,7 @@ def show(value: object, limit: int) -> str:
 
 
 def is_command(value: object) -> bool:
-    """Tell LangGraph's ``Command``, without importing LangGraph."""
+    """Return whether a value is LangGraph's ``Command``, without importing LangGraph."""
     kind = type(value)
     return kind.__name__ == "Command" and kind.__module__.startswith("langgraph")
 

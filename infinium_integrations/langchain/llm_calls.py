@@ -1,11 +1,13 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.langchain.content import message_text
 from infinium_integrations.payload import usage
+from infinium_integrations.payload.usage import Usage
 from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
@@ -14,16 +16,14 @@ __all__ = ["Stream", "answer_text", "answered", "broke_off", "called", "tools_of
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
 
 
+@dataclass(slots=True, eq=False)
 class Stream:
     """What is kept of a stream while it runs: the first token's time, the beginning of its text, its last usage."""
 
-    __slots__ = ("chars", "chunks", "parts", "usage")
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.chars = 0
-        self.chunks = 0
-        self.usage: usage.Usage | None = None
+    parts: list[str] = field(default_factory=list)
+    chars: int = 0
+    chunks: int = 0
+    usage: Usage | None = None
 
     def token(self, run: Run, token: Any, chunk: Any, clock: Callable[[], float]) -> None:
         """Take one token in: O(1) in time and memory."""

@@ -50,7 +50,7 @@ _kinds: weakref.WeakKeyDictionary[type, dict[str, Kind]] = weakref.WeakKeyDictio
 
 
 def kind(span: str, instance: object, arguments: Mapping[str, Any], tags: Mapping[str, Any], *, in_flow: bool) -> Kind:
-    """Tell what a span is.
+    """Classify a span.
 
     Args:
         span: The span's name: ``Class.method``, or the qualified name of a function.
@@ -124,7 +124,7 @@ def _around_model(owner: type, method: str) -> Kind:
 
 
 def _other(owner: type, method: str) -> Kind:
-    """Tell plumbing of the framework from a span that the user added to a class."""
+    """Distinguish the framework's plumbing from a span that the user added to a class."""
     return _plumbing(method) if _is_framework(owner, method) else _own(method)
 
 

@@ -36,7 +36,7 @@ _known: dict[type, Callable[[Any], None]] = {}
 
 
 def _nothing(event: Any) -> None:
-    """Take an event that says nothing which its span does not."""
+    """Ignore an event that adds nothing to its span."""
 
 
 def _run_of(event: Any) -> tuple[Run | None, State | None]:

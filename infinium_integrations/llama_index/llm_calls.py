@@ -1,11 +1,13 @@
 """What a LlamaIndex model call says of itself: model, provider, tokens, text, tools offered."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.llama_index.content import message_text, messages_text, names
 from infinium_integrations.payload import usage
+from infinium_integrations.payload.usage import Usage
 from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
@@ -34,19 +36,17 @@ _PROVIDERS = {
 }
 
 
+@dataclass(slots=True, eq=False)
 class Call:
     """What is kept of a call while it goes on: the beginning of its text, its last usage, whether events tell of it."""
 
-    __slots__ = ("chars", "chunks", "parts", "raw_model", "started", "text", "usage")
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.chars = 0
-        self.chunks = 0
-        self.started = False
-        self.usage: usage.Usage | None = None
-        self.raw_model: str | None = None
-        self.text: str | None = None
+    parts: list[str] = field(default_factory=list)
+    chars: int = 0
+    chunks: int = 0
+    started: bool = False
+    usage: Usage | None = None
+    raw_model: str | None = None
+    text: str | None = None
 
 
 def called(instance: object) -> ModelCall:
@@ -138,7 +138,7 @@ def answered(run: Run, call: Call, response: Any) -> None:
 
 
 def left(run: Run, call: Call, *, partial: bool) -> None:
-    """Keep what came of a call that nothing more is told of."""
+    """Keep what was streamed by a call that reports nothing more."""
     if run.llm is not None:
         run.llm.model = run.llm.model or call.raw_model
         usage.apply(run.llm, call.usage, partial=partial)

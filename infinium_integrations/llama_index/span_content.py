@@ -110,7 +110,7 @@ def facts(run: Run, state: State, result: Any) -> None:
 
 
 def tool_failure(output: Any, limit: int) -> Failure:
-    """Describe the error that a tool's output tells of."""
+    """Describe the error in a tool's output."""
     error = getattr(output, "__pydantic_private__", None) or {}
     raised = error.get("_exception")
     if isinstance(raised, BaseException):

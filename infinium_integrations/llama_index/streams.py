@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import AsyncGeneratorType, CodeType, FrameType, GeneratorType
 from typing import Any
 
@@ -28,7 +28,6 @@ __all__ = [
     "around",
     "close",
     "model_ended",
-    "nudge",
     "open_streams",
     "poll",
     "settle",
@@ -152,20 +151,16 @@ def around() -> Run | None:
     """Return the run whose stream the caller is being read for: one of its generators is on the stack."""
     if not _codes:
         return None
-    for frame in _stack(sys._getframe(1)):  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    for _ in range(FRAMES_WALKED):
+        if frame is None:
+            return None
         group = _codes.get(frame.f_code)
         for stream in list(group.values()) if group else ():
             if stream.frame() is frame:
                 return stream.runs[0]
-    return None
-
-
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    for _ in range(FRAMES_WALKED):
-        if frame is None:
-            return
-        yield frame
         frame = frame.f_back
+    return None
 
 
 def open_streams() -> int:
@@ -200,7 +195,13 @@ def close(stream: Stream, status: str | None = None) -> None:
         if stream.closed:
             return
         stream.closed = True
-        _forget(stream)
+        if _open.get(stream.key) is stream:
+            _open.pop(stream.key, None)
+        group = _codes.get(stream.code) if stream.code is not None else None
+        if group is not None and group.get(stream.key) is stream:
+            group.pop(stream.key, None)
+            if not group:
+                _codes.pop(stream.code, None)  # type: ignore[arg-type]
     recorder = runtime.recorder()
     for run in stream.runs:
         state = state_of(run)
@@ -220,22 +221,6 @@ def _outcome(stream: Stream, state: State, clock: Any) -> tuple[str, Any, float]
         return "ok", None, state.last
     waits = state.call.started if state.call is not None else stream.lazy
     return "abandoned" if waits else "ok", None, stream.let_go or clock()
-
-
-def _forget(stream: Stream) -> None:
-    if _open.get(stream.key) is stream:
-        _open.pop(stream.key, None)
-    group = _codes.get(stream.code) if stream.code is not None else None
-    if group is not None and group.get(stream.key) is stream:
-        group.pop(stream.key, None)
-        if not group:
-            _codes.pop(stream.code, None)  # type: ignore[arg-type]
-
-
-def nudge(stream: Stream | None) -> None:
-    """Have a stream looked at soon."""
-    if stream is not None:
-        _look_soon(stream)
 
 
 # -- the thread that looks ---------------------------------------------------------------------------------------------
