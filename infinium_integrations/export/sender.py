@@ -158,7 +158,8 @@ class Sender:
             if self._http is not None:
                 await self._http.aclose()
             self._http = None
-            self._outboxes = {}
+            if not loop.last:  # at exit it is still counted what they could not deliver
+                self._outboxes = {}
 
     def _pull(self) -> None:
         while self._inbox and not _loop().closing:

@@ -1,18 +1,18 @@
 """What the events of LangChain have in common: how a run starts, what is shown of it, how it fails."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, Unpack
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
-from infinium_integrations.diagnostics import record
+from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, trace_metadata
 from infinium_integrations.langchain.content import show
 from infinium_integrations.recording.exceptions import failed
-from infinium_integrations.recording.options import make_options
+from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Run
 
 __all__ = ["RecordingHandler", "name_of"]
@@ -22,7 +22,7 @@ ROOT_OUTPUT_CHARS = 8_000
 
 
 def _surrounding() -> UUID | None:
-    """Give the run that LangChain's own context says surrounds the caller."""
+    """Return the run that LangChain's own context says surrounds the caller."""
     config = var_child_runnable_config.get()
     callbacks = config.get("callbacks") if config else None
     return getattr(callbacks, "parent_run_id", None)
@@ -33,7 +33,7 @@ class RecordingHandler(BaseCallbackHandler):
 
     run_inline = True
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         self.options = make_options(**options)
         self._on = runtime.tracing()
         classify.hear(self)
@@ -75,7 +75,9 @@ class RecordingHandler(BaseCallbackHandler):
             follow=True,
         )
         if run is None:
-            self._told_before(run_id)
+            before = None if self.options.capture_content else recorder.get(run_id)
+            if before is not None:  # of two handlers that report one run, the one that may not see its content decides
+                before.private = True
             return None
         if run.trace.framework is None:
             run.trace.framework = "langchain"
@@ -85,12 +87,6 @@ class RecordingHandler(BaseCallbackHandler):
         elif not self.options.capture_content:
             run.private = True
         return run
-
-    def _told_before(self, run_id: UUID) -> None:
-        """Of two handlers that report one run, the one that may not see its content decides."""
-        run = None if self.options.capture_content else runtime.recorder().get(run_id)
-        if run is not None:
-            run.private = True
 
     def _wants(self, run: Run) -> bool:
         return not run.private and (run.is_step or run.parent is None)
@@ -108,19 +104,17 @@ class RecordingHandler(BaseCallbackHandler):
 
     def _failed(self, run: Run, error: BaseException) -> None:
         status, failure = "error", None
-        try:
+        with contained:  # the run must end all the same
             status, failure = failed(error)
             if failure is not None:
                 classify.attempted(run, failure)
             if status == "interrupted" and self._wants(run):
                 classify.interruption(run, error)
-        except Exception as fault:  # noqa: BLE001  (the run must end all the same)
-            record(fault)
         runtime.recorder().finish(run, status, failure)
 
 
 def name_of(serialized: Any) -> str | None:
-    """Give the name that a runnable has of its own."""
+    """Return the name that a runnable has of its own."""
     if not isinstance(serialized, dict):
         return None
     name = serialized.get("name")

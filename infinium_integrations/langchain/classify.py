@@ -7,6 +7,7 @@ import functools
 import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import runtime
@@ -34,15 +35,13 @@ NOISE = {"prompt", "parser"}
 ATTEMPTS_REMEMBERED = 1_000
 
 
+@dataclass(slots=True, eq=False)
 class Kind:
     """What a chain run is."""
 
-    __slots__ = ("action", "is_step", "node")
-
-    def __init__(self, action: str, *, is_step: bool, node: bool = False) -> None:
-        self.action = action
-        self.is_step = is_step
-        self.node = node
+    action: str
+    is_step: bool
+    node: bool = False
 
 
 _CHAIN = Kind("chain", is_step=True)
@@ -54,7 +53,7 @@ _AGENT_PLUMBING = Kind("agent", is_step=False)
 
 
 def kind(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Kind:
-    """Tell what a chain run is."""
+    """Classify a chain run."""
     if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
         return _PLUMBING
     if "langgraph_node" in metadata:
@@ -198,7 +197,7 @@ def interruption(run: Run, error: BaseException) -> None:
 
 
 def hear(handler: Any) -> None:
-    """Have LangGraph, once it is loaded, tell the handler of its interrupts too; older versions have no such base."""
+    """Subscribe to LangGraph's interrupt callbacks once it is imported; older versions have none."""
     callbacks = sys.modules.get("langgraph.callbacks")
     base = getattr(callbacks, "GraphCallbackHandler", None)
     if base is not None and not isinstance(handler, base):

@@ -1,12 +1,14 @@
 """Bounded texts of LangChain's own values: messages, generations, documents. No object of the user's is kept."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, TypeGuard
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
+from infinium_integrations.capture import content
 from infinium_integrations.capture.preview import SLACK, preview
 
 __all__ = ["documents_facts", "documents_text", "is_command", "message_text", "messages_text", "show"]
@@ -16,7 +18,7 @@ DOCUMENT_CHARS = 200
 
 
 def show(value: object, limit: int) -> str:
-    """Give the text of anything that a chain takes or gives; of messages the newest comes first."""
+    """Return the text of anything that a chain takes or gives; of messages the newest comes first."""
     if isinstance(value, str):
         return preview(value, limit)
     value = _told(value)
@@ -25,18 +27,22 @@ def show(value: object, limit: int) -> str:
     if _are_messages(value):
         return messages_text(value, limit)
     if type(value) is dict and _are_messages(messages := value.get("messages")):
-        return _state(value, messages, limit)
+        text = messages_text(messages, limit)
+        if len(value) > 1 and len(text) < limit:
+            rest = {key: item for key, item in value.items() if key != "messages"}
+            text += "\n" + preview(rest, limit - len(text))
+        return text
     return preview(value, limit)
 
 
 def is_command(value: object) -> bool:
-    """Tell LangGraph's ``Command``, without importing LangGraph."""
+    """Return whether a value is LangGraph's ``Command``, without importing LangGraph."""
     kind = type(value)
     return kind.__name__ == "Command" and kind.__module__.startswith("langgraph")
 
 
 def _told(value: Any) -> Any:
-    """Give what a LangGraph ``Command`` says: its answer, its update, or where it goes."""
+    """Return what a LangGraph ``Command`` says: its answer, its update, or where it goes."""
     command = value[0] if type(value) is list and len(value) == 1 else value
     if not is_command(command):
         return value
@@ -61,23 +67,6 @@ _PAIR = 2
 _ROLES = frozenset({"human", "user", "ai", "assistant", "system", "developer", "tool", "function", "placeholder"})
 
 
-def _state(state: Mapping[str, Any], messages: Sequence[Any], limit: int) -> str:
-    text = messages_text(messages, limit)
-    if len(state) > 1 and len(text) < limit:
-        rest = {key: value for key, value in state.items() if key != "messages"}
-        text += "\n" + preview(rest, limit - len(text))
-    return text
-
-
-def messages_text(messages: Sequence[Any], limit: int) -> str:
-    """Give the newest message, and how many came before it."""
-    text = _any_message_text(messages[-1], limit) if messages else ""
-    earlier = len(messages) - 1
-    if earlier > 0 and len(text) < limit + SLACK:
-        text += f"\n(+{earlier} earlier message{'s' if earlier > 1 else ''})"
-    return text
-
-
 def _any_message_text(message: Any, limit: int) -> str:
     if isinstance(message, BaseMessage):
         return message_text(message, limit)
@@ -86,28 +75,29 @@ def _any_message_text(message: Any, limit: int) -> str:
     return preview(_blocks(message[1] if type(message) is tuple else message["content"], limit), limit)
 
 
+messages_text = functools.partial(content.messages_text, _any_message_text)
+
+
 def message_text(message: BaseMessage, limit: int) -> str:
-    """Give a message's text and the tool calls that it asks for."""
+    """Return a message's text and the tool calls that it asks for."""
     text = preview(_blocks(message.content, limit), limit)
     calls = getattr(message, "tool_calls", None)
     if calls and len(text) < limit:
-        asked = ", ".join(_asked(call, limit) for call in calls[:20])
-        text = f"{text}\n→ {asked}" if text else f"→ {asked}"
+        shown = calls[: content.CALLS_SHOWN]
+        text = content.with_calls(
+            text, [content.call_text(call.get("name"), call.get("args"), limit) for call in shown]
+        )
     if message.type == "remove":
         text = f"remove message {preview(message.id, limit)}"
     return text[: limit + SLACK]
 
 
-def _asked(call: Mapping[str, Any], limit: int) -> str:
-    return f"{preview(call.get('name'), 100)}({preview(call.get('args'), limit)})"
-
-
-def _blocks(content: object, limit: int) -> str:
-    if not isinstance(content, list):
-        return content if isinstance(content, str) else preview(content, limit)
+def _blocks(blocks: object, limit: int) -> str:
+    if not isinstance(blocks, list):
+        return blocks if isinstance(blocks, str) else preview(blocks, limit)
     texts: list[str] = []
     room = limit + SLACK
-    for block in content:
+    for block in blocks:
         text = block if isinstance(block, str) else _block(block, room)
         if text:
             texts.append(text)
@@ -127,22 +117,8 @@ def _block(block: object, limit: int) -> str:
     return preview(block, limit)
 
 
-def documents_text(documents: Sequence[Any], limit: int) -> str:
-    """Give how many documents were found, and the beginnings of the first."""
-    count = len(documents)
-    texts = [f"{count} document{'' if count == 1 else 's'}"]
-    room = limit
-    for document in documents:
-        if room <= 0:
-            break
-        text = _content(document, room)  # only the last may be cut: what is cut inside could be half a secret
-        texts.append(text)
-        room -= len(text)
-    return "\n".join(texts)
-
-
 def documents_facts(documents: Sequence[Any]) -> list[dict[str, Any]]:
-    """Give each document's id, score and the beginning of its text."""
+    """Return each document's id, score and the beginning of its text."""
     return [_document(document) for document in documents[:DOCUMENTS_LISTED]]
 
 
@@ -164,4 +140,8 @@ def _document(document: object) -> dict[str, Any]:
 
 
 def _content(document: object, limit: int) -> str:
+    """Return a document's text; only the last one shown may be cut, since what is cut inside could be half a secret."""
     return preview(document.page_content if isinstance(document, Document) else document, limit)
+
+
+documents_text = functools.partial(content.documents_text, _content)

@@ -24,13 +24,28 @@ class InfiniumCallbackHandler(RecordingHandler):
     runs, threads and tasks. It never raises into the run, blocks it or changes what it gives.
 
     Args:
-        **options: ``name``, ``description``, ``expected_outcome``, ``sections``, ``tags``, ``metadata``,
-            ``capture_content`` (True), ``detail`` (``"default"`` or ``"full"``), ``redact`` (a function of a text),
-            ``client`` (anything with ``send_task_data``), ``preview_chars`` (500).
+        name: Name of each trace; a name that the run itself was given goes first. Default: the run's own.
+        description: What the agent does, in a sentence or two.
+        expected_outcome: The rubric to grade against: a model, a dict of its fields, or the objective alone.
+        sections: Domain sections of the trace by name, as models or dicts.
+        tags: Tags of each trace.
+        metadata: Facts of each trace; ``session_id``, ``user_id`` and ``thread_id`` among them identify it.
+        capture_content: False records timing, tokens and structure, but no text.
+        detail: ``"full"`` records the framework's plumbing as steps too.
+        redact: Called with each text, on a thread of ours; returns the text to keep.
+        client: Sends the traces: anything with ``send_task_data``. Default: the client of the settings.
+        preview_chars: Characters of each step's previews.
 
     Raises:
-        ConfigurationError: An option or a setting cannot work; the text names it.
+        ConfigurationError: An option or a setting cannot work, or no such option exists; the text names it.
         ValidationError: A rubric or section that the platform would refuse.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> from infinium_integrations.langchain import InfiniumCallbackHandler
+        >>> model = FakeListChatModel(responses=["Hello!"])
+        >>> model.invoke("Hi", config={"callbacks": [InfiniumCallbackHandler(name="Greeter")]}).content
+        'Hello!'
     """
 
     # -- chains and graphs -----------------------------------------------------------------------------------------

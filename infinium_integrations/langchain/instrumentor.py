@@ -5,11 +5,12 @@ A hook cannot be taken away again, so it is registered once and what it gives is
 """
 
 import threading
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from langchain_core.tracers.context import register_configure_hook
 
 from infinium_integrations.langchain.handler import InfiniumCallbackHandler
+from infinium_integrations.recording.options import HandlerOptions
 
 __all__ = ["instrument", "instrumented", "uninstrument"]
 
@@ -26,7 +27,7 @@ _switch = _Switch()
 _lock = threading.Lock()
 
 
-def instrument(**options: Any) -> None:
+def instrument(**options: Unpack[HandlerOptions]) -> None:
     """Trace every run; options are those of ``InfiniumCallbackHandler``. Called again, it changes the options."""
     handler = InfiniumCallbackHandler(**options)
     with _lock:
@@ -42,5 +43,5 @@ def uninstrument() -> None:
 
 
 def instrumented() -> bool:
-    """Tell whether every run is traced."""
+    """Return whether every run is traced."""
     return _switch.handler is not None

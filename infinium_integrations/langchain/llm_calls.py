@@ -1,30 +1,29 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.langchain.content import message_text
 from infinium_integrations.payload import usage
+from infinium_integrations.payload.usage import Usage
+from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Stream", "answer_text", "answered", "broke_off", "called", "tools_offered"]
 
-TOOLS_LISTED = 50
-NAME_CHARS = 300
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
 
 
+@dataclass(slots=True, eq=False)
 class Stream:
     """What is kept of a stream while it runs: the first token's time, the beginning of its text, its last usage."""
 
-    __slots__ = ("chars", "chunks", "parts", "usage")
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.chars = 0
-        self.chunks = 0
-        self.usage: usage.Usage | None = None
+    parts: list[str] = field(default_factory=list)
+    chars: int = 0
+    chunks: int = 0
+    usage: Usage | None = None
 
     def token(self, run: Run, token: Any, chunk: Any, clock: Callable[[], float]) -> None:
         """Take one token in: O(1) in time and memory."""
@@ -45,28 +44,27 @@ class Stream:
         """Take one event of a v3 stream in."""
         kind = event.get("event") if isinstance(event, dict) else getattr(event, "event", None)
         if kind == "content-block-delta":
-            self.token(run, _delta(event), None, clock)
+            facts = event if isinstance(event, dict) else getattr(event, "__dict__", {})
+            delta = facts.get("delta") or facts.get("content_block") or facts.get("content") or {}
+            said = (delta.get("text") or delta.get("reasoning")) if isinstance(delta, dict) else None
+            self.token(run, said or "…", None, clock)
 
     def text(self) -> str:
-        """Give the beginning of what was streamed."""
+        """Return the beginning of what was streamed."""
         return "".join(self.parts)
-
-
-def _delta(event: Any) -> Any:
-    facts = event if isinstance(event, dict) else getattr(event, "__dict__", {})
-    delta = facts.get("delta") or facts.get("content_block") or facts.get("content") or {}
-    return delta.get("text") or delta.get("reasoning") or "…" if isinstance(delta, dict) else "…"
 
 
 def called(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: Any) -> ModelCall:
     """Describe a call when it starts: which model was asked for, of whom, with what temperature."""
     call = ModelCall()
-    sources = (metadata, params, _kwargs(serialized))
+    held = serialized if isinstance(serialized, dict) else {}
+    kwargs, path = held.get("kwargs"), held.get("id")
+    module = path[-2] if isinstance(path, list | tuple) and len(path) > 1 else None
+    sources = (metadata, params, kwargs if isinstance(kwargs, dict) else {})
     call.requested = next((found for source in sources if (found := _first(source, _MODEL))), None)
-    call.provider = _text(metadata.get("ls_provider")) or _text(params.get("_type")) or _module(serialized)
-    temperature = metadata.get("ls_temperature", params.get("temperature"))
-    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        call.temperature = float(temperature)
+    named = (bounded_name(name) for name in (metadata.get("ls_provider"), params.get("_type"), module))
+    call.provider = next(filter(None, named), None)
+    set_temperature(call, metadata.get("ls_temperature", params.get("temperature")))
     return call
 
 
@@ -79,9 +77,9 @@ def tools_offered(run: Run, params: Mapping[str, Any]) -> None:
 
 def _tool_name(tool: Any) -> str | None:
     if not isinstance(tool, dict):
-        return _text(getattr(tool, "name", None))
+        return bounded_name(getattr(tool, "name", None))
     function = tool.get("function")
-    return _text(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
+    return bounded_name(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
 
 
 def answered(run: Run, response: Any) -> None:
@@ -101,7 +99,7 @@ def answered(run: Run, response: Any) -> None:
 
 
 def _sources(response: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
-    """Give what a result says beside its text: of the call, of the message and of the generation."""
+    """Return what a result says beside its text: of the call, of the message and of the generation."""
     generation = _first_generation(response)
     facts = (
         getattr(response, "llm_output", None),
@@ -130,7 +128,7 @@ def _resolve(call: ModelCall, sources: Iterable[Mapping[str, Any]]) -> None:
     """Take the model that answered, and its provider where that is not known yet."""
     for source in sources:
         call.model = call.model or _first(source, ("model_name", "model", "model_id"))
-        call.provider = call.provider or _text(source.get("model_provider"))
+        call.provider = call.provider or bounded_name(source.get("model_provider"))
 
 
 def broke_off(run: Run, response: Any) -> None:
@@ -157,7 +155,7 @@ def _first_generation(response: Any) -> Any:
 
 
 def answer_text(response: Any, limit: int) -> str | None:
-    """Give the text of the answer, and the tool calls that it asks for; of several answers the first, counted."""
+    """Return the text of the answer, and the tool calls that it asks for; of several answers the first, counted."""
     generation = _first_generation(response)
     if generation is None:
         return None
@@ -167,23 +165,9 @@ def answer_text(response: Any, limit: int) -> str | None:
     return f"{text}\n(+{more} more)" if more > 0 else text
 
 
-def _kwargs(serialized: Any) -> Mapping[str, Any]:
-    kwargs = serialized.get("kwargs") if isinstance(serialized, dict) else None
-    return kwargs if isinstance(kwargs, dict) else {}
-
-
-def _module(serialized: Any) -> str | None:
-    path = serialized.get("id") if isinstance(serialized, dict) else None
-    return _text(path[-2]) if isinstance(path, list | tuple) and len(path) > 1 else None
-
-
 def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     for name in names if facts else ():
         found = facts.get(name)
         if found and isinstance(found, str):
             return found[:NAME_CHARS]
     return None
-
-
-def _text(value: object) -> str | None:
-    return value[:NAME_CHARS] if isinstance(value, str) and value else None

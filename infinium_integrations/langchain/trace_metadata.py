@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from infinium_integrations import diagnostics, runtime
-from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
 from infinium_integrations.errors import ValidationError
 from infinium_integrations.langchain.content import is_command
 from infinium_integrations.recording import options as opts
+from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
 
 __all__ = ["begin", "started", "status_of_stream"]
@@ -19,7 +19,6 @@ FRAMES_WALKED = 12
 FACT_CHARS = 1_000
 
 _INTERNAL = ("langgraph_", "ls_", "lc_", "checkpoint", "__", "infinium_", "langsmith")
-_IDENTITY = {"session_id", "user_id", "thread_id", "conversation_id"}
 
 
 def begin(
@@ -32,40 +31,25 @@ def begin(
 ) -> None:
     """Set what is known of the trace when its root starts."""
     trace = run.trace
-    trace.name = _trace_name(options, name)
-    facts = trace.tags
-    facts["run_id"] = str(run.id)
+    trace.name = options.name or name
+    if options.name is not None and _was_named(sys._getframe(), name):  # noqa: SLF001
+        trace.name = name
+    trace.tags["run_id"] = str(run.id)
     if parent_id is not None:
-        facts["parent_run_id"] = str(parent_id)
-    facts.update(opts.identify({**options.metadata, **metadata} if options.metadata else metadata))
-    own = [*options.tags, *(tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))]
-    if own:
-        facts["tags"] = ",".join(dict.fromkeys(own))
-    for key, value in metadata.items():
-        if isinstance(value, str | int | float) and key not in _IDENTITY and not key.startswith(_INTERNAL):
-            facts.setdefault(key, HIDDEN if is_secret_key(key) else preview(value, FACT_CHARS))
+        trace.tags["parent_run_id"] = str(parent_id)
+    own = (tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))
+    identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=FACT_CHARS)
     if "infinium_expected_outcome" in metadata:
-        _expect(run, metadata["infinium_expected_outcome"])
-
-
-def _expect(run: Run, outcome: object) -> None:
-    try:
-        run.trace.expected_outcome = opts.outcome(outcome)
-    except ValidationError as error:
-        diagnostics.warn_once(
-            "expected_outcome", "config['metadata']['infinium_expected_outcome'] is left out: %s", error
-        )
-
-
-def _trace_name(options: Options, name: str) -> str:
-    """Choose: the user's ``run_name``, else the handler's name, else the framework's."""
-    if options.name is None:
-        return name
-    return name if _was_named(sys._getframe(1), name) else options.name  # noqa: SLF001
+        try:
+            trace.expected_outcome = opts.outcome(metadata["infinium_expected_outcome"])
+        except ValidationError as error:
+            diagnostics.warn_once(
+                "expected_outcome", "config['metadata']['infinium_expected_outcome'] is left out: %s", error
+            )
 
 
 def _was_named(frame: FrameType | None, name: str) -> bool:
-    """Tell whether the user gave this ``run_name``.
+    """Return whether the user gave this ``run_name``.
 
     The callback is told one name and not whose it is; LangChain's frame that called it holds the config.
     """

@@ -14,8 +14,8 @@ AGENT_TURN = "run_agent_step"
 class Kind:
     """What a span is.
 
-    ``role`` tells the adapter what to read of it; ``action``, ``kept`` and ``bare`` are the recorder's; ``worth``
-    says whether a trace that has nothing else is sent.
+    ``role`` tells the adapter what to read of it; ``action``, ``is_step`` and ``root_is_step`` are the recorder's;
+    ``has_content`` says whether a trace that has nothing else is sent.
     """
 
     __slots__ = ("action", "has_content", "is_step", "method", "role", "root_is_step")
@@ -42,6 +42,7 @@ _EMBEDDING = {
 }
 _RERANK = {"postprocess_nodes", "apostprocess_nodes", "_postprocess_nodes", "_apostprocess_nodes"}
 _WRITER = {"write_response_to_history", "awrite_response_to_history"}
+_ENGINE = {"query", "aquery", "chat", "achat", "stream_chat", "astream_chat"}
 _FUNCTIONS = {"run_jobs", "run_jobs.<locals>.worker"}
 """The framework's own functions that are spans."""
 
@@ -49,7 +50,7 @@ _kinds: weakref.WeakKeyDictionary[type, dict[str, Kind]] = weakref.WeakKeyDictio
 
 
 def kind(span: str, instance: object, arguments: Mapping[str, Any], tags: Mapping[str, Any], *, in_flow: bool) -> Kind:
-    """Tell what a span is.
+    """Classify a span.
 
     Args:
         span: The span's name: ``Class.method``, or the qualified name of a function.
@@ -62,10 +63,16 @@ def kind(span: str, instance: object, arguments: Mapping[str, Any], tags: Mappin
     if (instance is None or (method != "run" and is_a(instance, "Workflow"))) and (
         _takes_event(arguments) or (in_flow and instance is None and "llamaindex.step.input_event" in tags)
     ):
-        return _step(method)
+        return Kind("step", "workflow_step", method, is_step=method not in _PLUMBING_STEPS)
     if instance is None:
         return Kind("function", "custom", span) if span not in _FUNCTIONS else _plumbing(span)
-    return _of_method(type(instance), method)
+    known = _kinds.get(type(instance))
+    if known is None:
+        known = _kinds[type(instance)] = {}
+    found = known.get(method)
+    if found is None:
+        found = known[method] = _classify(type(instance), method)
+    return found
 
 
 def _takes_event(arguments: Mapping[str, Any]) -> bool:
@@ -79,22 +86,6 @@ def _takes_event(arguments: Mapping[str, Any]) -> bool:
 _PLUMBING_STEPS = {
     *("init_run", "setup_agent", "parse_agent_output", "call_tool", "aggregate_tool_results", "_done"),
 }
-
-
-def _step(method: str) -> Kind:
-    if method in _PLUMBING_STEPS:
-        return Kind("step", "workflow_step", method, is_step=False)
-    return Kind("step", "workflow_step", method)
-
-
-def _of_method(owner: type, method: str) -> Kind:
-    known = _kinds.get(owner)
-    if known is None:
-        known = _kinds[owner] = {}
-    found = known.get(method)
-    if found is None:
-        found = known[method] = _classify(owner, method)
-    return found
 
 
 def _plumbing(method: str) -> Kind:
@@ -114,7 +105,7 @@ def _classify(owner: type, method: str) -> Kind:  # noqa: C901, PLR0911  (a tabl
     if "BaseNodePostprocessor" in bases and method in _RERANK:
         return Kind("rerank", "rerank", method)
     if bases & {"BaseQueryEngine", "BaseChatEngine"}:
-        return _engine(owner, method)
+        return Kind("engine", "chain", method) if method in _ENGINE else _other(owner, method)
     if bases & {"StreamingAgentChatResponse"} and method in _WRITER:
         return Kind("writer", "chain", method, is_step=False)
     if "Workflow" in bases and method == "run":
@@ -132,14 +123,8 @@ def _around_model(owner: type, method: str) -> Kind:
     return Kind("program", "chain", method, is_step=False) if _is_framework(owner, method) else _own(method)
 
 
-def _engine(owner: type, method: str) -> Kind:
-    if method in {"query", "aquery", "chat", "achat", "stream_chat", "astream_chat"}:
-        return Kind("engine", "chain", method)
-    return _other(owner, method)
-
-
 def _other(owner: type, method: str) -> Kind:
-    """Tell plumbing of the framework from a span that the user added to a class."""
+    """Distinguish the framework's plumbing from a span that the user added to a class."""
     return _plumbing(method) if _is_framework(owner, method) else _own(method)
 
 

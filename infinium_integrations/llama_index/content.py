@@ -5,10 +5,12 @@ Values are told by the names of their classes and read where they lie: no proper
 called, since those may consume a stream or serialise a client.
 """
 
+import functools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from infinium_integrations.capture import content
 from infinium_integrations.capture.media import size
 from infinium_integrations.capture.preview import SLACK, preview
 
@@ -27,7 +29,6 @@ __all__ = [
 DOCUMENTS_LISTED = 50
 DOCUMENT_CHARS = 200
 ITEMS_SHOWN = 50
-CALLS_SHOWN = 20
 DEPTH = 4
 
 _OWNERS = {"llama_index", "workflows", "llama_index_instrumentation"}
@@ -38,7 +39,7 @@ _lasting: dict[type, frozenset[str]] = {}
 
 
 def names(kind: type) -> frozenset[str]:
-    """Give the names of the framework's classes that a class is one of."""
+    """Return the names of the framework's classes that a class is one of."""
     known = _lasting.get(kind)
     if known is None:
         known = _names.get(kind)
@@ -56,12 +57,12 @@ def _owner(kind: type) -> str:
 
 
 def is_a(value: object, name: str) -> bool:
-    """Tell whether a value is an instance of the framework's class of that name."""
+    """Return whether a value is an instance of the framework's class of that name."""
     return name in names(type(value))
 
 
 def show(value: object, limit: int) -> str:
-    """Give the text of anything that a span takes or gives."""
+    """Return the text of anything that a span takes or gives."""
     if isinstance(value, str):
         return preview(value, limit)
     if type(value) is list and value:
@@ -73,13 +74,16 @@ def show(value: object, limit: int) -> str:
 
 
 def _plain(value: object, limit: int, depth: int) -> Any:
-    """Give a copy in which the framework's values are texts and its components are their names."""
+    """Return a copy in which the framework's values are texts and its components are their names."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping) and depth:
         return {key: _plain(value[key], limit, depth - 1) for key in list(value)[:ITEMS_SHOWN]} if value else {}
     if isinstance(value, list | tuple | set | frozenset) and depth:
-        return _sequence(value, limit, depth)
+        shown = [_plain(item, limit, depth - 1) for item in list(value)[:ITEMS_SHOWN]]
+        if len(value) > ITEMS_SHOWN:
+            shown.append(f"… {len(value) - ITEMS_SHOWN:,} more")
+        return shown
     write = _writer(type(value))
     return write(value, limit, depth) if write is not None else value
 
@@ -102,19 +106,12 @@ def _of_component(value: Any, limit: int, depth: int) -> Any:
     return f"<{type(value).__name__}>"
 
 
-def _sequence(value: Any, limit: int, depth: int) -> Any:
-    shown = [_plain(item, limit, depth - 1) for item in list(value)[:ITEMS_SHOWN]]
-    if len(value) > ITEMS_SHOWN:
-        shown.append(f"… {len(value) - ITEMS_SHOWN:,} more")
-    return shown
-
-
 _OPEN = frozenset({"DispatcherSpanMixin"})
 """Framework classes that say nothing of what is inside."""
 
 
 def fields(value: object) -> dict[str, Any]:
-    """Give the fields of an event: those declared and those only set."""
+    """Return the fields of an event: those declared and those only set."""
     held = dict(getattr(value, "__dict__", None) or {})
     private = getattr(value, "__pydantic_private__", None)
     more = private.get("_data") if isinstance(private, dict) else None
@@ -124,17 +121,8 @@ def fields(value: object) -> dict[str, Any]:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
-def messages_text(messages: Sequence[Any], limit: int) -> str:
-    """Give the newest message, and how many came before it."""
-    text = message_text(messages[-1], limit) if messages else ""
-    earlier = len(messages) - 1
-    if earlier > 0 and len(text) < limit + SLACK:
-        text += f"\n(+{earlier} earlier message{'s' if earlier > 1 else ''})"
-    return text
-
-
 def message_text(message: object, limit: int) -> str:
-    """Give a message's text and the tool calls that it asks for."""
+    """Return a message's text and the tool calls that it asks for."""
     if isinstance(message, str):
         return preview(message, limit)
     held = getattr(message, "__dict__", {})
@@ -143,7 +131,7 @@ def message_text(message: object, limit: int) -> str:
     room = limit + SLACK
     for block in held.get("blocks") or ():
         if is_a(block, "ToolCallBlock"):
-            calls.append(_asked(block.tool_name, block.tool_kwargs, limit))
+            calls.append(content.call_text(block.tool_name, block.tool_kwargs, limit))
             continue
         text = _block(block, room)
         texts.append(text)
@@ -153,9 +141,11 @@ def message_text(message: object, limit: int) -> str:
     calls = calls or _calls_beside(held.get("additional_kwargs"), limit)
     text = preview("\n".join(text for text in texts if text), limit)
     if calls and len(text) < limit:
-        asked = "→ " + ", ".join(calls[:CALLS_SHOWN])
-        text = f"{text}\n{asked}" if text else asked
+        text = content.with_calls(text, calls)
     return text[: limit + SLACK]
+
+
+messages_text = functools.partial(content.messages_text, message_text)
 
 
 def _block(block: object, limit: int) -> str:
@@ -165,10 +155,6 @@ def _block(block: object, limit: int) -> str:
         return text[:limit]
     if is_a(block, "ThinkingBlock") or is_a(block, "CachePoint"):
         return ""
-    return _media(block, held)
-
-
-def _media(block: object, held: Mapping[str, Any]) -> str:
     kind = held.get("block_type") or type(block).__name__
     for name in ("image", "audio", "video", "data"):
         data = held.get(name)
@@ -178,20 +164,13 @@ def _media(block: object, held: Mapping[str, Any]) -> str:
     return f"<{kind}>"
 
 
-def _asked(name: object, args: object, limit: int) -> str:
-    return f"{preview(name, 100)}({preview(args, limit)})"
-
-
 def _calls_beside(beside: object, limit: int) -> list[str]:
-    """Give the tool calls that older provider packages put beside the message, as dicts or as their own objects."""
+    """Return the tool calls that older provider packages put beside the message, as dicts or as their own objects."""
     calls = beside.get("tool_calls") if isinstance(beside, dict) else None
     if not isinstance(calls, list):
         return []
-    return [_asked(_held(_function(call), "name"), _held(_function(call), "arguments"), limit) for call in calls]
-
-
-def _function(call: object) -> object:
-    return _held(call, "function") or call
+    functions = [_held(call, "function") or call for call in calls]
+    return [content.call_text(_held(one, "name"), _held(one, "arguments"), limit) for one in functions]
 
 
 def _held(value: object, name: str) -> Any:
@@ -201,22 +180,15 @@ def _held(value: object, name: str) -> Any:
 # -- documents ---------------------------------------------------------------------------------------------------------
 
 
-def documents_text(nodes: Sequence[Any], limit: int) -> str:
-    """Give how many documents there are, and the beginnings of the first."""
-    count = len(nodes)
-    texts = [f"{count} document{'' if count == 1 else 's'}"]
-    room = limit
-    for node in nodes:
-        if room <= 0:
-            break
-        text = preview(_node_text(node), min(room, DOCUMENT_CHARS))
-        texts.append(text)
-        room -= len(text)
-    return "\n".join(texts)
+def _beginning(node: object, limit: int) -> str:
+    return preview(_node_text(node), min(limit, DOCUMENT_CHARS))
+
+
+documents_text = functools.partial(content.documents_text, _beginning)
 
 
 def documents(nodes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Give each document's id, score and the beginning of its text."""
+    """Return each document's id, score and the beginning of its text."""
     return [_document(node) for node in nodes[:DOCUMENTS_LISTED]]
 
 
@@ -254,14 +226,6 @@ def _of_node(value: Any, limit: int, depth: int) -> Any:
     return _document(value)
 
 
-def _of_message(value: Any, limit: int, depth: int) -> Any:
-    return message_text(value, limit)
-
-
-def _of_chat(value: Any, limit: int, depth: int) -> Any:
-    return message_text(value.__dict__.get("message"), limit)
-
-
 def _named(name: str) -> Writer:
     def write(value: Any, limit: int, depth: int) -> Any:
         return _plain(getattr(value, "__dict__", {}).get(name), limit, depth)
@@ -276,8 +240,8 @@ def _of_agent(value: Any, limit: int, depth: int) -> Any:
         return _plain(structured, limit, depth) if not text else f"{text}\n{preview(structured, limit)}"
     calls = value.__dict__.get("tool_calls") or []
     if calls and "→" not in text:
-        asked = "→ " + ", ".join(_asked(call.tool_name, call.tool_kwargs, limit) for call in calls[:CALLS_SHOWN])
-        return f"{text}\n{asked}" if text else asked
+        shown = calls[: content.CALLS_SHOWN]
+        return content.with_calls(text, [content.call_text(call.tool_name, call.tool_kwargs, limit) for call in shown])
     return text
 
 
@@ -306,7 +270,7 @@ def _of_tool_output(value: Any, limit: int, depth: int) -> Any:
 
 
 def final_text(output: Any, limit: int) -> str:
-    """Give an agent's last answer alone; the calls of the turns before it are steps."""
+    """Return an agent's last answer alone; the calls of the turns before it are steps."""
     return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, DEPTH), limit)
 
 
@@ -333,8 +297,8 @@ def _of_prompt(value: Any, limit: int, depth: int) -> Any:
 _WRITERS: dict[str, Writer] = {
     "NodeWithScore": _of_node,
     "BaseNode": _of_node,
-    "ChatMessage": _of_message,
-    "ChatResponse": _of_chat,
+    "ChatMessage": lambda value, limit, _: message_text(value, limit),
+    "ChatResponse": lambda value, limit, _: message_text(value.__dict__.get("message"), limit),
     "CompletionResponse": _named("text"),
     "QueryBundle": _named("query_str"),
     "Response": _named("response"),

@@ -23,9 +23,10 @@ def handle(event: Any) -> None:
     kind = type(event)
     take = _known.get(kind)
     if take is None:
-        take = _HANDLERS.get(kind.__name__) or _HANDLERS.get(event.class_name()) or _by_owner(kind)
+        take = _HANDLERS.get(kind.__name__) or _HANDLERS.get(event.class_name())
         if kind.__module__.partition(".")[0] in _FRAMEWORK:
-            _known[kind] = take
+            take = _known[kind] = take or _nothing
+        take = take or _noted
     if take is not _nothing:
         take(event)
 
@@ -34,12 +35,8 @@ _known: dict[type, Callable[[Any], None]] = {}
 """The framework's own classes; a user's class is not kept alive."""
 
 
-def _by_owner(kind: type) -> Callable[[Any], None]:
-    return _nothing if kind.__module__.partition(".")[0] in _FRAMEWORK else _noted
-
-
 def _nothing(event: Any) -> None:
-    """Take an event that says nothing which its span does not."""
+    """Ignore an event that adds nothing to its span."""
 
 
 def _run_of(event: Any) -> tuple[Run | None, State | None]:
@@ -84,25 +81,20 @@ def _model_end(event: Any) -> None:
         llm_calls.answered(_billed(run, state), call, response)
         if not run.private:
             call.text = llm_calls.answer(response, call, llm_calls.OUTPUT_CHARS)
-            run.output = _first_of(call.text, run)
+            whole = call.text is None or run.parent is None
+            run.output = call.text if whole else preview(call.text, run.trace.options.preview_chars)
     finally:
         if run.streaming or state.stream is not None:
             spans.end(run, state, "ok", None)
 
 
 def _billed(run: Run, state: State) -> Run:
-    """Give the call that the tokens belong to: that of the model inside, where it reported none itself."""
+    """Return the call that the tokens belong to: that of the model inside, where it reported none itself."""
     leaf = state.leaf
     if leaf is None or leaf.llm is None:
         return run
     known = leaf.llm.prompt_tokens is not None or leaf.llm.completion_tokens is not None
     return run if known else leaf
-
-
-def _first_of(text: str | None, run: Run) -> str | None:
-    if text is None:
-        return None
-    return text if run.parent is None else preview(text, run.trace.options.preview_chars)
 
 
 def _stream_broke(event: Any) -> None:
@@ -141,12 +133,8 @@ def _embedding_end(event: Any) -> None:
     known = run.metadata or {}
     run.put(texts=known.get("texts", 0) + len(event.chunks), batches=known.get("batches", 0) + 1)
     if spans.wants(run) and run.input is None and event.chunks:
-        run.input = _texts(event.chunks, run.trace.options.preview_chars)
-
-
-def _texts(chunks: list[Any], limit: int) -> str:
-    text = preview(chunks[0], limit)
-    return text if len(chunks) == 1 else f"{text}\n(+{len(chunks) - 1} more texts)"
+        text, more = preview(event.chunks[0], run.trace.options.preview_chars), len(event.chunks) - 1
+        run.input = f"{text}\n(+{more} more texts)" if more else text
 
 
 def _rerank_start(event: Any) -> None:

@@ -4,7 +4,7 @@
 import inspect
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers.base import BaseEventHandler
@@ -17,7 +17,7 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import guarded
 from infinium_integrations.llama_index import events, spans, streams, trace_metadata
-from infinium_integrations.recording.options import make_options
+from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Options
 
 __all__ = ["InfiniumEventHandler"]
@@ -55,7 +55,7 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
 
     @classmethod
     def class_name(cls) -> str:
-        """Give the name by which LlamaIndex knows the handler."""
+        """Return the name by which LlamaIndex knows the handler."""
         return "InfiniumSpanHandler"
 
     @guarded
@@ -105,7 +105,7 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
                 _go()
 
     def capture_propagation_context(self) -> dict[str, Any]:
-        """Give our trace's id and the span's, for ``restore_propagation_context`` elsewhere."""
+        """Return our trace's id and the span's, for ``restore_propagation_context`` elsewhere."""
         return trace_metadata.capture(runtime.recorder().surrounding())
 
     def restore_propagation_context(self, context: dict[str, Any]) -> None:
@@ -131,22 +131,38 @@ class InfiniumEventHandler(BaseEventHandler):
     """Records every top-level LlamaIndex run of the process as one trace, and sends it when it has ended.
 
     ``InfiniumEventHandler().register()`` once is enough; ``with InfiniumEventHandler():`` records what starts inside.
-    It never raises into a run, blocks it or changes what it gives. Of several registered, the latest records.
+    Any number of threads and tasks may run at once. It never raises into a run, blocks it or changes its result.
+    Of several registered handlers, the latest records.
 
     Args:
-        **options: ``name``, ``description``, ``expected_outcome``, ``sections``, ``tags``, ``metadata``,
-            ``capture_content`` (True), ``detail`` (``"default"`` or ``"full"``), ``redact`` (a function of a text),
-            ``client`` (anything with ``send_task_data``), ``preview_chars`` (500).
+        name: Name of each trace; a name that the run itself was given goes first. Default: the run's own.
+        description: What the agent does, in a sentence or two.
+        expected_outcome: The rubric to grade against: a model, a dict of its fields, or the objective alone.
+        sections: Domain sections of the trace by name, as models or dicts.
+        tags: Tags of each trace.
+        metadata: Facts of each trace; ``session_id``, ``user_id`` and ``thread_id`` among them identify it.
+        capture_content: False records timing, tokens and structure, but no text.
+        detail: ``"full"`` records the framework's plumbing as steps too.
+        redact: Called with each text, on a thread of ours; returns the text to keep.
+        client: Sends the traces: anything with ``send_task_data``. Default: the client of the settings.
+        preview_chars: Characters of each step's previews.
 
     Raises:
-        ConfigurationError: An option or a setting cannot work; the text names it.
+        ConfigurationError: An option or a setting cannot work, or no such option exists; the text names it.
         ValidationError: A rubric or section that the platform would refuse.
+
+    Example:
+        >>> from llama_index.core.llms import MockLLM
+        >>> from infinium_integrations.llama_index import InfiniumEventHandler
+        >>> with InfiniumEventHandler(name="Greeter"):
+        ...     MockLLM().complete("Hi").text
+        'Hi'
     """
 
     if TYPE_CHECKING:
         seat: _Seat
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         super().__init__()
         seat = _Seat(make_options(**options))
         self.__dict__.update(seat=seat, inner=_SpanHandler(seat))
@@ -166,12 +182,12 @@ class InfiniumEventHandler(BaseEventHandler):
 
     @classmethod
     def class_name(cls) -> str:
-        """Give the name by which LlamaIndex knows the handler."""
+        """Return the name by which LlamaIndex knows the handler."""
         return "InfiniumEventHandler"
 
     @property
     def options(self) -> Options:
-        """What the handler was told."""
+        """The checked options."""
         return self.seat.options
 
     @property
@@ -186,17 +202,36 @@ class InfiniumEventHandler(BaseEventHandler):
             _handle(event)
 
     def register(self) -> Self:
-        """Record every run of the process from now on; again does nothing."""
+        """Record every run of the process that starts from now on; may be called from any thread.
+
+        Returns:
+            The handler itself. Registering it again makes no difference.
+
+        Example:
+            >>> from infinium_integrations.llama_index import InfiniumEventHandler
+            >>> handler = InfiniumEventHandler().register()
+            >>> handler.unregister()
+        """
         with _lock:
             _leaving[:] = [other for other in _leaving if other is not self]
             if not any(other is self for other in _registered):
                 _registered.append(self)
-            _put_in(self)
+            root, inner = get_dispatcher(), self.span_handler
+            if not any(other is inner for other in root.span_handlers):
+                root.span_handlers = [*root.span_handlers, inner]
+            if not any(other is self for other in root.event_handlers):
+                root.event_handlers = [*root.event_handlers, self]
             _go()
         return self
 
     def unregister(self) -> None:
-        """Record no run that starts from now on; one that is open is seen to its end."""
+        """Record no run that starts from now on; an open one is recorded to its end. May be called from any thread.
+
+        Example:
+            >>> from infinium_integrations.llama_index import InfiniumEventHandler
+            >>> handler = InfiniumEventHandler().register()
+            >>> handler.unregister()
+        """
         with _lock:
             _registered[:] = [other for other in _registered if other is not self]
             if not _registered and not any(other is self for other in _leaving) and spans.any_open():
@@ -224,7 +259,7 @@ def _handle(event: Any) -> None:
 
 
 def _role(seat: _Seat) -> bool | None:
-    """Tell whether a handler records new roots (True), only what is open (False), or nothing (None)."""
+    """Return whether a handler records new roots (True), only what is open (False), or nothing (None)."""
     if not seat.on:
         return None
     if _registered:
@@ -244,14 +279,6 @@ def _go() -> None:
 
 
 streams.when_closed.append(_go)
-
-
-def _put_in(handler: InfiniumEventHandler) -> None:
-    root, span_handler = get_dispatcher(), handler.span_handler
-    if not any(other is span_handler for other in root.span_handlers):
-        root.span_handlers = [*root.span_handlers, span_handler]
-    if not any(other is handler for other in root.event_handlers):
-        root.event_handlers = [*root.event_handlers, handler]
 
 
 def _take_out(handler: InfiniumEventHandler) -> None:

@@ -1,9 +1,10 @@
 """Tracing every LlamaIndex run of the process, for ``instrument()``."""
 
 import threading
-from typing import Any
+from typing import Unpack
 
 from infinium_integrations.llama_index import InfiniumEventHandler
+from infinium_integrations.recording.options import HandlerOptions
 
 __all__ = ["instrument", "instrumented", "uninstrument"]
 
@@ -11,7 +12,7 @@ _lock = threading.Lock()
 _handler: InfiniumEventHandler | None = None
 
 
-def instrument(**options: Any) -> None:
+def instrument(**options: Unpack[HandlerOptions]) -> None:
     """Trace every run; options are those of ``InfiniumEventHandler``. Called again, it changes the options."""
     global _handler
     handler = InfiniumEventHandler(**options)
@@ -31,5 +32,5 @@ def uninstrument() -> None:
 
 
 def instrumented() -> bool:
-    """Tell whether every run is traced."""
+    """Return whether every run is traced."""
     return _handler is not None

@@ -28,7 +28,7 @@ def handed(function: object, named: Mapping[str, Any]) -> Handed:
 
 
 def around(name: str, instance: object, arguments: Mapping[str, Any]) -> Run | None:
-    """Give the run that handed this thread its work, where the thread's own context knows of none."""
+    """Return the run that handed this thread its work, where the thread's own context knows of none."""
     if threading.current_thread() is threading.main_thread():
         return None
     if is_a(instance, "Workflow") and not name.endswith(".run"):

@@ -1,18 +1,19 @@
 """What a LlamaIndex model call says of itself: model, provider, tokens, text, tools offered."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.llama_index.content import message_text, messages_text, names
 from infinium_integrations.payload import usage
+from infinium_integrations.payload.usage import Usage
+from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Call", "answer", "answered", "asked", "called", "described", "left", "token"]
 
 OUTPUT_CHARS = 8_000
-TOOLS_LISTED = 50
-NAME_CHARS = 300
 
 _MODEL = ("model", "model_name", "model_id", "deployment_name", "engine", "azure_deployment")
 _UNKNOWN = {"unknown", "unknown_model", ""}
@@ -35,23 +36,17 @@ _PROVIDERS = {
 }
 
 
+@dataclass(slots=True, eq=False)
 class Call:
     """What is kept of a call while it goes on: the beginning of its text, its last usage, whether events tell of it."""
 
-    __slots__ = ("chars", "chunks", "parts", "raw_model", "started", "text", "usage")
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.chars = 0
-        self.chunks = 0
-        self.started = False
-        self.usage: usage.Usage | None = None
-        self.raw_model: str | None = None
-        self.text: str | None = None
-
-    def take(self, seen: usage.Usage | None) -> None:
-        """Take a usage that a chunk reported in; of each count the largest holds."""
-        self.usage = usage.larger(self.usage, seen)
+    parts: list[str] = field(default_factory=list)
+    chars: int = 0
+    chunks: int = 0
+    started: bool = False
+    usage: Usage | None = None
+    raw_model: str | None = None
+    text: str | None = None
 
 
 def called(instance: object) -> ModelCall:
@@ -60,9 +55,7 @@ def called(instance: object) -> ModelCall:
     call = ModelCall()
     call.requested = _first(held)
     call.provider = _provider(type(instance))
-    temperature = held.get("temperature")
-    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        call.temperature = float(temperature)
+    set_temperature(call, held.get("temperature"))
     return call
 
 
@@ -82,9 +75,8 @@ def described(run: Run, payload: Mapping[str, Any], asked: Mapping[str, Any]) ->
     call.requested = _first(payload) or call.requested
     known = _PROVIDERS.get(str(payload.get("class_name")))
     call.provider = known or call.provider
-    temperature = payload.get("temperature")
-    if call.temperature is None and isinstance(temperature, int | float) and not isinstance(temperature, bool):
-        call.temperature = float(temperature)
+    if call.temperature is None:
+        set_temperature(call, payload.get("temperature"))
     tools = asked.get("tools")
     if isinstance(tools, list | tuple):
         run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
@@ -110,22 +102,19 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
             call.parts.append(delta)
             call.chars += len(delta)
     raw = response.raw
-    if raw is not None:
-        _chunk_usage(call, raw)
-
-
-def _chunk_usage(call: Call, raw: Any) -> None:
+    if raw is None:
+        return
     seen = _of(raw, "usage")
     if seen is None:
         seen = _of(raw, "usage_metadata") or _nested(raw)
-    if seen is not None:
-        call.take(usage.read(seen))
+    if seen is not None:  # of each count the largest holds
+        call.usage = usage.larger(call.usage, usage.read(seen))
     if call.raw_model is None:
-        call.raw_model = _text(_of(raw, "model"))
+        call.raw_model = bounded_name(_of(raw, "model"))
 
 
 def _nested(raw: Any) -> Any:
-    """Give the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
+    """Return the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
     if type(raw) is dict:
         inner = raw.get("message") or raw.get("metadata")
         return _of(inner, "usage") if inner is not None else None
@@ -139,7 +128,7 @@ def answered(run: Run, call: Call, response: Any) -> None:
     if record is None:
         return
     raw = getattr(response, "raw", None)
-    record.model = _text(_of(raw, "model")) or call.raw_model
+    record.model = bounded_name(_of(raw, "model")) or call.raw_model
     if record.model in _UNKNOWN:
         record.model = None
     usage.apply(record, usage.larger(_reported(response, raw), call.usage))
@@ -149,7 +138,7 @@ def answered(run: Run, call: Call, response: Any) -> None:
 
 
 def left(run: Run, call: Call, *, partial: bool) -> None:
-    """Keep what came of a call that nothing more is told of."""
+    """Keep what was streamed by a call that reports nothing more."""
     if run.llm is not None:
         run.llm.model = run.llm.model or call.raw_model
         usage.apply(run.llm, call.usage, partial=partial)
@@ -193,11 +182,12 @@ def _of(value: Any, name: str) -> Any:
 def _reason(raw: Any) -> str | None:
     choices = _of(raw, "choices")
     first = choices[0] if isinstance(choices, list) and choices else raw
-    return _text(_of(first, "finish_reason")) or _text(_of(raw, "stop_reason")) or _text(_of(raw, "done_reason"))
+    reasons = (_of(first, "finish_reason"), _of(raw, "stop_reason"), _of(raw, "done_reason"))
+    return next(filter(None, map(bounded_name, reasons)), None)
 
 
 def answer(response: Any, call: Call, limit: int) -> str | None:
-    """Give the text of the answer: the message, the completion, or what was streamed."""
+    """Return the text of the answer: the message, the completion, or what was streamed."""
     message = getattr(response, "message", None)
     text = getattr(response, "text", None)
     given = message_text(message, limit) if message is not None else preview(text, limit) if text else ""
@@ -206,7 +196,7 @@ def answer(response: Any, call: Call, limit: int) -> str | None:
 
 
 def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
-    """Give what a model was asked where no event tells: the messages or the prompt among the arguments."""
+    """Return what a model was asked where no event tells: the messages or the prompt among the arguments."""
     messages = arguments.get("messages")
     if isinstance(messages, list | tuple) and messages:
         return messages_text(messages, limit)
@@ -216,11 +206,7 @@ def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
 
 def _first(facts: Mapping[str, Any]) -> str | None:
     for name in _MODEL:
-        found = _text(facts.get(name))
+        found = bounded_name(facts.get(name))
         if found is not None and found.lower() not in _UNKNOWN:
             return found
     return None
-
-
-def _text(value: object) -> str | None:
-    return value[:NAME_CHARS] if isinstance(value, str) and value else None

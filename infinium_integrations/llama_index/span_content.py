@@ -21,57 +21,44 @@ _ASKED = {
     "synthesis": ("query",),
     "rerank": ("query_bundle", "query_str"),
 }
+_UNPACKED = {"kwargs", "args", "prompt_args", "llm_kwargs"}
 _SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
 
 
 def given(what: Kind, arguments: Mapping[str, Any], limit: int) -> str | None:
-    """Give the text of what a span was called with."""
+    """Return the text of what a span was called with."""
     if what.role in _ASKED:
         found = next((arguments[name] for name in _ASKED[what.role] if arguments.get(name) is not None), None)
         return show(found, limit) if found is not None else None
-    if what.role == "embedding":
-        return None
-    if what.role == "llm":
-        return llm_calls.asked(arguments, limit)
+    if what.role in {"embedding", "llm"}:
+        return llm_calls.asked(arguments, limit) if what.role == "llm" else None
     if what.role == "flow":
-        return _flow(arguments, limit)
+        start, asked = arguments.get("start_event"), arguments.get("user_msg")
+        if start is not None:
+            return show(start, limit) if fields(start) else None
+        if asked is not None:
+            return show(asked, limit)
     if what.role == "ingestion":
         return _counted(arguments.get("documents") or arguments.get("nodes"), "document")
     return _call(arguments, limit)
 
 
-def _flow(arguments: Mapping[str, Any], limit: int) -> str | None:
-    start = arguments.get("start_event")
-    if start is not None:
-        return show(start, limit) if fields(start) else None
-    asked = arguments.get("user_msg")
-    if asked is not None:
-        return show(asked, limit)
-    return _call(arguments, limit)
-
-
 def _call(arguments: Mapping[str, Any], limit: int) -> str | None:
-    """Give a call's arguments by their names; of a single event its fields."""
+    """Return a call's arguments by their names; of a single event its fields."""
     events = [value for value in arguments.values() if is_a(value, "Event")]
     if len(events) == 1:
         return show(events[0], limit) if fields(events[0]) else None
-    shown = {name: value for name, value in _flat(arguments).items() if value is not None and name not in _SETTINGS}
-    return show(shown, limit) if shown else None
-
-
-def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {
-        name: value for name, value in arguments.items() if name not in {"kwargs", "args", "prompt_args", "llm_kwargs"}
-    }
+    flat = {name: value for name, value in arguments.items() if name not in _UNPACKED}
     for name in ("kwargs", "prompt_args"):
         flat.update(arguments.get(name) or {})
     if arguments.get("args"):
         flat["args"] = arguments["args"]
-    return flat
+    shown = {name: value for name, value in flat.items() if value is not None and name not in _SETTINGS}
+    return show(shown, limit) if shown else None
 
 
 def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
-    """Give a tool's arguments; the workflow's context among them is not the model's."""
+    """Return a tool's arguments; the workflow's context among them is not the model's."""
     named = arguments.get("kwargs")
     if isinstance(named, Mapping) and named:
         return show({name: value for name, value in named.items() if not is_a(value, "Context")}, limit)
@@ -85,7 +72,7 @@ def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
 
 
 def taken(what: Kind, result: Any, limit: int) -> str | None:
-    """Give the text of what a span gave."""
+    """Return the text of what a span gave."""
     if result is None or what.role == "llm":
         return None
     if what.role in {"retrieval", "rerank"} and isinstance(result, list):
@@ -117,18 +104,13 @@ def facts(run: Run, state: State, result: Any) -> None:
         if not run.private:
             run.put(documents=documents(result))
     elif role == "embedding":
-        _embedded(run)
-
-
-def _embedded(run: Run) -> None:
-    """Say how much was embedded; the vectors themselves are nobody's business."""
-    texts = (run.metadata or {}).get("texts")
-    if texts is not None and not run.private:
-        run.output = f"{texts} vector{'' if texts == 1 else 's'}"
+        texts = (run.metadata or {}).get("texts")
+        if texts is not None and not run.private:  # how many vectors there are; their numbers are not recorded
+            run.output = f"{texts} vector{'' if texts == 1 else 's'}"
 
 
 def tool_failure(output: Any, limit: int) -> Failure:
-    """Describe the error that a tool's output tells of."""
+    """Describe the error in a tool's output."""
     error = getattr(output, "__pydantic_private__", None) or {}
     raised = error.get("_exception")
     if isinstance(raised, BaseException):

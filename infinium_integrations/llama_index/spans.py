@@ -3,7 +3,7 @@
 import inspect
 import sys
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from infinium_integrations import runtime
@@ -54,7 +54,17 @@ def enter(
     if not new_roots and around is None:
         return
     named = around.id if around is not None else parent_id
-    run = _start(span_id, named, _named(what, name, instance), what, options, around, instance)
+    called = _named(what, name, instance)
+    run = runtime.recorder().start(
+        span_id,
+        named,
+        what.action,
+        called,
+        options=options,
+        is_step=options.full or (what.is_step and not _repeats(what, called, around, instance)),
+        root_is_step=what.root_is_step and around is None,
+        watch=False,
+    )
     if run is not None:
         _begin(run, what, name, instance, arguments, tags, options)
 
@@ -79,33 +89,11 @@ def _parent(parent_id: str | None) -> Run | None:
 
 def _named(what: Kind, name: str, instance: object) -> str:
     if what.role == "tool":
-        return _tool_name(instance)
+        named = getattr(getattr(instance, "metadata", None), "name", None)
+        return preview(named, 300) if isinstance(named, str) and named else type(instance).__name__
     if what.role in {"llm", "retrieval", "embedding", "rerank"}:
         return type(instance).__name__
     return what.method if what.role == "step" else ".".join(name.split(".")[-2:])
-
-
-def _tool_name(tool: Any) -> str:
-    metadata = getattr(tool, "metadata", None)
-    named = getattr(metadata, "name", None)
-    return preview(named, 300) if isinstance(named, str) and named else type(tool).__name__
-
-
-def _start(
-    span_id: str,
-    parent_id: Hashable,
-    name: str,
-    what: Kind,
-    options: Options,
-    around: Run | None,
-    instance: object,
-) -> Run | None:
-    is_step = options.full or (what.is_step and not _repeats(what, name, around, instance))
-    root_is_step = what.root_is_step and around is None
-    recorder = runtime.recorder()
-    return recorder.start(
-        span_id, parent_id, what.action, name, options=options, is_step=is_step, root_is_step=root_is_step, watch=False
-    )
 
 
 def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
@@ -136,7 +124,7 @@ def _is_form(tool: object) -> bool:
 
 
 def _model_around(run: Run | None) -> Run | None:
-    """Give the model's call that a model's call lies directly in: one that hands it on."""
+    """Return the model's call that a model's call lies directly in: one that hands it on."""
     while run is not None:
         state = state_of(run)
         if state is None:
@@ -167,7 +155,7 @@ def _begin(
         trace.framework = "llama_index"
     if run.parent is None:
         trace.has_content = what.has_content or options.full
-        trace_metadata.begin(run, options, workflows.named(what, instance) or _short(name), tags)
+        trace_metadata.begin(run, options, workflows.named(what, instance) or ".".join(name.split(".")[-2:]), tags)
     elif what.has_content:
         trace.has_content = True
     if not options.capture_content:
@@ -185,16 +173,12 @@ def _begin(
 
 
 def wants(run: Run) -> bool:
-    """Tell whether a run's texts are kept."""
+    """Return whether a run's texts are kept."""
     return not run.private and (run.is_step or run.parent is None)
 
 
 def _limit(run: Run) -> int:
     return run.trace.options.preview_chars
-
-
-def _short(name: str) -> str:
-    return ".".join(name.split(".")[-2:])
 
 
 def _model(run: Run, state: State, instance: object) -> None:
@@ -206,7 +190,8 @@ def _model(run: Run, state: State, instance: object) -> None:
     outer_state = state_of(outer)
     if outer_state is None or outer_state.leaf is not None:
         if not run.is_step:
-            _keep(run)
+            run.is_step = True  # a further call that a model handed on
+            run.trace.keep(run)
         return
     outer_state.leaf = run
     outer.llm = None
@@ -214,12 +199,6 @@ def _model(run: Run, state: State, instance: object) -> None:
         outer.action = "chain"
     else:
         runtime.recorder().replace(outer, run)
-
-
-def _keep(run: Run) -> None:
-    """Make a step of a further call that a model handed on."""
-    run.is_step = True
-    run.trace.keep(run)
 
 
 def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
@@ -281,7 +260,11 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
     if role == "llm" and state.leaf is None:
         streams.model_ended(run, state, status, failure, now)
     if role == "writer" and parent is not None:
-        _written(parent, status, failure, now)
+        streams.written(parent)
+        parent.calls += 1
+        parent.last = now
+        if status != "ok":
+            parent.broken, parent.failure = status, failure
     recorder.finish(run, status, failure)
     if state.stream is not None:
         streams.close(state.stream)
@@ -289,17 +272,8 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
         streams.close(parent.stream)
 
 
-def _written(state: State, status: str, failure: Failure | None, now: float) -> None:
-    """Tell a chat engine's run that its writer has read the stream."""
-    streams.written(state)
-    state.calls += 1
-    state.last = now
-    if status != "ok":
-        state.broken, state.failure = status, failure
-
-
 def _error_of_task(span_id: str) -> BaseException | None:
-    """Give the exception of a task that the dispatcher reports as if it had given None.
+    """Return the exception of a task that the dispatcher reports as if it had given None.
 
     Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
     """
@@ -309,20 +283,16 @@ def _error_of_task(span_id: str) -> BaseException | None:
         return None
     if frame.f_code.co_name != "handle_future_result":
         return None
-    _remember_leak(span_id)
+    run = runtime.recorder().find(span_id)
+    _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
+    if len(_leaks) > LEAKS_REMEMBERED:
+        _leaks.popitem(last=False)
     future = frame.f_locals.get("future")
     return future.exception() if future is not None and not future.cancelled() else None
 
 
 DISPATCHED_FROM = 5
 """Frames up to whoever had the dispatcher end a span: over leave, span_exit, its guard, the dispatcher's span_exit."""
-
-
-def _remember_leak(span_id: str) -> None:
-    run = runtime.recorder().find(span_id)
-    _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
-    if len(_leaks) > LEAKS_REMEMBERED:
-        _leaks.popitem(last=False)
 
 
 def drop(span_id: str, error: BaseException | None) -> None:
@@ -344,7 +314,7 @@ def drop(span_id: str, error: BaseException | None) -> None:
 
 
 def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:
-    """Give a failure as it was told already, where a stream below broke with the same exception."""
+    """Return a failure as it was told already, where a stream below broke with the same exception."""
     parent = state_of(run.parent)
     for before in (state.failure, parent.failure if parent is not None else None):
         if before is not None and failure is not None and before.key == failure.key:
@@ -378,5 +348,5 @@ def end_all() -> None:
 
 
 def any_open() -> bool:
-    """Tell whether a run of LlamaIndex is open."""
+    """Return whether a run of LlamaIndex is open."""
     return any(state_of(run) for trace in runtime.recorder().traces() for run in list(trace.open.values()))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import AsyncGeneratorType, CodeType, FrameType, GeneratorType
 from typing import Any
 
@@ -28,7 +28,6 @@ __all__ = [
     "around",
     "close",
     "model_ended",
-    "nudge",
     "open_streams",
     "poll",
     "settle",
@@ -69,7 +68,7 @@ class Stream:
         _look_soon(self)
 
     def frame(self) -> FrameType | None:
-        """Give the generator's frame; None where it is over."""
+        """Return the generator's frame; None where it is over."""
         target = self.ref()
         return None if target is None else _frame(target)
 
@@ -90,7 +89,7 @@ when_closed: list[Callable[[], None]] = []
 
 
 def stream_in(result: Any) -> Any:
-    """Give what will be read later in a span's result: a generator, or a chat response that a writer fills."""
+    """Return what will be read later in a span's result: a generator, or a chat response that a writer fills."""
     kind = type(result)
     if kind is GeneratorType or kind is AsyncGeneratorType:
         return result
@@ -98,7 +97,9 @@ def stream_in(result: Any) -> Any:
     if known.isdisjoint(_HOLDERS):
         return None
     if "StreamingResponse" in known or "AsyncStreamingResponse" in known:
-        return _of_response(result)
+        target = result.__dict__.get("response_gen")
+        target = getattr(target, "__wrapped__", target)
+        return target if isinstance(target, GeneratorType | AsyncGeneratorType) else None
     if "StreamingAgentChatResponse" in known:
         writes = result.__dict__.get("is_writing_to_memory", True)
         return (
@@ -109,12 +110,6 @@ def stream_in(result: Any) -> Any:
 
 
 _HOLDERS = frozenset({"StreamingResponse", "AsyncStreamingResponse", "StreamingAgentChatResponse", "StopEvent"})
-
-
-def _of_response(response: Any) -> Any:
-    target = response.__dict__.get("response_gen")
-    target = getattr(target, "__wrapped__", target)
-    return target if isinstance(target, GeneratorType | AsyncGeneratorType) else None
 
 
 def _frame(target: Any) -> FrameType | None:
@@ -153,23 +148,19 @@ def written(state: State) -> None:
 
 
 def around() -> Run | None:
-    """Give the run whose stream the caller is being read for: one of its generators is on the stack."""
+    """Return the run whose stream the caller is being read for: one of its generators is on the stack."""
     if not _codes:
         return None
-    for frame in _stack(sys._getframe(1)):  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    for _ in range(FRAMES_WALKED):
+        if frame is None:
+            return None
         group = _codes.get(frame.f_code)
         for stream in list(group.values()) if group else ():
             if stream.frame() is frame:
                 return stream.runs[0]
-    return None
-
-
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    for _ in range(FRAMES_WALKED):
-        if frame is None:
-            return
-        yield frame
         frame = frame.f_back
+    return None
 
 
 def open_streams() -> int:
@@ -204,7 +195,13 @@ def close(stream: Stream, status: str | None = None) -> None:
         if stream.closed:
             return
         stream.closed = True
-        _forget(stream)
+        if _open.get(stream.key) is stream:
+            _open.pop(stream.key, None)
+        group = _codes.get(stream.code) if stream.code is not None else None
+        if group is not None and group.get(stream.key) is stream:
+            group.pop(stream.key, None)
+            if not group:
+                _codes.pop(stream.code, None)  # type: ignore[arg-type]
     recorder = runtime.recorder()
     for run in stream.runs:
         state = state_of(run)
@@ -224,22 +221,6 @@ def _outcome(stream: Stream, state: State, clock: Any) -> tuple[str, Any, float]
         return "ok", None, state.last
     waits = state.call.started if state.call is not None else stream.lazy
     return "abandoned" if waits else "ok", None, stream.let_go or clock()
-
-
-def _forget(stream: Stream) -> None:
-    if _open.get(stream.key) is stream:
-        _open.pop(stream.key, None)
-    group = _codes.get(stream.code) if stream.code is not None else None
-    if group is not None and group.get(stream.key) is stream:
-        group.pop(stream.key, None)
-        if not group:
-            _codes.pop(stream.code, None)  # type: ignore[arg-type]
-
-
-def nudge(stream: Stream | None) -> None:
-    """Have a stream looked at soon."""
-    if stream is not None:
-        _look_soon(stream)
 
 
 # -- the thread that looks ---------------------------------------------------------------------------------------------
@@ -301,7 +282,7 @@ def _has_ended(stream: Stream, now: float) -> bool:
 
 
 def _calls_open(stream: Stream) -> bool:
-    """Tell whether a model's call goes on below: the closing of its generator has not come yet."""
+    """Return whether a model's call goes on below: the closing of its generator has not come yet."""
     trace = stream.runs[0].trace
     for run in list(trace.open.values()):
         above: Run | None = run if run.llm is not None else None

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
-from infinium_integrations.recording import options as opts
+from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
 
 __all__ = ["begin", "capture", "carried", "restore"]
 
 FACT_CHARS = 500
+TAGS_LISTED = 50
 KEY = "infinium"
 
-_IDENTITY = {"session_id", "user_id", "thread_id", "conversation_id"}
 _INTERNAL = ("llamaindex.", "infinium", "run_name")
 
 _THIS_HOST = uuid.uuid4().hex
@@ -29,29 +28,21 @@ def begin(run: Run, options: Options, name: str, tags: Mapping[str, Any]) -> Non
     trace = run.trace
     named = tags.get("run_name")
     trace.name = named if isinstance(named, str) and named.strip() else options.name or name
-    facts = trace.tags
-    facts["run_id"] = str(run.id)
-    facts.update(opts.identify({**options.metadata, **tags} if options.metadata else tags))
-    own = [*options.tags, *_listed(tags.get("tags"))]
-    if own:
-        facts["tags"] = ",".join(dict.fromkeys(own))
-    for key, value in tags.items():
-        if isinstance(value, str | int | float) and key not in _IDENTITY and not key.startswith(_INTERNAL):
-            facts.setdefault(key, HIDDEN if is_secret_key(key) else preview(value, FACT_CHARS))
-    _join(facts)
-
-
-def _listed(tags: object) -> list[str]:
-    if isinstance(tags, str):
-        return [tags[:FACT_CHARS]]
-    return [str(tag)[:FACT_CHARS] for tag in tags[:50]] if isinstance(tags, list | tuple) else []
+    trace.tags["run_id"] = str(run.id)
+    listed = tags.get("tags")
+    own = [listed] if isinstance(listed, str) else listed[:TAGS_LISTED] if isinstance(listed, list | tuple) else ()
+    identify_trace(run, options, [str(tag)[:FACT_CHARS] for tag in own], tags, internal=_INTERNAL, limit=FACT_CHARS)
+    elsewhere = _carried.get()
+    if elsewhere and elsewhere.get("process") != _process():  # in this process, its parent would have been found
+        trace.tags["parent_trace_id"] = elsewhere["trace_id"][:FACT_CHARS]
+        trace.tags["parent_run_id"] = elsewhere.get("span_id", "")[:FACT_CHARS]
 
 
 # -- other tasks, threads and processes --------------------------------------------------------------------------------
 
 
 def capture(run: Run | None) -> dict[str, Any]:
-    """Give what another task, thread or process needs to say where its runs belong."""
+    """Return what another task, thread or process needs to say where its runs belong."""
     if run is None:
         before = _carried.get()
         return {KEY: dict(before)} if before else {}
@@ -66,18 +57,10 @@ def restore(context: Mapping[str, Any]) -> None:
 
 
 def carried() -> str | None:
-    """Give the span that was carried here, which may be open in this process."""
+    """Return the span that was carried here, which may be open in this process."""
     found = _carried.get()
     return found.get("span_id") if found else None
 
 
 def _process() -> str:
     return f"{_THIS_HOST}-{os.getpid()}"
-
-
-def _join(facts: dict[str, str]) -> None:
-    """Say which trace of another process this one belongs to; in this process a parent would have been found."""
-    found = _carried.get()
-    if found and found.get("process") != _process():
-        facts["parent_trace_id"] = found["trace_id"][:FACT_CHARS]
-        facts["parent_run_id"] = found.get("span_id", "")[:FACT_CHARS]

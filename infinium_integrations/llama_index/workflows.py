@@ -17,7 +17,7 @@ UNNAMED = "Agent"
 
 
 def named(what: Kind, instance: object) -> str | None:
-    """Give the name of an agent that its user named; None for any other root."""
+    """Return the name of an agent that its user named; None for any other root."""
     if what.action != "agent" or instance is None:
         return None
     name = getattr(instance, "__dict__", {}).get("name")
@@ -71,7 +71,7 @@ def _flow(run: Run | None) -> Flow | None:
 
 
 def call_id(run: Run) -> str | None:
-    """Give the id of the tool call that a tool runs for, and remember that it ran."""
+    """Return the id of the tool call that a tool runs for, and remember that it ran."""
     step = above(run.parent, "step")
     if step is None or step.ran:
         return None
@@ -80,7 +80,7 @@ def call_id(run: Run) -> str | None:
 
 
 def ended(run: Run, state: State, result: Any) -> tuple[str, Failure | None]:
-    """Give how a workflow's run or a step ended; older workflows end a failed run with nothing at all."""
+    """Return how a workflow's run or a step ended; older workflows end a failed run with nothing at all."""
     if state.kind.role == "step":
         stopped(run, state, result)
         _step_ended(run, state, result)
@@ -115,8 +115,7 @@ def dropped(run: Run, state: State, status: str) -> None:
     flow = _flow(run.parent)
     if state.work is None or flow is None or status != "error":
         return
-    before = flow.failed.get(state.work)
-    if before is not run:
+    if flow.failed.get(state.work) is not run:
         flow.remember(flow.failed, state.work, run)
 
 
