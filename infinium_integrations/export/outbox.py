@@ -290,7 +290,7 @@ class Outbox:
                 self._counters.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
 
     def _scan(self) -> list[str]:
-        """Give what waits: the least tried first, then the oldest, so that one bad trace does not stop the rest."""
+        """Return what waits: the least tried first, then the oldest, so that one bad trace does not stop the rest."""
         if self._shared:
             names = set(self.store.waiting(self._account)) - self._finished
         else:

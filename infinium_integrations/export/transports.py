@@ -61,7 +61,7 @@ class Transport(Protocol):
 
 
 def agent_of(settings: Settings) -> Agent:
-    """Give the account of settings that have one."""
+    """Return the account of settings that have one."""
     return Agent(str(settings.agent_id), settings.agent_secret or SecretStr(""), settings.base_url)
 
 

@@ -231,7 +231,7 @@ class Writer:
             self._enqueue(store, name, account, settings, pending.client)
 
     def _now(self) -> int:
-        """Give the time in nanoseconds, later than the last."""
+        """Return the time in nanoseconds, later than the last."""
         self._last_ns = max(self._last_ns + 1, time.time_ns())
         return self._last_ns
 

@@ -62,7 +62,7 @@ class Store(Protocol):
         """Keep a trace for reading only."""
 
     def waiting(self, account: str) -> list[str]:
-        """Give the names of what waits, oldest first."""
+        """Return the names of what waits, oldest first."""
 
     def holds(self, account: str, name: str) -> bool:
         """Whether a trace still waits."""
@@ -80,7 +80,7 @@ class Store(Protocol):
         """Move a trace from what waits to what was refused."""
 
     def lock(self, account: str) -> Lock | NoLock:
-        """Give the lock of which the holder delivers."""
+        """Return the lock of which the holder delivers."""
 
     def where(self) -> str:
         """Say for people where it is."""
@@ -141,7 +141,7 @@ class FolderStore:
         self._write(self.root / "history" / day / f"{name}{LOCAL if local else ''}{SUFFIX}", data)
 
     def waiting(self, account: str) -> list[str]:
-        """Give the names of what waits, oldest first."""
+        """Return the names of what waits, oldest first."""
         return sorted(list_names(self.root / "outbox" / account))
 
     def holds(self, account: str, name: str) -> bool:
@@ -184,7 +184,7 @@ class FolderStore:
         path.unlink(missing_ok=True)
 
     def lock(self, account: str) -> Lock:
-        """Give the lock of which the holder delivers."""
+        """Return the lock of which the holder delivers."""
         return Lock(self.root / "outbox" / account / ".lock")
 
     def _outbox(self, account: str, name: str) -> Path:
@@ -271,7 +271,7 @@ def make_folder(path: Path) -> None:
 
 
 def list_names(folder: Path) -> Iterator[str]:
-    """Give the names of the traces in a folder, without the suffix; none where there is no such folder."""
+    """Return the names of the traces in a folder, without the suffix; none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -54,7 +54,7 @@ class MemoryStore:
             self._add(("local" if local else "history", "", name), data)
 
     def waiting(self, account: str) -> list[str]:
-        """Give the names of what waits, oldest first."""
+        """Return the names of what waits, oldest first."""
         with self._lock:
             return sorted(key[2] for key in self._files if key[:2] == ("outbox", account))
 
@@ -85,11 +85,11 @@ class MemoryStore:
             self._add(("rejected", account, name), records.pack(record))
 
     def lock(self, account: str) -> NoLock:  # noqa: ARG002  (the interface of Store)
-        """Give a lock that is always free: no other process sees this store."""
+        """Return a lock that is always free: no other process sees this store."""
         return NoLock()
 
     def files(self) -> dict[tuple[str, str, str], bytes]:
-        """Give a copy of all that is kept: (area, account, name) → bytes of the file."""
+        """Return a copy of all that is kept: (area, account, name) → bytes of the file."""
         with self._lock:
             return dict(self._files)
 

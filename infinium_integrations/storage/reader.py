@@ -63,16 +63,16 @@ class TraceReader:
         return list(self.each(**query))
 
     def each(self, **query: Any) -> "Iterator[TaskData]":
-        """Give what ``traces`` gives one by one; each is read when it is asked for."""
+        """Return what ``traces`` gives one by one; each is read when it is asked for."""
         found = (self._load(row) for row in self.listing(**query))
         return (task for task in found if task is not None)
 
     def listing(self, **query: Any) -> "list[Row]":
-        """Give what ``traces`` gives as short rows, without reading the traces themselves."""
+        """Return what ``traces`` gives as short rows, without reading the traces themselves."""
         return self._index().find(_query(**query))
 
     def page(self, **query: Any) -> "tuple[list[Row], int]":
-        """Give what ``listing`` and ``count`` do, at one look."""
+        """Return what ``listing`` and ``count`` do, at one look."""
         return self._index().page(_query(**query))
 
     def count(self, **query: Any) -> int:
@@ -80,7 +80,7 @@ class TraceReader:
         return self._index().count(_query(**query))
 
     def span(self, **query: Any) -> tuple[int, int] | None:
-        """Give when the first and the last of the runs ended, in nanoseconds since the epoch; None of no runs."""
+        """Return when the first and the last of the runs ended, in nanoseconds since the epoch; None of no runs."""
         return self._index().span(_query(**query))
 
     def sums(self, size: int | None = None, **query: Any) -> "list[Sums]":
@@ -170,7 +170,7 @@ class TraceReader:
             return True
 
     def watch(self, *, poll: float = 1.0, **query: Any) -> "Iterator[TaskData]":
-        """Give traces as they are stored from now on, without end.
+        """Return traces as they are stored from now on, without end.
 
         Args:
             poll: Seconds between looks at the store.

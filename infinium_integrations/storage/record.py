@@ -62,7 +62,7 @@ class Record:
         return str(self.head["trace_id"])
 
     def payload(self) -> dict[str, Any]:
-        """Give the payload as an object."""
+        """Return the payload as an object."""
         found: dict[str, Any] = json.loads(self.body)
         return found
 
@@ -98,7 +98,7 @@ def moment(ns: int) -> str:
 
 
 def receipt(record: Record, **facts: Any) -> Record:
-    """Give the same record with facts of its delivery added; None takes one away."""
+    """Return the same record with facts of its delivery added; None takes one away."""
     facts = {key: _unicode(value) for key, value in facts.items()}
     delivery = {**record.head.get("delivery", {}), **facts}
     return Record(
@@ -112,7 +112,7 @@ def _unicode(value: Any) -> Any:
 
 
 def facts_of(payload: dict[str, Any]) -> dict[str, Any]:
-    """Give what lists and searches need of a payload."""
+    """Return what lists and searches need of a payload."""
     tags, usage = _tags(payload), payload.get("llm_usage") or {}
     facts = {
         "session_id": tags.get("session_id"),
@@ -147,7 +147,7 @@ def _nanoseconds(told: Any) -> int | None:
 
 
 def _preview(payload: dict[str, Any]) -> str | None:
-    """Give the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
+    """Return the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
     for key in ("output_summary", "input_summary"):
         line = " ".join((payload.get(key) or "")[: 4 * PREVIEW_LIMIT].split())
         if line:
@@ -163,7 +163,7 @@ def _text(payload: dict[str, Any]) -> str:
 
 
 def pack(record: Record) -> bytes:
-    """Give the bytes of the file."""
+    """Return the bytes of the file."""
     head = json.dumps(record.head, separators=(",", ":")).encode()
     return _squeeze(head[:-1] + b",") + _squeeze(_BEFORE + record.body + _AFTER)
 
@@ -247,5 +247,5 @@ def safe_id(trace_id: str) -> bool:
 
 
 def file_name(recorded: int, trace_id: str) -> str:
-    """Give the name of a trace's file, without the suffix; it begins with when it was stored, in nanoseconds."""
+    """Return the name of a trace's file, without the suffix; it begins with when it was stored, in nanoseconds."""
     return f"{recorded:020d}-{trace_id.replace(':', '_')}"

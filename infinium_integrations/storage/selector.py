@@ -33,7 +33,7 @@ class DeliveryCounters:
             self._counts[what] += count
 
     def counts(self) -> dict[str, int]:
-        """Give a copy of the counts."""
+        """Return a copy of the counts."""
         return dict(self._counts)
 
     def drop(self, count: int) -> None:
@@ -76,15 +76,15 @@ class StoreSelector:
         return memory
 
     def store(self, settings: Settings) -> Store:
-        """Give the store of the settings."""
+        """Return the store of the settings."""
         return self._folder(settings).store if settings.mode == "folder" else self._memory(settings)
 
     def folder(self, settings: Settings) -> FolderStore | None:
-        """Give the folder of the settings; None where traces stay in memory."""
+        """Return the folder of the settings; None where traces stay in memory."""
         return self._folder(settings).store if settings.mode == "folder" else None
 
     def memories(self) -> list[MemoryStore]:
-        """Give the stores in memory that this process has used."""
+        """Return the stores in memory that this process has used."""
         return list(self._memories.values())
 
     def _folder(self, settings: Settings) -> _Folder:
@@ -127,12 +127,12 @@ def _say_unusable(path: str, error: OSError) -> None:
 
 
 def account_of(settings: Settings) -> str:
-    """Give the name of the folder for what waits for the account of the settings: it stands for origin and agent."""
+    """Return the name of the folder for what waits for the account of the settings: it stands for origin and agent."""
     key = f"{origin(settings)}|{settings.agent_id}"
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def origin(settings: Settings) -> str:
-    """Give scheme, host and port of the platform."""
+    """Return scheme, host and port of the platform."""
     parts = urlsplit(settings.base_url)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or PORTS.get(parts.scheme)}"
