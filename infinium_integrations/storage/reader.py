@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.errors import ValidationError
+from infinium_integrations.errors import ConfigurationError, ValidationError, did_you_mean
 from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
@@ -24,11 +24,42 @@ if TYPE_CHECKING:
     from infinium_integrations.storage.index.query import Query, Row, SessionSums, Sums
     from infinium_integrations.storage.memory import MemoryStore
 
-__all__ = ["TraceReader"]
+__all__ = ["StoredQuery", "TraceQuery", "TraceReader"]
 
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 OVERLAP = 10_000_000_000
 """Nanoseconds that ``watch`` looks back, for what another process wrote a little late."""
+
+
+Moment = datetime | timedelta | str | int | None
+
+
+class TraceQuery(TypedDict, total=False):
+    """Which traces to read; all that is given must hold.
+
+    ``limit`` (100; None for all) and ``offset`` count traces. ``status`` is the run's or the delivery's, ``name`` a
+    part of the name, upper and lower case alike. ``since`` and ``until`` (exclusive) are about when the run ended: a
+    datetime, an ISO 8601 string, or a timedelta before now; whole numbers are nanoseconds since the epoch.
+    ``trace_id`` may be the beginning of one; the words of ``text`` must all occur.
+    """
+
+    limit: int | None
+    offset: int
+    status: str | None
+    name: str | None
+    since: Moment
+    until: Moment
+    trace_id: str | None
+    session: str | None
+    tag: str | None
+    text: str | None
+
+
+class StoredQuery(TraceQuery, total=False):
+    """What the library asks besides: a whole id, and when a trace was stored (nanoseconds since the epoch)."""
+
+    exact_id: str | None
+    stored_since: int | None
 
 
 class TraceReader:
@@ -48,42 +79,39 @@ class TraceReader:
         self._send = send
         self._keeping = threading.Lock()
 
-    def traces(self, **query: Any) -> "list[TaskData]":
+    def traces(self, **query: Unpack[StoredQuery]) -> "list[TaskData]":
         """Read traces, the run that ended last first.
 
         Args:
-            **query: ``limit`` (100; None for all), ``offset``, ``status`` (of the run or of the delivery), ``name``
-                (a part of it, upper and lower case alike), ``since`` and ``until`` (exclusive; when the run ended: a
-                datetime, an ISO 8601 string, or a timedelta before now), ``trace_id`` (or its beginning),
-                ``session``, ``tag``, ``text`` (words that must all occur).
+            **query: See ``TraceQuery``.
 
         Returns:
             Each as ``TaskData`` with its ``delivery`` state.
         """
         return list(self.each(**query))
 
-    def each(self, **query: Any) -> "Iterator[TaskData]":
+    def each(self, **query: Unpack[StoredQuery]) -> "Iterator[TaskData]":
         """Return what ``traces`` gives one by one; each is read when it is asked for."""
         found = (self._load(row) for row in self.listing(**query))
         return (task for task in found if task is not None)
 
-    def listing(self, **query: Any) -> "list[Row]":
+    def listing(self, **query: Unpack[StoredQuery]) -> "list[Row]":
         """Return what ``traces`` gives as short rows, without reading the traces themselves."""
         return self._index().find(_query(**query))
 
-    def page(self, **query: Any) -> "tuple[list[Row], int]":
+    def page(self, **query: Unpack[StoredQuery]) -> "tuple[list[Row], int]":
         """Return what ``listing`` and ``count`` do, at one look."""
         return self._index().page(_query(**query))
 
-    def count(self, **query: Any) -> int:
+    def count(self, **query: Unpack[StoredQuery]) -> int:
         """Count what ``traces`` would find without a limit."""
         return self._index().count(_query(**query))
 
-    def span(self, **query: Any) -> tuple[int, int] | None:
+    def span(self, **query: Unpack[StoredQuery]) -> tuple[int, int] | None:
         """Return when the first and the last of the runs ended, in nanoseconds since the epoch; None of no runs."""
         return self._index().span(_query(**query))
 
-    def sums(self, size: int | None = None, **query: Any) -> "list[Sums]":
+    def sums(self, size: int | None = None, **query: Unpack[StoredQuery]) -> "list[Sums]":
         """Sum up what ``traces`` would find without a limit, without reading the traces.
 
         Args:
@@ -93,7 +121,7 @@ class TraceReader:
         """
         return self._index().sums(_query(**query), size)
 
-    def sessions(self, **query: Any) -> "tuple[list[SessionSums], int]":
+    def sessions(self, **query: Unpack[StoredQuery]) -> "tuple[list[SessionSums], int]":
         """Sum up the sessions of the runs, the one with the latest run first; ``limit`` and ``offset`` count sessions.
 
         Returns:
@@ -169,7 +197,7 @@ class TraceReader:
             self._selector.put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
             return True
 
-    def watch(self, *, poll: float = 1.0, **query: Any) -> "Iterator[TaskData]":
+    def watch(self, *, poll: float = 1.0, **query: Unpack[StoredQuery]) -> "Iterator[TaskData]":
         """Return traces as they are stored from now on, without end.
 
         Args:
@@ -177,11 +205,12 @@ class TraceReader:
             **query: As for ``traces``; ``since`` begins earlier, and is about when a trace was stored.
         """
         begin = _nanoseconds(query.pop("since", None)) or time.time_ns()
-        query.update(limit=None, offset=0)
+        query["limit"], query["offset"] = None, 0
         seen: set[str] = set()
         newest = begin
         while True:
-            rows = self.listing(**query, stored_since=max(begin, newest - OVERLAP))
+            query["stored_since"] = max(begin, newest - OVERLAP)
+            rows = self.listing(**query)
             rows.sort(key=lambda row: row.recorded)
             fresh = [row for row in rows if row.trace_id not in seen]
             seen = {row.trace_id for row in rows}
@@ -273,16 +302,20 @@ def _in_memory(row: "Row") -> bool:
     return row.folder.startswith("memory:")
 
 
-_Moment = datetime | timedelta | str | int | None
-
-
-def _query(*, since: _Moment = None, until: _Moment = None, **given: Any) -> "Query":
+def _query(**query: Unpack[StoredQuery]) -> "Query":
     from infinium_integrations.storage.index.query import Query  # noqa: PLC0415
 
-    return Query(since=_nanoseconds(since), until=_nanoseconds(until), **given)
+    known = (*TraceQuery.__annotations__, *StoredQuery.__annotations__)
+    for name in query:
+        if name not in known:
+            guess = did_you_mean(name, TraceQuery.__annotations__) or ";"
+            msg = f"traces are not found by {name!r}{guess} these are: {', '.join(TraceQuery.__annotations__)}"
+            raise ConfigurationError(msg)
+    since, until = _nanoseconds(query.get("since")), _nanoseconds(query.get("until"))
+    return Query(**{**query, "since": since, "until": until})  # type: ignore[arg-type]  # as the fields of TypedDict
 
 
-def _nanoseconds(given: _Moment) -> int | None:
+def _nanoseconds(given: Moment) -> int | None:
     if given is None or isinstance(given, int):
         return given
     if isinstance(given, timedelta):

@@ -1,10 +1,11 @@
 """Traces read back from the store, as a list that shows itself as a table: what ``traces()`` returns."""
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from infinium_integrations import runtime
 from infinium_integrations.models import TaskData
+from infinium_integrations.storage.reader import TraceQuery
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.notebook.plain_text import bundle, status_mark
 from infinium_integrations.viewer.summary import TraceSummary
@@ -62,7 +63,7 @@ class TraceList(list[TaskData]):
         return bundle(self.__repr__, "table.html", lambda: {"rows": rows, "total": len(self), "longest": longest})
 
 
-def traces(**query: Any) -> TraceList:
+def traces(**query: Unpack[TraceQuery]) -> TraceList:
     """Read finished traces back from the store, the run that ended last first.
 
     Any thread may call it; a run shows up once it has ended and was written, which ``flush()`` waits for.
