@@ -4,8 +4,6 @@ Nothing is consumed, changed or waited for: only containers of known types are o
 and no method of a user's class is called. What is unknown becomes ``<ClassName>``.
 """
 
-from typing import Any
-
 from infinium_integrations.capture.media import encoded
 from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode, placeholder
 from infinium_integrations.diagnostics import attempt
@@ -39,7 +37,7 @@ def preview(value: object, limit: int) -> str:
 
 def to_json_value(
     value: object, limit: int = 1_000, *, room: int = 20_000, items: int = ITEMS, depth: int = DEPTH
-) -> Any:
+) -> object:
     """Return a bounded copy of any value out of dict, list, str, int, float, bool and None, as JSON has them.
 
     Args:
@@ -55,5 +53,5 @@ def to_json_value(
     return _copied(value, Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth))
 
 
-def _copied(value: object, copier: Copier) -> Any:
+def _copied(value: object, copier: Copier) -> object:
     return attempt(lambda: copier.copy(value), lambda _: placeholder(type(value)))

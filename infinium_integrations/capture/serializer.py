@@ -56,7 +56,7 @@ class Copier:
         self.depth = depth
         self.above: list[int] = []
 
-    def copy(self, value: Any) -> Any:
+    def copy(self, value: Any) -> object:
         """Copy one value and what it holds; what can't be read becomes ``<ClassName>``."""
         kind = type(value)
         try:
@@ -85,7 +85,7 @@ class Copier:
             return value
         return _MORE if self.whole else value[: max(room, 0)]
 
-    def mapping(self, value: Any, entries: dict[Any, Any]) -> Any:
+    def mapping(self, value: object, entries: dict[object, object]) -> object:
         """Copy the entries of a value, without what stands under telling keys."""
         length = dict.__len__(entries)
         if (mark := self.closed(value, length, "dict")) is not None:
@@ -93,7 +93,7 @@ class Copier:
         if dict.__contains__(entries, "type") and (mark := media.block(entries)) is not None:
             return self.text(mark)
         self.above.append(id(value))
-        copy: dict[str, Any] = {}
+        copy: dict[str, object] = {}
         for key, item in tuple(islice(dict.items(entries), self.items)):
             if self.room <= 0:
                 break
@@ -116,19 +116,19 @@ class Copier:
         text = self.copy(key)
         return text if type(text) is str else encode(text)
 
-    def hide(self, value: object) -> Any:
+    def hide(self, value: object) -> object:
         """Return what stands for a secret; what is none at all stays."""
         if value is None or value is True or value is False:
             return value
         self.room -= len(HIDDEN)
         return HIDDEN
 
-    def sequence(self, value: Any, part: Iterable[Any], length: int) -> Any:
+    def sequence(self, value: Any, part: Iterable[object], length: int) -> object:
         """Copy the first part of a value that has ``length`` items."""
         if (mark := self.closed(value, length, "list")) is not None:
             return mark
         self.above.append(id(value))
-        copy: list[Any] = []
+        copy: list[object] = []
         for item in part:
             if self.room <= 0:
                 break
@@ -152,13 +152,13 @@ class Copier:
             return _CIRCULAR
         return f"<{name} of {length:,}>" if length and len(self.above) >= self.depth else None
 
-    def other(self, value: Any, kind: type) -> Any:
+    def other(self, value: object, kind: type) -> object:
         """Copy what is no plain container; reading a value of a user's class may raise anything."""
         self.room -= 1
         if type(kind) is type and (exact := _EXACT.get(kind)) is not None:
             return exact(self, value)
 
-        def write() -> Any:
+        def write() -> object:
             if issubclass(kind, _KNOWN):
                 return next(write for base, write in _FAMILIES if issubclass(kind, base))(self, value)
             if (held := _fields(value, kind)) is not None:
@@ -168,7 +168,7 @@ class Copier:
         return diagnostics.attempt(write, lambda _: placeholder(kind))
 
 
-def _is_secret_pair(entries: dict[Any, Any]) -> bool:
+def _is_secret_pair(entries: dict[object, object]) -> bool:
     """Tell ``{"name": "Authorization", "value": …}``, as lists of headers and variables have them."""
     name = dict.get(entries, "name", dict.get(entries, "key"))
     return type(name) is str and is_secret_key(name)
@@ -179,7 +179,7 @@ def _is_secret_pair(entries: dict[Any, Any]) -> bool:
 _INT_BITS = 256
 _NAME_LENGTH = 100
 
-Writer = Callable[[Copier, Any], Any]
+Writer = Callable[[Copier, Any], object]
 
 
 def placeholder(kind: type) -> str:
@@ -191,12 +191,12 @@ name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 
 
-def class_value(kind: type, name: str) -> Any:
+def class_value(kind: type, name: str) -> object:
     """Read a class's attribute without calling anything of the class or its metaclass."""
     return next((found for base in bases_of(kind) if (found := base.__dict__.get(name)) is not None), None)
 
 
-def _integer(copier: Copier, value: int) -> Any:
+def _integer(copier: Copier, value: int) -> object:
     bits = int.bit_length(value)
     if bits > _INT_BITS:
         return copier.text(f"<int of about {int(bits * 0.30103) + 1:,} digits>")
@@ -204,14 +204,14 @@ def _integer(copier: Copier, value: int) -> Any:
     return int(value)
 
 
-def _float(copier: Copier, value: float) -> Any:
+def _float(copier: Copier, value: float) -> object:
     number = float.__float__(value)
     text = float.__repr__(number)
     copier.room -= len(text)
     return number if isfinite(number) else text.replace("inf", "Infinity").replace("nan", "NaN")
 
 
-def _constant(_: Copier, value: object) -> Any:
+def _constant(_: Copier, value: object) -> object:
     return value
 
 
@@ -229,13 +229,13 @@ def _bytes(copier: Copier, value: Any) -> str:
     return copier.text(f"<{name_of(type(value))} {memoryview(value).nbytes}>")
 
 
-def _string(copier: Copier, value: str) -> Any:
+def _string(copier: Copier, value: str) -> object:
     if "secret" in name_of(type(value)).lower():
         return copier.hide(value)
     return copier.text(str.__getitem__(value, slice(0, copier.chars + 1)))
 
 
-def _member(copier: Copier, value: Enum) -> Any:
+def _member(copier: Copier, value: Enum) -> object:
     kind = type(value)
     inner = object.__getattribute__(value, "__dict__").get("_value_")
     if issubclass(kind, str | int) and type(inner) in {str, int}:
@@ -244,14 +244,14 @@ def _member(copier: Copier, value: Enum) -> Any:
 
 
 def _sequence(base: Any) -> Writer:
-    def write(copier: Copier, value: Any) -> Any:
+    def write(copier: Copier, value: object) -> object:
         part = tuple(islice(base.__iter__(value), copier.items))
         return copier.sequence(value, part, base.__len__(value))
 
     return write
 
 
-def _tuple(copier: Copier, value: tuple[Any, ...]) -> Any:
+def _tuple(copier: Copier, value: tuple[object, ...]) -> object:
     names = class_value(type(value), "_fields")
     part = tuple(islice(tuple.__iter__(value), copier.items))
     if type(names) is tuple and len(names) == tuple.__len__(value):
@@ -270,7 +270,7 @@ def _function(copier: Copier, value: Any) -> str:
     return copier.text(f"<function {value.__name__[:_NAME_LENGTH]}>")
 
 
-_NONE: dict[str, Any] = {}
+_NONE: dict[str, object] = {}
 _VIEWS: tuple[type, ...] = (type(_NONE.keys()), type(_NONE.values()), type(_NONE.items()))
 _EXACT: dict[type, Writer] = {
     int: _integer,
@@ -309,7 +309,7 @@ _MAY_BE_EMPTY = frozenset({type(None), str, list, dict, tuple, set})
 _FIRST = ("page_content", "content", "text")
 
 
-def _fields(value: object, kind: type) -> dict[Any, Any] | None:
+def _fields(value: object, kind: type) -> dict[object, object] | None:
     """Return the fields of a pydantic model or a dataclass as they lie in it; None for anything else."""
     for base in bases_of(kind):
         known = base.__dict__
@@ -321,19 +321,19 @@ def _fields(value: object, kind: type) -> dict[Any, Any] | None:
     return None
 
 
-def _of_model(value: object, kind: type) -> dict[Any, Any]:
+def _of_model(value: object, kind: type) -> dict[Any, object]:
     """Return a model's fields that are not empty, what it says first: a message's content before its ids."""
-    held: dict[str, Any] = object.__getattribute__(value, "__dict__")
+    held: dict[str, object] = object.__getattribute__(value, "__dict__")
     first = {name: held[name] for name in _FIRST if name in held}
     first.update((name, item) for name, item in islice(held.items(), ITEMS) if type(item) not in _MAY_BE_EMPTY or item)
     extra = _held(value, kind, "__pydantic_extra__")
     return first | extra if type(extra) is dict else first
 
 
-_ABSENT: Any = object()
+_ABSENT: object = object()
 
 
-def _held(value: object, kind: type, name: str) -> Any:
+def _held(value: object, kind: type, name: str) -> object:
     slot = class_value(kind, name)
     if type(slot) is MemberDescriptorType:
         try:
@@ -343,13 +343,13 @@ def _held(value: object, kind: type, name: str) -> Any:
     return object.__getattribute__(value, "__dict__").get(name, _ABSENT)
 
 
-def _array(value: Any, kind: type) -> Any:
+def _array(value: Any, kind: type) -> object:
     """Return type and shape of an array, a table or a picture whose library is loaded; a NumPy number as a number."""
     for library, name in (("numpy", "ndarray"), ("pandas", "DataFrame"), ("pandas", "Series"), ("torch", "Tensor")):
         if kind is getattr(sys.modules.get(library), name, None):
             table = len(value.shape) > 1 and hasattr(value, "columns")
             return f"<{name} {tuple(value.shape)} {'' if table else str(value.dtype)[:_NAME_LENGTH]}".rstrip() + ">"
-    numpy: Any = sys.modules.get("numpy")
+    numpy: object = sys.modules.get("numpy")
     if numpy and getattr(numpy, "generic", None) in bases_of(kind):
         return number if type(number := value.item()) in {int, float, bool} else str(value)
     picture = getattr(sys.modules.get("PIL.Image"), "Image", None)

@@ -64,7 +64,7 @@ class Delivery:
         )
         self.reader = TraceReader(self._selector, catch_up=self._catch_up, send=self._look)
 
-    def submit(self, item: Any) -> None:
+    def submit(self, item: object) -> None:
         """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for."""
         self._own()
         if not self._leaving_known:
@@ -161,7 +161,7 @@ class Delivery:
 
 
 _deliveries: weakref.WeakSet[Delivery] = weakref.WeakSet()
-_inherited: list[Any] = []
+_inherited: list[object] = []
 """What a forked child took over and must not touch, close or free: it shares the parent's sockets."""
 
 

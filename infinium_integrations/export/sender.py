@@ -52,7 +52,7 @@ class Sender:
         """Whether the caller is on the sender's own thread."""
         return threading.current_thread() is self._thread
 
-    def enqueue(self, store: Store, name: str, account: str, settings: Settings, client: Any = None) -> None:
+    def enqueue(self, store: Store, name: str, account: str, settings: Settings, client: object = None) -> None:
         """Deliver a stored trace, and what else waits for its account."""
         self._hand(store, lambda: self._outbox(store, account, settings, client).add(name))
 
@@ -189,7 +189,7 @@ class Sender:
         self._pull()
         return all(await asyncio.gather(*(question(outbox) for outbox in list(self._outboxes.values()))))
 
-    def _outbox(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
+    def _outbox(self, store: Store, account: str, settings: Settings, client: object) -> "Outbox":
         key = (store.where() if store.durable else id(store), account if client is None else id(client))
         outbox = self._outboxes.get(key)
         if outbox is None:
@@ -200,7 +200,7 @@ class Sender:
             self._renew(outbox, settings)
         return outbox
 
-    def _new_outbox(self, store: Store, account: str, settings: Settings, client: Any) -> "Outbox":
+    def _new_outbox(self, store: Store, account: str, settings: Settings, client: object) -> "Outbox":
         with fork_safety.gate:
             from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
 
@@ -219,7 +219,7 @@ class Sender:
         await outbox.run()
         self._outboxes.pop(key, None)
 
-    def _transport(self, settings: Settings, client: Any) -> Any:
+    def _transport(self, settings: Settings, client: object) -> Any:
         from infinium_integrations.export import transports  # noqa: PLC0415
 
         if client is not None:
@@ -246,7 +246,7 @@ class _Loop(asyncio.SelectorEventLoop):
         """Nothing new is begun."""
         self.ended = asyncio.Event()
         self.slots = asyncio.Semaphore(IN_FLIGHT)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def keep(self, work: Any) -> None:
         """Run a coroutine as a task, and hold it."""
@@ -266,7 +266,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """Resolve a name on a thread of its own; in place where none can be started any more."""
-        answer: asyncio.Future[Any] = self.create_future()
+        answer: asyncio.Future[object] = self.create_future()
         arguments = (answer, host, port, options)
         try:
             threading.Thread(target=self._resolve, args=arguments, name="infinium-resolver", daemon=True).start()
@@ -275,7 +275,7 @@ class _Loop(asyncio.SelectorEventLoop):
         return await answer
 
     def _resolve(self, answer: "asyncio.Future[Any]", host: Any, port: Any, options: dict[str, Any]) -> None:
-        found: Any = None
+        found: object = None
         error: Exception | None = None
         try:
             found = socket.getaddrinfo(host, port, **options)
@@ -285,7 +285,7 @@ class _Loop(asyncio.SelectorEventLoop):
             self.call_soon_threadsafe(_answer, answer, found, error)
 
 
-def _answer(answer: "asyncio.Future[Any]", found: Any, error: Exception | None) -> None:
+def _answer(answer: "asyncio.Future[Any]", found: object, error: Exception | None) -> None:
     if answer.done():
         return
     if error is not None:

@@ -146,5 +146,5 @@ class ClientCall:
         return Outcome(Verdict("reject", reason))
 
 
-async def _awaited(answer: Any) -> Any:
+async def _awaited(answer: Any) -> object:
     return await answer

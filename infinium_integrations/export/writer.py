@@ -40,7 +40,7 @@ class PendingTrace:
     """
 
     trace_id: str
-    wire: dict[str, Any]
+    wire: dict[str, object]
     redactor: Any
     client: Any = None
     limits: Limits | None = None
@@ -49,7 +49,7 @@ class PendingTrace:
 class _Job:
     __slots__ = ("item", "settings")
 
-    def __init__(self, item: Any, settings: Settings | None) -> None:
+    def __init__(self, item: object, settings: Settings | None) -> None:
         self.item = item
         self.settings = settings
 
@@ -62,7 +62,7 @@ class _Wake:
     """Has the deadlines looked at."""
 
 
-Enqueue = Callable[[Store, str, str, Settings, Any], None]
+Enqueue = Callable[[Store, str, str, Settings, object], None]
 
 
 class Writer:
@@ -79,7 +79,7 @@ class Writer:
     def __init__(
         self,
         *,
-        assemble: Callable[[Any], PendingTrace | None],
+        assemble: Callable[[object], PendingTrace | None],
         sweep: Callable[[float], float | None] | None,
         selector: StoreSelector,
         counters: DeliveryCounters,
@@ -90,7 +90,7 @@ class Writer:
         self._selector = selector
         self._counters = counters
         self._enqueue = enqueue
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._due: float | None = None
@@ -111,7 +111,7 @@ class Writer:
         submitted = max(self._newest, done)
         return submitted - self._empty, submitted - done
 
-    def submit(self, item: Any) -> None:
+    def submit(self, item: object) -> None:
         """Queue an item; takes no lock that it would wait for, so that a signal handler may call it."""
         # the settings in force now are the trace's; malformed ones are reported by the writer's thread
         self._newest = next(self._numbers)

@@ -1,7 +1,7 @@
 """What the events of LangChain have in common: how a run starts, what is shown of it, how it fails."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, Self, Unpack
+from typing import NoReturn, Self, Unpack
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -56,7 +56,7 @@ class RecordingHandler(BaseCallbackHandler):
         action: str,
         name: str,
         tags: list[str] | None,
-        metadata: Mapping[str, Any] | None,
+        metadata: Mapping[str, object] | None,
         *,
         is_step: bool = True,
         root_is_step: bool = False,
@@ -97,7 +97,7 @@ class RecordingHandler(BaseCallbackHandler):
     def _output_limit(self, run: Run) -> int:
         return ROOT_OUTPUT_CHARS if run.parent is None else run.trace.options.preview_chars
 
-    def _late_input(self, run: Run, inputs: Any) -> None:
+    def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""
         if self._wants(run):
             run.input = show(inputs, self._input_limit(run))
@@ -113,7 +113,7 @@ class RecordingHandler(BaseCallbackHandler):
         runtime.recorder().finish(run, status, failure)
 
 
-def name_of(serialized: Any) -> str | None:
+def name_of(serialized: object) -> str | None:
     """Return the name that a runnable has of its own."""
     if not isinstance(serialized, dict):
         return None

@@ -52,7 +52,7 @@ _PLUMBING = Kind("chain", is_step=False)
 _AGENT_PLUMBING = Kind("agent", is_step=False)
 
 
-def kind(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Kind:
+def kind(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs: Mapping[str, object]) -> Kind:
     """Classify a chain run."""
     if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
         return _PLUMBING
@@ -61,7 +61,7 @@ def kind(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwargs: Ma
     return _AGENT if metadata.get("lc_agent_name") == name else _CHAIN
 
 
-def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Kind:
+def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs: Mapping[str, object]) -> Kind:
     node = metadata["langgraph_node"]
     agent = metadata.get("lc_agent_name") == name
     if any(tag.startswith("graph:step:") for tag in tags):
@@ -75,7 +75,7 @@ def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, Any], kwarg
     return _AGENT if agent else _CHAIN
 
 
-def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, Any]) -> None:
+def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, object]) -> None:
     """Put the node, the agent, the tags and the attempt into the step's metadata."""
     if not run.is_step:
         if what is _AGENT_PLUMBING and run.nearest_step is not None and run.nearest_step is run.parent:
@@ -104,7 +104,7 @@ def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping
 # -- attempts ----------------------------------------------------------------------------------------------------------
 
 
-def _memory(run: Run) -> dict[Any, Any]:
+def _memory(run: Run) -> dict[object, Any]:
     root = run.trace.root
     if root.adapter_state is None or not isinstance(root.adapter_state, dict):
         if root.adapter_state is not None:
@@ -123,7 +123,7 @@ def _retried(run: Run, tag: str) -> None:
             before.put(attempt=int(attempt) - 1)
 
 
-def _again(run: Run, metadata: Mapping[str, Any]) -> None:
+def _again(run: Run, metadata: Mapping[str, object]) -> None:
     """Number an attempt of a node with a ``RetryPolicy``: the same task, run again after it failed."""
     task = metadata.get("langgraph_checkpoint_ns")
     before = _memory(run).get(("task", task))
@@ -155,7 +155,7 @@ def called(run: Run) -> None:
         _memory(run)["tool", run.tool.call_id] = True
 
 
-def unknown_tools(run: Run, outputs: Any) -> None:
+def unknown_tools(run: Run, outputs: object) -> None:
     """Add a step for each call of a tool that does not exist: the model invented it, so nothing ran."""
     if run.parent is None or not isinstance(outputs, dict | list):
         return
@@ -196,12 +196,12 @@ def interruption(run: Run, error: BaseException) -> None:
         run.put(interrupts=to_json_value(values))
 
 
-def hear(handler: Any) -> None:
+def hear(handler: object) -> None:
     """Subscribe to LangGraph's interrupt callbacks once it is imported; older versions have none."""
     callbacks = sys.modules.get("langgraph.callbacks")
     base = getattr(callbacks, "GraphCallbackHandler", None)
     if base is not None and not isinstance(handler, base):
-        kind: Any = type(handler)
+        kind: object = type(handler)
         handler.__class__ = _with_base(kind, base)
     tracer = getattr(sys.modules.get("langchain_core.tracers.base"), "BaseTracer", None)
     if tracer is not None and not isinstance(handler, tracer):
@@ -209,5 +209,5 @@ def hear(handler: Any) -> None:
 
 
 @functools.cache
-def _with_base(cls: Any, base: Any) -> type[Any]:
+def _with_base(cls: Any, base: Any) -> type[object]:
     return type(cls.__name__, (cls, base), {"__module__": cls.__module__, "__doc__": cls.__doc__})

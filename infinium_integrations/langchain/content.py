@@ -41,7 +41,7 @@ def is_command(value: object) -> bool:
     return kind.__name__ == "Command" and kind.__module__.startswith("langgraph")
 
 
-def _told(value: Any) -> Any:
+def _told(value: Any) -> object:
     """Return what a LangGraph ``Command`` says: its answer, its update, or where it goes."""
     command = value[0] if type(value) is list and len(value) == 1 else value
     if not is_command(command):
@@ -51,7 +51,7 @@ def _told(value: Any) -> Any:
     return command.update if command.update is not None else {"goto": command.goto}
 
 
-def _are_messages(value: object) -> TypeGuard[Sequence[Any]]:
+def _are_messages(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, list | tuple) and bool(value) and _is_message(value[-1])
 
 
@@ -117,16 +117,16 @@ def _block(block: object, limit: int) -> str:
     return preview(block, limit)
 
 
-def documents_facts(documents: Sequence[Any]) -> list[dict[str, Any]]:
+def documents_facts(documents: Sequence[object]) -> list[dict[str, object]]:
     """Return each document's id, score and the beginning of its text."""
     return [_document(document) for document in documents[:DOCUMENTS_LISTED]]
 
 
-def _document(document: object) -> dict[str, Any]:
+def _document(document: object) -> dict[str, object]:
     if type(document) is not Document and not isinstance(document, Document):
         return {"preview": preview(document, DOCUMENT_CHARS)}
     metadata = document.metadata if isinstance(document.metadata, dict) else {}
-    facts: dict[str, Any] = {}
+    facts: dict[str, object] = {}
     found = document.id or metadata.get("id") or metadata.get("source")
     if found is not None:
         facts["id"] = preview(found, DOCUMENT_CHARS)

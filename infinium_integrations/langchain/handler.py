@@ -53,8 +53,8 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_chain_start(
         self,
-        serialized: Any,
-        inputs: Any,
+        serialized: object,
+        inputs: object,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
@@ -75,7 +75,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         trace_metadata.started(run, inputs)
 
     @guarded
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_chain_end(self, outputs: object, *, run_id: UUID, **kwargs: object) -> None:
         """Record that a chain, a graph or one of its nodes ended."""
         run = runtime.recorder().get(run_id)
         if run is None:
@@ -92,7 +92,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             runtime.recorder().finish(run, status)
 
     @guarded
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Record that a chain, a graph or one of its nodes ended with an exception."""
         run = runtime.recorder().get(run_id)
         if run is None:
@@ -108,13 +108,13 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_chat_model_start(
         self,
-        serialized: Any,
+        serialized: object,
         messages: list[list[Any]],
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
+        metadata: dict[str, object] | None = None,
         **kwargs: Any,
     ) -> None:
         """Record that a chat model was called."""
@@ -134,13 +134,13 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_llm_start(
         self,
-        serialized: Any,
+        serialized: object,
         prompts: list[str],
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
+        metadata: dict[str, object] | None = None,
         **kwargs: Any,
     ) -> None:
         """Record that a text model was called."""
@@ -155,7 +155,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             run.input = preview(prompts[0] if len(prompts) == 1 else prompts, self._input_limit(run))
 
     @guarded
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_new_token(self, token: object, *, chunk: object = None, run_id: UUID, **kwargs: object) -> None:
         """Record the time of the first token, and the beginning of the text in case that the stream breaks off."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
@@ -165,7 +165,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             run.adapter_state.token(run, token, chunk, recorder.clock)
 
     @guarded
-    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_stream_event(self, event: object, *, run_id: UUID, **kwargs: object) -> None:
         """Record the time of the first token of a v3 stream, which has no ``on_llm_new_token``."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
@@ -175,7 +175,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             run.adapter_state.event(run, event, recorder.clock)
 
     @guarded
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
         """Record a model's answer and what it billed."""
         run = runtime.recorder().get(run_id)
         if run is None:
@@ -188,7 +188,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             runtime.recorder().finish(run, "ok")
 
     @guarded
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Record that a call of a model failed or was broken off, and what it billed all the same."""
         run = runtime.recorder().get(run_id)
         if run is None:
@@ -205,14 +205,14 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_tool_start(
         self,
-        serialized: Any,
+        serialized: object,
         input_str: str,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        inputs: dict[str, Any] | None = None,
+        metadata: dict[str, object] | None = None,
+        inputs: dict[str, object] | None = None,
         **kwargs: Any,
     ) -> None:
         """Record that a tool was called."""
@@ -228,7 +228,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             run.input = preview(inputs if inputs is not None else input_str, self._input_limit(run))
 
     @guarded
-    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: object) -> None:
         """Record what a tool gave; an error that it handled itself is an error of the step."""
         run = runtime.recorder().get(run_id)
         if run is None:
@@ -246,7 +246,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             runtime.recorder().finish(run, "error" if failure else "ok", failure)
 
     @guarded
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Record that a tool raised."""
         run = runtime.recorder().get(run_id)
         if run is not None:
@@ -255,13 +255,13 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_retriever_start(
         self,
-        serialized: Any,
+        serialized: object,
         query: str,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
+        metadata: dict[str, object] | None = None,
         **kwargs: Any,
     ) -> None:
         """Record that a retriever was asked."""
@@ -274,7 +274,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             run.input = preview(query, self._input_limit(run))
 
     @guarded
-    def on_retriever_end(self, documents: Sequence[Any], *, run_id: UUID, **kwargs: Any) -> None:
+    def on_retriever_end(self, documents: Sequence[object], *, run_id: UUID, **kwargs: Any) -> None:
         """Record which documents were found."""
         run = runtime.recorder().get(run_id)
         if run is None:
@@ -288,7 +288,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             runtime.recorder().finish(run, "ok")
 
     @guarded
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Record that a retriever raised."""
         run = runtime.recorder().get(run_id)
         if run is not None:
@@ -297,7 +297,7 @@ class InfiniumCallbackHandler(RecordingHandler):
     # -- notes -----------------------------------------------------------------------------------------------------
 
     @guarded
-    def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_retry(self, retry_state: object, *, run_id: UUID, **kwargs: object) -> None:
         """Note that a call is tried again."""
         run = runtime.recorder().get(run_id)
         if run is None or run.repeated():
@@ -308,7 +308,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         runtime.recorder().note(run, "retry", attempt=attempt, error_type=type(error).__name__ if error else None)
 
     @guarded
-    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_custom_event(self, name: str, data: object, *, run_id: UUID, **kwargs: object) -> None:
         """Note an event that the user dispatched."""
         run = runtime.recorder().get(run_id)
         if run is not None and not run.repeated():

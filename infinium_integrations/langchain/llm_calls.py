@@ -25,7 +25,7 @@ class Stream:
     chunks: int = 0
     usage: Usage | None = None
 
-    def token(self, run: Run, token: Any, chunk: Any, clock: Callable[[], float]) -> None:
+    def token(self, run: Run, token: object, chunk: object, clock: Callable[[], float]) -> None:
         """Take one token in: O(1) in time and memory."""
         self.chunks += 1
         if token:
@@ -40,7 +40,7 @@ class Stream:
         if reported:
             self.usage = usage.larger(self.usage, usage.read(reported))
 
-    def event(self, run: Run, event: Any, clock: Callable[[], float]) -> None:
+    def event(self, run: Run, event: object, clock: Callable[[], float]) -> None:
         """Take one event of a v3 stream in."""
         kind = event.get("event") if isinstance(event, dict) else getattr(event, "event", None)
         if kind == "content-block-delta":
@@ -54,7 +54,7 @@ class Stream:
         return "".join(self.parts)
 
 
-def called(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: Any) -> ModelCall:
+def called(metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> ModelCall:
     """Describe a call when it starts: which model was asked for, of whom, with what temperature."""
     call = ModelCall()
     held = serialized if isinstance(serialized, dict) else {}
@@ -68,21 +68,21 @@ def called(metadata: Mapping[str, Any], params: Mapping[str, Any], serialized: A
     return call
 
 
-def tools_offered(run: Run, params: Mapping[str, Any]) -> None:
+def tools_offered(run: Run, params: Mapping[str, object]) -> None:
     """Note the names of the tools that the model was offered."""
     tools = params.get("tools") or params.get("functions")
     if isinstance(tools, list | tuple):
         run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
 
 
-def _tool_name(tool: Any) -> str | None:
+def _tool_name(tool: object) -> str | None:
     if not isinstance(tool, dict):
         return bounded_name(getattr(tool, "name", None))
     function = tool.get("function")
     return bounded_name(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
 
 
-def answered(run: Run, response: Any) -> None:
+def answered(run: Run, response: object) -> None:
     """Take tokens and the model that answered from the result."""
     call = run.llm
     if call is None:
@@ -98,7 +98,7 @@ def answered(run: Run, response: Any) -> None:
     usage.apply(call, usage.read(reported) or _reported(*sources) or _streamed(run))
 
 
-def _sources(response: Any) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+def _sources(response: object) -> tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]]:
     """Return what a result says beside its text: of the call, of the message and of the generation."""
     generation = _first_generation(response)
     facts = (
@@ -114,7 +114,7 @@ def _streamed(run: Run) -> usage.Usage | None:
     return run.adapter_state.usage if isinstance(run.adapter_state, Stream) else None
 
 
-def _reported(*sources: Mapping[str, Any]) -> usage.Usage | None:
+def _reported(*sources: Mapping[str, object]) -> usage.Usage | None:
     for source in sources:
         for name in ("token_usage", "usage", "usage_metadata", "amazon-bedrock-invocationMetrics"):
             raw = source.get(name) if source else None
@@ -124,14 +124,14 @@ def _reported(*sources: Mapping[str, Any]) -> usage.Usage | None:
     return next((usage.read(source) for source in sources if "eval_count" in source), None)
 
 
-def _resolve(call: ModelCall, sources: Iterable[Mapping[str, Any]]) -> None:
+def _resolve(call: ModelCall, sources: Iterable[Mapping[str, object]]) -> None:
     """Take the model that answered, and its provider where that is not known yet."""
     for source in sources:
         call.model = call.model or _first(source, ("model_name", "model", "model_id"))
         call.provider = call.provider or bounded_name(source.get("model_provider"))
 
 
-def broke_off(run: Run, response: Any) -> None:
+def broke_off(run: Run, response: object) -> None:
     """Take the tokens of a call that failed, or broke off, and was billed all the same."""
     call = run.llm
     if call is None:
@@ -148,7 +148,7 @@ def broke_off(run: Run, response: Any) -> None:
     usage.apply(call, found or (_reported(body) if isinstance(body, dict) else None))
 
 
-def _first_generation(response: Any) -> Any:
+def _first_generation(response: object) -> object:
     generations = getattr(response, "generations", None)
     first = generations[0] if isinstance(generations, list) and generations else None
     return first[0] if isinstance(first, list) and first else None
@@ -165,7 +165,7 @@ def answer_text(response: Any, limit: int) -> str | None:
     return f"{text}\n(+{more} more)" if more > 0 else text
 
 
-def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+def _first(facts: Mapping[str, object], names: tuple[str, ...]) -> str | None:
     for name in names if facts else ():
         found = facts.get(name)
         if found and isinstance(found, str):

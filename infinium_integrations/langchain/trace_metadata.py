@@ -67,7 +67,7 @@ def _was_named(frame: FrameType | None, name: str) -> bool:
     return False
 
 
-def started(run: Run, inputs: Any) -> None:
+def started(run: Run, inputs: object) -> None:
     """Read what the input tells: that it comes later (a stream), that it answers an interrupt."""
     if run.parent is not None:
         if _answers(inputs):

@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Mapping
-from typing import Any
 
 from infinium_integrations.llama_index.content import is_a, names
 
@@ -49,7 +48,9 @@ _FUNCTIONS = {"run_jobs", "run_jobs.<locals>.worker"}
 _kinds: weakref.WeakKeyDictionary[type, dict[str, Kind]] = weakref.WeakKeyDictionary()
 
 
-def kind(span: str, instance: object, arguments: Mapping[str, Any], tags: Mapping[str, Any], *, in_flow: bool) -> Kind:
+def kind(
+    span: str, instance: object, arguments: Mapping[str, object], tags: Mapping[str, object], *, in_flow: bool
+) -> Kind:
     """Classify a span.
 
     Args:
@@ -75,7 +76,7 @@ def kind(span: str, instance: object, arguments: Mapping[str, Any], tags: Mappin
     return found
 
 
-def _takes_event(arguments: Mapping[str, Any]) -> bool:
+def _takes_event(arguments: Mapping[str, object]) -> bool:
     for value in arguments.values():
         first = value[0] if type(value) is list and value else value
         if is_a(first, "Event"):

@@ -8,7 +8,6 @@ called, since those may consume a stream or serialise a client.
 import functools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from infinium_integrations.capture import content
 from infinium_integrations.capture.media import size
@@ -73,7 +72,7 @@ def show(value: object, limit: int) -> str:
     return preview(_plain(value, limit, DEPTH), limit)
 
 
-def _plain(value: object, limit: int, depth: int) -> Any:
+def _plain(value: object, limit: int, depth: int) -> object:
     """Return a copy in which the framework's values are texts and its components are their names."""
     if value is None or isinstance(value, str | int | float):
         return value
@@ -88,7 +87,7 @@ def _plain(value: object, limit: int, depth: int) -> Any:
     return write(value, limit, depth) if write is not None else value
 
 
-Writer = Callable[[Any, int, int], Any]
+Writer = Callable[[object, int, int], object]
 
 _writers: weakref.WeakKeyDictionary[type, Writer | None] = weakref.WeakKeyDictionary()
 
@@ -102,7 +101,7 @@ def _writer(kind: type) -> Writer | None:
     return _writers[kind]
 
 
-def _of_component(value: Any, limit: int, depth: int) -> Any:
+def _of_component(value: object, limit: int, depth: int) -> object:
     return f"<{type(value).__name__}>"
 
 
@@ -110,7 +109,7 @@ _OPEN = frozenset({"DispatcherSpanMixin"})
 """Framework classes that say nothing of what is inside."""
 
 
-def fields(value: object) -> dict[str, Any]:
+def fields(value: object) -> dict[str, object]:
     """Return the fields of an event: those declared and those only set."""
     held = dict(getattr(value, "__dict__", None) or {})
     private = getattr(value, "__pydantic_private__", None)
@@ -173,7 +172,7 @@ def _calls_beside(beside: object, limit: int) -> list[str]:
     return [content.call_text(_held(one, "name"), _held(one, "arguments"), limit) for one in functions]
 
 
-def _held(value: object, name: str) -> Any:
+def _held(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else getattr(value, "__dict__", {}).get(name)
 
 
@@ -187,15 +186,15 @@ def _beginning(node: object, limit: int) -> str:
 documents_text = functools.partial(content.documents_text, _beginning)
 
 
-def documents(nodes: Sequence[Any]) -> list[dict[str, Any]]:
+def documents(nodes: Sequence[object]) -> list[dict[str, object]]:
     """Return each document's id, score and the beginning of its text."""
     return [_document(node) for node in nodes[:DOCUMENTS_LISTED]]
 
 
-def _document(node: object) -> dict[str, Any]:
+def _document(node: object) -> dict[str, object]:
     held = getattr(node, "__dict__", {})
     inner = held.get("node", node)
-    facts: dict[str, Any] = {}
+    facts: dict[str, object] = {}
     found = getattr(inner, "__dict__", {}).get("id_")
     if found is not None:
         facts["id"] = preview(found, DOCUMENT_CHARS)
@@ -222,18 +221,18 @@ def _node_text(node: object) -> object:
 # -- one writer for each kind of value ---------------------------------------------------------------------------------
 
 
-def _of_node(value: Any, limit: int, depth: int) -> Any:
+def _of_node(value: object, limit: int, depth: int) -> object:
     return _document(value)
 
 
 def _named(name: str) -> Writer:
-    def write(value: Any, limit: int, depth: int) -> Any:
+    def write(value: object, limit: int, depth: int) -> object:
         return _plain(getattr(value, "__dict__", {}).get(name), limit, depth)
 
     return write
 
 
-def _of_agent(value: Any, limit: int, depth: int) -> Any:
+def _of_agent(value: object, limit: int, depth: int) -> object:
     text = message_text(value.__dict__.get("response"), limit)
     structured = value.__dict__.get("structured_response")
     if structured is not None:
@@ -245,7 +244,7 @@ def _of_agent(value: Any, limit: int, depth: int) -> Any:
     return text
 
 
-def _of_agent_start(value: Any, limit: int, depth: int) -> Any:
+def _of_agent_start(value: object, limit: int, depth: int) -> object:
     held = fields(value)
     asked = held.get("user_msg")
     if asked is not None:
@@ -260,21 +259,21 @@ def _of_agent_start(value: Any, limit: int, depth: int) -> Any:
 _AGENT_SETTINGS = {"memory", "max_iterations", "early_stopping_method", "ctx", "stepwise"}
 
 
-def _of_agent_turn(value: Any, limit: int, depth: int) -> Any:
+def _of_agent_turn(value: object, limit: int, depth: int) -> object:
     return messages_text(value.__dict__.get("input") or (), limit)
 
 
-def _of_tool_output(value: Any, limit: int, depth: int) -> Any:
+def _of_tool_output(value: object, limit: int, depth: int) -> object:
     texts = [_block(block, limit) for block in value.__dict__.get("blocks") or ()]
     return "\n".join(text for text in texts if text)
 
 
-def final_text(output: Any, limit: int) -> str:
+def final_text(output: object, limit: int) -> str:
     """Return an agent's last answer alone; the calls of the turns before it are steps."""
     return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, DEPTH), limit)
 
 
-def _of_stop(value: Any, limit: int, depth: int) -> Any:
+def _of_stop(value: object, limit: int, depth: int) -> object:
     private = getattr(value, "__pydantic_private__", None) or {}
     result = private.get("_result")
     if is_a(result, "AgentOutput"):
@@ -284,11 +283,11 @@ def _of_stop(value: Any, limit: int, depth: int) -> Any:
     return _of_event(value, limit, depth)
 
 
-def _of_event(value: Any, limit: int, depth: int) -> Any:
+def _of_event(value: object, limit: int, depth: int) -> object:
     return _plain(fields(value), limit, depth)
 
 
-def _of_prompt(value: Any, limit: int, depth: int) -> Any:
+def _of_prompt(value: object, limit: int, depth: int) -> object:
     held = getattr(value, "__dict__", {})
     template = held.get("template")
     return template if isinstance(template, str) else f"<{type(value).__name__}>"

@@ -31,11 +31,11 @@ def handle(event: Any) -> None:
         take(event)
 
 
-_known: dict[type, Callable[[Any], None]] = {}
+_known: dict[type, Callable[[object], None]] = {}
 """The framework's own classes; a user's class is not kept alive."""
 
 
-def _nothing(event: Any) -> None:
+def _nothing(event: object) -> None:
     """Ignore an event that adds nothing to its span."""
 
 
@@ -112,7 +112,7 @@ def _stream_broke(event: Any) -> None:
 # -- embeddings and rerankers ------------------------------------------------------------------------------------------
 
 
-def _embedding_of(event: Any) -> Run | None:
+def _embedding_of(event: object) -> Run | None:
     run, _ = _run_of(event)
     while run is not None and run.action != "embedding":
         run = run.parent
@@ -146,13 +146,13 @@ def _rerank_start(event: Any) -> None:
 # -- workflows and the user's own --------------------------------------------------------------------------------------
 
 
-def _cancelled(event: Any) -> None:
+def _cancelled(event: object) -> None:
     _, state = _run_of(event)
     if state is not None:
         state.cancelled = True
 
 
-def _noted(event: Any) -> None:
+def _noted(event: object) -> None:
     run, _ = _run_of(event)
     if run is not None:
         shown = {name: value for name, value in fields(event).items() if name not in _EVENT_FIELDS}
@@ -160,7 +160,7 @@ def _noted(event: Any) -> None:
         runtime.recorder().note(run, preview(type(event).__name__, 200), **data)
 
 
-_HANDLERS: dict[str, Callable[[Any], None]] = {
+_HANDLERS: dict[str, Callable[[object], None]] = {
     "LLMChatStartEvent": _model_start,
     "LLMChatInProgressEvent": _model_token,
     "LLMChatEndEvent": _model_end,

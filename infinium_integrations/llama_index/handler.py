@@ -4,7 +4,7 @@
 import inspect
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers.base import BaseEventHandler
@@ -63,10 +63,10 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         self,
         id_: str,
         bound_args: inspect.BoundArguments,
-        instance: Any | None = None,
+        instance: object | None = None,
         parent_id: str | None = None,
-        tags: dict[str, Any] | None = None,
-        **kwargs: Any,
+        tags: dict[str, object] | None = None,
+        **kwargs: object,
     ) -> None:
         """Record that a span started."""
         role = _role(self.seat)
@@ -79,9 +79,9 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         self,
         id_: str,
         bound_args: inspect.BoundArguments,
-        instance: Any | None = None,
-        result: Any | None = None,
-        **kwargs: Any,
+        instance: object | None = None,
+        result: object | None = None,
+        **kwargs: object,
     ) -> None:
         """Record that a span ended with a result."""
         if _role(self.seat) is not None:
@@ -94,9 +94,9 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         self,
         id_: str,
         bound_args: inspect.BoundArguments,
-        instance: Any | None = None,
+        instance: object | None = None,
         err: BaseException | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Record that a span ended with an exception."""
         if _role(self.seat) is not None:
@@ -104,11 +104,11 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
             if _leaving:
                 _go()
 
-    def capture_propagation_context(self) -> dict[str, Any]:
+    def capture_propagation_context(self) -> dict[str, object]:
         """Return our trace's id and the span's, for ``restore_propagation_context`` elsewhere."""
         return trace_metadata.capture(runtime.recorder().surrounding())
 
-    def restore_propagation_context(self, context: dict[str, Any]) -> None:
+    def restore_propagation_context(self, context: dict[str, object]) -> None:
         """Have runs that start here belong to the trace that was captured elsewhere."""
         trace_metadata.restore(context)
 
@@ -117,13 +117,13 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         """End what is open: the dispatcher shuts down."""
         spans.end_all()
 
-    def new_span(self, *args: Any, **kwargs: Any) -> None:
+    def new_span(self, *args: object, **kwargs: object) -> None:
         """Make no span object."""
 
-    def prepare_to_exit_span(self, *args: Any, **kwargs: Any) -> None:
+    def prepare_to_exit_span(self, *args: object, **kwargs: object) -> None:
         """Keep no span object."""
 
-    def prepare_to_drop_span(self, *args: Any, **kwargs: Any) -> None:
+    def prepare_to_drop_span(self, *args: object, **kwargs: object) -> None:
         """Keep no span object."""
 
 
@@ -177,7 +177,7 @@ class InfiniumEventHandler(BaseEventHandler):
     def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+    def __deepcopy__(self, memo: dict[int, object] | None = None) -> Self:
         return self
 
     @classmethod
@@ -196,7 +196,7 @@ class InfiniumEventHandler(BaseEventHandler):
         inner: _SpanHandler = self.__dict__["inner"]
         return inner
 
-    def handle(self, event: BaseEvent, **kwargs: Any) -> None:
+    def handle(self, event: BaseEvent, **kwargs: object) -> None:
         """Record what an event says."""
         if _role(self.seat) is not None:
             _handle(event)
@@ -252,7 +252,7 @@ class InfiniumEventHandler(BaseEventHandler):
 
 
 @guarded
-def _handle(event: Any) -> None:
+def _handle(event: object) -> None:
     events.handle(event)
     if _leaving:
         _go()

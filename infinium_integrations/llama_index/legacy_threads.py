@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.llama_index.content import is_a
@@ -22,12 +21,12 @@ TOOL_IN_THREAD = "sync_to_async.<locals>._async_wrapped_fn.<locals>.<lambda>"
 Handed = tuple[int, ...]
 
 
-def handed(function: object, named: Mapping[str, Any]) -> Handed:
+def handed(function: object, named: Mapping[str, object]) -> Handed:
     """Tell one call of a tool's function from another by the objects that it is given."""
     return (id(function), *(id(value) for value in named.values()))
 
 
-def around(name: str, instance: object, arguments: Mapping[str, Any]) -> Run | None:
+def around(name: str, instance: object, arguments: Mapping[str, object]) -> Run | None:
     """Return the run that handed this thread its work, where the thread's own context knows of none."""
     if threading.current_thread() is threading.main_thread():
         return None

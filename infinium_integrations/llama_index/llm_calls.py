@@ -67,7 +67,7 @@ def _provider(kind: type) -> str | None:
     return kind.__name__.lower() if "BaseLLM" in names(kind) else None
 
 
-def described(run: Run, payload: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def described(run: Run, payload: Mapping[str, object], asked: Mapping[str, object]) -> None:
     """Take what the start event says: the model's name, its class, the tools that it was offered."""
     call = run.llm
     if call is None:
@@ -82,7 +82,7 @@ def described(run: Run, payload: Mapping[str, Any], asked: Mapping[str, Any]) ->
         run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
 
 
-def _tool_name(tool: Any) -> str | None:
+def _tool_name(tool: object) -> str | None:
     if not isinstance(tool, Mapping):
         return None
     inner = tool.get("function") or tool.get("toolSpec") or tool
@@ -113,7 +113,7 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
         call.raw_model = bounded_name(_of(raw, "model"))
 
 
-def _nested(raw: Any) -> Any:
+def _nested(raw: Any) -> object:
     """Return the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
     if type(raw) is dict:
         inner = raw.get("message") or raw.get("metadata")
@@ -122,7 +122,7 @@ def _nested(raw: Any) -> Any:
     return _of(extra.get("x_groq"), "usage") if isinstance(extra, dict) and "x_groq" in extra else None
 
 
-def answered(run: Run, call: Call, response: Any) -> None:
+def answered(run: Run, call: Call, response: object) -> None:
     """Take tokens and the model that answered from the end of the call."""
     record = run.llm
     if record is None:
@@ -150,7 +150,7 @@ def left(run: Run, call: Call, *, partial: bool) -> None:
         run.output = call.text
 
 
-def _reported(response: Any, raw: Any) -> usage.Usage | None:
+def _reported(response: object, raw: object) -> usage.Usage | None:
     """Read the tokens wherever the provider puts them (research §6)."""
     beside = getattr(response, "additional_kwargs", None)
     message = getattr(getattr(response, "message", None), "additional_kwargs", None)
@@ -172,21 +172,21 @@ def _reported(response: Any, raw: Any) -> usage.Usage | None:
     return None
 
 
-def _of(value: Any, name: str) -> Any:
+def _of(value: object, name: str) -> object:
     """Read one fact of a mapping or an object."""
     if value is None:
         return None
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def _reason(raw: Any) -> str | None:
+def _reason(raw: object) -> str | None:
     choices = _of(raw, "choices")
     first = choices[0] if isinstance(choices, list) and choices else raw
     reasons = (_of(first, "finish_reason"), _of(raw, "stop_reason"), _of(raw, "done_reason"))
     return next(filter(None, map(bounded_name, reasons)), None)
 
 
-def answer(response: Any, call: Call, limit: int) -> str | None:
+def answer(response: object, call: Call, limit: int) -> str | None:
     """Return the text of the answer: the message, the completion, or what was streamed."""
     message = getattr(response, "message", None)
     text = getattr(response, "text", None)
@@ -195,7 +195,7 @@ def answer(response: Any, call: Call, limit: int) -> str | None:
     return streamed if len(streamed.strip()) > len(given.strip()) else given or None
 
 
-def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
+def asked(arguments: Mapping[str, object], limit: int) -> str | None:
     """Return what a model was asked where no event tells: the messages or the prompt among the arguments."""
     messages = arguments.get("messages")
     if isinstance(messages, list | tuple) and messages:
@@ -204,7 +204,7 @@ def asked(arguments: Mapping[str, Any], limit: int) -> str | None:
     return preview(prompt, limit) if isinstance(prompt, str) else None
 
 
-def _first(facts: Mapping[str, Any]) -> str | None:
+def _first(facts: Mapping[str, object]) -> str | None:
     for name in _MODEL:
         found = bounded_name(facts.get(name))
         if found is not None and found.lower() not in _UNKNOWN:

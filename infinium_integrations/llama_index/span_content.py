@@ -25,7 +25,7 @@ _UNPACKED = {"kwargs", "args", "prompt_args", "llm_kwargs"}
 _SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
 
 
-def given(what: Kind, arguments: Mapping[str, Any], limit: int) -> str | None:
+def given(what: Kind, arguments: Mapping[str, object], limit: int) -> str | None:
     """Return the text of what a span was called with."""
     if what.role in _ASKED:
         found = next((arguments[name] for name in _ASKED[what.role] if arguments.get(name) is not None), None)
@@ -71,7 +71,7 @@ def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
     return show(rest, limit)
 
 
-def taken(what: Kind, result: Any, limit: int) -> str | None:
+def taken(what: Kind, result: object, limit: int) -> str | None:
     """Return the text of what a span gave."""
     if result is None or what.role == "llm":
         return None
@@ -92,7 +92,7 @@ def _counted(items: object, noun: str) -> str | None:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
-def facts(run: Run, state: State, result: Any) -> None:
+def facts(run: Run, state: State, result: object) -> None:
     """Put what a result says beyond its text on the step."""
     role = state.kind.role
     if role == "llm" and state.call is not None and not state.call.started:
@@ -109,7 +109,7 @@ def facts(run: Run, state: State, result: Any) -> None:
             run.output = f"{texts} vector{'' if texts == 1 else 's'}"
 
 
-def tool_failure(output: Any, limit: int) -> Failure:
+def tool_failure(output: object, limit: int) -> Failure:
     """Describe the error in a tool's output."""
     error = getattr(output, "__pydantic_private__", None) or {}
     raised = error.get("_exception")

@@ -39,7 +39,7 @@ def enter(
     bound: inspect.BoundArguments,
     instance: object,
     parent_id: str | None,
-    tags: Mapping[str, Any],
+    tags: Mapping[str, object],
     options: Options,
     *,
     new_roots: bool,
@@ -145,8 +145,8 @@ def _begin(
     what: Kind,
     name: str,
     instance: object,
-    arguments: Mapping[str, Any],
-    tags: Mapping[str, Any],
+    arguments: Mapping[str, object],
+    tags: Mapping[str, object],
     options: Options,
 ) -> None:
     state = run.adapter_state = State(what)
@@ -213,7 +213,7 @@ def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def leave(span_id: str, result: Any) -> None:
+def leave(span_id: str, result: object) -> None:
     """Record that a span ended with a result; what it streams goes on."""
     recorder = runtime.recorder()
     run = recorder.get(span_id)

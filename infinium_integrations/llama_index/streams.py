@@ -88,7 +88,7 @@ when_closed: list[Callable[[], None]] = []
 """Called after streams were closed that no event told the end of."""
 
 
-def stream_in(result: Any) -> Any:
+def stream_in(result: object) -> object:
     """Return what will be read later in a span's result: a generator, or a chat response that a writer fills."""
     kind = type(result)
     if kind is GeneratorType or kind is AsyncGeneratorType:
@@ -112,15 +112,15 @@ def stream_in(result: Any) -> Any:
 _HOLDERS = frozenset({"StreamingResponse", "AsyncStreamingResponse", "StreamingAgentChatResponse", "StopEvent"})
 
 
-def _frame(target: Any) -> FrameType | None:
+def _frame(target: object) -> FrameType | None:
     return getattr(target, "gi_frame", None) or getattr(target, "ag_frame", None)
 
 
-def _is_over(target: Any) -> bool:
+def _is_over(target: object) -> bool:
     return isinstance(target, GeneratorType | AsyncGeneratorType) and _frame(target) is None
 
 
-def take(run: Run, state: State, target: Any, *, lazy: bool) -> bool:
+def take(run: Run, state: State, target: object, *, lazy: bool) -> bool:
     """Keep a run open for the stream that it hands out; False where that has ended already."""
     with _lock:
         if _is_over(target) or (state.written and is_a(target, "StreamingAgentChatResponse")):

@@ -4,7 +4,6 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any
 
 from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
@@ -23,7 +22,7 @@ _carried: ContextVar[Mapping[str, str] | None] = ContextVar("infinium_carried", 
 """What ``restore_propagation_context`` brought here from another task, thread or process."""
 
 
-def begin(run: Run, options: Options, name: str, tags: Mapping[str, Any]) -> None:
+def begin(run: Run, options: Options, name: str, tags: Mapping[str, object]) -> None:
     """Set what is known of the trace when its root starts."""
     trace = run.trace
     named = tags.get("run_name")
@@ -41,7 +40,7 @@ def begin(run: Run, options: Options, name: str, tags: Mapping[str, Any]) -> Non
 # -- other tasks, threads and processes --------------------------------------------------------------------------------
 
 
-def capture(run: Run | None) -> dict[str, Any]:
+def capture(run: Run | None) -> dict[str, object]:
     """Return what another task, thread or process needs to say where its runs belong."""
     if run is None:
         before = _carried.get()
@@ -49,7 +48,7 @@ def capture(run: Run | None) -> dict[str, Any]:
     return {KEY: {"trace_id": run.trace.id, "span_id": str(run.id), "process": _process()}}
 
 
-def restore(context: Mapping[str, Any]) -> None:
+def restore(context: Mapping[str, object]) -> None:
     """Remember what was captured elsewhere, for the runs that start here."""
     found = context.get(KEY)
     if isinstance(found, Mapping) and isinstance(found.get("trace_id"), str):

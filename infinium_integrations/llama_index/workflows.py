@@ -79,7 +79,7 @@ def call_id(run: Run) -> str | None:
     return step.call_id
 
 
-def ended(run: Run, state: State, result: Any) -> tuple[str, Failure | None]:
+def ended(run: Run, state: State, result: object) -> tuple[str, Failure | None]:
     """Return how a workflow's run or a step ended; older workflows end a failed run with nothing at all."""
     if state.kind.role == "step":
         stopped(run, state, result)
@@ -102,7 +102,7 @@ def _step_ended(run: Run, state: State, result: Any) -> None:
         _unknown_tool(run, state, result)
 
 
-def stopped(run: Run, state: State, result: Any) -> None:
+def stopped(run: Run, state: State, result: object) -> None:
     """Remember that a step ended the workflow, as it should."""
     if state.kind.role == "step" and is_a(result, "StopEvent"):
         flow = _flow(run)

@@ -30,7 +30,7 @@ PACKAGES = {"langchain": "langchain-core", "llama_index": "llama-index-core"}
 """The distribution whose version is the framework's."""
 
 
-def assemble(trace: Trace, now: float | None = None) -> dict[str, Any]:
+def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
     """Return the draft of what is sent.
 
     Args:
@@ -74,7 +74,7 @@ def _unless_private(run: Run, text: str | None) -> str | None:
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-def _step(run: Run, trace: Trace) -> dict[str, Any]:
+def _step(run: Run, trace: Trace) -> dict[str, object]:
     duration_ms = _duration_ms(run)
     error = _error(run.error) if run.error else None
     step = {
@@ -98,7 +98,7 @@ def _duration_ms(run: Run) -> int | None:
     return max(0, round((run.ended - run.started) * 1000)) if run.ended is not None else None
 
 
-def _metadata(run: Run, trace: Trace) -> dict[str, Any]:
+def _metadata(run: Run, trace: Trace) -> dict[str, object]:
     above = run.parent.nearest_step if run.parent else None
     facts: dict[str, Any] = {
         "parent_step": above.number if above and above is not run else None,
@@ -122,7 +122,7 @@ def _metadata(run: Run, trace: Trace) -> dict[str, Any]:
     return facts
 
 
-def _model_facts(call: ModelCall) -> dict[str, Any]:
+def _model_facts(call: ModelCall) -> dict[str, object]:
     facts = {
         "ttft_ms": call.ttft_ms,
         "model_requested": call.requested if call.requested != call.model else None,
@@ -138,8 +138,8 @@ def _tool_call(
     run: Run,
     tool: ToolUse,
     duration_ms: int | None,
-    error: dict[str, Any] | None,
-) -> dict[str, Any]:
+    error: dict[str, object] | None,
+) -> dict[str, object]:
     call = {
         "tool_name": tool.name or run.name,
         "duration_ms": tool.duration_ms if tool.as_given else duration_ms,
@@ -151,7 +151,7 @@ def _tool_call(
     return {key: value for key, value in call.items() if value is not None}
 
 
-def _llm_call(call: ModelCall, duration_ms: int | None = None) -> dict[str, Any]:
+def _llm_call(call: ModelCall, duration_ms: int | None = None) -> dict[str, object]:
     fields = {
         "model": call.model or call.requested or "unknown",
         "provider": call.provider,
@@ -167,7 +167,7 @@ def _llm_call(call: ModelCall, duration_ms: int | None = None) -> dict[str, Any]
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
-def _error(failure: Failure) -> dict[str, Any]:
+def _error(failure: Failure) -> dict[str, object]:
     message = NOT_CAPTURED if failure.private else failure.message
     detail = {
         "error_type": failure.type,
@@ -180,8 +180,8 @@ def _error(failure: Failure) -> dict[str, Any]:
     return {key: value for key, value in detail.items() if value is not None}
 
 
-def _given_errors(trace: Trace) -> list[dict[str, Any]]:
-    errors: list[dict[str, Any]] = trace.overrides.get("errors", [])
+def _given_errors(trace: Trace) -> list[dict[str, object]]:
+    errors: list[dict[str, object]] = trace.overrides.get("errors", [])
     if not trace.root.private:
         return errors
     return [{**error, "message": NOT_CAPTURED, "stack_trace": None} for error in errors]
@@ -198,7 +198,7 @@ def _stack(failure: Failure, message: str) -> str | None:
 # -- totals ------------------------------------------------------------------------------------------------------------
 
 
-def _usage(trace: Trace, runs: Iterable[Run]) -> dict[str, Any] | None:
+def _usage(trace: Trace, runs: Iterable[Run]) -> dict[str, object] | None:
     calls = [(run.llm, _duration_ms(run)) for run in runs if run.llm is not None and not run.llm.cached]
     if trace.folded is not None:
         calls += [(call, call.latency_ms) for call in trace.folded.calls if not call.cached]
@@ -239,7 +239,7 @@ def _one_of(values: Iterable[str | None]) -> str | None:
     return "multiple" if len(known) > 1 else next(iter(known), None)
 
 
-def _listed(calls: list[tuple[ModelCall, int | None]]) -> list[dict[str, Any]]:
+def _listed(calls: list[tuple[ModelCall, int | None]]) -> list[dict[str, object]]:
     if len(calls) <= CALLS_LISTED:
         return [_llm_call(call, ms) for call, ms in calls]
     by_model: dict[tuple[str | None, str | None], list[tuple[ModelCall, int | None]]] = {}
@@ -248,7 +248,9 @@ def _listed(calls: list[tuple[ModelCall, int | None]]) -> list[dict[str, Any]]:
     return [_model_total(model, provider, group) for (model, provider), group in by_model.items()]
 
 
-def _model_total(model: str | None, provider: str | None, group: list[tuple[ModelCall, int | None]]) -> dict[str, Any]:
+def _model_total(
+    model: str | None, provider: str | None, group: list[tuple[ModelCall, int | None]]
+) -> dict[str, object]:
     whole = ModelCall(model, provider)
     whole.prompt_tokens = _sum(call.prompt_tokens for call, _ in group)
     whole.completion_tokens = _sum(call.completion_tokens for call, _ in group)
@@ -260,8 +262,8 @@ def _model_total(model: str | None, provider: str | None, group: list[tuple[Mode
 # -- environment -------------------------------------------------------------------------------------------------------
 
 
-def _environment(trace: Trace) -> dict[str, Any]:
-    environment: dict[str, Any] = {
+def _environment(trace: Trace) -> dict[str, object]:
+    environment: dict[str, object] = {
         "framework": trace.framework,
         "framework_version": version_of(PACKAGES.get(trace.framework, trace.framework)) if trace.framework else None,
         "python_version": platform.python_version(),

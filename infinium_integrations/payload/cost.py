@@ -56,7 +56,7 @@ def _price(model: str, provider: str | None, counts: tuple[int, int], details: t
     return None
 
 
-def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> Any:
+def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> object:
     fields = {"input_tokens": counts[0], "output_tokens": counts[1]}
     fields |= {name: count for name, count in zip(_DETAILS.values(), details, strict=True) if count}
     try:

@@ -50,7 +50,7 @@ class Limits:
     """Of each retrieved document's beginning, under ``preview`` in metadata."""
 
 
-def build_payload(task: TaskData, redactor: Redactor | None = None) -> dict[str, Any]:
+def build_payload(task: TaskData, redactor: Redactor | None = None) -> dict[str, object]:
     """Make the payload of a task that is sent directly: redacted, otherwise as given.
 
     Args:
@@ -63,7 +63,9 @@ def build_payload(task: TaskData, redactor: Redactor | None = None) -> dict[str,
     return finalize(task.to_wire(), redactor or Redactor(secrets=process_secrets()), cut=False)
 
 
-def finalize(wire: Mapping[str, Any], redactor: Redactor, *, cut: bool, limits: Limits | None = None) -> dict[str, Any]:
+def finalize(
+    wire: Mapping[str, object], redactor: Redactor, *, cut: bool, limits: Limits | None = None
+) -> dict[str, object]:
     """Turn a trace as recorded into what may leave: redacted, safe as JSON, small enough.
 
     Args:
@@ -106,7 +108,7 @@ class _Finisher:
         self.cut = cut
         self.limits = limits
 
-    def part(self, part: Mapping[str, Any], rules: Mapping[str, "_Rule"]) -> dict[str, Any]:
+    def part(self, part: Mapping[str, object], rules: Mapping[str, "_Rule"]) -> dict[str, object]:
         """Finish an object by the rules of its fields; a field without a rule is finished like metadata."""
         finished = ((key, rules.get(key, _anything)(self, value)) for key, value in part.items() if value is not None)
         return {key: value for key, value in finished if value is not None}
@@ -137,11 +139,11 @@ class _Finisher:
     def limit(self, limit: int) -> int | None:
         return limit if self.cut else None
 
-    def metadata(self, value: object) -> Any:
+    def metadata(self, value: object) -> object:
         bounds = {"limit": self.limits.metadata} if self.cut else _DIRECT
         return self.value(to_json_value(value, **bounds))
 
-    def value(self, value: Any, key: str = "") -> Any:
+    def value(self, value: object, key: str = "") -> object:
         """Finish a value out of plain JSON types; a text of which nothing is left becomes ``_GONE``."""
         if isinstance(value, str):
             return self.string(value, key)
@@ -151,14 +153,14 @@ class _Finisher:
             return [item for item in (self.value(item, key) for item in value) if item is not _GONE]
         return preview(value, 0) if type(value) is int and value.bit_length() > _HUGE_BITS else value
 
-    def string(self, value: str, key: str) -> Any:
+    def string(self, value: str, key: str) -> object:
         if key in _MODEL_KEYS or _is_ours(key, value):
             return self.machine(value)
         clean = self.optional(value, self.limit(self.limits.document if key == "preview" else self.limits.metadata))
         return _GONE if clean is None else clean
 
-    def mapping(self, value: dict[str, Any]) -> dict[str, Any]:
-        finished: dict[str, Any] = {}
+    def mapping(self, value: dict[str, object]) -> dict[str, object]:
+        finished: dict[str, object] = {}
         for key, item in value.items():
             clean = HIDDEN if is_secret_key(key) and item not in {None, True, False} else self.value(item, key)
             if clean is not _GONE:
@@ -169,7 +171,7 @@ class _Finisher:
         return key if key in _OUR_KEYS or not key else self.name(key)
 
 
-_GONE: Any = object()
+_GONE: object = object()
 
 
 def _is_ours(key: str, value: str) -> bool:
@@ -177,7 +179,7 @@ def _is_ours(key: str, value: str) -> bool:
     return (key == "status" and value in _STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
 
 
-def _free(key: str, taken: dict[str, Any]) -> str:
+def _free(key: str, taken: dict[str, object]) -> str:
     """Return a key that is not taken yet: several may have become ``[REDACTED]``."""
     number, free = 1, key
     while free in taken:
@@ -191,15 +193,15 @@ def readable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-_Rule = Callable[[_Finisher, Any], Any]
+_Rule = Callable[[_Finisher, Any], object]
 
 
-def _anything(finisher: _Finisher, value: Any) -> Any:
+def _anything(finisher: _Finisher, value: object) -> object:
     clean = finisher.metadata(value)
     return None if clean is _GONE else clean
 
 
-def _field(finisher: _Finisher, value: Any) -> Any:
+def _field(finisher: _Finisher, value: object) -> object:
     """Finish a field of a domain section."""
     if isinstance(value, str):
         return finisher.optional(value)
@@ -212,13 +214,13 @@ def _is_part(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _number(_: _Finisher, value: Any) -> Any:
+def _number(_: _Finisher, value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, int | float) else None
 
 
-def _duration(_: _Finisher, value: Any) -> float:
+def _duration(_: _Finisher, value: object) -> float:
     seconds = value if isinstance(value, int | float) and not math.isnan(value) else 0.0
     return min(max(seconds, 0.0), DURATION_LIMIT) if not 0 <= seconds <= DURATION_LIMIT else seconds
 
@@ -278,7 +280,7 @@ def _each(rules: Mapping[str, _Rule]) -> _Rule:
     return lambda finisher, value: [finisher.part(item, rules) for item in value if isinstance(item, dict)] or None
 
 
-def _sections(finisher: _Finisher, value: dict[str, Any]) -> dict[str, Any] | None:
+def _sections(finisher: _Finisher, value: dict[str, Any]) -> dict[str, object] | None:
     rules = {"errors_encountered": _each(_rules(ErrorDetail))}
     finished = {name: finisher.part(section, dict.fromkeys(section, _field) | rules) for name, section in value.items()}
     return {name: section for name, section in finished.items() if section} or None

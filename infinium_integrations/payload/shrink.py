@@ -15,7 +15,7 @@ LIMIT: Final = 1_048_576
 Json = dict[str, Any]
 
 
-def encode(payload: Mapping[str, Any]) -> bytes:
+def encode(payload: Mapping[str, object]) -> bytes:
     """Write a payload as compact UTF-8 JSON by RFC 8259.
 
     Raises:
@@ -61,7 +61,7 @@ def _squeezed(value: Json, room: int) -> Json | None:
 _TAGS = frozenset({"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "resumed_from", "left_open"})
 
 
-def _squeeze(value: Any, chars: int, items: int) -> Any:
+def _squeeze(value: object, chars: int, items: int) -> Any:
     if isinstance(value, str):
         return shorten(value, chars)
     if isinstance(value, list):

@@ -4,7 +4,6 @@ Shapes are from the provider packages' own sources (research/langchain.md §2.7,
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from infinium_integrations.recording.run import ModelCall
 
@@ -98,7 +97,7 @@ def apply(call: ModelCall, usage: Usage | None, *, partial: bool = False) -> Non
     call.partial = partial
 
 
-def _facts(raw: object) -> Mapping[str, Any]:
+def _facts(raw: object) -> Mapping[str, object]:
     if isinstance(raw, Mapping):
         return raw
     if raw is None or isinstance(raw, str | int | float | list | tuple):
@@ -118,7 +117,7 @@ def _count(value: object) -> int | None:
     return int(value) if value == value and value >= 0 else None  # noqa: PLR0124  (not NaN)
 
 
-def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+def _first(facts: Mapping[str, object], names: tuple[str, ...]) -> int | None:
     for name in names:
         value = _count(facts.get(name))
         if value is not None:
@@ -126,7 +125,7 @@ def _first(facts: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     return None
 
 
-def _details(sources: list[Mapping[str, Any]]) -> dict[str, int]:
+def _details(sources: list[Mapping[str, object]]) -> dict[str, int]:
     details: dict[str, int] = {}
     for key, names in (("cache_read", _READ), ("cache_creation", _CREATION), ("reasoning", _REASONING)):
         for facts in sources:
@@ -138,7 +137,7 @@ def _details(sources: list[Mapping[str, Any]]) -> dict[str, int]:
     return details
 
 
-def _add_ephemeral(details: dict[str, int], sources: list[Mapping[str, Any]]) -> None:
+def _add_ephemeral(details: dict[str, int], sources: list[Mapping[str, object]]) -> None:
     """Add Anthropic's writes to its cache, told by how long they are kept; those for an hour cost more."""
     for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"):
         for facts in sources:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError, ValidationError, did_you_mean
@@ -173,7 +173,7 @@ class TraceReader:
             self._send(given)
         return moved
 
-    def keep(self, trace_id: str, payload: dict[str, Any]) -> bool:
+    def keep(self, trace_id: str, payload: dict[str, object]) -> bool:
         """Keep a trace that was received, for reading only: it is delivered nowhere, and ``stats`` doesn't count it.
 
         Args:

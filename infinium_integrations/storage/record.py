@@ -61,14 +61,14 @@ class Record:
         """Our id of the trace, sent as ``Idempotency-Key``."""
         return str(self.head["trace_id"])
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, object]:
         """Return the payload as an object."""
-        found: dict[str, Any] = json.loads(self.body)
+        found: dict[str, object] = json.loads(self.body)
         return found
 
 
 def new_record(
-    trace_id: str, payload: dict[str, Any], body: bytes, recorded_ns: int, delivery: dict[str, Any]
+    trace_id: str, payload: dict[str, object], body: bytes, recorded_ns: int, delivery: dict[str, object]
 ) -> Record:
     """Make the record of a trace that was just recorded.
 
@@ -97,7 +97,7 @@ def moment(ns: int) -> str:
     return datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def receipt(record: Record, **facts: Any) -> Record:
+def receipt(record: Record, **facts: object) -> Record:
     """Return the same record with facts of its delivery added; None takes one away."""
     facts = {key: _unicode(value) for key, value in facts.items()}
     delivery = {**record.head.get("delivery", {}), **facts}
@@ -106,12 +106,12 @@ def receipt(record: Record, **facts: Any) -> Record:
     )
 
 
-def _unicode(value: Any) -> Any:
+def _unicode(value: object) -> object:
     """Replace lone surrogates, which a server's JSON may carry and no file can."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def facts_of(payload: dict[str, Any]) -> dict[str, Any]:
+def facts_of(payload: dict[str, Any]) -> dict[str, object]:
     """Return what lists and searches need of a payload."""
     tags, usage = _tags(payload), payload.get("llm_usage") or {}
     facts = {
@@ -132,7 +132,7 @@ def facts_of(payload: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _tags(payload: dict[str, Any]) -> dict[str, Any]:
+def _tags(payload: dict[str, Any]) -> dict[str, object]:
     return (payload.get("environment") or {}).get("custom_tags") or {}
 
 
@@ -188,7 +188,7 @@ def unpack(data: bytes) -> Record:
     return _in_one(first + second)
 
 
-def peek(beginning: bytes) -> dict[str, Any] | None:
+def peek(beginning: bytes) -> dict[str, object] | None:
     """Read the facts from a file's beginning; None where they don't end in it. Raises as ``unpack`` does."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
@@ -200,7 +200,7 @@ def peek(beginning: bytes) -> dict[str, Any] | None:
     return _head(text[:-1] + b"}")
 
 
-def unpack_head(data: bytes) -> dict[str, Any]:
+def unpack_head(data: bytes) -> dict[str, object]:
     """Read the facts only; raises as ``unpack`` does."""
     head = peek(data)
     return unpack(data).head if head is None else head
@@ -226,7 +226,7 @@ def _in_one(text: bytes) -> Record:
     return Record(head, json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
 
 
-def _head(text: bytes) -> dict[str, Any]:
+def _head(text: bytes) -> dict[str, object]:
     try:
         head = json.loads(text)
     except (ValueError, RecursionError) as error:

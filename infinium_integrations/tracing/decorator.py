@@ -19,7 +19,7 @@ from infinium_integrations.tracing.builder import StepContext, TraceBuilder, res
 
 __all__ = ["StepContext", "TraceBuilder", "current_trace", "suppress", "trace"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class trace:  # noqa: N801  (used as a function is)
@@ -180,7 +180,7 @@ def _around_function(function: Callable[..., Any], opened: Opener) -> Callable[.
 
 
 def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
-    def wrapper(*args: object, **kwargs: object) -> Generator[object, Any, object]:
+    def wrapper(*args: object, **kwargs: object) -> Generator[object, object, object]:
         scope = opened(function, args, kwargs)
         inner = function(*args, **kwargs)
         thrown, value = _Thrown(), None
@@ -206,7 +206,7 @@ def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[
 
 
 def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
-    async def wrapper(*args: object, **kwargs: object) -> AsyncGenerator[object, Any]:
+    async def wrapper(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
         scope = opened(function, args, kwargs)
         inner = function(*args, **kwargs)
         thrown, value = _Thrown(), None

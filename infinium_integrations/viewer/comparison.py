@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Any
 
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
@@ -88,7 +87,7 @@ class Comparison:
         """
         return [pair for pair in self.pairs if pair.differs]
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self) -> object:
         """Return a pandas DataFrame with a row for each pair of steps.
 
         Its columns are ``name``, ``action``, ``differs``, and for either run (``_a``, ``_b``) ``step``,

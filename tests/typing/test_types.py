@@ -43,7 +43,7 @@ def by_mypy():
     )
     found = {PASS.name: {}, FAIL.name: {}}
     for path, line, text, code in FOUND_BY_MYPY.findall(said):
-        found[Path(path).name][int(line)] = (code, text)
+        found[Path(path).name].setdefault(int(line), (code, text))
     return found
 
 

@@ -128,7 +128,7 @@ def make_agent(chat: BaseChatModel) -> Runnable[str, str]:
     return cast("Runnable[str, str]", RunnableLambda(cast("Callable[..., str]", support_agent)))
 
 
-def _call(tools: Mapping[str, Runnable[Any, Any]], call: ToolCall, config: RunnableConfig) -> ToolMessage:
+def _call(tools: Mapping[str, Runnable[Any, object]], call: ToolCall, config: RunnableConfig) -> ToolMessage:
     """Call a tool as the model asked; where that fails, the model is told why."""
 
     def told(error: BaseException) -> ToolMessage:

@@ -79,7 +79,7 @@ def make_agent(llm: FunctionCallingLLM) -> FunctionAgent:
         """Search the shop's handbook for what is allowed and what it costs."""
         return "\n".join(found.node.get_content() for found in handbook.retrieve(topic))
 
-    tools: list[Any] = [find_order, search_handbook]
+    tools: list[object] = [find_order, search_handbook]
     return FunctionAgent(name=script.NAME, tools=tools, llm=llm, system_prompt=script.INSTRUCTIONS)
 
 

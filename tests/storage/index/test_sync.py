@@ -224,7 +224,7 @@ def test_what_is_no_file_is_set_aside(deliver, store):
 
 def test_importing_the_delivery_loads_neither_sqlite_nor_httpx():
     program = """
-import sys, infinium_integrations.export as delivery
+import sys, infinium_integrations.export.pipeline as delivery
 delivery.Delivery(assemble=id)
 print({'sqlite3', 'httpx', 'jinja2'} & set(sys.modules))
 """
