@@ -168,6 +168,7 @@ class ErrorDetail(_Part):
         error_code: The provider's code, such as ``429``.
 
     Example:
+        >>> from infinium_integrations import ErrorDetail
         >>> ErrorDetail(error_type="TimeoutError", message="no answer in 30 s").retry_count
         0
     """
@@ -186,6 +187,7 @@ class ToolCall(_Part):
     """One call of a tool or function; ``duration_ms`` is in milliseconds.
 
     Example:
+        >>> from infinium_integrations import ToolCall
         >>> ToolCall(tool_name="search", duration_ms=120, input_summary="refund policy").tool_name
         'search'
     """
@@ -204,6 +206,7 @@ class LlmCall(_Part):
     Tokens are ``None`` where unknown, and 0 where the provider said 0.
 
     Example:
+        >>> from infinium_integrations import LlmCall
         >>> LlmCall(model="gpt-4o", prompt_tokens=12, completion_tokens=3).provider is None
         True
     """
@@ -221,6 +224,7 @@ class ExecutionStep(_Part):
     """One step of a run; ``step_number`` counts from 1 in order of start, ``duration_ms`` is in milliseconds.
 
     Example:
+        >>> from infinium_integrations import ExecutionStep
         >>> ExecutionStep(step_number=1, action="tool_use", description="look up the order").action
         'tool_use'
     """
@@ -241,6 +245,7 @@ class ExpectedOutcome(_Part):
     """What the agent was asked for: the rubric by which Maestro grades.
 
     Example:
+        >>> from infinium_integrations import ExpectedOutcome
         >>> ExpectedOutcome(task_objective="Triage a ticket", constraints=["under 200 words"]).constraints
         ['under 200 words']
     """
@@ -255,6 +260,7 @@ class EnvironmentContext(_Part):
     """Where the run happened. The trace's own facts stand in ``custom_tags``.
 
     Example:
+        >>> from infinium_integrations import EnvironmentContext
         >>> EnvironmentContext(region="eu-west-1", custom_tags={"team": "support"}).region
         'eu-west-1'
     """
@@ -274,6 +280,7 @@ class LlmUsage(_Part):
     With several models, ``model`` and ``provider`` read ``multiple``.
 
     Example:
+        >>> from infinium_integrations import LlmUsage
         >>> LlmUsage(prompt_tokens=12, completion_tokens=3, total_tokens=15).total_tokens
         15
     """
@@ -484,6 +491,7 @@ class TaskData(_Part):
         pydantic.ValidationError: A field is unknown, missing or beyond its limit.
 
     Example:
+        >>> from infinium_integrations import TaskData
         >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
         >>> sorted(task.to_wire())
         ['current_datetime', 'description', 'duration', 'name']
@@ -630,6 +638,7 @@ class ApiResponse(BaseModel):
     """What the platform answered to a direct call. ``data`` is the reply's JSON, ``trace_id`` its ``traceId``.
 
     Example:
+        >>> from infinium_integrations import ApiResponse
         >>> ApiResponse(success=True, status_code=201, data={"traceId": "t-1"}).trace_id
         't-1'
     """

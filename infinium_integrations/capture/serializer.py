@@ -317,17 +317,15 @@ def _fields(value: object, kind: type) -> dict[object, object] | None:
             names = [name for name, field in islice(known["__dataclass_fields__"].items(), ITEMS) if field.repr]
             return {name: item for name in names if (item := _held(value, kind, name)) is not _ABSENT}
         if "__pydantic_complete__" in known or "__fields_set__" in known:
-            return _of_model(value, kind)
+            held: dict[str, object] = object.__getattribute__(value, "__dict__")
+            # what a model says first: a message's content before its ids; empty fields are left out
+            first: dict[Any, object] = {name: held[name] for name in _FIRST if name in held}
+            first.update(
+                (name, item) for name, item in islice(held.items(), ITEMS) if type(item) not in _MAY_BE_EMPTY or item
+            )
+            extra = _held(value, kind, "__pydantic_extra__")
+            return first | extra if type(extra) is dict else first
     return None
-
-
-def _of_model(value: object, kind: type) -> dict[Any, object]:
-    """Return a model's fields that are not empty, what it says first: a message's content before its ids."""
-    held: dict[str, object] = object.__getattribute__(value, "__dict__")
-    first = {name: held[name] for name in _FIRST if name in held}
-    first.update((name, item) for name, item in islice(held.items(), ITEMS) if type(item) not in _MAY_BE_EMPTY or item)
-    extra = _held(value, kind, "__pydantic_extra__")
-    return first | extra if type(extra) is dict else first
 
 
 _ABSENT: object = object()

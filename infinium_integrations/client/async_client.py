@@ -121,19 +121,16 @@ class AsyncInfiniumClient(
                     await self._sleep(step.seconds)
                     step = next(flow)
                 else:
-                    step = flow.send(await aexchange(await self._connection(), step.request, step.timeout))
+                    loop = asyncio.get_running_loop()
+                    if loop not in self._connections:
+                        for ended in [other for other in list(self._connections) if other.is_closed()]:
+                            self._connections.pop(ended, None)
+                        keeper = _keeper()
+                        self._connections[loop] = keeper, await anext(keeper)
+                    step = flow.send(await aexchange(self._connections[loop][1], step.request, step.timeout))
         except StopIteration as done:
             result: T = done.value
         return result
-
-    async def _connection(self) -> "httpx.AsyncClient":
-        loop = asyncio.get_running_loop()
-        if loop not in self._connections:
-            for ended in [other for other in list(self._connections) if other.is_closed()]:
-                self._connections.pop(ended, None)
-            keeper = _keeper()
-            self._connections[loop] = keeper, await anext(keeper)
-        return self._connections[loop][1]
 
 
 async def _keeper() -> "AsyncGenerator[httpx.AsyncClient]":

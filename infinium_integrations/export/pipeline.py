@@ -69,7 +69,12 @@ class Delivery:
         self._own()
         if not self._leaving_known:
             self._leaving_known = True
-            _leave_with_multiprocessing()
+            # have what ``atexit`` does done in a child of ``multiprocessing``, which ends without it
+            process = sys.modules.get("multiprocessing.process")
+            if process is not None and process.parent_process() is not None:
+                from multiprocessing.util import Finalize  # noqa: PLC0415  (loaded in such a child)
+
+                Finalize(None, _at_exit, exitpriority=100)
         self._writer.submit(item)
         if self._exiting and not self._writer.mine:
             self._writer.finish(WRITE_PATIENCE)
@@ -148,16 +153,13 @@ class Delivery:
         self._exiting = True
         self._writer.finish(WRITE_PATIENCE)
         self._sender.leave(time.monotonic() + settings.current().exit_timeout)
-        self._count_losses()
-        self._sender.stop()
-
-    def _count_losses(self) -> None:
         lost = self._sender.pending(durable=False)
         if lost:
             self._counters.add("dropped", lost)
             diagnostics.warn_once(
                 "lost", "%d traces that were kept in memory could not be delivered and are lost.", lost
             )
+        self._sender.stop()
 
 
 _deliveries: weakref.WeakSet[Delivery] = weakref.WeakSet()
@@ -169,15 +171,6 @@ def _at_exit() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         for delivery in list(_deliveries):
             diagnostics.guarded(delivery._at_exit)()  # noqa: SLF001
-
-
-def _leave_with_multiprocessing() -> None:
-    """Have what ``atexit`` does done in a child of ``multiprocessing``, which ends without it."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
-        from multiprocessing.util import Finalize  # noqa: PLC0415  (loaded in such a child)
-
-        Finalize(None, _at_exit, exitpriority=100)
 
 
 def _in_child() -> None:

@@ -89,9 +89,6 @@ class Sender:
     def _hand(self, store: Store | None, job: Callable[[], None]) -> None:
         self._inbox.append((store, job))
         self._ensure()
-        self._knock()
-
-    def _knock(self) -> None:
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # it has just ended; the next call starts another
@@ -126,15 +123,12 @@ class Sender:
         finally:
             asyncio.set_event_loop(None)
             loop.close()
-            self._ended(loop)
-
-    def _ended(self, loop: "_Loop") -> None:
-        """Start again for what was handed over while the thread ended."""
-        with self._starting:
-            if self._loop is loop:
-                self._loop = self._thread = None
-        if self._inbox and not loop.last:
-            self._ensure()
+            # start again for what was handed over while the thread ended
+            with self._starting:
+                if self._loop is loop:
+                    self._loop = self._thread = None
+            if self._inbox and not loop.last:
+                self._ensure()
 
     def _run_here(self, deadline: float) -> None:
         """Send from the caller's thread: none can be started any more while the interpreter goes."""
@@ -193,27 +187,27 @@ class Sender:
         key = (store.where() if store.durable else id(store), account if client is None else id(client))
         outbox = self._outboxes.get(key)
         if outbox is None:
-            outbox = self._outboxes[key] = self._new_outbox(store, account, settings, client)
+            with fork_safety.gate:
+                from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
+
+                transport = self._transport(settings, client)
+            outbox = self._outboxes[key] = Outbox(
+                store,
+                account,
+                transport,
+                slots=_loop().slots,
+                counters=self._counters,
+                ceiling=settings.requests_per_second,
+                shared=client is None,
+            )
             _loop().keep(self._serve(key, outbox))
         elif client is None:
             outbox.store = store
-            self._renew(outbox, settings)
+            # take over a secret or address that was put right meanwhile, and try at once
+            outbox.pace.limit(settings.requests_per_second)
+            if outbox.transport.renew(settings):
+                outbox.retry_now()
         return outbox
-
-    def _new_outbox(self, store: Store, account: str, settings: Settings, client: object) -> "Outbox":
-        with fork_safety.gate:
-            from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
-
-            transport = self._transport(settings, client)
-        return Outbox(
-            store,
-            account,
-            transport,
-            slots=_loop().slots,
-            counters=self._counters,
-            ceiling=settings.requests_per_second,
-            shared=client is None,
-        )
 
     async def _serve(self, key: tuple[object, object], outbox: "Outbox") -> None:
         await outbox.run()
@@ -227,12 +221,6 @@ class Sender:
         if self._http is None:
             self._http = transports.new_client()
         return transports.Platform(transports.agent_of(settings), self._http)
-
-    def _renew(self, outbox: "Outbox", settings: Settings) -> None:
-        """Take over a secret or address that was put right meanwhile, and try at once."""
-        outbox.pace.limit(settings.requests_per_second)
-        if outbox.transport.renew(settings):
-            outbox.retry_now()
 
 
 class _Loop(asyncio.SelectorEventLoop):

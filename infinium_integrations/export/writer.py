@@ -226,7 +226,12 @@ class Writer:
         store = self._selector.put(settings, name, data, account)
         if account is None:
             self._counters.add("local")
-            _say_where(store, settings)
+            if not _said_where.is_set() and settings.mode != "off":
+                _said_where.set()
+                logger.info(
+                    "No Infinium account is set, so traces are only stored, in %s: `infinium-traces list` shows them.",
+                    store.where(),
+                )
         else:
             self._enqueue(store, name, account, settings, pending.client)
 
@@ -246,12 +251,3 @@ def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None,
 
 
 _said_where = threading.Event()
-
-
-def _say_where(store: Store, settings: Settings) -> None:
-    if not _said_where.is_set() and settings.mode != "off":
-        _said_where.set()
-        logger.info(
-            "No Infinium account is set, so traces are only stored, in %s: `infinium-traces list` shows them.",
-            store.where(),
-        )

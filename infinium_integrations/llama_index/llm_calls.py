@@ -134,7 +134,10 @@ def answered(run: Run, call: Call, response: object) -> None:
     usage.apply(record, usage.larger(_reported(response, raw), call.usage))
     if call.chunks:
         run.put(chunks=call.chunks)
-    run.put(finish_reason=_reason(raw))
+    choices = _of(raw, "choices")
+    first = choices[0] if isinstance(choices, list) and choices else raw
+    reasons = (_of(first, "finish_reason"), _of(raw, "stop_reason"), _of(raw, "done_reason"))
+    run.put(finish_reason=next(filter(None, map(bounded_name, reasons)), None))
 
 
 def left(run: Run, call: Call, *, partial: bool) -> None:
@@ -177,13 +180,6 @@ def _of(value: object, name: str) -> object:
     if value is None:
         return None
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-
-
-def _reason(raw: object) -> str | None:
-    choices = _of(raw, "choices")
-    first = choices[0] if isinstance(choices, list) and choices else raw
-    reasons = (_of(first, "finish_reason"), _of(raw, "stop_reason"), _of(raw, "done_reason"))
-    return next(filter(None, map(bounded_name, reasons)), None)
 
 
 def answer(response: object, call: Call, limit: int) -> str | None:

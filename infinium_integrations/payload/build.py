@@ -77,28 +77,6 @@ def _unless_private(run: Run, text: str | None) -> str | None:
 def _step(run: Run, trace: Trace) -> dict[str, object]:
     duration_ms = _duration_ms(run)
     error = _error(run.error) if run.error else None
-    step = {
-        "step_number": run.number,
-        "action": run.action,
-        "description": run.description or run.name,
-        "duration_ms": duration_ms,
-        "input_preview": _unless_private(run, run.input),
-        "output_preview": _unless_private(run, run.output),
-        "error": error,
-        "tool_call": _tool_call(run, run.tool, duration_ms, error) if run.tool else None,
-        "llm_call": _llm_call(run.llm, duration_ms) if run.llm else None,
-        "metadata": _metadata(run, trace),
-    }
-    return {key: value for key, value in step.items() if value is not None}
-
-
-def _duration_ms(run: Run) -> int | None:
-    if run.duration_ms is not None:
-        return run.duration_ms
-    return max(0, round((run.ended - run.started) * 1000)) if run.ended is not None else None
-
-
-def _metadata(run: Run, trace: Trace) -> dict[str, object]:
     above = run.parent.nearest_step if run.parent else None
     facts: dict[str, Any] = {
         "parent_step": above.number if above and above is not run else None,
@@ -119,7 +97,25 @@ def _metadata(run: Run, trace: Trace) -> dict[str, object]:
     if events:
         shown = ("name", "at_ms", "attempt", "error_type")
         facts["events"] = [{key: e[key] for key in shown if key in e} for e in events] if run.private else events
-    return facts
+    step = {
+        "step_number": run.number,
+        "action": run.action,
+        "description": run.description or run.name,
+        "duration_ms": duration_ms,
+        "input_preview": _unless_private(run, run.input),
+        "output_preview": _unless_private(run, run.output),
+        "error": error,
+        "tool_call": _tool_call(run, run.tool, duration_ms, error) if run.tool else None,
+        "llm_call": _llm_call(run.llm, duration_ms) if run.llm else None,
+        "metadata": facts,
+    }
+    return {key: value for key, value in step.items() if value is not None}
+
+
+def _duration_ms(run: Run) -> int | None:
+    if run.duration_ms is not None:
+        return run.duration_ms
+    return max(0, round((run.ended - run.started) * 1000)) if run.ended is not None else None
 
 
 def _model_facts(call: ModelCall) -> dict[str, object]:
@@ -271,14 +267,6 @@ def _environment(trace: Trace) -> dict[str, object]:
     }
     given = dict(trace.overrides.get("environment", {}))
     users = {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
-    tags = {**users, **given.pop("custom_tags", {}), **_own_facts(trace)}
-    return {
-        **{key: value for key, value in {**environment, **given}.items() if value is not None},
-        "custom_tags": tags,
-    }
-
-
-def _own_facts(trace: Trace) -> dict[str, str]:
     facts = {"status": trace.status or trace.root.status or "ok", "trace_id": trace.id, **trace.tags}
     if trace.left_open:
         facts["left_open"] = str(trace.left_open)
@@ -287,7 +275,11 @@ def _own_facts(trace: Trace) -> dict[str, str]:
         facts["steps_folded"] = str(trace.folded.steps)
         facts["steps_folded_as"] = counts
         facts["steps_folded_with_errors"] = str(trace.folded.errors)
-    return facts
+    tags = {**users, **given.pop("custom_tags", {}), **facts}
+    return {
+        **{key: value for key, value in {**environment, **given}.items() if value is not None},
+        "custom_tags": tags,
+    }
 
 
 @functools.cache

@@ -154,7 +154,9 @@ class _Finisher:
         return preview(value, 0) if type(value) is int and value.bit_length() > _HUGE_BITS else value
 
     def string(self, value: str, key: str) -> object:
-        if key in _MODEL_KEYS or _is_ours(key, value):
+        if key in _MODEL_KEYS or (
+            (key == "status" and value in _STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
+        ):
             return self.machine(value)
         clean = self.optional(value, self.limit(self.limits.document if key == "preview" else self.limits.metadata))
         return _GONE if clean is None else clean
@@ -172,11 +174,6 @@ class _Finisher:
 
 
 _GONE: object = object()
-
-
-def _is_ours(key: str, value: str) -> bool:
-    """Tell a value that this library wrote itself; the user's rule has no say in it."""
-    return (key == "status" and value in _STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
 
 
 def _free(key: str, taken: dict[str, object]) -> str:

@@ -142,17 +142,14 @@ def _without_middle(steps: list[Json], room: int, limit: int) -> list[Json]:
     if not left_out:
         return steps
     first = left_out[0].get("step_number", head + 1)
-    count = max(len(left_out), _number_after(steps, tail) - first)  # also those that were never in the list
+    following = steps[len(steps) - tail] if tail else {"step_number": steps[-1].get("step_number", 0) + 1}
+    number = following.get("step_number", 0)
+    count = max(
+        len(left_out), (number if isinstance(number, int) else 0) - first
+    )  # also those that were never in the list
     mark = f"{count:,} steps left out here: the whole trace is larger than {limit:,} bytes"
     marker = {"step_number": first, "action": "custom", "description": mark}
     return [*steps[:head], marker, *steps[len(steps) - tail :]]
-
-
-def _number_after(steps: list[Json], tail: int) -> int:
-    """Return the number of the first step after the gap."""
-    following = steps[len(steps) - tail] if tail else {"step_number": steps[-1].get("step_number", 0) + 1}
-    number = following.get("step_number", 0)
-    return number if isinstance(number, int) else 0
 
 
 def _fitting(sizes: list[int], room: int) -> int:

@@ -60,7 +60,14 @@ def failed(error: BaseException) -> tuple[str, Failure | None]:
 def describe(error: BaseException) -> Failure:
     """Describe an exception in bounded texts; nothing of it is kept."""
     failure = Failure(type(error).__name__, _message(error), _key(error))
-    failure.causes = _causes(error)
+    keys: list[Hashable] = []
+    cause: BaseException | None = error
+    while cause is not None and len(keys) < CAUSES_WALKED:
+        keys.extend(_key(inner) for inner in getattr(cause, "exceptions", ())[:CAUSES_WALKED])
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        if cause is not None:
+            keys.append(_key(cause))
+    failure.causes = tuple(keys)
     frames = (
         (frame.f_code.co_filename, line, frame.f_code.co_name)
         for frame, line in itertools.islice(walk_tb(error.__traceback__), FRAMES_WALKED)
@@ -76,17 +83,6 @@ def describe(error: BaseException) -> Failure:
 
 def _key(error: BaseException) -> Hashable:
     return (id(error), type(error).__name__)
-
-
-def _causes(error: BaseException) -> tuple[Hashable, ...]:
-    keys: list[Hashable] = []
-    cause: BaseException | None = error
-    while cause is not None and len(keys) < CAUSES_WALKED:
-        keys.extend(_key(inner) for inner in getattr(cause, "exceptions", ())[:CAUSES_WALKED])
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-        if cause is not None:
-            keys.append(_key(cause))
-    return tuple(keys)
 
 
 def _message(error: BaseException) -> str:

@@ -104,7 +104,14 @@ class OpenTraces:
         trace.open.pop(run.id, None)
         self._drop(run)
         if run.status == "interrupted":
-            self._pass_interruption(run)
+            # pass an interruption on to the run around, or remember the thread on which a root was interrupted
+            thread_id = run.trace.tags.get("thread_id")
+            if run.parent is not None:
+                run.parent.interrupted = True
+            elif thread_id:
+                self._interrupted[thread_id] = run.trace.id
+                if len(self._interrupted) > REMEMBERED:
+                    self._interrupted.popitem(last=False)
         if failure is not None:
             self._pass_failure(run, failure)
         trace.ended.append(run.id)
@@ -130,16 +137,6 @@ class OpenTraces:
             heir = next(iter(twins.values()))
             heir.same_id_runs = twins if len(twins) > 1 else None
             self.runs[run.id] = heir
-
-    def _pass_interruption(self, run: Run) -> None:
-        """Pass an interruption on to the run around, or remember the thread on which a root was interrupted."""
-        thread_id = run.trace.tags.get("thread_id")
-        if run.parent is not None:
-            run.parent.interrupted = True
-        elif thread_id:
-            self._interrupted[thread_id] = run.trace.id
-            if len(self._interrupted) > REMEMBERED:
-                self._interrupted.popitem(last=False)
 
     def _pass_failure(self, run: Run, failure: Failure) -> None:
         """Pass an exception on to the run around: one exception is one failure, at its origin."""

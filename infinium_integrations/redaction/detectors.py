@@ -90,7 +90,8 @@ _STARTS = (*_FREE_RULES, *_WORD_RULES)
 
 def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     """Return the spans of a text that hold secrets, in no order; they may overlap."""
-    low = _lower(text)
+    low = text.lower()
+    low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
     yield from _vendors(text)
     yield from _private_keys(text, open_end=open_end)
     yield from _urls(text)
@@ -99,11 +100,6 @@ def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     yield from _pairs(text, low, open_end=open_end)
     if open_end:
         yield from _unfinished(text)
-
-
-def _lower(text: str) -> str:
-    low = text.lower()
-    return low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
 
 
 _SHORTEST = 15
@@ -226,14 +222,15 @@ _REACH = 12
 
 def _may_begin(text: str, at: int) -> bool:
     """Tell whether a secret may begin here: at a word's start, or with a start that stands for itself."""
-    return at == 0 or not text[at - 1].isalnum() or text.startswith(tuple(_FREE_RULES), at) or _escaped(text, at)
+    return (
+        at == 0
+        or not text[at - 1].isalnum()
+        or text.startswith(tuple(_FREE_RULES), at)
+        or (_ESCAPED.search(text, max(0, at - 6), at) is not None)
+    )
 
 
 _ESCAPED = re.compile(f"(?:{'|'.join(_BEFORE)})\\Z")
-
-
-def _escaped(text: str, at: int) -> bool:
-    return _ESCAPED.search(text, max(0, at - 6), at) is not None
 
 
 def _unfinished_url(text: str) -> Iterator[Span]:

@@ -33,6 +33,7 @@ class Redactor:
     It may be used from any thread.
 
     Example:
+        >>> from infinium_integrations.redaction import Redactor
         >>> Redactor(secrets=["plumber-crazy"]).text("log in with plumber-crazy")
         'log in with [REDACTED]'
     """
@@ -52,6 +53,7 @@ class Redactor:
             The text with ``[REDACTED]`` in place of each secret; empty where the user's rule failed.
 
         Example:
+            >>> from infinium_integrations.redaction import Redactor
             >>> Redactor().text("password=hunter2!")
             'password=[REDACTED]'
         """
@@ -186,20 +188,16 @@ def process_secrets() -> frozenset[str]:
     Of variables, values from 12 characters on count, if they are no path, URL, number or plain word.
     """
     found = {value for name, value in os.environ.items() if name.upper().endswith(_NAMES) and _is_secret(value)}
-    return frozenset(found | _own_secrets())
-
-
-def _own_secrets() -> set[str]:
     own = {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()}
     try:
         secret = settings.current().agent_secret
     except ConfigurationError:
         secret = None
-    return {value for value in (*own, secret.get_secret_value() if secret else "") if value}
+    return frozenset(found | {value for value in (*own, secret.get_secret_value() if secret else "") if value})
 
 
 def _is_secret(value: str) -> bool:
-    if len(value) < _LEAST or "://" in value or _is_path(value) or _is_number(value):
+    if len(value) < _LEAST or "://" in value or _is_path(value) or (value.strip("+-0123456789.,eE_ ") == ""):
         return False
     return not (
         value.isalpha() and len(value) <= _LONGEST_WORD and value in {value.lower(), value.upper(), value.title()}
@@ -211,7 +209,3 @@ def _is_path(value: str) -> bool:
         return False
     parts = re.split(r"[\\/]", value)
     return all(len(part) <= _PATH_PART or any(mark in part for mark in "._-") for part in parts)
-
-
-def _is_number(value: str) -> bool:
-    return value.strip("+-0123456789.,eE_ ") == ""

@@ -252,7 +252,11 @@ class TraceReader:
 
     def _path(self, row: "Row") -> Path | None:
         folder = self._folder()
-        return None if folder is None or _in_memory(row) else folder.root / row.folder / f"{row.file}{SUFFIX}"
+        return (
+            None
+            if folder is None or row.folder.startswith("memory:")
+            else folder.root / row.folder / f"{row.file}{SUFFIX}"
+        )
 
     def _data(self, row: "Row") -> bytes:
         path = self._path(row)
@@ -296,10 +300,6 @@ class TraceReader:
             folder.put_back(path, account)
             return True
         return False
-
-
-def _in_memory(row: "Row") -> bool:
-    return row.folder.startswith("memory:")
 
 
 def _query(**query: Unpack[StoredQuery]) -> "Query":

@@ -114,6 +114,9 @@ def _unicode(value: object) -> object:
 def facts_of(payload: dict[str, Any]) -> dict[str, object]:
     """Return what lists and searches need of a payload."""
     tags, usage = _tags(payload), payload.get("llm_usage") or {}
+    errors = [f"{error.get('error_type')} {error.get('message')}"[:300] for error in (payload.get("errors") or ())[:5]]
+    parts = [payload.get("description"), *errors]
+    parts += [(payload.get(key) or "")[:700] for key in ("input_summary", "output_summary")]
     facts = {
         "session_id": tags.get("session_id"),
         "user_id": tags.get("user_id"),
@@ -127,7 +130,7 @@ def facts_of(payload: dict[str, Any]) -> dict[str, object]:
         "cost": usage.get("estimated_cost_usd"),
         "ended": _nanoseconds(payload.get("current_datetime")),
         "preview": _preview(payload),
-        "text": _text(payload),
+        "text": "\n".join(part for part in parts if part)[:TEXT_LIMIT],
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -155,13 +158,6 @@ def _preview(payload: dict[str, Any]) -> str | None:
     return None
 
 
-def _text(payload: dict[str, Any]) -> str:
-    errors = [f"{error.get('error_type')} {error.get('message')}"[:300] for error in (payload.get("errors") or ())[:5]]
-    parts = [payload.get("description"), *errors]
-    parts += [(payload.get(key) or "")[:700] for key in ("input_summary", "output_summary")]
-    return "\n".join(part for part in parts if part)[:TEXT_LIMIT]
-
-
 def pack(record: Record) -> bytes:
     """Return the bytes of the file."""
     head = json.dumps(record.head, separators=(",", ":")).encode()
@@ -185,7 +181,13 @@ def unpack(data: bytes) -> Record:
         raise DamagedError
     if second.startswith(_BEFORE) and first.endswith(b","):
         return Record(_head(first[:-1] + b"}"), second[len(_BEFORE) : -len(_AFTER)])
-    return _in_one(first + second)
+    # read a file that something else wrote, as one member or with its keys in another order
+    text = first + second
+    head = _head(text)
+    payload = head.pop("payload", None)
+    if not isinstance(payload, dict):
+        raise DamagedError
+    return Record(head, json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
 
 
 def peek(beginning: bytes) -> dict[str, object] | None:
@@ -215,15 +217,6 @@ def _member(data: bytes) -> tuple[bytes, bytes]:
     if not unpacker.eof:
         raise DamagedError
     return text, unpacker.unused_data
-
-
-def _in_one(text: bytes) -> Record:
-    """Read a file that something else wrote, as one member or with its keys in another order."""
-    head = _head(text)
-    payload = head.pop("payload", None)
-    if not isinstance(payload, dict):
-        raise DamagedError
-    return Record(head, json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
 
 
 def _head(text: bytes) -> dict[str, object]:

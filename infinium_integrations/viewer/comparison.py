@@ -78,6 +78,7 @@ class Comparison:
         """The pairs of steps that differ.
 
         Example:
+            >>> from infinium_integrations import compare
             >>> from infinium_integrations import ExecutionStep, TaskData
             >>> step = ExecutionStep(step_number=1, action="tool_use", description="search")
             >>> run = {"name": "Triage", "description": "Triage", "current_datetime": "2026-01-02T03:04:05Z"}
@@ -97,6 +98,7 @@ class Comparison:
             ImportError: pandas is not installed.
 
         Example:
+            >>> from infinium_integrations import compare
             >>> from infinium_integrations import TaskData
             >>> run = {"name": "Triage", "description": "Triage", "current_datetime": "2026-01-02T03:04:05Z"}
             >>> len(compare(TaskData(**run, duration=1), TaskData(**run, duration=2)).to_dataframe())
@@ -203,6 +205,7 @@ def compare(a: TaskData, b: TaskData) -> Comparison:
         ``.changes`` what differs in the runs as a whole; ``.to_dataframe()`` returns a row for each pair of steps.
 
     Example:
+        >>> from infinium_integrations import compare
         >>> from infinium_integrations import TaskData
         >>> run = {"name": "Triage", "description": "Triage", "current_datetime": "2026-01-02T03:04:05Z"}
         >>> compared = compare(TaskData(**run, duration=1), TaskData(**run, duration=2.5))

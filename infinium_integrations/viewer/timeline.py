@@ -177,7 +177,13 @@ class Tree:
             node.items = _fold(list(node.children))
         self._mark_standouts()
         self.items = _fold(list(self.roots))
-        self._unfold()
+        left = SHOWN_AT_FIRST - len(self.items)
+        waiting: list[Item] = list(self.items)
+        for item in waiting:
+            if item.items and len(item.items) <= left:
+                item.unfolded = True
+                left -= len(item.items)
+                waiting.extend(item.items)
 
     @cached_property
     def forked(self) -> bool:
@@ -215,15 +221,6 @@ class Tree:
         eaters = [(float(n.tokens), n) for n in self.nodes if n.tokens]
         for node in _standouts(eaters, sum(tokens for tokens, _ in eaters)):
             node.hungry = True
-
-    def _unfold(self) -> None:
-        left = SHOWN_AT_FIRST - len(self.items)
-        waiting: list[Item] = list(self.items)
-        for item in waiting:
-            if item.items and len(item.items) <= left:
-                item.unfolded = True
-                left -= len(item.items)
-                waiting.extend(item.items)
 
 
 def round_times() -> Iterator[float]:

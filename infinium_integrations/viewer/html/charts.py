@@ -61,9 +61,24 @@ def of_overview(summed: Overview) -> list[Chart]:
     """Return the charts of an overview; none without runs."""
     if not summed.buckets:
         return []
+    write, total = formatting.seconds, summed.total
+    longest = 1000.0 * max(bucket.p95 or 0.0 for bucket in summed.buckets)
+    top = next(2.0 * size for size in round_times() if 2.0 * size >= longest)
     return [
         _runs(summed),
-        _durations(summed),
+        Chart(
+            title="Duration",
+            summary=f"p50 {write(total.p50)}, p95 {write(total.p95)}",
+            legend=[("p50", "● p50: half of the runs are quicker"), ("p95", "◆ p95: 95 of 100 are quicker")],
+            lines=[
+                _line(summed, [bucket.p95 for bucket in summed.buckets], top, "p95"),
+                _line(summed, [bucket.p50 for bucket in summed.buckets], top, "p50"),
+            ],
+            scale=_scale(top, lambda value: formatting.tick(value or 0.0)),
+            dates=_dates(summed),
+            heads=["p50", "p95"],
+            table=[[_when(summed, bucket), write(bucket.p50), write(bucket.p95)] for bucket in summed.buckets],
+        ),
         _totals("Tokens", summed, [float(bucket.tokens) for bucket in summed.buckets], _whole, "model"),
         _totals("Cost", summed, [bucket.cost for bucket in summed.buckets], formatting.cost, "find"),
     ]
@@ -86,25 +101,6 @@ def _runs(summed: Overview) -> Chart:
         dates=_dates(summed),
         heads=["Runs", "Errors"],
         table=[[_when(summed, bucket), f"{bucket.runs:,}", f"{bucket.errors:,}"] for bucket in summed.buckets],
-    )
-
-
-def _durations(summed: Overview) -> Chart:
-    write, total = formatting.seconds, summed.total
-    longest = 1000.0 * max(bucket.p95 or 0.0 for bucket in summed.buckets)
-    top = next(2.0 * size for size in round_times() if 2.0 * size >= longest)
-    return Chart(
-        title="Duration",
-        summary=f"p50 {write(total.p50)}, p95 {write(total.p95)}",
-        legend=[("p50", "● p50: half of the runs are quicker"), ("p95", "◆ p95: 95 of 100 are quicker")],
-        lines=[
-            _line(summed, [bucket.p95 for bucket in summed.buckets], top, "p95"),
-            _line(summed, [bucket.p50 for bucket in summed.buckets], top, "p50"),
-        ],
-        scale=_scale(top, lambda value: formatting.tick(value or 0.0)),
-        dates=_dates(summed),
-        heads=["p50", "p95"],
-        table=[[_when(summed, bucket), write(bucket.p50), write(bucket.p95)] for bucket in summed.buckets],
     )
 
 

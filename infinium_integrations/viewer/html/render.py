@@ -45,6 +45,7 @@ def render_trace(task: TaskData, *, standalone: bool) -> str:
         The HTML.
 
     Example:
+        >>> from infinium_integrations.viewer.html.render import render_trace
         >>> from infinium_integrations import TaskData
         >>> ended = "2026-01-02T03:04:05Z"
         >>> task = TaskData(name="Triage", description="Sort a ticket", duration=1.5, current_datetime=ended)

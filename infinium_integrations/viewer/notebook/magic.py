@@ -56,13 +56,7 @@ class _Cell:
     def end(self, result: "ExecutionResult | None") -> None:
         """Close the trace after the cell; ``result`` is IPython's, None where the cell was interrupted."""
         error = KeyboardInterrupt() if result is None else (result.error_before_exec or result.error_in_exec)
-        self._sum_up(getattr(result, "result", None))
-        self._trace.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
-        if self._switched:
-            uninstrument(*self._switched)
-
-    def _sum_up(self, value: object) -> None:
-        """Say what went in and came out, where the cell did not: from the outermost steps, and from its last value."""
+        value = getattr(result, "result", None)
         built = self.builder.build()
         outer = [step for step in built.steps or [] if not (step.metadata or {}).get("parent_step")]
         if built.input_summary is None and outer and outer[0].input_preview:
@@ -70,6 +64,9 @@ class _Cell:
         output = value if value is not None else (outer[-1].output_preview if outer else None)
         if built.output_summary is None and output is not None:
             self.builder.set_output_summary(output)
+        self._trace.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+        if self._switched:
+            uninstrument(*self._switched)
 
     def task(self) -> "TaskData":
         """Return the trace, from the store where it is kept, redacted in any case."""

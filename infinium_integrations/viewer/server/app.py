@@ -34,6 +34,7 @@ def make_app(reader: TraceReader, access: Access | None = None, *, agent_key: st
         The application, without a lifespan of its own.
 
     Example:
+        >>> from infinium_integrations.viewer.server.app import make_app
         >>> from infinium_integrations import runtime
         >>> app = make_app(runtime.current().delivery.reader)
         >>> str(app.url_path_for("trace", trace_id="4f2a"))

@@ -114,7 +114,18 @@ class _Drawing:
     def __init__(self, tree: Tree, columns: int, *, everything: bool) -> None:
         self.tree = tree
         self.columns = columns
-        self.unfolded = _unfolded(tree, budget=sys.maxsize if everything else SHOWN)
+        budget = sys.maxsize if everything else SHOWN
+        picked: set[int] = set()
+        left = budget - len(tree.items)
+        for failures_only in (True, False):
+            waiting = list(tree.items)
+            for item in waiting:
+                if id(item) not in picked and 0 < len(item.items) <= left and (item.errors_inside or not failures_only):
+                    picked.add(id(item))
+                    left -= len(item.items)
+                if id(item) in picked:
+                    waiting.extend(item.items)
+        self.unfolded = picked
         self.rows = list(_rows(tree, self.unfolded, groups=not everything))
         self.numbers = len(str(max(node.step.step_number for node in tree.nodes)))
         self.times = max(6, *(width(_time(row.item)) for row in self.rows))
@@ -169,21 +180,6 @@ class _Drawing:
         if isinstance(item, Node) and item.length * self.bars < self.tree.length:
             body = "╸"
         return " " * first + click.style(body, fg="red" if failed else colour) + " " * (self.bars - last)
-
-
-def _unfolded(tree: Tree, budget: int) -> set[int]:
-    """Pick what is unfolded, by ``id``: the outermost first, and before all others what has failures inside."""
-    picked: set[int] = set()
-    left = budget - len(tree.items)
-    for failures_only in (True, False):
-        waiting = list(tree.items)
-        for item in waiting:
-            if id(item) not in picked and 0 < len(item.items) <= left and (item.errors_inside or not failures_only):
-                picked.add(id(item))
-                left -= len(item.items)
-            if id(item) in picked:
-                waiting.extend(item.items)
-    return picked
 
 
 def _rows(tree: Tree, unfolded: set[int], *, groups: bool) -> Iterator[_Row]:
