@@ -19,8 +19,11 @@ def child(command, **options):
         yield process
     finally:
         process.kill()
-        with contextlib.suppress(ValueError):  # what the test has closed
-            process.communicate(timeout=PATIENCE)
+        process.wait(PATIENCE)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what was not written to a child that is gone
+                    stream.close()
 
 
 def line(process):
