@@ -125,7 +125,7 @@ class ClientCall:
         async def hand_over() -> Outcome:
             answer = self.client.send_task_data(task)
             if inspect.isawaitable(answer):
-                answer = await asyncio.wait_for(_awaited(answer), CLIENT_TIMEOUT)
+                answer = await asyncio.wait_for(answer, CLIENT_TIMEOUT)
             remote = getattr(answer, "trace_id", None)
             remote = remote if isinstance(remote, str) else None
             return Outcome(Verdict("delivered", "given to the client", trace_id=remote))
@@ -144,7 +144,3 @@ class ClientCall:
             after = getattr(error, "retry_after", None)
             return Outcome(Verdict("retry", reason, after=after), throttled=isinstance(error, RateLimitError))
         return Outcome(Verdict("reject", reason))
-
-
-async def _awaited(answer: Any) -> object:
-    return await answer

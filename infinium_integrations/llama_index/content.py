@@ -89,6 +89,18 @@ def _plain(value: object, limit: int, depth: int) -> object:
 
 Writer = Callable[[object, int, int], object]
 
+_WRITERS: dict[str, Writer] = {}
+"""How the framework's values are written, by the names of their classes."""
+
+
+def _writes(*kinds: str) -> Callable[[Writer], Writer]:
+    def register(write: Writer) -> Writer:
+        _WRITERS.update(dict.fromkeys(kinds, write))
+        return write
+
+    return register
+
+
 _writers: weakref.WeakKeyDictionary[type, Writer | None] = weakref.WeakKeyDictionary()
 
 
@@ -97,12 +109,8 @@ def _writer(kind: type) -> Writer | None:
     if kind not in _writers:
         known = names(kind)
         found = (_WRITERS[base.__name__] for base in kind.__mro__ if base.__name__ in known & _WRITERS.keys())
-        _writers[kind] = next(found, None if known <= _OPEN else _of_component)
+        _writers[kind] = next(found, None if known <= _OPEN else lambda value, *_: f"<{type(value).__name__}>")
     return _writers[kind]
-
-
-def _of_component(value: object, limit: int, depth: int) -> object:
-    return f"<{type(value).__name__}>"
 
 
 _OPEN = frozenset({"DispatcherSpanMixin"})
@@ -221,6 +229,7 @@ def _node_text(node: object) -> object:
 # -- one writer for each kind of value ---------------------------------------------------------------------------------
 
 
+@_writes("NodeWithScore", "BaseNode")
 def _of_node(value: object, limit: int, depth: int) -> object:
     return _document(value)
 
@@ -232,6 +241,7 @@ def _named(name: str) -> Writer:
     return write
 
 
+@_writes("AgentOutput")
 def _of_agent(value: object, limit: int, depth: int) -> object:
     text = message_text(value.__dict__.get("response"), limit)
     structured = value.__dict__.get("structured_response")
@@ -244,6 +254,7 @@ def _of_agent(value: object, limit: int, depth: int) -> object:
     return text
 
 
+@_writes("AgentWorkflowStartEvent")
 def _of_agent_start(value: object, limit: int, depth: int) -> object:
     held = fields(value)
     asked = held.get("user_msg")
@@ -259,10 +270,12 @@ def _of_agent_start(value: object, limit: int, depth: int) -> object:
 _AGENT_SETTINGS = {"memory", "max_iterations", "early_stopping_method", "ctx", "stepwise"}
 
 
+@_writes("AgentInput", "AgentSetup")
 def _of_agent_turn(value: object, limit: int, depth: int) -> object:
     return messages_text(value.__dict__.get("input") or (), limit)
 
 
+@_writes("ToolOutput")
 def _of_tool_output(value: object, limit: int, depth: int) -> object:
     texts = [_block(block, limit) for block in value.__dict__.get("blocks") or ()]
     return "\n".join(text for text in texts if text)
@@ -273,6 +286,7 @@ def final_text(output: object, limit: int) -> str:
     return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, DEPTH), limit)
 
 
+@_writes("StopEvent")
 def _of_stop(value: object, limit: int, depth: int) -> object:
     private = getattr(value, "__pydantic_private__", None) or {}
     result = private.get("_result")
@@ -283,34 +297,27 @@ def _of_stop(value: object, limit: int, depth: int) -> object:
     return _of_event(value, limit, depth)
 
 
+@_writes("ToolSelection", "Event")
 def _of_event(value: object, limit: int, depth: int) -> object:
     return _plain(fields(value), limit, depth)
 
 
+@_writes("BasePromptTemplate")
 def _of_prompt(value: object, limit: int, depth: int) -> object:
     held = getattr(value, "__dict__", {})
     template = held.get("template")
     return template if isinstance(template, str) else f"<{type(value).__name__}>"
 
 
-_WRITERS: dict[str, Writer] = {
-    "NodeWithScore": _of_node,
-    "BaseNode": _of_node,
-    "ChatMessage": lambda value, limit, _: message_text(value, limit),
-    "ChatResponse": lambda value, limit, _: message_text(value.__dict__.get("message"), limit),
-    "CompletionResponse": _named("text"),
-    "QueryBundle": _named("query_str"),
-    "Response": _named("response"),
-    "PydanticResponse": _named("response"),
-    "AgentChatResponse": _named("response"),
-    "AgentOutput": _of_agent,
-    "AgentWorkflowStartEvent": _of_agent_start,
-    "AgentInput": _of_agent_turn,
-    "AgentSetup": _of_agent_turn,
-    "ToolOutput": _of_tool_output,
-    "ToolCallResult": _named("tool_output"),
-    "ToolSelection": _of_event,
-    "StopEvent": _of_stop,
-    "Event": _of_event,
-    "BasePromptTemplate": _of_prompt,
-}
+_WRITERS.update(
+    {
+        "ChatMessage": lambda value, limit, _: message_text(value, limit),
+        "ChatResponse": lambda value, limit, _: message_text(value.__dict__.get("message"), limit),
+        "CompletionResponse": _named("text"),
+        "QueryBundle": _named("query_str"),
+        "Response": _named("response"),
+        "PydanticResponse": _named("response"),
+        "AgentChatResponse": _named("response"),
+        "ToolCallResult": _named("tool_output"),
+    }
+)

@@ -31,6 +31,19 @@ def handle(event: Any) -> None:
         take(event)
 
 
+_HANDLERS: dict[str, Callable[[object], None]] = {}
+
+
+def _on(*events: str) -> Callable[[Callable[[object], None]], Callable[[object], None]]:
+    """Register what takes the events of these classes."""
+
+    def register(take: Callable[[object], None]) -> Callable[[object], None]:
+        _HANDLERS.update(dict.fromkeys(events, take))
+        return take
+
+    return register
+
+
 _known: dict[type, Callable[[object], None]] = {}
 """The framework's own classes; a user's class is not kept alive."""
 
@@ -48,6 +61,7 @@ def _run_of(event: Any) -> tuple[Run | None, State | None]:
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
+@_on("LLMChatStartEvent", "LLMCompletionStartEvent")
 def _model_start(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
@@ -62,6 +76,7 @@ def _model_start(event: Any) -> None:
         run.input = messages_text(messages, limit) if messages is not None else preview(event.prompt, limit)
 
 
+@_on("LLMChatInProgressEvent", "LLMCompletionInProgressEvent")
 def _model_token(event: Any) -> None:
     run = runtime.recorder().get(event.span_id)
     state = run.adapter_state if run is not None else None
@@ -72,6 +87,7 @@ def _model_token(event: Any) -> None:
     llm_calls.token(run, state.call, event.response, run.trace.last_event)
 
 
+@_on("LLMChatEndEvent", "LLMCompletionEndEvent")
 def _model_end(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
@@ -97,6 +113,7 @@ def _billed(run: Run, state: State) -> Run:
     return run if known else leaf
 
 
+@_on("ExceptionEvent")
 def _stream_broke(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
@@ -119,6 +136,7 @@ def _embedding_of(event: object) -> Run | None:
     return run
 
 
+@_on("EmbeddingStartEvent", "SparseEmbeddingStartEvent")
 def _embedding_start(event: Any) -> None:
     run = _embedding_of(event)
     if run is not None:
@@ -126,6 +144,7 @@ def _embedding_start(event: Any) -> None:
         run.put(model=model if isinstance(model, str) and model not in {"unknown", ""} else None)
 
 
+@_on("EmbeddingEndEvent", "SparseEmbeddingEndEvent")
 def _embedding_end(event: Any) -> None:
     run = _embedding_of(event)
     if run is None:
@@ -137,6 +156,7 @@ def _embedding_end(event: Any) -> None:
         run.input = f"{text}\n(+{more} more texts)" if more else text
 
 
+@_on("ReRankStartEvent")
 def _rerank_start(event: Any) -> None:
     run, _ = _run_of(event)
     if run is not None and run.action == "rerank":
@@ -146,6 +166,7 @@ def _rerank_start(event: Any) -> None:
 # -- workflows and the user's own --------------------------------------------------------------------------------------
 
 
+@_on("SpanCancelledEvent")
 def _cancelled(event: object) -> None:
     _, state = _run_of(event)
     if state is not None:
@@ -158,20 +179,3 @@ def _noted(event: object) -> None:
         shown = {name: value for name, value in fields(event).items() if name not in _EVENT_FIELDS}
         data = {} if run.private or not shown else {"data": to_json_value(shown)}
         runtime.recorder().note(run, preview(type(event).__name__, 200), **data)
-
-
-_HANDLERS: dict[str, Callable[[object], None]] = {
-    "LLMChatStartEvent": _model_start,
-    "LLMChatInProgressEvent": _model_token,
-    "LLMChatEndEvent": _model_end,
-    "LLMCompletionStartEvent": _model_start,
-    "LLMCompletionInProgressEvent": _model_token,
-    "LLMCompletionEndEvent": _model_end,
-    "ExceptionEvent": _stream_broke,
-    "EmbeddingStartEvent": _embedding_start,
-    "SparseEmbeddingStartEvent": _embedding_start,
-    "EmbeddingEndEvent": _embedding_end,
-    "SparseEmbeddingEndEvent": _embedding_end,
-    "ReRankStartEvent": _rerank_start,
-    "SpanCancelledEvent": _cancelled,
-}
