@@ -35,18 +35,21 @@ if TYPE_CHECKING:
     from infinium_integrations.viewer.notebook.trace_list import traces
 
 
+@_hooks.provides("draw")
 def _draw(task: "TaskData") -> dict[str, str]:
     from infinium_integrations.viewer.notebook.plain_text import trace_bundle  # noqa: PLC0415  (light until a trace is shown)
 
     return trace_bundle(task)
 
 
+@_hooks.provides("interpret")
 def _interpret(task: "TaskData", timeout: float, client: "InfiniumClient | None") -> object:
     from infinium_integrations.viewer.notebook.interpretation import wait  # noqa: PLC0415  (the same)
 
     return wait(task, timeout, client)
 
 
+@_hooks.provides("prompt")
 def _note_prompt(use: "PromptUse") -> None:
     from infinium_integrations.tracing import current_trace  # noqa: PLC0415  (the same)
 
@@ -54,8 +57,6 @@ def _note_prompt(use: "PromptUse") -> None:
     if builder is not None:
         builder.add_prompt_use(use)
 
-
-_hooks.register(draw=_draw, interpret=_interpret, note_prompt=_note_prompt)
 
 _HOMES = {
     "client": ("AsyncInfiniumClient", "InfiniumClient"),

@@ -1,24 +1,26 @@
 """Calls upward: how a trace is drawn, how its result is fetched, and which open trace used a prompt.
 
-The package's front door registers all three, so that ``models`` and ``client`` import nothing that stands above them.
+The package's front door provides all three, so that ``models`` and ``client`` import nothing that stands above them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["drawn", "interpreted", "prompt_used", "register"]
+__all__ = ["drawn", "interpreted", "prompt_used", "provides"]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 _hooks: dict[str, Callable[..., Any]] = {}
 
 
-def register(
-    *,
-    draw: Callable[[Any], dict[str, str]],
-    interpret: Callable[[Any, float, Any], object],
-    note_prompt: Callable[[Any], None],
-) -> None:
-    """Register what returns a trace's MIME bundle, waits (trace, seconds, client) for its result, notes a prompt."""
-    _hooks.update(draw=draw, interpret=interpret, note_prompt=note_prompt)
+def provides(name: str) -> Callable[[F], F]:
+    """Register what draws a trace (``draw``), waits for its result (``interpret``) or notes a prompt (``prompt``)."""
+
+    def register(hook: F) -> F:
+        _hooks[name] = hook
+        return hook
+
+    return register
 
 
 def drawn(task: object) -> dict[str, str]:
@@ -34,4 +36,4 @@ def interpreted(task: object, timeout: float, client: object) -> Any:
 
 def prompt_used(use: object) -> None:
     """Note in the open trace, where there is one, that it used a managed prompt."""
-    _hooks["note_prompt"](use)
+    _hooks["prompt"](use)

@@ -612,14 +612,13 @@ class TaskData(_Part):
         """
         wire: dict[str, Any] = {}
         for key in self.WIRE_ORDER:
-            value = self._sections() if key == "sections" else _wire(getattr(self, key))
+            if key == "sections":
+                value = {name: part for name in SECTIONS if (part := _wire(getattr(self, name))) is not None} or None
+            else:
+                value = _wire(getattr(self, key))
             if value is not None:
                 wire[key] = value
         return wire
-
-    def _sections(self) -> dict[str, Any] | None:
-        sections = {name: wire for name in SECTIONS if (wire := _wire(getattr(self, name))) is not None}
-        return sections or None
 
 
 def _wire(value: Any) -> Any:

@@ -52,15 +52,15 @@ class _Captured:
     tracing = True
 
     def __init__(self, traces: CapturedTraces, **given: Any) -> None:
-        self.traces = traces
         self.delivery = _Nowhere()
-        self.recorder = traces.recorder = Recorder(self._take, **given)
 
-    def _take(self, trace: Trace) -> None:
-        limits = Limits(preview=trace.options.preview_chars)
-        redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
-        self.traces.append(TaskData.model_validate(finalize(assemble(trace), redactor, cut=True, limits=limits)))
-        self.delivery.recorded += 1
+        def take(trace: Trace) -> None:
+            limits = Limits(preview=trace.options.preview_chars)
+            redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
+            traces.append(TaskData.model_validate(finalize(assemble(trace), redactor, cut=True, limits=limits)))
+            self.delivery.recorded += 1
+
+        self.recorder = traces.recorder = Recorder(take, **given)
 
 
 @contextmanager

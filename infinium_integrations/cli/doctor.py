@@ -9,11 +9,11 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from infinium_integrations import settings
@@ -61,15 +61,26 @@ def examine() -> Iterator[tuple[str, list[Finding]]]:
     except ConfigurationError as error:
         given = None
         faults = [Finding("bad", part, "correct the variable, or unset it") for part in str(error).split("; ")]
-    if given is not None:
-        yield "How long traces stay", list(_keeping(given))
-    yield "Versions", list(_versions())
-    yield "Settings", [*faults, *_variables(given)]
-    if given is not None:
-        yield "Store", list(_store(given))
-        yield "Account", list(_account(given))
+    for title, needs_settings, check in _CHECKS:
+        if given is not None or not needs_settings:
+            yield title, [*(faults if title == "Settings" else ()), *check(given)]
 
 
+_C = TypeVar("_C", bound=Callable[..., Iterator[Finding]])
+_CHECKS: list[tuple[str, bool, Callable[[Any], Iterator[Finding]]]] = []
+
+
+def _check(title: str, *, needs_settings: bool = True) -> Callable[[_C], _C]:
+    """Register a check, which takes the settings in force: None where they are malformed."""
+
+    def register(check: _C) -> _C:
+        _CHECKS.append((title, needs_settings, check))
+        return check
+
+    return register
+
+
+@_check("How long traces stay")
 def _keeping(given: Settings) -> Iterator[Finding]:
     if given.mode == "off":
         yield Finding("note", "INFINIUM_STORE=off: traces are sent from memory and kept nowhere")
@@ -86,7 +97,8 @@ def _keeping(given: Settings) -> Iterator[Finding]:
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
-def _versions() -> Iterator[Finding]:
+@_check("Versions", needs_settings=False)
+def _versions(_: Settings | None) -> Iterator[Finding]:
     yield Finding("good", f"infinium-integrations {__version__}, Python {platform.python_version()}")
     found = {name: _installed(name) for name in PACKAGES}
     for name, version in found.items():
@@ -114,6 +126,7 @@ def _installed(name: str) -> str | None:
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
+@_check("Settings", needs_settings=False)
 def _variables(given: Settings | None) -> Iterator[Finding]:
     """Say which variable sets what, the secret only being said to be set; then, which is none of ours."""
     known = {_variable(name): name for name in Settings.model_fields}
@@ -141,6 +154,7 @@ def _shown(value: object) -> str:
 # --- store ------------------------------------------------------------------------------------------------------------
 
 
+@_check("Store")
 def _store(given: Settings) -> Iterator[Finding]:
     if given.mode != "folder":
         advice = "set INFINIUM_STORE to a folder, so that they outlive the process" if given.mode == "memory" else ""
@@ -205,6 +219,7 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+@_check("Account")
 def _account(given: Settings) -> Iterator[Finding]:
     if not given.tracing:
         yield Finding("warning", "INFINIUM_TRACING is off: nothing is recorded", "unset it to record again")

@@ -62,7 +62,12 @@ class Delivery:
             counters=self._counters,
             enqueue=self._sender.enqueue,
         )
-        self.reader = TraceReader(self._selector, catch_up=self._catch_up, send=self._look)
+        writer = self._writer
+        self.reader = TraceReader(
+            self._selector,
+            catch_up=lambda: writer.catch_up(time.monotonic() + WRITE_PATIENCE),
+            send=self._look,
+        )
 
     def submit(self, item: object) -> None:
         """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for."""
@@ -128,10 +133,6 @@ class Delivery:
 
     def _look(self, given: settings.Settings) -> None:
         self._sender.look(self._selector.store(given), account_of(given), given)
-
-    def _catch_up(self) -> None:
-        if not self._writer.mine:
-            self._writer.catch_up(time.monotonic() + WRITE_PATIENCE)
 
     def _own(self) -> None:
         """Begin anew in a forked child of which nobody told us (some servers fork without Python's knowledge)."""

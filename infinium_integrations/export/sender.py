@@ -101,17 +101,15 @@ class Sender:
         if self._alive():
             return
         with self._starting:
-            if not self._alive():
-                self._start()
-
-    def _start(self) -> None:
-        self._loop = loop = _Loop()
-        self._thread = threading.Thread(target=self._run, args=(loop,), name=fork_safety.SENDER_THREAD, daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
-            loop.close()
-            self._loop = None
+            if self._alive():
+                return
+            self._loop = loop = _Loop()
+            self._thread = threading.Thread(target=self._run, args=(loop,), name=fork_safety.SENDER_THREAD, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
+                loop.close()
+                self._loop = None
 
     def _run(self, loop: "_Loop") -> None:
         try:

@@ -163,18 +163,15 @@ class Writer:
             return
         try:
             if not self._alive():
-                self._start()
+                self._thread = threading.Thread(target=self._run, name="infinium-writer", daemon=True)
+                with contextlib.suppress(RuntimeError):  # the interpreter goes: see ``write_here``
+                    self._thread.start()
         finally:
             self._starting.release()
 
     def _alive(self) -> bool:
         thread = self._thread
         return thread is not None and thread.is_alive()
-
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="infinium-writer", daemon=True)
-        with contextlib.suppress(RuntimeError):  # none can be started while the interpreter goes: see ``write_here``
-            self._thread.start()
 
     def _run(self) -> None:
         self._look_after()
@@ -191,8 +188,13 @@ class Writer:
         except queue.Empty:
             job = _Wake()
         if isinstance(job, _Job):
-            with contextlib.nullcontext() if self._done else fork_safety.gate:  # the first imports what it needs
-                self._take(job)
+            gate = contextlib.nullcontext() if self._done else fork_safety.gate  # the first imports what it needs
+            with gate, diagnostics.contained_or(lambda: self._counters.add("dropped")):
+                pending = self._assemble(job.item)
+                if pending is None:
+                    self._empty += 1
+                else:
+                    self._keep(pending, job.settings or settings_module.current())
             self._done += 1
         elif isinstance(job, threading.Event):
             job.set()
@@ -208,18 +210,10 @@ class Writer:
                 wait = self._sweep(now)
                 self._due = None if wait is None else now + wait
 
-    def _take(self, job: _Job) -> None:
-        with diagnostics.contained_or(lambda: self._counters.add("dropped")):
-            pending = self._assemble(job.item)
-            if pending is None:
-                self._empty += 1
-            else:
-                self._keep(pending, job.settings or settings_module.current())
-
     def _keep(self, pending: PendingTrace, settings: Settings) -> None:
         payload = finalize(pending.wire, pending.redactor, cut=True, limits=pending.limits)
         account, facts = _destination(pending, settings)
-        recorded = self._now()
+        self._last_ns = recorded = max(self._last_ns + 1, time.time_ns())  # later than the last
         trace_id = pending.trace_id if safe_id(pending.trace_id) else str(uuid.uuid4())
         name = file_name(recorded, trace_id)
         data = pack(new_record(trace_id, payload, encode(payload), recorded, facts))
@@ -234,11 +228,6 @@ class Writer:
                 )
         else:
             self._enqueue(store, name, account, settings, pending.client)
-
-    def _now(self) -> int:
-        """Return the time in nanoseconds, later than the last."""
-        self._last_ns = max(self._last_ns + 1, time.time_ns())
-        return self._last_ns
 
 
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:

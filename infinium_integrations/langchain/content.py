@@ -139,9 +139,8 @@ def _document(document: object) -> dict[str, object]:
     return facts
 
 
-def _content(document: object, limit: int) -> str:
-    """Return a document's text; only the last one shown may be cut, since what is cut inside could be half a secret."""
-    return preview(document.page_content if isinstance(document, Document) else document, limit)
-
-
-documents_text = functools.partial(content.documents_text, _content)
+documents_text = functools.partial(
+    content.documents_text,
+    # only the last one shown may be cut: what is cut inside could be half a secret
+    lambda document, limit: preview(document.page_content if isinstance(document, Document) else document, limit),
+)

@@ -62,7 +62,8 @@ def kind(
     """
     method = span.rpartition(".")[2]
     if (instance is None or (method != "run" and is_a(instance, "Workflow"))) and (
-        _takes_event(arguments) or (in_flow and instance is None and "llamaindex.step.input_event" in tags)
+        any(is_a(value[0] if type(value) is list and value else value, "Event") for value in arguments.values())
+        or (in_flow and instance is None and "llamaindex.step.input_event" in tags)
     ):
         return Kind("step", "workflow_step", method, is_step=method not in _PLUMBING_STEPS)
     if instance is None:
@@ -74,14 +75,6 @@ def kind(
     if found is None:
         found = known[method] = _classify(type(instance), method)
     return found
-
-
-def _takes_event(arguments: Mapping[str, object]) -> bool:
-    for value in arguments.values():
-        first = value[0] if type(value) is list and value else value
-        if is_a(first, "Event"):
-            return True
-    return False
 
 
 _PLUMBING_STEPS = {

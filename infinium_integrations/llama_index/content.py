@@ -187,11 +187,9 @@ def _held(value: object, name: str) -> object:
 # -- documents ---------------------------------------------------------------------------------------------------------
 
 
-def _beginning(node: object, limit: int) -> str:
-    return preview(_node_text(node), min(limit, DOCUMENT_CHARS))
-
-
-documents_text = functools.partial(content.documents_text, _beginning)
+documents_text = functools.partial(
+    content.documents_text, lambda node, limit: preview(_node_text(node), min(limit, DOCUMENT_CHARS))
+)
 
 
 def documents(nodes: Sequence[object]) -> list[dict[str, object]]:

@@ -42,7 +42,11 @@ def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
     name = trace.name or trace.root.name or "trace"
     outcome = trace.expected_outcome or trace.options.expected_outcome
     sections = {name: section.model_dump(exclude_none=True) for name, section in trace.options.sections.items()}
-    duration = min(max(_end(trace, runs, now) - trace.started, 0.0), DURATION_LIMIT)
+    if trace.root.ended is None and now is not None:
+        ended = now
+    else:
+        ended = max([trace.root.ended or trace.last_event, *(run.ended for run in runs if run.ended is not None)])
+    duration = min(max(ended - trace.started, 0.0), DURATION_LIMIT)
     draft = {
         "name": name,
         "description": trace.options.description or given.get("description") or name,
@@ -59,12 +63,6 @@ def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
         "prompt_studio": {"prompts_used": given["prompts"]} if given.get("prompts") else None,
     }
     return {key: value for key, value in draft.items() if value not in (None, [], {})}
-
-
-def _end(trace: Trace, runs: Iterable[Run], now: float | None) -> float:
-    if trace.root.ended is None and now is not None:
-        return now
-    return max([trace.root.ended or trace.last_event, *(run.ended for run in runs if run.ended is not None)])
 
 
 def _unless_private(run: Run, text: str | None) -> str | None:
@@ -210,19 +208,16 @@ def _usage(trace: Trace, runs: Iterable[Run]) -> dict[str, object] | None:
         "provider": model if provider and model == "multiple" else provider,
         "prompt_tokens": prompt,
         "completion_tokens": completion,
-        "total_tokens": _sum(_total(call) for call in records),
+        "total_tokens": _sum(
+            call.total_tokens if call.total_tokens is not None else _sum((call.prompt_tokens, call.completion_tokens))
+            for call in records
+        ),
         "estimated_cost_usd": cost.total(records),
         "api_calls_count": len(calls),
         "total_latency_ms": _sum(call.latency_ms if call.latency_ms is not None else ms for call, ms in calls),
         "calls": _listed(calls),
     }
     return {key: value for key, value in usage.items() if value is not None}
-
-
-def _total(call: ModelCall) -> int | None:
-    if call.total_tokens is not None:
-        return call.total_tokens
-    return _sum((call.prompt_tokens, call.completion_tokens))
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -222,10 +222,6 @@ def _duration(_: _Finisher, value: object) -> float:
     return min(max(seconds, 0.0), DURATION_LIMIT) if not 0 <= seconds <= DURATION_LIMIT else seconds
 
 
-def _texts(rule: _Rule) -> _Rule:
-    return lambda finisher, value: [clean for item in value if (clean := rule(finisher, item)) is not None] or None
-
-
 def _text_rule(text: Text) -> _Rule:
     """Return the rule of a text as its annotation on the model has it."""
     limit, bound = text.limit or NAME_LIMIT, text.bound
@@ -254,11 +250,15 @@ def _field_rule(field: FieldInfo) -> _Rule:
     inner = next(iter(get_args(kind)), None)
     text = next((mark for mark in field.metadata if isinstance(mark, Text)), None)
     if text is not None:
-        return _texts(_text_rule(text)) if get_origin(kind) is list else _text_rule(text)
+        rule = _text_rule(text)
+        if get_origin(kind) is not list:
+            return rule
+        return lambda finisher, value: [one for item in value if (one := rule(finisher, item)) is not None] or None
     if get_origin(kind) is list and _is_part(inner):
         return _each(_rules(inner))
     if _is_part(kind):
-        return _one(_rules(kind))
+        rules = _rules(kind)
+        return lambda finisher, value: (finisher.part(value, rules) if isinstance(value, dict) else {}) or None
     return _number if kind in {int, float, bool} else _anything
 
 
@@ -266,11 +266,6 @@ def _field_rule(field: FieldInfo) -> _Rule:
 def _rules(model: type[BaseModel]) -> dict[str, _Rule]:
     names = TaskData.WIRE_ORDER if model is TaskData else model.model_fields
     return {name: _field_rule(model.model_fields[name]) for name in names if name in model.model_fields}
-
-
-def _one(rules: Mapping[str, _Rule]) -> _Rule:
-    """Return the rule of a part of its own."""
-    return lambda finisher, value: (finisher.part(value, rules) if isinstance(value, dict) else {}) or None
 
 
 def _each(rules: Mapping[str, _Rule]) -> _Rule:

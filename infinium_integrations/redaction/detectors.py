@@ -7,7 +7,7 @@ Every rule takes time in proportion to the text's length. It gives spans (start,
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -88,24 +88,38 @@ _RULES += [(start, re.compile(_whole_word(start, body), re.ASCII)) for start, bo
 _STARTS = (*_FREE_RULES, *_WORD_RULES)
 
 
+class _Scan(NamedTuple):
+    """A text, the same in lower case, and whether it is known to be cut short."""
+
+    text: str
+    low: str
+    open_end: bool
+
+
+_SPAN_RULES: list[Callable[[_Scan], Iterator[Span]]] = []
+
+
+def _rule(rule: Callable[[_Scan], Iterator[Span]]) -> Callable[[_Scan], Iterator[Span]]:
+    """Register a rule: it returns the spans of a text that must go."""
+    _SPAN_RULES.append(rule)
+    return rule
+
+
 def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     """Return the spans of a text that hold secrets, in no order; they may overlap."""
     low = text.lower()
     low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
-    yield from _vendors(text)
-    yield from _private_keys(text, open_end=open_end)
-    yield from _urls(text)
-    yield from _logins(text)
-    yield from _schemes(text, low)
-    yield from _pairs(text, low, open_end=open_end)
-    if open_end:
-        yield from _unfinished(text)
+    scan = _Scan(text, low, open_end)
+    for rule in _SPAN_RULES:
+        yield from rule(scan)
 
 
 _SHORTEST = 15
 
 
-def _vendors(text: str) -> Iterator[Span]:
+@_rule
+def _vendors(scan: _Scan) -> Iterator[Span]:
+    text = scan.text
     long_words = " ".join(word for word in text.split() if len(word) >= _SHORTEST)
     for start, pattern in _RULES if long_words else ():
         if start in long_words:
@@ -122,8 +136,10 @@ _BODY = re.compile(
 )
 
 
-def _private_keys(text: str, *, open_end: bool) -> Iterator[Span]:
+@_rule
+def _private_keys(scan: _Scan) -> Iterator[Span]:
     """Find PEM blocks, whole or cut off."""
+    text, _, open_end = scan
     begins = list(_BEGIN.finditer(text)) if "PRIVATE KEY" in text else []
     for begin, following in zip(begins, [*begins[1:], None], strict=False):
         until = following.start() if following else len(text)
@@ -141,7 +157,9 @@ _USER = re.compile(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s|:?password")
 
 
-def _urls(text: str) -> Iterator[Span]:
+@_rule
+def _urls(scan: _Scan) -> Iterator[Span]:
+    text = scan.text
     if "://" not in text or "@" not in text:
         return
     for found in _AUTHORITY.finditer(text):
@@ -165,8 +183,10 @@ _LONGEST_BOT = 60
 _LOGIN = re.compile(r"""(?:[ \t]-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{4,}+)""")
 
 
-def _logins(text: str) -> Iterator[Span]:
+@_rule
+def _logins(scan: _Scan) -> Iterator[Span]:
     """Find a Telegram bot's token, and ``curl -u user:password``."""
+    text = scan.text
     if ":AA" in text:
         yield from (found.span() for found in _TELEGRAM.finditer(text))
     if " -u" in text or "--user" in text:
@@ -180,7 +200,9 @@ _BASIC = re.compile(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
 _LONG_WORD = 24
 
 
-def _schemes(text: str, low: str) -> Iterator[Span]:
+@_rule
+def _schemes(scan: _Scan) -> Iterator[Span]:
+    text, low, _ = scan
     if "bearer" in low:
         for found in _BEARER.finditer(low):
             if len(found[1]) >= _LONG_WORD or any(letter.isdigit() for letter in found[1]):
@@ -204,8 +226,12 @@ _RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.=+/%~:"
 _START = re.compile(f"(?=({'|'.join(re.escape(start) for start in _STARTS)})[^ ])")
 
 
-def _unfinished(text: str) -> Iterator[Span]:
+@_rule
+def _unfinished(scan: _Scan) -> Iterator[Span]:
     """Find what begins like a secret in the last unbroken run of the text."""
+    if not scan.open_end:
+        return
+    text = scan.text
     start = len(text.rstrip(_RUN))
     places = (found.start() for found in _START.finditer(text, start))
     first = next((at for at in places if _may_begin(text, at)), None)
@@ -214,7 +240,6 @@ def _unfinished(text: str) -> Iterator[Span]:
     before = text[max(0, start - _REACH) : start].lower()
     if start < len(text) and before.rstrip(" \t") != before and before.rstrip(" \t").endswith(("bearer", "basic")):
         yield start, len(text)
-    yield from _unfinished_url(text)
 
 
 _REACH = 12
@@ -233,7 +258,11 @@ def _may_begin(text: str, at: int) -> bool:
 _ESCAPED = re.compile(f"(?:{'|'.join(_BEFORE)})\\Z")
 
 
-def _unfinished_url(text: str) -> Iterator[Span]:
+@_rule
+def _unfinished_url(scan: _Scan) -> Iterator[Span]:
+    if not scan.open_end:
+        return
+    text = scan.text
     start = text.rfind("://")
     found = _AUTHORITY.match(text, start) if start >= 0 else None
     if found and found.end() == len(text) and ":" in found[1]:
@@ -281,8 +310,10 @@ class _Pair(NamedTuple):
     end: int
 
 
-def _pairs(text: str, low: str, *, open_end: bool) -> Iterator[tuple[int, int]]:
+@_rule
+def _pairs(scan: _Scan) -> Iterator[Span]:
     """Return the spans of values that stand after a telling name; ``low`` is the text in lower case."""
+    text, low, open_end = scan
     for keyword in _KEYWORDS:
         at = low.find(keyword)
         while at >= 0:

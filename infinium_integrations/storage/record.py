@@ -99,16 +99,15 @@ def moment(ns: int) -> str:
 
 def receipt(record: Record, **facts: object) -> Record:
     """Return the same record with facts of its delivery added; None takes one away."""
-    facts = {key: _unicode(value) for key, value in facts.items()}
+    # lone surrogates, which a server's JSON may carry and no file can, are replaced
+    facts = {
+        key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for key, value in facts.items()
+    }
     delivery = {**record.head.get("delivery", {}), **facts}
     return Record(
         {**record.head, "delivery": {key: value for key, value in delivery.items() if value is not None}}, record.body
     )
-
-
-def _unicode(value: object) -> object:
-    """Replace lone surrogates, which a server's JSON may carry and no file can."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def facts_of(payload: dict[str, Any]) -> dict[str, object]:
