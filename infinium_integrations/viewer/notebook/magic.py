@@ -15,8 +15,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
-from infinium_integrations import runtime
-from infinium_integrations.instrumentation import FRAMEWORKS, installed, instrument, instrumented, uninstrument
+from infinium_integrations import instrumentation, runtime
 from infinium_integrations.tracing import TraceBuilder, trace
 
 if TYPE_CHECKING:
@@ -39,7 +38,11 @@ class _Cell:
         self.quiet: bool = asked.quiet
         labels = dict(tag.split("=", 1) for tag in asked.tag if "=" in tag)
         known = {name: labels.pop(name) for name in KNOWN & labels.keys()}
-        self._switched = [name for name in FRAMEWORKS if installed(name) and not instrumented(name)]
+        self._switched = [
+            name
+            for name in instrumentation.FRAMEWORKS
+            if instrumentation.installed(name) and not instrumentation.instrumented(name)
+        ]
         self._trace = trace(
             " ".join(asked.name),
             asked.description,
@@ -48,7 +51,7 @@ class _Cell:
             metadata=known,
         )
         if self._switched:
-            instrument(*self._switched)
+            instrumentation.instrument(*self._switched)
         self.builder: TraceBuilder = self._trace.__enter__()
         if labels:
             self.builder.set_environment(custom_tags=labels)
@@ -66,7 +69,7 @@ class _Cell:
             self.builder.set_output_summary(output)
         self._trace.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
         if self._switched:
-            uninstrument(*self._switched)
+            instrumentation.uninstrument(*self._switched)
 
     def task(self) -> "TaskData":
         """Return the trace, from the store where it is kept, redacted in any case."""
