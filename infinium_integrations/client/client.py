@@ -21,7 +21,7 @@ from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["InfiniumClient"]
+__all__ = ["Batch", "InfiniumClient"]
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
 
     def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult:
         self._open(max_concurrent)
-        return _Batch(self, list(tasks)).run(max_concurrent)
+        return Batch(self, list(tasks)).run(max_concurrent)
 
     def get_interpreted_task_result(self, trace_id: str) -> ApiResponse:
         self._open()
@@ -125,7 +125,7 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
         return result
 
 
-class _Batch:
+class Batch:
     """Threads that take tasks in turn. Daemons, so that Ctrl-C ends the wait; no executor, so that it works at exit."""
 
     def __init__(self, client: InfiniumClient, tasks: list[Task]) -> None:

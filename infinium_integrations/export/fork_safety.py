@@ -6,31 +6,37 @@ A child that is forked while another thread imports a module inherits a half-imp
 import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-__all__ = ["SENDER_THREAD", "gate", "in_child"]
+__all__ = ["SENDER_THREAD", "importing", "in_child"]
 
 SENDER_THREAD = "infinium-sender"
 
 PATIENCE = 5.0
 """Seconds that a fork waits at most."""
 
-gate = threading.RLock()
+_gate = threading.RLock()
 """Held by our threads while they import."""
+
+
+def importing() -> AbstractContextManager[object]:
+    """Return what our threads hold while they import, so that nothing forks meanwhile."""
+    return _gate
 
 
 def _before() -> None:
     global _held  # noqa: PLW0603
-    _held = gate.acquire(timeout=PATIENCE)
+    _held = _gate.acquire(timeout=PATIENCE)
 
 
 def _in_parent() -> None:
     if _held:
-        gate.release()
+        _gate.release()
 
 
 def _in_child() -> None:
-    global gate  # noqa: PLW0603
-    gate = threading.RLock()
+    global _gate  # noqa: PLW0603
+    _gate = threading.RLock()
 
 
 def in_child(hook: Callable[[], None]) -> None:

@@ -5,17 +5,20 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from infinium_integrations import diagnostics
+from infinium_integrations.client.protocol.messages import Verdict
 from infinium_integrations.client.protocol.rate_limit import AdaptiveRateLimiter
 from infinium_integrations.client.protocol.retry import RetrySchedule
-from infinium_integrations.export.transports import Outcome, Transport
+from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.record import DamagedError, NewerFormatError, Record
 from infinium_integrations.storage.selector import DeliveryCounters
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "Outcome", "Transport"]
 
 LOCK_FIRST, LOCK_LIMIT = 0.02, 1.0
 """Seconds between looks at what another process delivers for us."""
@@ -24,6 +27,25 @@ HOLD = 0.25
 """Seconds after a flush in which only this process's own traces are sent: it may be about to end without a word."""
 LEAVING = 0.8
 """Of the time at exit in which requests are begun; in the rest those under way may end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try; ``reached``: an answer came back; ``throttled``: it was 429."""
+
+    verdict: Verdict
+    reached: bool = True
+    throttled: bool = False
+
+
+class Transport(Protocol):
+    """Delivers one trace; never raises for what the other side does."""
+
+    async def send(self, record: Record) -> Outcome:
+        """Try once."""
+
+    def renew(self, settings: Settings) -> bool:
+        """Take over newer settings; True where that may make the next try go better."""
 
 
 class Outbox:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from infinium_integrations.export.outbox import Outbox
 
-__all__ = ["IN_FLIGHT", "Sender"]
+__all__ = ["IN_FLIGHT", "Sender", "SenderLoop"]
 
 IN_FLIGHT = 8
 STOP_PATIENCE = 1.0
@@ -41,7 +41,7 @@ class Sender:
         self._counters = counters
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._loop: _Loop | None = None
+        self._loop: SenderLoop | None = None
         self._inbox: deque[tuple[Store | None, Callable[[], None]]] = deque()
         """Jobs for the loop, each with the store of the trace that it is about."""
         self._outboxes: dict[tuple[object, object], Outbox] = {}
@@ -103,7 +103,7 @@ class Sender:
         with self._starting:
             if self._alive():
                 return
-            self._loop = loop = _Loop()
+            self._loop = loop = SenderLoop()
             self._thread = threading.Thread(target=self._run, args=(loop,), name=fork_safety.SENDER_THREAD, daemon=True)
             try:
                 self._thread.start()
@@ -111,11 +111,11 @@ class Sender:
                 loop.close()
                 self._loop = None
 
-    def _run(self, loop: "_Loop") -> None:
+    def _run(self, loop: "SenderLoop") -> None:
         try:
             with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
                 asyncio.set_event_loop(loop)
-                with fork_safety.gate:
+                with fork_safety.importing():
                     from infinium_integrations.export import outbox  # noqa: F401, PLC0415  (and with it httpx)
                 loop.run_until_complete(self._main(loop))
         finally:
@@ -130,7 +130,7 @@ class Sender:
 
     def _run_here(self, deadline: float) -> None:
         """Send from the caller's thread: none can be started any more while the interpreter goes."""
-        self._loop = loop = _Loop()
+        self._loop = loop = SenderLoop()
         loop.last = True
         loop.call_soon(self._pull)
 
@@ -141,7 +141,7 @@ class Sender:
         loop.call_soon(lambda: loop.keep(last()))
         self._run(loop)
 
-    async def _main(self, loop: "_Loop") -> None:
+    async def _main(self, loop: "SenderLoop") -> None:
         try:
             self._pull()
             await loop.ended.wait()
@@ -185,7 +185,7 @@ class Sender:
         key = (store.where() if store.durable else id(store), account if client is None else id(client))
         outbox = self._outboxes.get(key)
         if outbox is None:
-            with fork_safety.gate:
+            with fork_safety.importing():
                 from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
 
                 transport = self._transport(settings, client)
@@ -221,7 +221,7 @@ class Sender:
         return transports.Platform(transports.agent_of(settings), self._http)
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class SenderLoop(asyncio.SelectorEventLoop):
     """A loop that needs no executor, which would be unusable while the interpreter exits."""
 
     def __init__(self) -> None:
@@ -280,7 +280,7 @@ def _answer(answer: "asyncio.Future[Any]", found: object, error: Exception | Non
         answer.set_result(found)
 
 
-def _loop() -> _Loop:
+def _loop() -> SenderLoop:
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, _Loop)  # noqa: S101
+    assert isinstance(loop, SenderLoop)  # noqa: S101
     return loop

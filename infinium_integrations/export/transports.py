@@ -3,8 +3,8 @@
 import asyncio
 import inspect
 import logging
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import anyio._backends._asyncio  # noqa: F401  (httpx would load it with the first request, while a fork may go on)
 import httpx
@@ -22,12 +22,13 @@ from infinium_integrations.errors import (
     TransportError,
 )
 from infinium_integrations.export.fork_safety import SENDER_THREAD
+from infinium_integrations.export.outbox import Outcome
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.finalize import encode, shrink
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.record import Record
 
-__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Outcome", "Platform", "Transport", "agent_of", "new_client"]
+__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Platform", "agent_of", "new_client"]
 
 TRY_TIMEOUT = 10.0
 """Seconds that one try gets in all."""
@@ -39,25 +40,6 @@ SMALLEST = 4_096
 """Bytes to which a trace can be made smaller."""
 _LATER = (TransportError, RateLimitError, ServerError, OSError)
 _BLOCKED = (AuthenticationError, PermissionDeniedError, NotFoundError)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one try; ``reached``: an answer came back; ``throttled``: it was 429."""
-
-    verdict: Verdict
-    reached: bool = True
-    throttled: bool = False
-
-
-class Transport(Protocol):
-    """Delivers one trace; never raises for what the other side does."""
-
-    async def send(self, record: Record) -> Outcome:
-        """Try once."""
-
-    def renew(self, settings: Settings) -> bool:
-        """Take over newer settings; True where that may make the next try go better."""
 
 
 def agent_of(settings: Settings) -> Agent:

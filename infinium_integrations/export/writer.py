@@ -188,7 +188,9 @@ class Writer:
         except queue.Empty:
             job = _Wake()
         if isinstance(job, _Job):
-            gate = contextlib.nullcontext() if self._done else fork_safety.gate  # the first imports what it needs
+            gate = (
+                contextlib.nullcontext() if self._done else fork_safety.importing()
+            )  # the first imports what it needs
             with gate, diagnostics.contained_or(lambda: self._counters.add("dropped")):
                 pending = self._assemble(job.item)
                 if pending is None:

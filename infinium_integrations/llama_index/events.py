@@ -10,7 +10,7 @@ from infinium_integrations.llama_index.content import fields, messages_text
 from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.recording.run import Run
 
-__all__ = ["handle"]
+__all__ = ["handle", "on"]
 
 INPUT_CHARS = 3_000
 
@@ -34,7 +34,7 @@ def handle(event: Any) -> None:
 _HANDLERS: dict[str, Callable[[object], None]] = {}
 
 
-def _on(*events: str) -> Callable[[Callable[[object], None]], Callable[[object], None]]:
+def on(*events: str) -> Callable[[Callable[[object], None]], Callable[[object], None]]:
     """Register what takes the events of these classes."""
 
     def register(take: Callable[[object], None]) -> Callable[[object], None]:
@@ -61,7 +61,7 @@ def _run_of(event: Any) -> tuple[Run | None, State | None]:
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
-@_on("LLMChatStartEvent", "LLMCompletionStartEvent")
+@on("LLMChatStartEvent", "LLMCompletionStartEvent")
 def _model_start(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
@@ -76,7 +76,7 @@ def _model_start(event: Any) -> None:
         run.input = messages_text(messages, limit) if messages is not None else preview(event.prompt, limit)
 
 
-@_on("LLMChatInProgressEvent", "LLMCompletionInProgressEvent")
+@on("LLMChatInProgressEvent", "LLMCompletionInProgressEvent")
 def _model_token(event: Any) -> None:
     run = runtime.recorder().get(event.span_id)
     state = run.adapter_state if run is not None else None
@@ -87,7 +87,7 @@ def _model_token(event: Any) -> None:
     llm_calls.token(run, state.call, event.response, run.trace.last_event)
 
 
-@_on("LLMChatEndEvent", "LLMCompletionEndEvent")
+@on("LLMChatEndEvent", "LLMCompletionEndEvent")
 def _model_end(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
@@ -113,7 +113,7 @@ def _billed(run: Run, state: State) -> Run:
     return run if known else leaf
 
 
-@_on("ExceptionEvent")
+@on("ExceptionEvent")
 def _stream_broke(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
@@ -136,7 +136,7 @@ def _embedding_of(event: object) -> Run | None:
     return run
 
 
-@_on("EmbeddingStartEvent", "SparseEmbeddingStartEvent")
+@on("EmbeddingStartEvent", "SparseEmbeddingStartEvent")
 def _embedding_start(event: Any) -> None:
     run = _embedding_of(event)
     if run is not None:
@@ -144,7 +144,7 @@ def _embedding_start(event: Any) -> None:
         run.put(model=model if isinstance(model, str) and model not in {"unknown", ""} else None)
 
 
-@_on("EmbeddingEndEvent", "SparseEmbeddingEndEvent")
+@on("EmbeddingEndEvent", "SparseEmbeddingEndEvent")
 def _embedding_end(event: Any) -> None:
     run = _embedding_of(event)
     if run is None:
@@ -156,7 +156,7 @@ def _embedding_end(event: Any) -> None:
         run.input = f"{text}\n(+{more} more texts)" if more else text
 
 
-@_on("ReRankStartEvent")
+@on("ReRankStartEvent")
 def _rerank_start(event: Any) -> None:
     run, _ = _run_of(event)
     if run is not None and run.action == "rerank":
@@ -166,7 +166,7 @@ def _rerank_start(event: Any) -> None:
 # -- workflows and the user's own --------------------------------------------------------------------------------------
 
 
-@_on("SpanCancelledEvent")
+@on("SpanCancelledEvent")
 def _cancelled(event: object) -> None:
     _, state = _run_of(event)
     if state is not None:

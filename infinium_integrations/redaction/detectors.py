@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key, words
 
-__all__ = ["Span", "spans"]
+__all__ = ["Scan", "Span", "rule", "spans"]
 
 Span = tuple[int, int]
 
@@ -88,7 +88,7 @@ _RULES += [(start, re.compile(_whole_word(start, body), re.ASCII)) for start, bo
 _STARTS = (*_FREE_RULES, *_WORD_RULES)
 
 
-class _Scan(NamedTuple):
+class Scan(NamedTuple):
     """A text, the same in lower case, and whether it is known to be cut short."""
 
     text: str
@@ -96,29 +96,29 @@ class _Scan(NamedTuple):
     open_end: bool
 
 
-_SPAN_RULES: list[Callable[[_Scan], Iterator[Span]]] = []
+_SPAN_RULES: list[Callable[[Scan], Iterator[Span]]] = []
 
 
-def _rule(rule: Callable[[_Scan], Iterator[Span]]) -> Callable[[_Scan], Iterator[Span]]:
+def rule(find: Callable[[Scan], Iterator[Span]]) -> Callable[[Scan], Iterator[Span]]:
     """Register a rule: it returns the spans of a text that must go."""
-    _SPAN_RULES.append(rule)
-    return rule
+    _SPAN_RULES.append(find)
+    return find
 
 
 def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     """Return the spans of a text that hold secrets, in no order; they may overlap."""
     low = text.lower()
     low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
-    scan = _Scan(text, low, open_end)
-    for rule in _SPAN_RULES:
-        yield from rule(scan)
+    scan = Scan(text, low, open_end)
+    for find in _SPAN_RULES:
+        yield from find(scan)
 
 
 _SHORTEST = 15
 
 
-@_rule
-def _vendors(scan: _Scan) -> Iterator[Span]:
+@rule
+def _vendors(scan: Scan) -> Iterator[Span]:
     text = scan.text
     long_words = " ".join(word for word in text.split() if len(word) >= _SHORTEST)
     for start, pattern in _RULES if long_words else ():
@@ -136,8 +136,8 @@ _BODY = re.compile(
 )
 
 
-@_rule
-def _private_keys(scan: _Scan) -> Iterator[Span]:
+@rule
+def _private_keys(scan: Scan) -> Iterator[Span]:
     """Find PEM blocks, whole or cut off."""
     text, _, open_end = scan
     begins = list(_BEGIN.finditer(text)) if "PRIVATE KEY" in text else []
@@ -157,8 +157,8 @@ _USER = re.compile(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s|:?password")
 
 
-@_rule
-def _urls(scan: _Scan) -> Iterator[Span]:
+@rule
+def _urls(scan: Scan) -> Iterator[Span]:
     text = scan.text
     if "://" not in text or "@" not in text:
         return
@@ -183,8 +183,8 @@ _LONGEST_BOT = 60
 _LOGIN = re.compile(r"""(?:[ \t]-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{4,}+)""")
 
 
-@_rule
-def _logins(scan: _Scan) -> Iterator[Span]:
+@rule
+def _logins(scan: Scan) -> Iterator[Span]:
     """Find a Telegram bot's token, and ``curl -u user:password``."""
     text = scan.text
     if ":AA" in text:
@@ -200,8 +200,8 @@ _BASIC = re.compile(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
 _LONG_WORD = 24
 
 
-@_rule
-def _schemes(scan: _Scan) -> Iterator[Span]:
+@rule
+def _schemes(scan: Scan) -> Iterator[Span]:
     text, low, _ = scan
     if "bearer" in low:
         for found in _BEARER.finditer(low):
@@ -226,8 +226,8 @@ _RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.=+/%~:"
 _START = re.compile(f"(?=({'|'.join(re.escape(start) for start in _STARTS)})[^ ])")
 
 
-@_rule
-def _unfinished(scan: _Scan) -> Iterator[Span]:
+@rule
+def _unfinished(scan: Scan) -> Iterator[Span]:
     """Find what begins like a secret in the last unbroken run of the text."""
     if not scan.open_end:
         return
@@ -258,8 +258,8 @@ def _may_begin(text: str, at: int) -> bool:
 _ESCAPED = re.compile(f"(?:{'|'.join(_BEFORE)})\\Z")
 
 
-@_rule
-def _unfinished_url(scan: _Scan) -> Iterator[Span]:
+@rule
+def _unfinished_url(scan: Scan) -> Iterator[Span]:
     if not scan.open_end:
         return
     text = scan.text
@@ -310,8 +310,8 @@ class _Pair(NamedTuple):
     end: int
 
 
-@_rule
-def _pairs(scan: _Scan) -> Iterator[Span]:
+@rule
+def _pairs(scan: Scan) -> Iterator[Span]:
     """Return the spans of values that stand after a telling name; ``low`` is the text in lower case."""
     text, low, open_end = scan
     for keyword in _KEYWORDS:

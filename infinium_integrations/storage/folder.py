@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 from infinium_integrations.storage import record as records
-from infinium_integrations.storage.locks import Lock, NoLock
+from infinium_integrations.storage.locks import Lock
+from infinium_integrations.storage.memory import NoLock
 from infinium_integrations.storage.record import Record
 
 __all__ = [

@@ -6,7 +6,7 @@ import sys
 import weakref
 from pathlib import Path
 
-__all__ = ["Lock", "NoLock", "close_inherited"]
+__all__ = ["Lock", "close_inherited"]
 
 if sys.platform == "win32":
     import msvcrt
@@ -24,17 +24,6 @@ else:
 
     def _free(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-class NoLock:
-    """The lock of a store that no other process sees."""
-
-    def take(self) -> bool:
-        """Succeed."""
-        return True
-
-    def release(self) -> None:
-        """Do nothing."""
 
 
 class Lock:

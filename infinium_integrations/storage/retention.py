@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infinium_integrations.storage.folder import LOCAL, STALE, SUFFIX
 
-__all__ = ["Pruner"]
+__all__ = ["Pruner", "StoredFile"]
 
 DAY = 86_400.0
 LOOKS = 200
@@ -18,7 +18,9 @@ LOOKS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class StoredFile:
+    """One file of the store, as it was when the store was measured."""
+
     path: Path
     size: int
     changed: float
@@ -65,13 +67,13 @@ class Pruner:
         self._room = max((self._limit - used) // 8, self._limit // LOOKS)
         self._next = time.monotonic() + STALE
 
-    def _expired(self, file: _File) -> bool:
+    def _expired(self, file: StoredFile) -> bool:
         age = time.time() - file.changed
         if file.path.parent.name == "aside":
             return age > STALE and _remove(file.path)
         return file.delivered and age > self._seconds and _remove(file.path)
 
-    def _files(self) -> Iterator[_File]:
+    def _files(self) -> Iterator[StoredFile]:
         for area in ("history", "outbox", "rejected"):
             for folder in _folders(self._root / area):
                 yield from _measure(folder, delivered=area == "history")
@@ -90,7 +92,7 @@ def _folders(area: Path) -> list[Path]:
         return []
 
 
-def _measure(folder: Path, *, delivered: bool) -> Iterator[_File]:
+def _measure(folder: Path, *, delivered: bool) -> Iterator[StoredFile]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -98,7 +100,7 @@ def _measure(folder: Path, *, delivered: bool) -> Iterator[_File]:
                     with contextlib.suppress(OSError):  # gone meanwhile
                         facts = entry.stat(follow_symlinks=False)
                         kept = delivered and not entry.name.endswith(LOCAL + SUFFIX)
-                        yield _File(folder / entry.name, facts.st_size, facts.st_mtime, kept)
+                        yield StoredFile(folder / entry.name, facts.st_size, facts.st_mtime, kept)
     except OSError:
         return
 

@@ -15,7 +15,7 @@ from infinium_integrations.storage.index.query import COLUMNS, HIGH, Query, Row,
 from infinium_integrations.storage.index.sync import VERSION, Update, add_memory, make_tables, version_of
 from infinium_integrations.storage.memory import MemoryStore
 
-__all__ = ["FILE", "VERSION", "Index", "Query", "Row"]
+__all__ = ["FILE", "VERSION", "Index", "Query", "Row", "count_of", "rows_of", "sessions_of"]
 
 T = TypeVar("T")
 
@@ -40,15 +40,15 @@ class Index:
 
     def find(self, query: Query) -> list[Row]:
         """Return what is found, the run that ended last first."""
-        return self._use(lambda database: _find(database, query))
+        return self._use(lambda database: rows_of(database, query))
 
     def count(self, query: Query) -> int:
         """Count what is found, without regard to ``limit`` and ``offset``."""
-        return self._use(lambda database: _count(database, query))
+        return self._use(lambda database: count_of(database, query))
 
     def page(self, query: Query) -> tuple[list[Row], int]:
         """Return what ``find`` and ``count`` do, from one state of the index."""
-        return self._use(lambda database: (_find(database, query), _count(database, query)))
+        return self._use(lambda database: (rows_of(database, query), count_of(database, query)))
 
     def span(self, query: Query) -> tuple[int, int] | None:
         """Return when the first and the last of the runs ended, in nanoseconds; None of no runs."""
@@ -83,7 +83,7 @@ class Index:
 
     def sessions(self, query: Query) -> tuple[list[SessionSums], int]:
         """Return the query's page of sessions, the one with the latest run first, and how many there are."""
-        return self._use(lambda database: _sessions(database, query))
+        return self._use(lambda database: sessions_of(database, query))
 
     def _use(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Ask the file; a damaged one is made anew, and where there can be none, memory serves."""
@@ -115,7 +115,8 @@ class Index:
             return ask(database)
 
 
-def _find(database: sqlite3.Connection, query: Query) -> list[Row]:
+def rows_of(database: sqlite3.Connection, query: Query) -> list[Row]:
+    """Return the rows that a query asks for, the run that ended last first."""
     condition, values = query.where()
     order = "ORDER BY ended DESC, recorded DESC, id DESC LIMIT ? OFFSET ?"
     sql = f"SELECT {', '.join(COLUMNS)} FROM traces WHERE {condition} {order}"  # noqa: S608
@@ -123,12 +124,14 @@ def _find(database: sqlite3.Connection, query: Query) -> list[Row]:
     return [Row(*found) for found in database.execute(sql, [*values, limit, query.offset])]
 
 
-def _count(database: sqlite3.Connection, query: Query) -> int:
+def count_of(database: sqlite3.Connection, query: Query) -> int:
+    """Count what a query finds without its limit."""
     condition, values = query.where()
     return int(database.execute(f"SELECT count(*) FROM traces WHERE {condition}", values).fetchone()[0])  # noqa: S608
 
 
-def _sessions(database: sqlite3.Connection, query: Query) -> tuple[list[SessionSums], int]:
+def sessions_of(database: sqlite3.Connection, query: Query) -> tuple[list[SessionSums], int]:
+    """Return the sessions of the runs that a query finds, and how many there are without its limit."""
     condition, values = query.where()
     condition += " AND session_id <> ''"
     count = f"SELECT count(DISTINCT session_id) FROM traces WHERE {condition}"  # noqa: S608
