@@ -10,6 +10,8 @@ from infinium_integrations import _hooks
 from infinium_integrations._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
     from infinium_integrations.instrumentation import instrument, uninstrument
     from infinium_integrations.models import (
@@ -121,11 +123,15 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load_ipython_extension(shell: object) -> None:
+def load_ipython_extension(shell: "InteractiveShell") -> None:
     """Add the notebook's magics: ``%load_ext infinium_integrations``."""
-    import_module(f"{__name__}.viewer.notebook.magic").load_ipython_extension(shell)
+    from infinium_integrations.viewer.notebook import magic  # noqa: PLC0415
+
+    magic.load_ipython_extension(shell)
 
 
-def unload_ipython_extension(shell: object) -> None:
+def unload_ipython_extension(shell: "InteractiveShell") -> None:
     """Take the notebook's magics away: ``%unload_ext infinium_integrations``."""
-    import_module(f"{__name__}.viewer.notebook.magic").unload_ipython_extension(shell)
+    from infinium_integrations.viewer.notebook import magic  # noqa: PLC0415
+
+    magic.unload_ipython_extension(shell)

@@ -186,7 +186,8 @@ def _read(given: dict[str, object]) -> Settings:
         if name not in known
     ]
     try:
-        settings = Settings.model_validate({name: value for name, value in given.items() if name in known})
+        # its ``__init__`` reads the environment; of old pydantic-settings, ``model_validate`` does not
+        settings = Settings(**{name: value for name, value in given.items() if name in known})  # type: ignore[arg-type]
     except pydantic.ValidationError as error:
         for path, wrong in field_errors(error):
             name = path.partition(".")[0] or "base_url"

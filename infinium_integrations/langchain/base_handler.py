@@ -11,14 +11,12 @@ from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, trace_metadata
 from infinium_integrations.langchain.content import show
+from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Run
 
 __all__ = ["RecordingHandler", "name_of"]
-
-ROOT_INPUT_CHARS = 3_000
-ROOT_OUTPUT_CHARS = 8_000
 
 
 def _surrounding() -> UUID | None:
@@ -92,10 +90,10 @@ class RecordingHandler(BaseCallbackHandler):
         return not run.private and (run.is_step or run.parent is None)
 
     def _input_limit(self, run: Run) -> int:
-        return ROOT_INPUT_CHARS if run.parent is None else run.trace.options.preview_chars
+        return INPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
 
     def _output_limit(self, run: Run) -> int:
-        return ROOT_OUTPUT_CHARS if run.parent is None else run.trace.options.preview_chars
+        return OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
 
     def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""

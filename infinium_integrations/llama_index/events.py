@@ -8,11 +8,11 @@ from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.llama_index import llm_calls, spans, streams
 from infinium_integrations.llama_index.content import fields, messages_text
 from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.run import Run
 
 __all__ = ["handle", "on"]
 
-INPUT_CHARS = 3_000
 
 _FRAMEWORK = {"llama_index", "workflows", "llama_index_instrumentation"}
 _EVENT_FIELDS = {"timestamp", "id_", "span_id", "tags"}
@@ -72,7 +72,7 @@ def _model_start(event: Any) -> None:
     if messages is not None:
         run.put(messages=len(messages))
     if spans.wants(run):
-        limit = INPUT_CHARS if run.parent is None else run.trace.options.preview_chars
+        limit = INPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
         run.input = messages_text(messages, limit) if messages is not None else preview(event.prompt, limit)
 
 
@@ -96,7 +96,7 @@ def _model_end(event: Any) -> None:
     try:
         llm_calls.answered(_billed(run, state), call, response)
         if not run.private:
-            call.text = llm_calls.answer(response, call, llm_calls.OUTPUT_CHARS)
+            call.text = llm_calls.answer(response, call, OUTPUT_SUMMARY_LIMIT)
             whole = call.text is None or run.parent is None
             run.output = call.text if whole else preview(call.text, run.trace.options.preview_chars)
     finally:

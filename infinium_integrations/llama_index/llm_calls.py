@@ -6,6 +6,7 @@ from typing import Any
 
 from infinium_integrations.capture.preview import SLACK, preview
 from infinium_integrations.llama_index.content import message_text, messages_text, names
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
 from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
@@ -13,7 +14,6 @@ from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Call", "answer", "answered", "asked", "called", "described", "left", "token"]
 
-OUTPUT_CHARS = 8_000
 
 _MODEL = ("model", "model_name", "model_id", "deployment_name", "engine", "azure_deployment")
 _UNKNOWN = {"unknown", "unknown_model", ""}
@@ -98,7 +98,7 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
         record = run.llm
         if record is not None and record.ttft_ms is None:
             record.ttft_ms = round((now - run.started) * 1000)
-        if call.chars <= OUTPUT_CHARS + SLACK and type(delta) is str:
+        if call.chars <= OUTPUT_SUMMARY_LIMIT + SLACK and type(delta) is str:
             call.parts.append(delta)
             call.chars += len(delta)
     raw = response.raw

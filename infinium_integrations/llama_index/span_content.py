@@ -8,12 +8,12 @@ from infinium_integrations.llama_index import llm_calls
 from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.llama_index.content import documents, documents_text, fields, final_text, is_a, show
 from infinium_integrations.llama_index.span_state import State
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import describe
 from infinium_integrations.recording.run import Failure, Run
 
-__all__ = ["OUTPUT_CHARS", "facts", "given", "taken", "tool_failure", "tool_input"]
+__all__ = ["OUTPUT_SUMMARY_LIMIT", "facts", "given", "taken", "tool_failure", "tool_input"]
 
-OUTPUT_CHARS = 8_000
 
 _ASKED = {
     "engine": ("str_or_query_bundle", "message"),

@@ -19,6 +19,7 @@ from infinium_integrations.llama_index import (
 from infinium_integrations.llama_index.classify import Kind, kind
 from infinium_integrations.llama_index.content import is_a
 from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.run import Failure, Options, Run, ToolUse
 
@@ -28,7 +29,6 @@ UUID_CHARS = 37
 """A span's id ends in a dash and a UUID."""
 
 LEAKS_REMEMBERED = 1_000
-INPUT_CHARS = 3_000
 
 _leaks: OrderedDict[str, str | None] = OrderedDict()
 """Spans that stay the active one after they have ended (a decorated function gave a task), and what is around them."""
@@ -169,7 +169,7 @@ def _begin(
     if run.is_step and what.role != "step":
         workflows.sign(run)
     if wants(run) and run.input is None:
-        run.input = span_content.given(what, arguments, INPUT_CHARS if run.parent is None else _limit(run))
+        run.input = span_content.given(what, arguments, INPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
 
 
 def wants(run: Run) -> bool:
@@ -207,7 +207,7 @@ def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     run.tool = ToolUse(run.name, workflows.call_id(run))
     state.handed = legacy_threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
     if wants(run):
-        run.input = span_content.tool_input(arguments, INPUT_CHARS if run.parent is None else _limit(run))
+        run.input = span_content.tool_input(arguments, INPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def leave(span_id: str, result: object) -> None:
 def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
     """Take a result in; give how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
-        text = span_content.taken(state.kind, result, span_content.OUTPUT_CHARS if run.parent is None else _limit(run))
+        text = span_content.taken(state.kind, result, OUTPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
         run.output = text if text is not None else run.output
     span_content.facts(run, state, result)
     if state.cancelled:
