@@ -154,6 +154,7 @@ class _Finisher:
         return preview(value, 0) if type(value) is int and value.bit_length() > _HUGE_BITS else value
 
     def string(self, value: str, key: str) -> object:
+        # what this library wrote itself: the user's rule has no say in it
         if key in _MODEL_KEYS or (
             (key == "status" and value in _STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
         ):

@@ -144,9 +144,8 @@ def _without_middle(steps: list[Json], room: int, limit: int) -> list[Json]:
     first = left_out[0].get("step_number", head + 1)
     following = steps[len(steps) - tail] if tail else {"step_number": steps[-1].get("step_number", 0) + 1}
     number = following.get("step_number", 0)
-    count = max(
-        len(left_out), (number if isinstance(number, int) else 0) - first
-    )  # also those that were never in the list
+    # the number of the first step after the gap counts also those that were never in the list
+    count = max(len(left_out), (number if isinstance(number, int) else 0) - first)
     mark = f"{count:,} steps left out here: the whole trace is larger than {limit:,} bytes"
     marker = {"step_number": first, "action": "custom", "description": mark}
     return [*steps[:head], marker, *steps[len(steps) - tail :]]

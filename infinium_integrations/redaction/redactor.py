@@ -197,7 +197,8 @@ def process_secrets() -> frozenset[str]:
 
 
 def _is_secret(value: str) -> bool:
-    if len(value) < _LEAST or "://" in value or _is_path(value) or (value.strip("+-0123456789.,eE_ ") == ""):
+    is_number = value.strip("+-0123456789.,eE_ ") == ""
+    if len(value) < _LEAST or "://" in value or _is_path(value) or is_number:
         return False
     return not (
         value.isalpha() and len(value) <= _LONGEST_WORD and value in {value.lower(), value.upper(), value.title()}

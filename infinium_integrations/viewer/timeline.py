@@ -177,6 +177,7 @@ class Tree:
             node.items = _fold(list(node.children))
         self._mark_standouts()
         self.items = _fold(list(self.roots))
+        # unfold as much as is shown at first, the outermost first
         left = SHOWN_AT_FIRST - len(self.items)
         waiting: list[Item] = list(self.items)
         for item in waiting:

@@ -59,6 +59,7 @@ class _Cell:
     def end(self, result: "ExecutionResult | None") -> None:
         """Close the trace after the cell; ``result`` is IPython's, None where the cell was interrupted."""
         error = KeyboardInterrupt() if result is None else (result.error_before_exec or result.error_in_exec)
+        # what went in and came out, where the cell does not say: from the outermost steps, and its last value
         value = getattr(result, "result", None)
         built = self.builder.build()
         outer = [step for step in built.steps or [] if not (step.metadata or {}).get("parent_step")]

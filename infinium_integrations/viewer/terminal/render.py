@@ -115,6 +115,7 @@ class _Drawing:
         self.tree = tree
         self.columns = columns
         budget = sys.maxsize if everything else SHOWN
+        # unfolded, by ``id``, are the outermost first, and before all others what has failures inside
         picked: set[int] = set()
         left = budget - len(tree.items)
         for failures_only in (True, False):
