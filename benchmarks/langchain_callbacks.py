@@ -3,7 +3,7 @@
     tox -e bench -- benchmarks/langchain_callbacks.py
 
 W1 is prompt | model | parser, W3 an agent with 3 tool calls, W4 a stream of 500 tokens, W5 a retriever of 20 documents
-of 4 KB (research/performance.md). All take turns in one process; the numbers are medians of the calling thread's CPU
+of 4 KB. All take turns in one process; the numbers are medians of the calling thread's CPU
 time. Peers that are not installed are left out. Everything is delivered to a server on this machine, as in real use.
 """
 

@@ -2,10 +2,10 @@
 
     tox -e bench -- benchmarks/llama_index_events.py
 
-Q1 is a query (retrieval, embedding, model), Q2 the same streamed with 500 tokens, Q3 a FunctionAgent with 3 tool calls
-(research/performance.md). All take turns in one process; the numbers are medians of the calling thread's CPU time in
-milliseconds, what is added to the bare program, and how many times cheaper ours is. Peers that are not installed are
-left out. Traces are written to a folder, as in real use.
+Q1 is a query (retrieval, embedding, model), Q2 the same streamed with 500 tokens, Q3 a FunctionAgent with 3 tool
+calls. All take turns in one process; the numbers are medians of the calling thread's CPU time in milliseconds, what is
+added to the bare program, and how many times cheaper ours is. Peers that are not installed are left out. Traces are
+written to a folder, as in real use.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "llama_index"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 os.environ.setdefault("INFINIUM_STORE", tempfile.mkdtemp())
 
 from kit import Scripted, add, an_index

@@ -102,16 +102,16 @@ def contained_or(otherwise: Callable[[], object]) -> _Contained:
     return _Contained(otherwise)
 
 
-def attempt(function: Callable[[], T], otherwise: Callable[[BaseException], T]) -> T:
-    """Call a user's own code, which may raise anything, and return what ``otherwise`` makes of the exception."""
+def attempt(function: Callable[P, T], otherwise: Callable[[Exception], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call what may raise anything, such as a user's own code, and return what ``otherwise`` makes of the exception."""
     try:
-        return function()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (passed to ``otherwise``)
+        return function(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001  (passed to ``otherwise``)
         return otherwise(error)
 
 
 async def attempt_async(function: Callable[[], Awaitable[T]], otherwise: Callable[[BaseException], T]) -> T:
-    """Await a user's own code as ``attempt`` calls it; a cancellation passes through."""
+    """Await a user's own code on a thread of ours, where a SystemExit means no more; a cancellation passes through."""
     try:
         return await function()
     except (Exception, SystemExit) as error:  # noqa: BLE001  (passed to ``otherwise``)

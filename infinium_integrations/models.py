@@ -1,4 +1,4 @@
-"""The trace that is sent: ``TaskData`` and its parts, as Infinium documents them (``WIRE.md``).
+"""The trace that is sent: ``TaskData`` and its parts, as Infinium documents them.
 
 Dicts are accepted wherever a model is; an unknown field is an error. Limits are the platform's.
 """
@@ -55,6 +55,7 @@ __all__ = [
 NAME_LIMIT = 500
 DESCRIPTION_LIMIT = 10_000
 STACK_LIMIT = 1_000
+PREVIEW_LIMIT = 500
 INPUT_SUMMARY_LIMIT = 3_000
 OUTPUT_SUMMARY_LIMIT = 8_000
 DURATION_LIMIT = 86_400.0

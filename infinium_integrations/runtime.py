@@ -213,7 +213,7 @@ def flush(timeout: float = 10.0) -> bool:
 def shutdown(timeout: float = 5.0) -> bool:
     """End every open trace as it is and deliver all; what is recorded later starts anew.
 
-    It blocks, and is called at exit by itself.
+    It blocks. At exit, what is left is sealed and sent without it, for ``INFINIUM_EXIT_TIMEOUT`` seconds at most.
 
     Args:
         timeout: Seconds to wait at most.
@@ -236,8 +236,9 @@ def stats() -> dict[str, int]:
     """Count what this process did since it began; any thread may call it.
 
     Returns:
-        Traces ``recorded``, ``sent``, ``pending``, ``rejected``, ``dropped`` and ``open``; ``late_events``, which
-        came after their trace had been sent; ``faults`` of this library.
+        Traces ``recorded``, ``sent``, ``pending``, ``local`` (kept here, without an account), ``rejected``,
+        ``dropped`` and ``open``; ``late_events``, which came after their trace had been sent; ``faults`` of this
+        library.
 
     Raises:
         ConfigurationError: A setting is malformed.

@@ -16,7 +16,6 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infinium_integrations.errors import ConfigurationError, did_you_mean
-from infinium_integrations.models import field_errors
 
 __all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "reset"]
 
@@ -189,6 +188,8 @@ def _read(given: dict[str, object]) -> Settings:
         # its ``__init__`` reads the environment; of old pydantic-settings, ``model_validate`` does not
         settings = Settings(**{name: value for name, value in given.items() if name in known})  # type: ignore[arg-type]
     except pydantic.ValidationError as error:
+        from infinium_integrations.models import field_errors  # noqa: PLC0415  (heavy, and only needed here)
+
         for path, wrong in field_errors(error):
             name = path.partition(".")[0] or "base_url"
             lines.append(f"configure({name}=…): {wrong}" if name in given else f"INFINIUM_{name.upper()}: {wrong}")

@@ -40,7 +40,7 @@ class _Nowhere:
     def configure(self) -> None: ...
 
     def stats(self) -> dict[str, int]:
-        return {"recorded": self.recorded, "sent": 0, "pending": 0, "rejected": 0, "dropped": 0}
+        return {"recorded": self.recorded, "local": 0, "sent": 0, "pending": 0, "rejected": 0, "dropped": 0}
 
     def traces(self, **query: object) -> list[TaskData]:
         return []

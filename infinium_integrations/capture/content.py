@@ -10,6 +10,10 @@ __all__ = ["call_text", "documents_text", "messages_text", "with_calls"]
 T = TypeVar("T")
 
 CALLS_SHOWN = 20
+DOCUMENTS_LISTED = 50
+"""Documents of a retrieval that its step lists."""
+DOCUMENT_CHARS = 200
+"""Characters of each that are shown."""
 
 
 def messages_text(text_of: Callable[[T, int], str], messages: Sequence[T], limit: int) -> str:

@@ -5,10 +5,8 @@ and no method of a user's class is called. What is unknown becomes ``<ClassName>
 """
 
 from infinium_integrations.capture.media import encoded
-from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode, placeholder
-from infinium_integrations.diagnostics import attempt
-from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key
-from infinium_integrations.redaction.redactor import SLACK
+from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, is_secret_key
 
 __all__ = ["HIDDEN", "SLACK", "is_secret_key", "preview", "to_json_value"]
 
@@ -31,7 +29,7 @@ def preview(value: object, limit: int) -> str:
         if len(value) <= SHORT and len(value) <= room and value[:5] != "data:":
             return value
         return (encoded(value) or value)[:room]
-    copy = _copied(value, Copier(room, chars=room))
+    copy = Copier(room, chars=room).whole_value(value)
     return copy[:room] if type(copy) is str else encode(copy)[:room]
 
 
@@ -50,8 +48,4 @@ def to_json_value(
     Returns:
         The copy. Values under telling keys are hidden; NaN and infinity become strings.
     """
-    return _copied(value, Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth))
-
-
-def _copied(value: object, copier: Copier) -> object:
-    return attempt(lambda: copier.copy(value), lambda _: placeholder(type(value)))
+    return Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth).whole_value(value)

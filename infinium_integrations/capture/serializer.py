@@ -157,15 +157,28 @@ class Copier:
         self.room -= 1
         if type(kind) is type and (exact := _EXACT.get(kind)) is not None:
             return exact(self, value)
+        copy = diagnostics.attempt(self.unknown, _unreadable, value, kind)
+        return placeholder(kind) if copy is UNREADABLE else copy
 
-        def write() -> object:
-            if issubclass(kind, _KNOWN):
-                return next(write for base, write in _FAMILIES if issubclass(kind, base))(self, value)
-            if (held := _fields(value, kind)) is not None:
-                return self.mapping(value, held)
-            return self.copy(_array(value, kind) or placeholder(kind))
+    def unknown(self, value: object, kind: type) -> object:
+        """Copy a value of a class that is not known by itself, by what it is a kind of."""
+        if issubclass(kind, _KNOWN):
+            return next(write for base, write in _FAMILIES if issubclass(kind, base))(self, value)
+        if (held := _fields(value, kind)) is not None:
+            return self.mapping(value, held)
+        return self.copy(_array(value, kind) or placeholder(kind))
 
-        return diagnostics.attempt(write, lambda _: placeholder(kind))
+    def whole_value(self, value: object) -> object:
+        """Copy a value, whatever reading it raises."""
+        copy = diagnostics.attempt(self.copy, _unreadable, value)
+        return placeholder(type(value)) if copy is UNREADABLE else copy
+
+
+UNREADABLE: Final = object()
+
+
+def _unreadable(_: Exception) -> object:
+    return UNREADABLE
 
 
 def _is_secret_pair(entries: dict[object, object]) -> bool:

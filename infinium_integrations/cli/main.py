@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -80,7 +80,7 @@ class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no gen
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(limit: int, status: str | None, name: str | None, since: datetime | None, as_json: bool) -> None:  # noqa: FBT001
     """List the latest traces."""
-    found = _reader().traces(limit=limit, status=status, name=name, since=since)
+    found = _reader().traces(limit=limit, status=cast("Any", status), name=name, since=since)  # any text may be asked
     if as_json:
         for task in found:
             click.echo(_json(_facts(task), indent=None))
@@ -270,10 +270,11 @@ def demo(framework: str, base_url: str | None, model: str | None) -> None:
     if (base_url is None) != (model is None):
         msg = "--base-url and --model go together"
         raise click.UsageError(msg)
-    with _needs(framework):
-        from infinium_integrations.cli.demo import run  # noqa: PLC0415
+    from infinium_integrations.cli.demo import agent_of  # noqa: PLC0415
 
-        run(framework, base_url=base_url, model=model)
+    with _needs(framework):
+        agent = agent_of(framework)
+    agent(click.echo, base_url=base_url, model=model)
 
 
 @contextlib.contextmanager

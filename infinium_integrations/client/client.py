@@ -159,5 +159,6 @@ class Batch:
 
     def _carry(self, _kind: object, error: BaseException | None, _trace: object) -> Literal[True]:
         """Carry what a thread failed with to the caller's thread."""
-        self._fault = error or self._fault
+        if error is not None:
+            self._fault = error
         return True

@@ -12,7 +12,7 @@ __all__ = ["SENDER_THREAD", "importing", "in_child"]
 
 SENDER_THREAD = "infinium-sender"
 
-PATIENCE = 5.0
+FORK_SECONDS = 5.0
 """Seconds that a fork waits at most."""
 
 _gate = threading.RLock()
@@ -26,7 +26,7 @@ def importing() -> AbstractContextManager[object]:
 
 def _before() -> None:
     global _held  # noqa: PLW0603
-    _held = _gate.acquire(timeout=PATIENCE)
+    _held = _gate.acquire(timeout=FORK_SECONDS)
 
 
 def _in_parent() -> None:

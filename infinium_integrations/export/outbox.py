@@ -74,8 +74,8 @@ class Outbox:
     ) -> None:
         self.store = store
         self.transport = transport
-        self.pause = RetrySchedule()
-        self.pace = AdaptiveRateLimiter(ceiling)
+        self.retry = RetrySchedule()
+        self.rate_limiter = AdaptiveRateLimiter(ceiling)
         self._account = account
         self._slots = slots
         self._counters = counters
@@ -90,7 +90,7 @@ class Outbox:
         self._tries: Counter[str] = Counter()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._work = asyncio.Event()
-        self._nudged = asyncio.Event()
+        self._retry_requested = asyncio.Event()
         self._watchers: set[asyncio.Event] = set()
 
     @property
@@ -106,8 +106,8 @@ class Outbox:
 
     def retry_now(self) -> None:
         """Look at the store, and try at once unless the server asked to wait."""
-        self.pause.cut()
-        self._nudged.set()
+        self.retry.end_wait()
+        self._retry_requested.set()
         self._work.set()
 
     async def run(self) -> None:
@@ -124,7 +124,7 @@ class Outbox:
         self._scan()
         goal = set(self._waiting)
         while goal & self._waiting:
-            if not self._sending and time.monotonic() + self.pause.left > deadline:
+            if not self._sending and time.monotonic() + self.retry.left > deadline:
                 return False
             if not await self._change(deadline):
                 return False
@@ -149,15 +149,15 @@ class Outbox:
         return True
 
     def _may_start(self, name: str) -> bool:
-        if self._closing or self.pause.left > 0:
+        if self._closing or self.retry.left > 0:
             return False
         return name in self._mine or time.monotonic() >= self._held_until
 
     def _hopeful(self, deadline: float) -> bool:
-        if self._sending or not self.pause.failing:
+        if self._sending or not self.retry.failing:
             return not self._elsewhere
-        soon = time.monotonic() + self.pause.left < deadline
-        return soon and self.pause.reached and not self.pause.blocked
+        soon = time.monotonic() + self.retry.left < deadline
+        return soon and self.retry.reached and not self.retry.blocked
 
     async def _guarded_drain(self) -> None:
         try:
@@ -165,22 +165,22 @@ class Outbox:
                 await self._drain()
         finally:
             self._lock.release()
-            self._tell()
+            self._notify()
 
     def _try_later(self) -> None:
-        self.pause.failed()
+        self.retry.failed()
         self._work.set()
 
     async def _drain(self) -> None:
         looks = 0
         while names := self._scan():
             self._elsewhere = not self._lock.take()
-            self._tell()
+            self._notify()
             if self._elsewhere:
                 looks += 1
                 await self._sleep(min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(looks, 10)))
                 continue
-            if any(map(self._may_start, names)) or self.pause.left > 0:
+            if any(map(self._may_start, names)) or self.retry.left > 0:
                 await self._round(names)
                 await self._rest()
             else:
@@ -190,14 +190,14 @@ class Outbox:
     async def _round(self, names: list[str]) -> None:
         """Start one after the other; after a failure, one at a time, and none while the pause lasts."""
         for name in names:
-            if self.pause.failing:
+            if self.retry.failing:
                 await self._settle()
             if self._may_start(name):
                 await self._start(name)
         await self._settle()
 
     async def _start(self, name: str) -> None:
-        if wait := self.pace.take():
+        if wait := self.rate_limiter.take():
             await asyncio.sleep(wait)
         await self._slots.acquire()
         if not self._may_start(name):
@@ -211,22 +211,22 @@ class Outbox:
             await asyncio.wait(list(self._sending.values()))
 
     async def _rest(self) -> None:
-        if self.pause.blocked:
+        if self.retry.blocked:
             self._lock.release()  # a process with the right credentials may do better
-        while self.pause.left > 0:
-            self._tell()
-            await self._sleep(self.pause.left)
+        while self.retry.left > 0:
+            self._notify()
+            await self._sleep(self.retry.left)
 
     async def _sleep(self, seconds: float) -> None:
-        self._nudged.clear()
+        self._retry_requested.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._nudged.wait()
+                await self._retry_requested.wait()
 
     async def _deliver(self, name: str) -> None:
         def failed() -> None:  # a fault of ours must neither end the thread nor make it spin
             self._tries[name] += 1
-            self.pause.failed()
+            self.retry.failed()
 
         try:
             with diagnostics.contained_or(failed):
@@ -236,7 +236,7 @@ class Outbox:
         finally:
             self._sending.pop(name, None)
             self._slots.release()
-            self._tell()
+            self._notify()
 
     def _read(self, name: str) -> Record | None:
         try:
@@ -257,12 +257,12 @@ class Outbox:
     def _conclude(self, name: str, record: Record, outcome: Outcome) -> None:
         verdict = outcome.verdict
         if verdict.action == "delivered":
-            self.pause.succeeded()
-            self.pace.faster()
+            self.retry.succeeded()
+            self.rate_limiter.faster()
             done = records.receipt(record, status="sent", reason=None, remote_trace_id=verdict.trace_id, sent_at=_now())
             self._finish(name, "sent", lambda: self.store.delivered(self._account, name, done))
         elif verdict.action in {"reject", "shrink"}:
-            self.pause.succeeded()
+            self.retry.succeeded()
             refused = records.receipt(record, status="rejected", reason=verdict.reason, rejected_at=_now())
             diagnostics.warn_once(("reject", verdict.reason), "Infinium refused a trace: %s", verdict.reason)
             self._finish(name, "rejected", lambda: self.store.reject(self._account, name, refused))
@@ -273,13 +273,13 @@ class Outbox:
         verdict = outcome.verdict
         self._tries[name] += 1
         if verdict.action == "keep":
-            self.pause.block()
+            self.retry.block()
             diagnostics.warn_once(("keep", verdict.reason), "Traces are kept and not delivered yet. %s", verdict.reason)
             return
         if outcome.throttled:
-            self.pace.slower()
-        self.pause.failed(verdict.after, reached=outcome.reached)
-        if self.pause.tries == FAILURES_SAID:
+            self.rate_limiter.slower()
+        self.retry.failed(verdict.after, reached=outcome.reached)
+        if self.retry.tries == FAILURES_SAID:
             diagnostics.warn_once(
                 ("down", self._account),
                 "Traces are kept and delivered later. Infinium can't be used: %s",
@@ -335,7 +335,7 @@ class Outbox:
             self._watchers.discard(event)
         return True
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for event in self._watchers:
             event.set()
 

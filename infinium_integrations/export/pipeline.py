@@ -47,6 +47,11 @@ class Delivery:
         self._seal = seal
         self._exiting = False
         self._fresh()
+        self.reader = TraceReader(
+            lambda: self._selector,
+            catch_up=lambda: self._writer.catch_up(time.monotonic() + WRITE_PATIENCE),
+            send=self._look,
+        )
         _deliveries.add(self)
 
     def _fresh(self) -> None:
@@ -61,12 +66,6 @@ class Delivery:
             selector=self._selector,
             counters=self._counters,
             enqueue=self._sender.enqueue,
-        )
-        writer = self._writer
-        self.reader = TraceReader(
-            self._selector,
-            catch_up=lambda: writer.catch_up(time.monotonic() + WRITE_PATIENCE),
-            send=self._look,
         )
 
     def submit(self, item: object) -> None:
@@ -144,6 +143,7 @@ class Delivery:
         _inherited.append((self._writer, self._sender, self._selector))
         close_inherited()
         self._fresh()
+        self.reader.renew_lock()
 
     def _at_exit(self) -> None:
         """Seal and write all that is left, and send while that makes progress."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["IN_FLIGHT", "Sender", "SenderLoop"]
 
 IN_FLIGHT = 8
-STOP_PATIENCE = 1.0
+CLOSE_SECONDS = 1.0
 """Seconds that the thread gets to close its connections."""
 
 
@@ -84,7 +84,7 @@ class Sender:
             loop.closing = True
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.end)
-            thread.join(STOP_PATIENCE)
+            thread.join(CLOSE_SECONDS)
 
     def _hand(self, store: Store | None, job: Callable[[], None]) -> None:
         self._inbox.append((store, job))
@@ -116,7 +116,7 @@ class Sender:
             with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
                 asyncio.set_event_loop(loop)
                 with fork_safety.importing():
-                    from infinium_integrations.export import outbox  # noqa: F401, PLC0415  (and with it httpx)
+                    from infinium_integrations.export import transports  # noqa: F401, PLC0415  (and with it httpx)
                 loop.run_until_complete(self._main(loop))
         finally:
             asyncio.set_event_loop(None)
@@ -186,7 +186,7 @@ class Sender:
         outbox = self._outboxes.get(key)
         if outbox is None:
             with fork_safety.importing():
-                from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415  (httpx, on this thread)
+                from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415
 
                 transport = self._transport(settings, client)
             outbox = self._outboxes[key] = Outbox(
@@ -202,7 +202,7 @@ class Sender:
         elif client is None:
             outbox.store = store
             # take over a secret or address that was put right meanwhile, and try at once
-            outbox.pace.limit(settings.requests_per_second)
+            outbox.rate_limiter.limit(settings.requests_per_second)
             if outbox.transport.renew(settings):
                 outbox.retry_now()
         return outbox

@@ -104,15 +104,16 @@ class ClientCall:
         """Try once; a coroutine is awaited."""
         task = TaskData.model_validate(record.payload())
 
-        async def hand_over() -> Outcome:
+        async def hand_over() -> object:
             answer = self.client.send_task_data(task)
-            if inspect.isawaitable(answer):
-                answer = await asyncio.wait_for(answer, CLIENT_TIMEOUT)
-            remote = getattr(answer, "trace_id", None)
-            remote = remote if isinstance(remote, str) else None
-            return Outcome(Verdict("delivered", "given to the client", trace_id=remote))
+            return await asyncio.wait_for(answer, CLIENT_TIMEOUT) if inspect.isawaitable(answer) else answer
 
-        return await diagnostics.attempt_async(hand_over, self._failed)
+        answer = await diagnostics.attempt_async(hand_over, self._failed)
+        if isinstance(answer, Outcome):
+            return answer
+        remote = getattr(answer, "trace_id", None)
+        remote = remote if isinstance(remote, str) else None
+        return Outcome(Verdict("delivered", "given to the client", trace_id=remote))
 
     def _failed(self, error: BaseException) -> Outcome:
         client, kind = type(self.client).__name__, type(error).__name__

@@ -24,7 +24,7 @@ __all__ = ["PendingTrace", "Writer"]
 
 logger = logging.getLogger("infinium_integrations")
 
-STOP_PATIENCE = 2.0
+STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Writer:
         """Queue an item; takes no lock that it would wait for, so that a signal handler may call it."""
         # the settings in force now are the trace's; malformed ones are reported by the writer's thread
         self._newest = next(self._numbers)
-        self._queue.put(_Job(item, diagnostics.attempt(settings_module.current, lambda _: None)))
+        self._queue.put(_Job(item, diagnostics.attempt(_settings, lambda _: None)))
         self.ensure()
 
     def wake(self) -> None:
@@ -153,7 +153,7 @@ class Writer:
         thread = self._thread
         if thread is not None and thread.is_alive() and not self.mine:
             self._queue.put(_Stop())
-            thread.join(STOP_PATIENCE)
+            thread.join(STOP_SECONDS)
         if not self._queue.empty():
             self.ensure()
 
@@ -230,6 +230,10 @@ class Writer:
                 )
         else:
             self._enqueue(store, name, account, settings, pending.client)
+
+
+def _settings() -> Settings | None:
+    return settings_module.current()
 
 
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:

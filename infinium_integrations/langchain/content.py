@@ -13,9 +13,6 @@ from infinium_integrations.capture.preview import SLACK, preview
 
 __all__ = ["documents_facts", "documents_text", "is_command", "message_text", "messages_text", "show"]
 
-DOCUMENTS_LISTED = 50
-DOCUMENT_CHARS = 200
-
 
 def show(value: object, limit: int) -> str:
     """Return the text of anything that a chain takes or gives; of messages the newest comes first."""
@@ -119,23 +116,23 @@ def _block(block: object, limit: int) -> str:
 
 def documents_facts(documents: Sequence[object]) -> list[dict[str, object]]:
     """Return each document's id, score and the beginning of its text."""
-    return [_document(document) for document in documents[:DOCUMENTS_LISTED]]
+    return [_document(document) for document in documents[: content.DOCUMENTS_LISTED]]
 
 
 def _document(document: object) -> dict[str, object]:
     if type(document) is not Document and not isinstance(document, Document):
-        return {"preview": preview(document, DOCUMENT_CHARS)}
+        return {"preview": preview(document, content.DOCUMENT_CHARS)}
     metadata = document.metadata if isinstance(document.metadata, dict) else {}
     facts: dict[str, object] = {}
     found = document.id or metadata.get("id") or metadata.get("source")
     if found is not None:
-        facts["id"] = preview(found, DOCUMENT_CHARS)
+        facts["id"] = preview(found, content.DOCUMENT_CHARS)
     for name in ("score", "relevance_score", "similarity_score", "_score"):
         score = metadata.get(name)
         if score is not None and isinstance(score, Real) and not isinstance(score, bool):
             facts["score"] = float(score)
             break
-    facts["preview"] = preview(document.page_content, DOCUMENT_CHARS)
+    facts["preview"] = preview(document.page_content, content.DOCUMENT_CHARS)
     return facts
 
 

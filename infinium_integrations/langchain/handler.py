@@ -33,7 +33,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         capture_content: False records timing, tokens and structure, but no text.
         detail: ``"full"`` records the framework's plumbing as steps too.
         redact: Called with each text, on a thread of ours; returns the text to keep.
-        client: Sends the traces: anything with ``send_task_data``. Default: the client of the settings.
+        client: Sends the traces: anything with ``send_task_data``. Default: the background sender.
         preview_chars: Characters of each step's previews.
 
     Raises:

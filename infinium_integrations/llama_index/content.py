@@ -25,8 +25,6 @@ __all__ = [
     "show",
 ]
 
-DOCUMENTS_LISTED = 50
-DOCUMENT_CHARS = 200
 ITEMS_SHOWN = 50
 DEPTH = 4
 
@@ -188,13 +186,13 @@ def _held(value: object, name: str) -> object:
 
 
 documents_text = functools.partial(
-    content.documents_text, lambda node, limit: preview(_node_text(node), min(limit, DOCUMENT_CHARS))
+    content.documents_text, lambda node, limit: preview(_node_text(node), min(limit, content.DOCUMENT_CHARS))
 )
 
 
 def documents(nodes: Sequence[object]) -> list[dict[str, object]]:
     """Return each document's id, score and the beginning of its text."""
-    return [_document(node) for node in nodes[:DOCUMENTS_LISTED]]
+    return [_document(node) for node in nodes[: content.DOCUMENTS_LISTED]]
 
 
 def _document(node: object) -> dict[str, object]:
@@ -203,14 +201,14 @@ def _document(node: object) -> dict[str, object]:
     facts: dict[str, object] = {}
     found = getattr(inner, "__dict__", {}).get("id_")
     if found is not None:
-        facts["id"] = preview(found, DOCUMENT_CHARS)
+        facts["id"] = preview(found, content.DOCUMENT_CHARS)
     score = held.get("score")
     if score is not None:
         try:
             facts["score"] = float(score)
         except (TypeError, ValueError):
             facts["score"] = None
-    facts["preview"] = preview(_node_text(node), DOCUMENT_CHARS)
+    facts["preview"] = preview(_node_text(node), content.DOCUMENT_CHARS)
     return facts
 
 

@@ -28,7 +28,7 @@ _leaving: list["InfiniumEventHandler"] = []
 """Unregistered in the middle of a run, which they still see to its end."""
 
 
-class _Seat:
+class _HandlerState:
     """What both handlers share. Lies in their ``__dict__``, since pydantic's private attributes are slow to read."""
 
     __slots__ = ("on", "options")
@@ -42,11 +42,11 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
     """Hands spans on; keeps none."""
 
     if TYPE_CHECKING:
-        seat: _Seat
+        state: _HandlerState
 
-    def __init__(self, seat: _Seat) -> None:
+    def __init__(self, state: _HandlerState) -> None:
         super().__init__()
-        self.__dict__["seat"] = seat
+        self.__dict__["state"] = state
 
     __hash__ = object.__hash__
 
@@ -69,10 +69,10 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         **kwargs: object,
     ) -> None:
         """Record that a span started."""
-        role = _role(self.seat)
+        role = _role(self.state)
         if role is not None:
             known = tags or active_instrument_tags.get()
-            spans.enter(id_, bound_args, instance, parent_id, known, self.seat.options, new_roots=role)
+            spans.enter(id_, bound_args, instance, parent_id, known, self.state.options, new_roots=role)
 
     @guarded
     def span_exit(
@@ -84,10 +84,10 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         **kwargs: object,
     ) -> None:
         """Record that a span ended with a result."""
-        if _role(self.seat) is not None:
+        if _role(self.state) is not None:
             spans.leave(id_, result)
             if _leaving:
-                _go()
+                _detach_finished()
 
     @guarded
     def span_drop(
@@ -99,10 +99,10 @@ class _SpanHandler(BaseSpanHandler[BaseSpan]):
         **kwargs: object,
     ) -> None:
         """Record that a span ended with an exception."""
-        if _role(self.seat) is not None:
+        if _role(self.state) is not None:
             spans.drop(id_, err)
             if _leaving:
-                _go()
+                _detach_finished()
 
     def capture_propagation_context(self) -> dict[str, object]:
         """Return our trace's id and the span's, for ``restore_propagation_context`` elsewhere."""
@@ -144,7 +144,7 @@ class InfiniumEventHandler(BaseEventHandler):
         capture_content: False records timing, tokens and structure, but no text.
         detail: ``"full"`` records the framework's plumbing as steps too.
         redact: Called with each text, on a thread of ours; returns the text to keep.
-        client: Sends the traces: anything with ``send_task_data``. Default: the client of the settings.
+        client: Sends the traces: anything with ``send_task_data``. Default: the background sender.
         preview_chars: Characters of each step's previews.
 
     Raises:
@@ -160,12 +160,12 @@ class InfiniumEventHandler(BaseEventHandler):
     """
 
     if TYPE_CHECKING:
-        seat: _Seat
+        state: _HandlerState
 
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         super().__init__()
-        seat = _Seat(make_options(**options))
-        self.__dict__.update(seat=seat, inner=_SpanHandler(seat))
+        state = _HandlerState(make_options(**options))
+        self.__dict__.update(state=state, inner=_SpanHandler(state))
         runtime.add_resolver(active_span_id.get)
         runtime.add_settler(streams.settle)
 
@@ -188,7 +188,7 @@ class InfiniumEventHandler(BaseEventHandler):
     @property
     def options(self) -> Options:
         """The checked options."""
-        return self.seat.options
+        return self.state.options
 
     @property
     def span_handler(self) -> BaseSpanHandler[BaseSpan]:
@@ -198,7 +198,7 @@ class InfiniumEventHandler(BaseEventHandler):
 
     def handle(self, event: BaseEvent, **kwargs: object) -> None:
         """Record what an event says."""
-        if _role(self.seat) is not None:
+        if _role(self.state) is not None:
             _handle(event)
 
     def register(self) -> Self:
@@ -221,7 +221,7 @@ class InfiniumEventHandler(BaseEventHandler):
                 root.span_handlers = [*root.span_handlers, inner]
             if not any(other is self for other in root.event_handlers):
                 root.event_handlers = [*root.event_handlers, self]
-            _go()
+            _detach_finished()
         return self
 
     def unregister(self) -> None:
@@ -237,7 +237,7 @@ class InfiniumEventHandler(BaseEventHandler):
             if not _registered and not any(other is self for other in _leaving) and spans.any_open():
                 _leaving.append(self)
             else:
-                _take_out(self)
+                _detach(self)
 
     def __enter__(self) -> Self:
         return self.register()
@@ -255,33 +255,33 @@ class InfiniumEventHandler(BaseEventHandler):
 def _handle(event: object) -> None:
     events.handle(event)
     if _leaving:
-        _go()
+        _detach_finished()
 
 
-def _role(seat: _Seat) -> bool | None:
+def _role(state: _HandlerState) -> bool | None:
     """Return whether a handler records new roots (True), only what is open (False), or nothing (None)."""
-    if not seat.on:
+    if not state.on:
         return None
     if _registered:
-        return True if _registered[-1].seat is seat else None
+        return True if _registered[-1].state is state else None
     if _leaving:
-        return False if _leaving[-1].seat is seat else None
+        return False if _leaving[-1].state is state else None
     return True
 
 
-def _go() -> None:
+def _detach_finished() -> None:
     """Take the handlers away whose runs are over, or that another one has relieved."""
     with _lock:
         if _leaving and (_registered or not spans.any_open()):
             gone, _leaving[:] = list(_leaving), []
             for handler in gone:
-                _take_out(handler)
+                _detach(handler)
 
 
-streams.when_closed.append(_go)
+streams.when_closed.append(_detach_finished)
 
 
-def _take_out(handler: InfiniumEventHandler) -> None:
+def _detach(handler: InfiniumEventHandler) -> None:
     root, span_handler = get_dispatcher(), handler.span_handler
     root.event_handlers = [other for other in root.event_handlers if other is not handler]
     root.span_handlers = [other for other in root.span_handlers if other is not span_handler]

@@ -154,7 +154,7 @@ def left(run: Run, call: Call, *, partial: bool) -> None:
 
 
 def _reported(response: object, raw: object) -> usage.Usage | None:
-    """Read the tokens wherever the provider puts them (research §6)."""
+    """Read the tokens wherever the provider puts them."""
     beside = getattr(response, "additional_kwargs", None)
     message = getattr(getattr(response, "message", None), "additional_kwargs", None)
     for source in (

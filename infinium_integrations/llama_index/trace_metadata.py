@@ -10,7 +10,7 @@ from infinium_integrations.recording.run import Options, Run
 
 __all__ = ["begin", "capture", "carried", "restore"]
 
-FACT_CHARS = 500
+TAG_CHARS = 500
 TAGS_LISTED = 50
 KEY = "infinium"
 
@@ -30,11 +30,11 @@ def begin(run: Run, options: Options, name: str, tags: Mapping[str, object]) -> 
     trace.tags["run_id"] = str(run.id)
     listed = tags.get("tags")
     own = [listed] if isinstance(listed, str) else listed[:TAGS_LISTED] if isinstance(listed, list | tuple) else ()
-    identify_trace(run, options, [str(tag)[:FACT_CHARS] for tag in own], tags, internal=_INTERNAL, limit=FACT_CHARS)
+    identify_trace(run, options, [str(tag)[:TAG_CHARS] for tag in own], tags, internal=_INTERNAL, limit=TAG_CHARS)
     elsewhere = _carried.get()
     if elsewhere and elsewhere.get("process") != _process():  # in this process, its parent would have been found
-        trace.tags["parent_trace_id"] = elsewhere["trace_id"][:FACT_CHARS]
-        trace.tags["parent_run_id"] = elsewhere.get("span_id", "")[:FACT_CHARS]
+        trace.tags["parent_trace_id"] = elsewhere["trace_id"][:TAG_CHARS]
+        trace.tags["parent_run_id"] = elsewhere.get("span_id", "")[:TAG_CHARS]
 
 
 # -- other tasks, threads and processes --------------------------------------------------------------------------------

@@ -194,8 +194,8 @@ def _stack(failure: Failure, message: str) -> str | None:
 
 def _usage(trace: Trace, runs: Iterable[Run]) -> dict[str, object] | None:
     calls = [(run.llm, _duration_ms(run)) for run in runs if run.llm is not None and not run.llm.cached]
-    if trace.folded is not None:
-        calls += [(call, call.latency_ms) for call in trace.folded.calls if not call.cached]
+    if trace.elided is not None:
+        calls += [(call, call.latency_ms) for call in trace.elided.calls if not call.cached]
     if not calls:
         return None
     records = [call for call, _ in calls]
@@ -265,11 +265,11 @@ def _environment(trace: Trace) -> dict[str, object]:
     facts = {"status": trace.status or trace.root.status or "ok", "trace_id": trace.id, **trace.tags}
     if trace.left_open:
         facts["left_open"] = str(trace.left_open)
-    if trace.folded is not None:
-        counts = ", ".join(f"{count} {action}" for action, count in sorted(trace.folded.actions.items()))
-        facts["steps_folded"] = str(trace.folded.steps)
+    if trace.elided is not None:
+        counts = ", ".join(f"{count} {action}" for action, count in sorted(trace.elided.actions.items()))
+        facts["steps_folded"] = str(trace.elided.steps)
         facts["steps_folded_as"] = counts
-        facts["steps_folded_with_errors"] = str(trace.folded.errors)
+        facts["steps_folded_with_errors"] = str(trace.elided.errors)
     tags = {**users, **given.pop("custom_tags", {}), **facts}
     return {
         **{key: value for key, value in {**environment, **given}.items() if value is not None},

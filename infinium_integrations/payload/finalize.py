@@ -21,6 +21,7 @@ from infinium_integrations.models import (
     INPUT_SUMMARY_LIMIT,
     NAME_LIMIT,
     OUTPUT_SUMMARY_LIMIT,
+    PREVIEW_LIMIT,
     ErrorDetail,
     TaskData,
     Text,
@@ -38,7 +39,7 @@ class Limits:
 
     input_summary: int = INPUT_SUMMARY_LIMIT
     output_summary: int = OUTPUT_SUMMARY_LIMIT
-    preview: int = 500
+    preview: int = PREVIEW_LIMIT
     """Of a step's and a tool call's input and output."""
     description: int = 500
     """Of a step's description."""

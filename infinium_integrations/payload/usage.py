@@ -1,6 +1,6 @@
 """Tokens as every provider reports them, brought to one form. Unknown is None; a reported 0 stays 0.
 
-Shapes are from the provider packages' own sources (research/langchain.md §2.7, llama_index.md §6).
+Shapes are from the provider packages' own sources.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,14 @@ import pydantic
 from infinium_integrations import settings
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.errors import ConfigurationError, ValidationError, did_you_mean
-from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, SECTIONS, ExpectedOutcome, field_errors
+from infinium_integrations.models import (
+    DESCRIPTION_LIMIT,
+    NAME_LIMIT,
+    PREVIEW_LIMIT,
+    SECTIONS,
+    ExpectedOutcome,
+    field_errors,
+)
 from infinium_integrations.recording.run import Options, TraceClient
 
 __all__ = [
@@ -72,12 +79,16 @@ def make_options(**options: Unpack[HandlerOptions]) -> Options:
         raise ConfigurationError(msg)
     sections, metadata, tags = options.get("sections"), options.get("metadata"), options.get("tags", ())
     capture_content, detail = options.get("capture_content", True), options.get("detail", "default")
-    redact, client, preview_chars = options.get("redact"), options.get("client"), options.get("preview_chars", 500)
+    redact, client, preview_chars = (
+        options.get("redact"),
+        options.get("client"),
+        options.get("preview_chars", PREVIEW_LIMIT),
+    )
     _check(isinstance(capture_content, bool), "capture_content must be True or False")
     _check(metadata is None or isinstance(metadata, Mapping), "metadata must be a dict")
     _check(sections is None or isinstance(sections, Mapping), "sections must be a dict of sections by name")
     _check(isinstance(tags, Iterable), "tags must be a list of str")
-    _check(detail in {"default", "full"}, f'detail must be "default" or "full", not {detail!r}')
+    _check(detail in ("default", "full"), f'detail must be "default" or "full", not {detail!r}')
     _check(redact is None or callable(redact), "redact must be a function that takes and gives a str")
     _check(client is None or hasattr(client, "send_task_data"), "client must have a method send_task_data(TaskData)")
     _check(isinstance(preview_chars, int) and preview_chars > 0, "preview_chars must be a whole number above 0")

@@ -288,7 +288,7 @@ class Recorder:
     # -- the task that a run goes on in ----------------------------------------------------------------------------
 
     def _watch_task(self, run: Run) -> None:
-        """End the run when its asyncio task is done: a cancelled call has no end event (research §6.3)."""
+        """End the run when its asyncio task is done: a cancelled call has no end event."""
         running = asyncio._get_running_loop() is not None  # noqa: SLF001  (public in effect: documented for frameworks)
         task = asyncio.current_task() if running else None
         if task is None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from infinium_integrations.models import PREVIEW_LIMIT
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -47,7 +49,7 @@ AWAITED = frozenset({"llm_inference", "tool_use", "retrieval", "embedding", "rer
 
 KEPT_FIRST = 5_000
 KEPT_LAST = 5_000
-"""A trace of more steps keeps its first and last and folds the middle into totals (DESIGN: 10,000)."""
+"""A trace of more steps keeps its first and last and folds the middle into totals."""
 
 EVENTS_KEPT = 100
 """Notes kept on one step; later ones are counted."""
@@ -77,7 +79,7 @@ class Options:
     full: bool = False
     redact: Callable[[str], str] | None = None
     client: TraceClient | None = None
-    preview_chars: int = 500
+    preview_chars: int = PREVIEW_LIMIT
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -242,7 +244,7 @@ class Trace:
     """What the user set on the builder: summaries, sections, environment, usage, errors, prompts."""
     head: list[Run] = field(default_factory=list)
     tail: deque[Run] = field(default_factory=deque)
-    folded: ElidedSteps | None = None
+    elided: ElidedSteps | None = None
     count: int = 0
     open: dict[Hashable, Run] = field(default_factory=dict)
     ended: deque[Hashable] = field(default_factory=deque)
@@ -275,9 +277,9 @@ class Trace:
             return
         self.tail.append(run)
         if len(self.tail) > KEPT_LAST and self.tail[0].ended is not None:
-            if self.folded is None:
-                self.folded = ElidedSteps()
-            self.folded.add(self.tail.popleft())
+            if self.elided is None:
+                self.elided = ElidedSteps()
+            self.elided.add(self.tail.popleft())
 
     def add_failure(self, run: Run, failure: Failure) -> None:
         """Keep an exception that came up in ``run``; those below that it was raised from are wrapped by it."""

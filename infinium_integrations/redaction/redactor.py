@@ -6,18 +6,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Final
 from urllib.parse import quote, quote_plus
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.detectors import Span, spans
-from infinium_integrations.redaction.key_names import HIDDEN
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK
 
 __all__ = ["SLACK", "Redactor", "process_secrets"]
 
-SLACK: Final = 256
-"""Characters kept beyond a limit, so that the redactor sees a secret that lies across the cut."""
 
 _CUT = "…"
 

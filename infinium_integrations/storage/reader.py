@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError, ValidationError, did_you_mean
 from infinium_integrations.payload.finalize import encode
+from infinium_integrations.recording.run import Status
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, SUFFIX, FolderStore, read_file
@@ -45,7 +46,7 @@ class TraceQuery(TypedDict, total=False):
 
     limit: int | None
     offset: int
-    status: str | None
+    status: Status | Literal["local", "pending", "sent", "rejected"] | None
     name: str | None
     since: Moment
     until: Moment
@@ -66,17 +67,21 @@ class TraceReader:
     """Reads finished traces back; every method does I/O on the caller's thread.
 
     Args:
-        selector: Where traces are kept.
+        selector: Returns where traces are kept: another place in a forked child.
         catch_up: Waits, before a look, until what was recorded is written.
         send: Has the sender look at what waits for the account of the settings.
     """
 
     def __init__(
-        self, selector: StoreSelector, *, catch_up: Callable[[], None], send: Callable[[Settings], None]
+        self, selector: Callable[[], StoreSelector], *, catch_up: Callable[[], None], send: Callable[[Settings], None]
     ) -> None:
         self._selector = selector
         self._catch_up = catch_up
         self._send = send
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """Replace the lock, which a forked child may have inherited locked."""
         self._keeping = threading.Lock()
 
     def traces(self, **query: Unpack[StoredQuery]) -> "list[TaskData]":
@@ -194,7 +199,7 @@ class TraceReader:
                 return False
             recorded = time.time_ns()
             record = records.new_record(trace_id, payload, encode(payload), recorded, {"status": "local"})
-            self._selector.put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
+            self._selector().put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
             return True
 
     def watch(self, *, poll: float = 1.0, **query: Unpack[StoredQuery]) -> "Iterator[TaskData]":
@@ -223,10 +228,10 @@ class TraceReader:
         from infinium_integrations.storage.index.database import Index  # noqa: PLC0415  (sqlite3, for readers only)
 
         self._catch_up()
-        return Index(self._folder(), self._selector.memories())
+        return Index(self._folder(), self._selector().memories())
 
     def _folder(self) -> FolderStore | None:
-        return self._selector.folder(settings.current())
+        return self._selector().folder(settings.current())
 
     def _one(self, trace_id: str, *, exact: bool) -> "Row | None":
         found = self.listing(exact_id=trace_id, limit=1)
@@ -270,7 +275,7 @@ class TraceReader:
 
     def _key(self, row: "Row") -> "tuple[MemoryStore, tuple[str, str, str]]":
         number, area, account = row.folder.removeprefix("memory:").split("/", 2)
-        memories = [memory for memory in self._selector.memories() if memory.files()]
+        memories = [memory for memory in self._selector().memories() if memory.files()]
         return memories[int(number)], (area, account, row.file)
 
     def _remove(self, row: "Row") -> bool:
@@ -321,7 +326,11 @@ def _nanoseconds(given: Moment) -> int | None:
     if isinstance(given, timedelta):
         moment = datetime.now(UTC) - given
     else:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+        try:
+            moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+        except ValueError:
+            msg = f"{given!r} is no time: give a datetime, an ISO 8601 string such as 2026-01-31, or a timedelta"
+            raise ConfigurationError(msg) from None
     return int(moment.timestamp() * 1e6) * 1_000
 
 

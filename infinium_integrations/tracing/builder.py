@@ -18,6 +18,7 @@ from infinium_integrations.models import (
     INPUT_SUMMARY_LIMIT,
     NAME_LIMIT,
     OUTPUT_SUMMARY_LIMIT,
+    PREVIEW_LIMIT,
     EnvironmentContext,
     ErrorDetail,
     ExpectedOutcome,
@@ -38,7 +39,6 @@ __all__ = ["StepContext", "TraceBuilder"]
 T = TypeVar("T")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
-SUMMARY_CHARS = 500
 SUMMARIES = ("input_summary", "output_summary")
 
 _innermost: ContextVar[Run | None] = ContextVar("infinium_step", default=None)
@@ -67,7 +67,18 @@ class StepContext:
         self._tokens: list[tuple[ContextVar[Run | None], Token[Run | None]]] = []
 
     def start(self) -> Self:
-        """Start the step's clock; a second call does nothing."""
+        """Start the step's clock; a second call does nothing.
+
+        Returns:
+            The step. ``finish`` ends it; a ``with`` block does both.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> _ = builder.step("custom", "Ask").start().finish()
+            >>> builder.build().steps[0].metadata["status"]
+            'ok'
+        """
         self._recorder.open(self._run)
         return self
 
@@ -117,12 +128,44 @@ class StepContext:
         return run_async(lambda _: result)  # type: ignore[return-value]
 
     def set_input(self, value: object) -> Self:
-        """Set what the step received; its preview has at most ``preview_chars`` (500). None takes it back."""
+        """Set what the step received.
+
+        Args:
+            value: Anything; it is copied at once, neither consumed nor changed. Its preview has at most
+                ``preview_chars`` (500) characters. None takes it back.
+
+        Returns:
+            The step.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> with builder.step("custom", "Ask") as step:
+            ...     _ = step.set_input({"city": "Paris"})
+            >>> builder.build().steps[0].input_preview
+            '{"city": "Paris"}'
+        """
         self._run.input = self._preview(value)
         return self
 
     def set_output(self, value: object) -> Self:
-        """Set what the step produced; its preview has at most ``preview_chars`` (500). None takes it back."""
+        """Set what the step produced.
+
+        Args:
+            value: Anything; it is copied at once, neither consumed nor changed. Its preview has at most
+                ``preview_chars`` (500) characters. None takes it back.
+
+        Returns:
+            The step.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> with builder.step("custom", "Ask") as step:
+            ...     _ = step.set_output({"city": "Paris"})
+            >>> builder.build().steps[0].output_preview
+            '{"city": "Paris"}'
+        """
         self._run.output = self._preview(value)
         return self
 
@@ -133,10 +176,21 @@ class StepContext:
             call: A ``ToolCall``, a dict of its fields, or the tool's name.
             **fields: Fields of a ``ToolCall``, such as ``duration_ms`` (milliseconds) and ``http_status``.
 
+        Returns:
+            The step.
+
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> with builder.step("tool_use", "Look up") as step:
+            ...     _ = step.record_tool_call("search", http_status=200)
+            >>> builder.build().steps[0].tool_call.tool_name
+            'search'
         """
-        texts = {name: preview(fields[name], SUMMARY_CHARS) for name in SUMMARIES if fields.get(name) is not None}
+        texts = {name: preview(fields[name], PREVIEW_LIMIT) for name in SUMMARIES if fields.get(name) is not None}
         given = _model(ToolCall, "tool_call", "tool_name", call, {**fields, **texts})
         self._run.tool = ToolUse(
             given.tool_name,
@@ -155,8 +209,19 @@ class StepContext:
             call: An ``LlmCall``, a dict of its fields, or the model's name.
             **fields: Fields of an ``LlmCall``, such as ``prompt_tokens`` and ``latency_ms`` (milliseconds).
 
+        Returns:
+            The step.
+
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> with builder.step("llm_inference", "Write") as step:
+            ...     _ = step.record_llm_call("gpt-4o", prompt_tokens=12, completion_tokens=3)
+            >>> builder.build().llm_usage.total_tokens
+            15
         """
         given = _model(LlmCall, "llm_call", "model", call, fields)
         self._run.llm = ModelCall(
@@ -172,7 +237,23 @@ class StepContext:
         return self
 
     def set_metadata(self, metadata: Mapping[str, object] | None = None, **facts: object) -> Self:
-        """Add facts of your own to the step, from a dict or by name; a value of None is ignored."""
+        """Add facts of your own to the step; a value of None is ignored.
+
+        Args:
+            metadata: A dict of facts.
+            **facts: Facts by name.
+
+        Returns:
+            The step.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> with builder.step("custom", "Ask") as step:
+            ...     _ = step.set_metadata(region="eu")
+            >>> builder.build().steps[0].metadata["region"]
+            'eu'
+        """
         self._run.put(**{str(key): value for key, value in {**(metadata or {}), **facts}.items()})
         return self
 
@@ -180,10 +261,21 @@ class StepContext:
         """Record an error that the step met and survived, or that was reported and not raised.
 
         Args:
-            error: An exception, an ``ErrorDetail``, a dict of its fields, or the message.
+            error: An exception, an ``ErrorDetail``, or a dict of its fields.
+
+        Returns:
+            The step.
 
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> builder = TraceBuilder("Answer")
+            >>> with builder.step("custom", "Ask") as step:
+            ...     _ = step.set_error({"error_type": "Timeout", "message": "no answer"})
+            >>> builder.build().steps[0].error.message
+            'no answer'
         """
         if isinstance(error, BaseException):
             failure = describe(error)
@@ -322,11 +414,35 @@ class TraceBuilder:
         return StepContext(self._recorder, run, live=self._live)
 
     def set_input_summary(self, value: object) -> Self:
-        """Set what the agent received, any value; Maestro reads 3,000 characters of it."""
+        """Set what the agent received; Maestro reads 3,000 characters of it.
+
+        Args:
+            value: Anything; it is copied at once, neither consumed nor changed. None takes it back.
+
+        Returns:
+            The builder.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Answer").set_input_summary("Paris").build().input_summary
+            'Paris'
+        """
         return self._set_summary("input", value, INPUT_SUMMARY_LIMIT)
 
     def set_output_summary(self, value: object) -> Self:
-        """Set what the agent produced, any value; Maestro reads 8,000 characters of it."""
+        """Set what the agent produced; Maestro reads 8,000 characters of it.
+
+        Args:
+            value: Anything; it is copied at once, neither consumed nor changed. None takes it back.
+
+        Returns:
+            The builder.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Answer").set_output_summary("Paris").build().output_summary
+            'Paris'
+        """
         return self._set_summary("output", value, OUTPUT_SUMMARY_LIMIT)
 
     def _set_summary(self, side: Literal["input", "output"], value: object, chars: int) -> Self:
@@ -348,8 +464,17 @@ class TraceBuilder:
             outcome: An ``ExpectedOutcome``, a dict of its fields, or the objective alone.
             **fields: Fields of an ``ExpectedOutcome``.
 
+        Returns:
+            The builder.
+
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> built = TraceBuilder("Answer").set_expected_outcome("Name it", constraints=["one word"]).build()
+            >>> built.expected_outcome.constraints
+            ['one word']
         """
         value = {"task_objective": outcome, **fields} if isinstance(outcome, str) else (outcome or fields)
         self._trace.expected_outcome = opts.outcome(value)
@@ -360,20 +485,44 @@ class TraceBuilder:
         environment: EnvironmentContext | Mapping[str, object] | None = None,
         **fields: object,
     ) -> Self:
-        """Set where the run happened, from an ``EnvironmentContext``, a dict or fields; what is left out is filled in.
+        """Set where the run happened; what is left out is filled in.
+
+        Args:
+            environment: An ``EnvironmentContext`` or a dict of its fields.
+            **fields: Fields of an ``EnvironmentContext``, such as ``region`` and ``custom_tags``.
+
+        Returns:
+            The builder.
 
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Answer").set_environment(region="eu-west-1").build().environment.region
+            'eu-west-1'
         """
         given = _model(EnvironmentContext, "environment", None, environment, fields)
         self._trace.overrides["environment"] = given.model_dump(exclude_none=True)
         return self
 
     def set_llm_usage(self, usage: LlmUsage | Mapping[str, object] | None = None, **fields: object) -> Self:
-        """Set the token statistics, from an ``LlmUsage``, a dict or fields, in place of the sum over the steps.
+        """Set the token statistics, in place of the sum over the steps.
+
+        Args:
+            usage: An ``LlmUsage`` or a dict of its fields.
+            **fields: Fields of an ``LlmUsage``, such as ``total_tokens`` and ``estimated_cost_usd`` (US dollars).
+
+        Returns:
+            The builder.
 
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Answer").set_llm_usage(total_tokens=15).build().llm_usage.total_tokens
+            15
         """
         given = _model(LlmUsage, "llm_usage", None, usage, fields)
         self._trace.overrides["llm_usage"] = given.model_dump(exclude_none=True)
@@ -387,8 +536,16 @@ class TraceBuilder:
             data: The section's model, or a dict of its fields.
             **fields: The fields, where ``data`` is left out.
 
+        Returns:
+            The builder.
+
         Raises:
             ValidationError: No such section, or no such field in it.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> TraceBuilder("Answer").set_section("sales", deal_value=12_000.0).build().sales.deal_value
+            12000.0
         """
         section = opts.section(name, data if data is not None else fields)
         with self._lock:
@@ -399,10 +556,23 @@ class TraceBuilder:
     def add_error(
         self, error: BaseException | ErrorDetail | Mapping[str, object] | None = None, **fields: object
     ) -> Self:
-        """Add an error to the trace: an exception, an ``ErrorDetail``, a dict of its fields, or the fields.
+        """Add an error to the trace.
+
+        Args:
+            error: An exception, an ``ErrorDetail``, or a dict of its fields.
+            **fields: Fields of an ``ErrorDetail``, where ``error`` is left out.
+
+        Returns:
+            The builder.
 
         Raises:
             ValidationError: A field is unknown or wrong.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> built = TraceBuilder("Answer").add_error(error_type="Timeout", message="no answer in 5 s").build()
+            >>> built.errors[0].error_type
+            'Timeout'
         """
         if isinstance(error, BaseException):
             failure = describe(error)
@@ -416,7 +586,11 @@ class TraceBuilder:
         return self
 
     def add_prompt_use(self, prompt: PromptUse) -> None:
-        """Note that the run fetched a managed prompt; ``get_prompt`` of the clients calls this."""
+        """Note that the run fetched a managed prompt; ``get_prompt`` of the clients calls this.
+
+        Args:
+            prompt: Which prompt, which version, and which variables were filled in.
+        """
         with self._lock:
             self._trace.overrides.setdefault("prompts", []).append(prompt.model_dump(exclude_none=True))
 

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 
+from infinium_integrations.storage.record import EPOCH
+
 __all__ = [
     "clean",
     "clipped",
@@ -22,7 +24,6 @@ __all__ = [
     "word_changes",
 ]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR = 1_000.0, 60_000.0, 3_600_000.0
 UNKNOWN = "\N{EN DASH}"
 TEXT_LIMIT = 20_000

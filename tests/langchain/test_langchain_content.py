@@ -1,4 +1,4 @@
-"""What of a run's content is shown, and what never leaves: research/langchain.md §8, scenarios 50 to 58."""
+"""What of a run's content is shown, and what never leaves."""
 
 import asyncio
 import base64

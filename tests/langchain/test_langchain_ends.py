@@ -1,4 +1,4 @@
-"""How runs end, or never do: research/langchain.md §8, scenarios 15 to 27. Exactly one trace, and no state left."""
+"""How runs end, or never do. Exactly one trace, and no state left."""
 
 import asyncio
 import contextlib

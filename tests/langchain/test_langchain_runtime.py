@@ -1,4 +1,4 @@
-"""The handler in the user's process: research/langchain.md §8, scenarios 24, 25, 59 to 67. The user notices nothing."""
+"""The handler in the user's process. The user notices nothing."""
 
 import asyncio
 import copy

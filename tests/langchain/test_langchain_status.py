@@ -1,4 +1,4 @@
-"""How runs are judged: research/langchain.md §8, 28 to 38. Control flow is no error; an error is listed once."""
+"""How runs are judged. Control flow is no error; an error is listed once."""
 
 import asyncio
 from operator import add

@@ -1,4 +1,4 @@
-"""Trace identity and tree: research/langchain.md §8, scenarios 1 to 13. One top-level run is one trace."""
+"""Trace identity and tree. One top-level run is one trace."""
 
 import asyncio
 import threading

@@ -1,10 +1,11 @@
 """``infinium-traces demo``: a small support agent on the framework of your choice, recorded as yours would be."""
 
+from collections.abc import Callable
+
 from infinium_integrations.cli.demo.script import Echo
-from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.models import TaskData
 
-__all__ = ["run"]
+__all__ = ["agent_of", "run"]
 
 
 def run(
@@ -14,7 +15,7 @@ def run(
     model: str | None = None,
     echo: Echo | None = None,
 ) -> TaskData | None:
-    """Run an agent, tell what it does, and show its trace.
+    """Run an agent, narrate what it does, and show its trace.
 
     Args:
         framework: ``"langchain"`` or ``"llama-index"``.
@@ -33,13 +34,19 @@ def run(
         import click  # noqa: PLC0415  (a caller that prints by itself needs none)
 
         echo = click.echo
+    return agent_of(framework)(echo, base_url=base_url, model=model)
+
+
+def agent_of(framework: str) -> Callable[..., TaskData | None]:
+    """Import a framework's agent, and nothing of the other framework; return what runs it.
+
+    Raises:
+        ImportError: The framework is not installed.
+    """
     if framework == "langchain":
-        from infinium_integrations.cli.demo import langchain_agent  # noqa: PLC0415  (one framework without the other)
+        from infinium_integrations.cli.demo import langchain_agent  # noqa: PLC0415
 
-        return langchain_agent.run(echo, base_url=base_url, model=model)
-    if base_url and model:
-        msg = "--base-url and --model go with the LangChain demo alone: leave the framework out"
-        raise ConfigurationError(msg)
-    from infinium_integrations.cli.demo.llama_index_agent import run as run_llama_index  # noqa: PLC0415
+        return langchain_agent.run
+    from infinium_integrations.cli.demo import llama_index_agent  # noqa: PLC0415
 
-    return run_llama_index(echo)
+    return llama_index_agent.run

@@ -21,6 +21,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from infinium_integrations import settings
 from infinium_integrations.cli.demo import script
 from infinium_integrations.cli.demo.script import ANSWER, QUESTION, Echo, Narrator, Shop, tokens
+from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.llama_index import InfiniumEventHandler
 from infinium_integrations.models import TaskData
 
@@ -29,8 +30,11 @@ __all__ = ["QUESTION", "ScriptedLLM", "make_agent", "run"]
 CALLS = (script.FIND_ORDER, script.FIND_ORDER, script.SEARCH_HANDBOOK)
 
 
-def run(echo: Echo) -> TaskData | None:
-    """Run the agent, tell what it does, and show its trace; see ``cli.demo.run``."""
+def run(echo: Echo, *, base_url: str | None = None, model: str | None = None) -> TaskData | None:
+    """Run the agent, narrate what it does, and show its trace; see ``cli.demo.run``."""
+    if base_url and model:
+        msg = "--base-url and --model go with the LangChain demo alone: leave the framework out"
+        raise ConfigurationError(msg)
     handler = InfiniumEventHandler(
         name=script.NAME, description=script.DESCRIPTION, expected_outcome=script.EXPECTED, tags=["demo"]
     )

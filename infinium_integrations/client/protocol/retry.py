@@ -99,7 +99,7 @@ class RetrySchedule:
             self.until = self._clock() + wait
         self.blocked, self.reached, self._asked = True, True, False
 
-    def cut(self) -> None:
+    def end_wait(self) -> None:
         """End the wait now, unless the server asked for it."""
         if not self._asked:
             self.until = self._clock()

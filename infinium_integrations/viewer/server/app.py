@@ -18,7 +18,7 @@ from infinium_integrations.viewer.server.security import Access, SecurityMiddlew
 __all__ = ["DEFAULT_PORT", "make_app", "run"]
 
 DEFAULT_PORT = 8717
-PATIENCE = 3
+SHUTDOWN_SECONDS = 3
 """Seconds that requests in progress have to end when the server is told to stop."""
 
 
@@ -82,7 +82,7 @@ def run(
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=PATIENCE,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         lifespan="off",
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

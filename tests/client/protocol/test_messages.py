@@ -1,4 +1,4 @@
-"""WIRE.md's tables, and what each reply means."""
+"""The platform's tables of requests and replies, and what each reply means."""
 
 import json
 

@@ -125,10 +125,10 @@ def test_a_longer_wait_that_is_asked_for_while_one_lasts_wins(clock):
 def test_a_flush_cuts_our_own_wait_and_not_one_that_was_asked_for(clock):
     rest = pause(clock)
     rest.failed()
-    rest.cut()
+    rest.end_wait()
     assert (rest.left, rest.failing) == (0.0, True)
     rest.failed(60)
-    rest.cut()
+    rest.end_wait()
     assert rest.left >= 60
 
 
