@@ -81,6 +81,7 @@ def run(
         app,
         log_level="warning",
         access_log=False,
+        ws="none",  # the page has no websockets, and old versions warn when they load them
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         lifespan="off",
