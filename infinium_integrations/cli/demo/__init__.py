@@ -44,9 +44,9 @@ def agent_of(framework: str) -> Callable[..., TaskData | None]:
         ImportError: The framework is not installed.
     """
     if framework == "langchain":
-        from infinium_integrations.cli.demo import langchain_agent  # noqa: PLC0415
+        from infinium_integrations.cli.demo.langchain_agent import run as run_langchain  # noqa: PLC0415
 
-        return langchain_agent.run
-    from infinium_integrations.cli.demo import llama_index_agent  # noqa: PLC0415
+        return run_langchain
+    from infinium_integrations.cli.demo.llama_index_agent import run as run_llama_index  # noqa: PLC0415
 
-    return llama_index_agent.run
+    return run_llama_index
