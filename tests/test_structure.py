@@ -2,11 +2,13 @@
 
 import ast
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
 
 import infinium_integrations
+from infinium_integrations import diagnostics
 
 PACKAGE = Path(infinium_integrations.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
@@ -36,3 +38,8 @@ def test_no_docstring_begins_with_give(module):
 @pytest.mark.parametrize("name", [name for name in infinium_integrations.__all__ if name != "ApiResponse"])
 def test_every_public_name_has_an_example(name):
     assert ">>>" in inspect.getdoc(getattr(infinium_integrations, name))
+
+
+def test_a_system_exit_in_the_midst_of_our_work_is_the_users_and_goes_through():
+    with pytest.raises(SystemExit):
+        diagnostics.attempt(sys.exit, lambda error: pytest.fail(repr(error)), 3)

@@ -157,8 +157,8 @@ class Copier:
         self.room -= 1
         if type(kind) is type and (exact := _EXACT.get(kind)) is not None:
             return exact(self, value)
-        copy = diagnostics.attempt(self.unknown, _unreadable, value, kind)
-        return placeholder(kind) if copy is UNREADABLE else copy
+        copy = diagnostics.attempt(self.unknown, _failed, value, kind)
+        return placeholder(kind) if copy is _FAILED else copy
 
     def unknown(self, value: object, kind: type) -> object:
         """Copy a value of a class that is not known by itself, by what it is a kind of."""
@@ -170,15 +170,15 @@ class Copier:
 
     def whole_value(self, value: object) -> object:
         """Copy a value, whatever reading it raises."""
-        copy = diagnostics.attempt(self.copy, _unreadable, value)
-        return placeholder(type(value)) if copy is UNREADABLE else copy
+        copy = diagnostics.attempt(self.copy, _failed, value)
+        return placeholder(type(value)) if copy is _FAILED else copy
 
 
-UNREADABLE: Final = object()
+_FAILED: Final = object()
 
 
-def _unreadable(_: Exception) -> object:
-    return UNREADABLE
+def _failed(_: Exception) -> object:
+    return _FAILED
 
 
 def _is_secret_pair(entries: dict[object, object]) -> bool:

@@ -389,3 +389,19 @@ def test_the_exit_hook_of_a_child_leaves_the_parents_traces_alone(leaving, monke
     monkeypatch.setattr(leaving, "_pid", -1)
     leaving._at_exit()
     assert not leaving._exiting
+
+
+def test_a_reader_that_was_made_before_a_fork_reads_the_childs_own_traces(tmp_path):
+    program = """
+        import warnings; warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, of forks beside threads
+        delivery = new_delivery()
+        reader = delivery.reader
+        delivery.submit({"trace_id": new_id(), "name": "parent"})
+        assert [task.name for task in reader.traces()] == ["parent"]
+        if os.fork() == 0:
+            delivery.submit({"trace_id": new_id(), "name": "child"})
+            print([task.name for task in reader.traces()], flush=True)
+            os._exit(0)
+        os.wait()
+    """
+    assert run(program, environment(INFINIUM_STORE="memory")) == "['child']\n"
