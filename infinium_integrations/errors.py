@@ -40,7 +40,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 class InfiniumError(Exception):
-    """Anything this library raises on purpose."""
+    """Anything this library raises on purpose.
+
+    Example:
+        >>> from infinium_integrations import configure
+        >>> from infinium_integrations.errors import InfiniumError
+        >>> try:
+        ...     configure(grase=1)
+        ... except InfiniumError as error:
+        ...     print(str(error).partition("?")[0])
+        configure() has no setting 'grase'; did you mean 'grace'
+    """
 
 
 class ConfigurationError(InfiniumError, ValueError):

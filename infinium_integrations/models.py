@@ -6,7 +6,7 @@ Dicts are accepted wherever a model is; an unknown field is an error. Limits are
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,11 +18,15 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from infinium_integrations._hooks import drawn, interpreted
+from infinium_integrations.errors import did_you_mean
 
 __all__ = [
+    "ACTIONS",
     "SECTIONS",
+    "STATUSES",
     "ApiResponse",
     "BatchResult",
     "Content",
@@ -60,6 +64,28 @@ INPUT_SUMMARY_LIMIT = 3_000
 OUTPUT_SUMMARY_LIMIT = 8_000
 DURATION_LIMIT = 86_400.0
 """Seconds: a day."""
+
+
+Status = Literal["ok", "error", "cancelled", "abandoned", "interrupted", "handoff", "incomplete"]
+"""How a run ended."""
+Action = Literal[
+    "llm_inference", "tool_use", "retrieval", "embedding", "rerank", "chain", "agent", "workflow_step", "custom"
+]
+"""What kind of step it is."""
+STATUSES: frozenset[str] = frozenset(get_args(Status))
+ACTIONS: frozenset[str] = frozenset(get_args(Action))
+TRACE_FACTS: frozenset[str] = frozenset(
+    {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
+)
+"""What this library writes into ``environment.custom_tags``."""
+STEP_FACTS: frozenset[str] = frozenset(
+    {
+        *("parent_step", "started_ms", "status", "name", "run_id", "tool_call_id", "attempt", "agent", "node"),
+        *("ttft_ms", "model_requested", "usage_details", "cache_read", "cache_creation", "reasoning", "cached"),
+        *("partial", "documents", "id", "score", "preview", "tags", "events"),
+    }
+)
+"""What this library writes into a step's ``metadata``, the keys inside ``usage_details`` and ``documents`` included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +177,28 @@ Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
 
 
+OTHERS_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+"""What other libraries call fields of these models."""
+
+
 class _Part(BaseModel):
     """A part of a trace: unknown fields are refused, and assignments are checked as construction is."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _guess_what_was_meant(cls, data: Any) -> Any:
+        known = cls.model_fields
+        if not isinstance(data, dict) or data.keys() <= known.keys():
+            return data
+        lines: list[InitErrorDetails] = []
+        for name in data.keys() - known.keys():
+            others = OTHERS_NAMES.get(name, "")
+            meant = f"; did you mean {others!r}?" if others in known else did_you_mean(str(name), known)
+            problem = PydanticCustomError("extra_forbidden", "there is no such field{meant}", {"meant": meant})
+            lines.append({"type": problem, "loc": (name,), "input": data[name]})
+        raise ValidationError.from_exception_data(cls.__name__, lines)
 
 
 class ErrorDetail(_Part):
@@ -298,14 +342,26 @@ class LlmUsage(_Part):
 
 
 class TimeTracking(_Part):
-    """When the work began and ended."""
+    """When the work began and ended.
+
+    Example:
+        >>> from infinium_integrations.models import TimeTracking
+        >>> TimeTracking(start_time="2026-01-31T12:00:00Z").start_time
+        '2026-01-31T12:00:00Z'
+    """
 
     start_time: str | None = None
     end_time: str | None = None
 
 
 class Customer(_Part):
-    """Whom the work was for."""
+    """Whom the work was for.
+
+    Example:
+        >>> from infinium_integrations.models import Customer
+        >>> Customer(customer_name="Ada", client_company="Acme").client_company
+        'Acme'
+    """
 
     customer_name: str | None = None
     customer_email: str | None = None
@@ -316,7 +372,13 @@ class Customer(_Part):
 
 
 class Support(_Part):
-    """A support case."""
+    """A support case.
+
+    Example:
+        >>> from infinium_integrations.models import Support
+        >>> Support(call_id="17", priority="high", follow_up_required=False).priority
+        'high'
+    """
 
     call_id: str | None = None
     issue_description: str | None = None
@@ -328,7 +390,13 @@ class Support(_Part):
 
 
 class Sales(_Part):
-    """A sale."""
+    """A sale.
+
+    Example:
+        >>> from infinium_integrations.models import Sales
+        >>> Sales(sales_stage="closed", deal_value=1200.0).deal_value
+        1200.0
+    """
 
     lead_source: str | None = None
     sales_stage: str | None = None
@@ -338,7 +406,13 @@ class Sales(_Part):
 
 
 class Marketing(_Part):
-    """A campaign."""
+    """A campaign.
+
+    Example:
+        >>> from infinium_integrations.models import Marketing
+        >>> Marketing(campaign_name="Spring", marketing_channel="email").campaign_name
+        'Spring'
+    """
 
     campaign_name: str | None = None
     campaign_type: str | None = None
@@ -349,7 +423,13 @@ class Marketing(_Part):
 
 
 class Content(_Part):
-    """A piece of content."""
+    """A piece of content.
+
+    Example:
+        >>> from infinium_integrations.models import Content
+        >>> Content(content_type="blog post", content_length=900).content_length
+        900
+    """
 
     content_type: str | None = None
     content_format: str | None = None
@@ -359,7 +439,13 @@ class Content(_Part):
 
 
 class Research(_Part):
-    """A piece of research."""
+    """A piece of research.
+
+    Example:
+        >>> from infinium_integrations.models import Research
+        >>> Research(research_topic="tides", sources_consulted=4).sources_consulted
+        4
+    """
 
     research_topic: str | None = None
     research_method: str | None = None
@@ -373,7 +459,13 @@ class Research(_Part):
 
 
 class Project(_Part):
-    """A project's state."""
+    """A project's state.
+
+    Example:
+        >>> from infinium_integrations.models import Project
+        >>> Project(project_name="Atlas", blockers=["no budget"]).blockers
+        ['no budget']
+    """
 
     project_name: str | None = None
     project_phase: str | None = None
@@ -388,7 +480,13 @@ class Project(_Part):
 
 
 class Development(_Part):
-    """Software work."""
+    """Software work.
+
+    Example:
+        >>> from infinium_integrations.models import Development
+        >>> Development(programming_language="Python", tests_run=12, tests_passed=12).tests_passed
+        12
+    """
 
     programming_language: str | None = None
     framework_used: str | None = None
@@ -404,7 +502,13 @@ class Development(_Part):
 
 
 class Executive(_Part):
-    """An assistant's work for an executive."""
+    """An assistant's work for an executive.
+
+    Example:
+        >>> from infinium_integrations.models import Executive
+        >>> Executive(meeting_type="board", attendees_count=7).attendees_count
+        7
+    """
 
     meeting_type: str | None = None
     attendees_count: int | None = None
@@ -415,7 +519,13 @@ class Executive(_Part):
 
 
 class General(_Part):
-    """Anything that fits no other section."""
+    """Anything that fits no other section.
+
+    Example:
+        >>> from infinium_integrations.models import General
+        >>> General(tools_used=["search"], retries=1).tools_used
+        ['search']
+    """
 
     tools_used: str | list[str] | None = None
     agent_notes: str | None = None
@@ -444,7 +554,13 @@ SECTIONS: dict[str, type[_Part]] = {
 
 
 class PromptUse(_Part):
-    """A managed prompt that the run fetched; ``variables_used`` are the names of the placeholders it filled."""
+    """A managed prompt that the run fetched; ``variables_used`` are the names of the placeholders it filled.
+
+    Example:
+        >>> from infinium_integrations.models import PromptUse
+        >>> PromptUse(prompt_id="p-1", prompt_name="Triage", version=3, variables_used=["ticket"]).version
+        3
+    """
 
     prompt_id: Annotated[str, Text("machine")]
     prompt_name: Annotated[str, Text("name", limit=NAME_LIMIT)]
@@ -455,13 +571,26 @@ class PromptUse(_Part):
 
 
 class PromptStudio(_Part):
-    """The managed prompts that the run fetched."""
+    """The managed prompts that the run fetched.
+
+    Example:
+        >>> from infinium_integrations.models import PromptStudio, PromptUse
+        >>> studio = PromptStudio(prompts_used=[PromptUse(prompt_id="p-1", prompt_name="Triage", version=3)])
+        >>> studio.prompts_used[0].source
+        'prompt_studio'
+    """
 
     prompts_used: list[PromptUse] = Field(default_factory=list)
 
 
 class DeliveryState(BaseModel):
-    """Where a stored trace stands on its way to Infinium."""
+    """Where a stored trace stands on its way to Infinium.
+
+    Example:
+        >>> from infinium_integrations.models import DeliveryState
+        >>> DeliveryState(status="sent", remote_trace_id="t-1").status
+        'sent'
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -554,7 +683,8 @@ class TaskData(_Part):
             raise ValueError(msg)  # noqa: TRY004  (pydantic turns a ValueError into its own)
         for name, section in sections.items():
             if name not in SECTIONS:
-                msg = f"sections.{name} is not a section; the sections are: {', '.join(SECTIONS)}"
+                guess = did_you_mean(str(name), SECTIONS) or ";"
+                msg = f"sections.{name} is not a section{guess} the sections are: {', '.join(SECTIONS)}"
                 raise ValueError(msg)
             if name in unfolded:
                 msg = f"{name} is given twice, as a field and under sections"
@@ -578,7 +708,18 @@ class TaskData(_Part):
         return self._delivery
 
     def with_delivery(self, state: DeliveryState) -> Self:
-        """Return this trace with its delivery state set."""
+        """Return this trace with its delivery state set.
+
+        Args:
+            state: Where it stands; ``delivery`` returns it.
+
+        Example:
+            >>> from infinium_integrations import TaskData
+            >>> from infinium_integrations.models import DeliveryState
+            >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
+            >>> task.with_delivery(DeliveryState(status="local")).delivery.status
+            'local'
+        """
         self._delivery = state
         return self
 
@@ -595,6 +736,16 @@ class TaskData(_Part):
         Raises:
             InfiniumError: The trace was not sent to Infinium; the text says why.
             TimeoutError: The result is not there in time.
+
+        Example:
+            >>> from infinium_integrations import TaskData
+            >>> from infinium_integrations.errors import InfiniumError
+            >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
+            >>> try:
+            ...     task.wait_for_interpretation(timeout=1)
+            ... except InfiniumError:
+            ...     print("it was never sent")
+            it was never sent
         """
         return interpreted(self, timeout, client)
 
@@ -610,6 +761,13 @@ class TaskData(_Part):
 
         Keys stand in the platform's order; ``None``, empty lists and empty objects are left out; ``metadata``
         and ``custom_tags`` stand as given.
+
+        Example:
+            >>> from infinium_integrations import TaskData
+            >>> from infinium_integrations.models import Support
+            >>> task = TaskData(name="Triage", description="Triage", duration=1.5, support=Support(call_id="17"))
+            >>> task.to_wire()["sections"]
+            {'support': {'call_id': '17'}}
         """
         wire: dict[str, Any] = {}
         for key in self.WIRE_ORDER:
@@ -656,7 +814,14 @@ class ApiResponse(BaseModel):
 
 
 class BatchResult(BaseModel):
-    """What became of a batch: one result per task, in the order given; ``errors`` has a line for each that failed."""
+    """What became of a batch: one result per task, in the order given; ``errors`` has a line for each that failed.
+
+    Example:
+        >>> from infinium_integrations.models import ApiResponse, BatchResult
+        >>> answers = [ApiResponse(success=True), ApiResponse(success=False)]
+        >>> BatchResult(successful=1, failed=1, results=answers, errors=["task 2: rejected"]).failed
+        1
+    """
 
     successful: int
     failed: int
@@ -665,7 +830,13 @@ class BatchResult(BaseModel):
 
 
 class PromptContent(BaseModel):
-    """A managed prompt. ``rendered_content`` has its placeholders filled, where variables were given."""
+    """A managed prompt. ``rendered_content`` has its placeholders filled, where variables were given.
+
+    Example:
+        >>> from infinium_integrations.models import PromptContent
+        >>> PromptContent(prompt_id="p-1", name="Triage", version=3, content="…", created_at="2026-01-31").version
+        3
+    """
 
     prompt_id: str
     name: str

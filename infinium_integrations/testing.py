@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from infinium_integrations import diagnostics, runtime
+from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.build import assemble
 from infinium_integrations.payload.finalize import Limits, finalize
@@ -12,17 +13,38 @@ from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
 from infinium_integrations.redaction.redactor import Redactor, process_secrets
 
-__all__ = ["CapturedTraces", "captured_traces"]
+__all__ = ["CapturedTraces", "Deadlines", "captured_traces"]
 
 
 class CapturedTraces(list[TaskData]):
-    """The traces that ended so far, in the order in which they ended."""
+    """The traces that ended so far, in the order in which they ended; see ``captured_traces``."""
 
     recorder: Recorder
 
     def end_all(self) -> None:
-        """End what is still open, as ``shutdown()`` does."""
+        """End what is still open, as ``shutdown()`` does.
+
+        Example:
+            >>> from infinium_integrations import trace
+            >>> from infinium_integrations.testing import captured_traces
+            >>> with captured_traces() as traces:
+            ...     _ = trace("Answer").__enter__()
+            ...     traces.end_all()
+            >>> traces[0].status
+            'incomplete'
+        """
         self.recorder.seal_all()
+
+
+class Deadlines(TypedDict, total=False):
+    """The recorder's deadlines, which a test may shorten."""
+
+    grace: float
+    """Seconds that children of a cancelled or abandoned root have to end."""
+    idle: float
+    """Seconds without an event after which an open trace ends."""
+    cap: int
+    """Traces that may be open at once."""
 
 
 class _Nowhere:
@@ -68,7 +90,7 @@ def captured_traces(
     *,
     clock: Callable[[], float] | None = None,
     wall: Callable[[], float] | None = None,
-    **deadlines: float,
+    **deadlines: Unpack[Deadlines],
 ) -> Iterator[CapturedTraces]:
     """Catch every trace that ends inside the block, in all threads; faults of this library raise.
 
@@ -77,10 +99,13 @@ def captured_traces(
     Args:
         clock: Monotonic seconds, in place of the real clock.
         wall: Seconds since the epoch, in place of the real ones.
-        **deadlines: ``grace``, ``idle`` (seconds) and ``cap`` (open traces) of the recorder.
+        **deadlines: See ``Deadlines``.
+
+    Raises:
+        ConfigurationError: A keyword is unknown; the text says which was meant.
 
     Returns:
-        A context manager; it gives a list of ``TaskData`` that grows as traces end.
+        A context manager; it yields a list of ``TaskData`` that grows as traces end.
 
     Example:
         >>> from infinium_integrations import trace
@@ -92,6 +117,10 @@ def captured_traces(
         [('Answer', 'ok', '42')]
     """
     clocks = {name: given for name, given in (("clock", clock), ("wall", wall)) if given is not None}
+    for name in deadlines.keys() - Deadlines.__annotations__.keys():
+        known = ["clock", "wall", *Deadlines.__annotations__]
+        msg = f"captured_traces() has no option {name!r}{did_you_mean(name, known) or ';'} it has {', '.join(known)}"
+        raise ConfigurationError(msg)
     traces = CapturedTraces()
     before = runtime.install(_Captured(traces, **clocks, **deadlines))
     diagnostics.raising(on=True)

@@ -1,4 +1,4 @@
-"""Pictures, sound and files inside values: told by their first characters, shown by type and size."""
+"""Pictures, sound and files inside values: recognised by their first characters, shown by type and size."""
 
 from itertools import islice
 

@@ -14,7 +14,7 @@ __all__ = ["HIDDEN", "SLACK", "is_secret_key", "preview", "to_json_value"]
 def preview(value: object, limit: int) -> str:
     """Return a bounded text of any value.
 
-    A string stands as it is; anything else is written like JSON, with ``, `` and ``: ``. Values under telling keys are
+    A string stands as it is; anything else is written like JSON, with ``, `` and ``: ``. Values under secret keys are
     hidden; pictures, sound and bytes become type and size.
 
     Args:
@@ -46,6 +46,6 @@ def to_json_value(
         depth: Levels of dicts and lists.
 
     Returns:
-        The copy. Values under telling keys are hidden; NaN and infinity become strings.
+        The copy. Values under secret keys are hidden; NaN and infinity become strings.
     """
     return Copier(room, chars=limit + SLACK, whole=True, items=items, depth=depth).whole_value(value)

@@ -51,7 +51,7 @@ class Copier:
     def __init__(self, room: int, *, chars: int, whole: bool = False, items: int = ITEMS, depth: int = DEPTH) -> None:
         self.room = room
         self.chars = chars
-        self.whole = whole  # a string that no longer fits is left out, not cut: half a secret could not be told
+        self.whole = whole  # a string that no longer fits is left out, not cut: half a secret could not be recognised
         self.items = items
         self.depth = depth
         self.above: list[int] = []
@@ -86,7 +86,7 @@ class Copier:
         return _MORE if self.whole else value[: max(room, 0)]
 
     def mapping(self, value: object, entries: dict[object, object]) -> object:
-        """Copy the entries of a value, without what stands under telling keys."""
+        """Copy the entries of a value, without what stands under secret keys."""
         length = dict.__len__(entries)
         if (mark := self.closed(value, length, "dict")) is not None:
             return mark
@@ -182,7 +182,7 @@ def _failed(_: Exception) -> object:
 
 
 def _is_secret_pair(entries: dict[object, object]) -> bool:
-    """Tell ``{"name": "Authorization", "value": …}``, as lists of headers and variables have them."""
+    """Recognise ``{"name": "Authorization", "value": …}``, as lists of headers and variables have them."""
     name = dict.get(entries, "name", dict.get(entries, "key"))
     return type(name) is str and is_secret_key(name)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-MARKS = {
+FINDING_MARKS = {
     "good": click.style("✓", fg="green"),
     "note": "·",
     "warning": click.style("!", fg="yellow"),
@@ -228,7 +228,7 @@ def doctor() -> None:
         click.echo(click.style(title, bold=True))
         for finding in findings:
             bad += finding.state == "bad"
-            click.echo(f"  {MARKS[finding.state]} {finding.text}")
+            click.echo(f"  {FINDING_MARKS[finding.state]} {finding.text}")
             if finding.advice:
                 click.echo(f"    → {finding.advice}")
     click.echo("\nAll is well." if not bad else f"\n{bad} thing{'s' if bad > 1 else ''} to put right.")

@@ -30,6 +30,18 @@ class AsyncInfiniumClient(
     It may be used in one event loop after another, and in several at once: each has its own connections, which are
     closed with ``aclose()`` or when the loop ends. Cancelling a call cancels its request.
 
+    Args:
+        agent_id: As for ``InfiniumClient``, like all others.
+        agent_secret: The agent's secret.
+        base_url: Else ``INFINIUM_BASE_URL``, else the platform's.
+        timeout: Seconds for each phase of one try.
+        max_retries: How often a failed try is repeated.
+        requests_per_second: The client's own limit, over all loops.
+        burst: How many requests may start at once before that limit holds.
+
+    Raises:
+        ConfigurationError: Credentials are missing, or an argument cannot work.
+
     Example:
         >>> import asyncio
         >>> from infinium_integrations import AsyncInfiniumClient
@@ -96,7 +108,14 @@ class AsyncInfiniumClient(
         return await self._run(self._core.prompt(prompt_id, prompt_key, version, variables))
 
     async def aclose(self) -> None:
-        """Close this loop's connections; a later call raises InfiniumError. May be called again."""
+        """Close this loop's connections; a later call raises InfiniumError. May be called again.
+
+        Example:
+            >>> import asyncio
+            >>> from infinium_integrations import AsyncInfiniumClient
+            >>> client = AsyncInfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> asyncio.run(client.aclose())
+        """
         self._closed = True
         kept = self._connections.pop(asyncio.get_running_loop(), None)
         if kept is not None:

@@ -214,6 +214,11 @@ class BaseClient(Generic[Owner, Connection]):
         Raises:
             TimeoutError: It is not there after ``timeout`` seconds.
             InfiniumError: As for ``get_interpreted_task_result``.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> def score(client: InfiniumClient, trace_id: str):
+            ...     return client.wait_for_interpretation(trace_id, timeout=60).data["interpretedTraceResult"]
         """
         raise NotImplementedError
 

@@ -31,7 +31,6 @@ from infinium_integrations.errors import (
     TimeoutError,  # noqa: A004
     TransportError,
     ValidationError,
-    did_you_mean,
 )
 from infinium_integrations.models import ApiResponse, PromptContent, PromptUse, TaskData, field_errors, iso_now
 from infinium_integrations.payload.finalize import build_payload, encode
@@ -184,13 +183,8 @@ def as_task(task: TaskData | Mapping[str, object]) -> TaskData:
     try:
         return TaskData.model_validate(dict(task))
     except pydantic.ValidationError as error:
-        kinds = [fault["type"] for fault in error.errors(include_url=False, include_input=False)]
         found = field_errors(error)
-    lines = []
-    for (path, reason), kind in zip(found[:ERRORS_LISTED], kinds, strict=False):
-        if kind == "extra_forbidden":
-            reason = f"there is no such field{did_you_mean(path, TaskData.model_fields)}"  # noqa: PLW2901
-        lines.append(f"{path}: {reason}" if path else reason)
+    lines = [f"{path}: {reason}" if path else reason for path, reason in found[:ERRORS_LISTED]]
     if len(found) > ERRORS_LISTED:
         lines.append(f"and {len(found) - ERRORS_LISTED} more")
     raise ValidationError("; ".join(lines), field=found[0][0] or None)

@@ -92,7 +92,12 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
         return self._run(self._core.prompt(prompt_id, prompt_key, version, variables))
 
     def close(self) -> None:
-        """Close the connections; a later call raises InfiniumError. May be called again."""
+        """Close the connections; a later call raises InfiniumError. May be called again.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret").close()
+        """
         self._closed = True
         http = self._connections.pop(os.getpid(), None)
         if http is not None:

@@ -29,9 +29,9 @@ class Delivery:
     Making one starts no thread, no file and no network.
 
     Args:
-        assemble: Called on the writer's thread for each item; gives its ``PendingTrace``, or
+        assemble: Called on the writer's thread for each item; returns its ``PendingTrace``, or
             None where nothing is to be kept.
-        sweep: Called on the writer's thread with perf_counter seconds; gives the seconds until the next call.
+        sweep: Called on the writer's thread with perf_counter seconds; returns the seconds until the next call.
         seal: Called at exit, to submit what is still open.
     """
 
@@ -134,7 +134,7 @@ class Delivery:
         self._sender.look(self._selector.store(given), account_of(given), given)
 
     def _own(self) -> None:
-        """Begin anew in a forked child of which nobody told us (some servers fork without Python's knowledge)."""
+        """Begin anew in a forked child that no hook announced (some servers fork without Python's knowledge)."""
         if self._pid != os.getpid():
             self._after_fork()
 

@@ -91,7 +91,7 @@ class Platform:
 
 
 class ClientCall:
-    """Gives traces to a client of the user's, anything with ``send_task_data(TaskData)``."""
+    """Hands traces to a client of the user's, anything with ``send_task_data(TaskData)``."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

@@ -69,8 +69,8 @@ class Writer:
     """Turns items into stored traces, in order.
 
     Args:
-        assemble: Gives the pending trace of an item, or None where nothing is to be kept.
-        sweep: Looks after the recorder's deadlines; takes perf_counter seconds, gives those until the next call.
+        assemble: Returns the pending trace of an item, or None where nothing is to be kept.
+        sweep: Keeps the recorder's deadlines; takes perf_counter seconds, returns the seconds until the next call.
         selector: Where traces are kept.
         counters: Counts what becomes of them.
         enqueue: Hands a stored trace to the sender.

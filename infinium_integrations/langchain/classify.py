@@ -1,6 +1,6 @@
 """What a LangChain run is, read from its name, tags and metadata: plumbing or a step, a node, an agent, an attempt.
 
-LangGraph is never imported: what belongs to it is told by the metadata that it sets.
+LangGraph is never imported: what belongs to it is recognised by the metadata that it sets.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import to_json_value
 from infinium_integrations.langchain.content import message_text
-from infinium_integrations.recording.run import Failure, Run, ToolUse
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
 __all__ = ["Kind", "attempted", "called", "describe", "hear", "interruption", "kind", "unknown_tools"]
 
@@ -29,10 +29,9 @@ PLUMBING = (
     "RunnableGenerator",
     "RunnableMap",
 )
-"""Names that LangChain gives to compositions; one that the user named is a step."""
+"""Names that LangChain assigns to compositions; one that the user named is a step."""
 
 NOISE = {"prompt", "parser"}
-ATTEMPTS_REMEMBERED = 1_000
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +145,7 @@ def attempted(run: Run, failure: Failure) -> None:
             memory["task", run.adapter_state] = run
 
 
-# -- tools that no run tells of ----------------------------------------------------------------------------------------
+# -- tools without a run of their own ----------------------------------------------------------------------------------
 
 
 def called(run: Run) -> None:

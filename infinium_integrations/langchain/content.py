@@ -15,7 +15,7 @@ __all__ = ["documents_facts", "documents_text", "is_command", "message_text", "m
 
 
 def show(value: object, limit: int) -> str:
-    """Return the text of anything that a chain takes or gives; of messages the newest comes first."""
+    """Return the text of anything that a chain receives or returns; of messages the newest comes first."""
     if isinstance(value, str):
         return preview(value, limit)
     value = _told(value)

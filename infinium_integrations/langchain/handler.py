@@ -21,7 +21,7 @@ class InfiniumCallbackHandler(RecordingHandler):
     """Records every top-level LangChain or LangGraph run that it sees as one trace, and sends it when it has ended.
 
     Pass it as ``config={"callbacks": [InfiniumCallbackHandler()]}``. One handler may serve any number of concurrent
-    runs, threads and tasks. It never raises into the run, blocks it or changes what it gives.
+    runs, threads and tasks. It never raises into the run, blocks it or changes what it returns.
 
     Args:
         name: Name of each trace; a name that the run itself was given goes first. Default: the run's own.

@@ -1,6 +1,6 @@
 """Tracing every LangChain run of the process, through LangChain's public configure hook.
 
-A hook cannot be taken away again, so it is registered once and what it gives is switched. A plain object with
+A hook cannot be taken away again, so it is registered once and what it returns is switched. A plain object with
 ``get()`` serves in raw threads too, where a context variable would not.
 """
 

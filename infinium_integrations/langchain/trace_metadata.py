@@ -15,8 +15,7 @@ from infinium_integrations.recording.run import Options, Run
 
 __all__ = ["begin", "started", "status_of_stream"]
 
-FRAMES_WALKED = 12
-FACT_CHARS = 1_000
+CONFIG_FRAMES = 12
 
 _INTERNAL = ("langgraph_", "ls_", "lc_", "checkpoint", "__", "infinium_", "langsmith")
 
@@ -38,7 +37,7 @@ def begin(
     if parent_id is not None:
         trace.tags["parent_run_id"] = str(parent_id)
     own = (tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))
-    identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=FACT_CHARS)
+    identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=opts.FACT_CHARS)
     if "infinium_expected_outcome" in metadata:
         try:
             trace.expected_outcome = opts.outcome(metadata["infinium_expected_outcome"])
@@ -51,9 +50,9 @@ def begin(
 def _was_named(frame: FrameType | None, name: str) -> bool:
     """Return whether the user gave this ``run_name``.
 
-    The callback is told one name and not whose it is; LangChain's frame that called it holds the config.
+    The callback receives one name and not whose it is; LangChain's frame that called it holds the config.
     """
-    for _ in range(FRAMES_WALKED):
+    for _ in range(CONFIG_FRAMES):
         frame = frame.f_back if frame is not None else None
         if frame is None:
             return False
@@ -68,7 +67,7 @@ def _was_named(frame: FrameType | None, name: str) -> bool:
 
 
 def started(run: Run, inputs: object) -> None:
-    """Read what the input tells: that it comes later (a stream), that it answers an interrupt."""
+    """Read what the input shows: that it comes later (a stream), that it answers an interrupt."""
     if run.parent is not None:
         if _answers(inputs):
             runtime.recorder().resume(run)
@@ -89,7 +88,7 @@ def _answers(inputs: Any) -> bool:
 
 
 def status_of_stream(run: Run) -> str:
-    """Tell a stream that was read to its end from one that the consumer left: then something below is still open."""
+    """Distinguish a stream read to its end from one that the consumer left: then something below is still open."""
     if run.parent is None and len(run.trace.open) > 1:
         return "abandoned"
     return "ok"

@@ -13,7 +13,7 @@ AGENT_TURN = "run_agent_step"
 class Kind:
     """What a span is.
 
-    ``role`` tells the adapter what to read of it; ``action``, ``is_step`` and ``root_is_step`` are the recorder's;
+    ``role`` says what the adapter reads of it; ``action``, ``is_step`` and ``root_is_step`` are the recorder's;
     ``has_content`` says whether a trace that has nothing else is sent.
     """
 

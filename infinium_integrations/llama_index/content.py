@@ -1,7 +1,7 @@
 # ruff: noqa: ARG001  (every writer takes the same arguments)
 """Bounded texts of LlamaIndex's own values: messages, nodes, responses, events. No object of the user's is kept.
 
-Values are told by the names of their classes and read where they lie: no property, ``str()`` or dump of theirs is
+Values are recognised by the names of their classes and read where they lie: no property, ``str()`` or dump of theirs is
 called, since those may consume a stream or serialise a client.
 """
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 ITEMS_SHOWN = 50
-DEPTH = 4
+EVENT_DEPTH = 4
 
 _OWNERS = {"llama_index", "workflows", "llama_index_instrumentation"}
 
@@ -59,7 +59,7 @@ def is_a(value: object, name: str) -> bool:
 
 
 def show(value: object, limit: int) -> str:
-    """Return the text of anything that a span takes or gives."""
+    """Return the text of anything that a span receives or returns."""
     if isinstance(value, str):
         return preview(value, limit)
     if type(value) is list and value:
@@ -67,7 +67,7 @@ def show(value: object, limit: int) -> str:
             return documents_text(value, limit)
         if is_a(value[-1], "ChatMessage"):
             return messages_text(value, limit)
-    return preview(_plain(value, limit, DEPTH), limit)
+    return preview(_plain(value, limit, EVENT_DEPTH), limit)
 
 
 def _plain(value: object, limit: int, depth: int) -> object:
@@ -279,7 +279,7 @@ def _of_tool_output(value: object, limit: int, depth: int) -> object:
 
 def final_text(output: object, limit: int) -> str:
     """Return an agent's last answer alone; the calls of the turns before it are steps."""
-    return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, DEPTH), limit)
+    return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, EVENT_DEPTH), limit)
 
 
 @_writes("StopEvent")

@@ -10,19 +10,18 @@ from types import FrameType
 
 from infinium_integrations import runtime
 from infinium_integrations.llama_index.content import is_a
-from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Run
 
 __all__ = ["around", "handed"]
 
-FRAMES_WALKED = 200
 TOOL_IN_THREAD = "sync_to_async.<locals>._async_wrapped_fn.<locals>.<lambda>"
 
 Handed = tuple[int, ...]
 
 
 def handed(function: object, named: Mapping[str, object]) -> Handed:
-    """Tell one call of a tool's function from another by the objects that it is given."""
+    """Distinguish calls of a tool's function by the objects passed to it."""
     return (id(function), *(id(value) for value in named.values()))
 
 

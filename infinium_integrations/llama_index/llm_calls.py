@@ -38,7 +38,7 @@ _PROVIDERS = {
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """What is kept of a call while it goes on: the beginning of its text, its last usage, whether events tell of it."""
+    """What is kept of a call while it goes on: the beginning of its text, its last usage, whether events report it."""
 
     parts: list[str] = field(default_factory=list)
     chars: int = 0
@@ -192,7 +192,7 @@ def answer(response: object, call: Call, limit: int) -> str | None:
 
 
 def asked(arguments: Mapping[str, object], limit: int) -> str | None:
-    """Return what a model was asked where no event tells: the messages or the prompt among the arguments."""
+    """Return what a model was asked where no event has it: the messages or the prompt among the arguments."""
     messages = arguments.get("messages")
     if isinstance(messages, list | tuple) and messages:
         return messages_text(messages, limit)

@@ -1,4 +1,4 @@
-"""What a span takes and gives, as bounded texts and facts."""
+"""What a span receives and returns, as bounded texts and facts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.recording.run import Failure, Run
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run
 
 __all__ = ["Flow", "State", "above", "state_of"]
 
-ATTEMPTS_REMEMBERED = 1_000
+FRAMES_WALKED = 200
+"""How far up the stack a call is looked for that has no run of its own."""
 
 
 @dataclass(slots=True, eq=False)

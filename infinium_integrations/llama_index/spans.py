@@ -97,7 +97,7 @@ def _named(what: Kind, name: str, instance: object) -> str:
 
 
 def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
-    """Tell a span that is only the inside of the one around it: ``__call__`` and ``call``, or a nested model's call."""
+    """Return whether a span repeats the one around it: ``__call__`` and ``call``, or a nested model's call."""
     if what.role == "llm":
         return _model_around(around) is not None
     if what.role == "tool" and _is_form(instance):
@@ -118,7 +118,7 @@ _INNER = {"tool", "embedding", "rerank", "retrieval"}
 
 
 def _is_form(tool: object) -> bool:
-    """Tell the tool that structured prediction makes to have the model fill in a form; calling it runs nothing."""
+    """Return whether a tool is a form that structured prediction has the model fill in; calling it runs nothing."""
     function = getattr(tool, "__dict__", {}).get("_fn")
     return getattr(function, "__qualname__", "").endswith("get_function_tool.<locals>.model_fn")
 
@@ -238,7 +238,7 @@ def leave(span_id: str, result: object) -> None:
 
 
 def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
-    """Take a result in; give how the run ended."""
+    """Record a result; return how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
         text = span_content.taken(state.kind, result, OUTPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
         run.output = text if text is not None else run.output
@@ -253,7 +253,7 @@ def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, 
 
 
 def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
-    """Record that a run is over, and tell the streams around it."""
+    """Record that a run is over, and notify the streams around it."""
     recorder = runtime.recorder()
     parent, role = state_of(run.parent), state.kind.role
     now = recorder.clock()
@@ -314,7 +314,7 @@ def drop(span_id: str, error: BaseException | None) -> None:
 
 
 def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:
-    """Return a failure as it was told already, where a stream below broke with the same exception."""
+    """Return a failure as already reported, where a stream below broke with the same exception."""
     parent = state_of(run.parent)
     for before in (state.failure, parent.failure if parent is not None else None):
         if before is not None and failure is not None and before.key == failure.key:

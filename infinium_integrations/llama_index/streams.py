@@ -20,7 +20,7 @@ from infinium_integrations.diagnostics import guarded
 from infinium_integrations.export import fork_safety
 from infinium_integrations.llama_index import llm_calls
 from infinium_integrations.llama_index.content import is_a, names
-from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Failure, Run
 
 __all__ = [
@@ -37,12 +37,11 @@ __all__ = [
     "written",
 ]
 
-FRAMES_WALKED = 200
 LET_GO_SECONDS = 0.3
 """A stream that was let go is closed after this time, if the closing of its generator has not said more till then."""
 FIRST_LOOK = 0.005
 LAST_LOOK = 0.2
-SETTLE_SECONDS = 1.0
+EXIT_SETTLE_SECONDS = 1.0
 
 
 class Stream:
@@ -85,7 +84,7 @@ _looked_for: queue.SimpleQueue[Stream] = queue.SimpleQueue()
 _soon: list[Stream] = []
 _looking = False
 when_closed: list[Callable[[], None]] = []
-"""Called after streams were closed that no event told the end of."""
+"""Called after streams were closed whose end no event announced."""
 
 
 def stream_in(result: object) -> object:
@@ -172,7 +171,7 @@ def open_streams() -> int:
 
 
 def model_ended(run: Run, state: State, status: str, failure: Failure | None, at: float) -> None:
-    """Tell all that is around a model's call that it has ended, and what was streamed."""
+    """Notify whatever surrounds a model's call that it has ended, and of what was streamed."""
     text, above = run.output, run.parent
     streamed = state.call is not None and state.call.chunks > 0
     while above is not None:
@@ -270,8 +269,8 @@ def poll() -> None:
     for stream in over:
         close(stream)
     if over:
-        for tell in when_closed:
-            tell()
+        for notify in when_closed:
+            notify()
 
 
 def _has_ended(stream: Stream, now: float) -> bool:
@@ -295,7 +294,7 @@ def _calls_open(stream: Stream) -> bool:
 
 def settle(deadline: float) -> None:
     """Wait shortly for streams that were let go; given the deadline of ``flush()``."""
-    limit = min(deadline, time.perf_counter() + SETTLE_SECONDS)
+    limit = min(deadline, time.perf_counter() + EXIT_SETTLE_SECONDS)
     poll()
     while any(stream.ref() is None for stream in list(_soon)) and time.perf_counter() < limit:
         time.sleep(FIRST_LOOK)

@@ -7,8 +7,8 @@ from infinium_integrations import runtime
 from infinium_integrations.llama_index import span_content
 from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.llama_index.content import is_a
-from infinium_integrations.llama_index.span_state import ATTEMPTS_REMEMBERED, Flow, State, above
-from infinium_integrations.recording.run import Failure, Run, ToolUse
+from infinium_integrations.llama_index.span_state import Flow, State, above
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
 __all__ = ["begin", "call_id", "dropped", "ended", "named", "sign", "stopped"]
 
@@ -46,7 +46,7 @@ def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
 
 
 def _again(run: Run, flow: Flow, work: tuple[str, int]) -> None:
-    """Tell a step that is run again with the same event: after it failed, or after it waited for an answer."""
+    """Return whether a step is run again with the same event: after it failed, or after it waited for an answer."""
     waited = flow.waiting.pop(work, None)
     if waited is not None:
         waited.status = "interrupted"

@@ -1,6 +1,6 @@
 """What a model call cost, by genai-prices (extra ``cost``), which is imported when first used.
 
-An unknown model, unknown tokens or a missing package give None: no cost is better than a wrong one.
+An unknown model, unknown tokens or a missing package yields None: no cost is better than a wrong one.
 """
 
 import contextlib

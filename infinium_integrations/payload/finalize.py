@@ -17,17 +17,21 @@ from pydantic.fields import FieldInfo
 
 from infinium_integrations.capture.preview import is_secret_key, preview, to_json_value
 from infinium_integrations.models import (
+    ACTIONS,
     DURATION_LIMIT,
     INPUT_SUMMARY_LIMIT,
     NAME_LIMIT,
     OUTPUT_SUMMARY_LIMIT,
     PREVIEW_LIMIT,
+    STATUSES,
+    STEP_FACTS,
+    TRACE_FACTS,
     ErrorDetail,
     TaskData,
     Text,
 )
 from infinium_integrations.payload.shrink import encode, shrink
-from infinium_integrations.redaction.key_names import HIDDEN, words
+from infinium_integrations.redaction.key_names import HIDDEN
 from infinium_integrations.redaction.redactor import Redactor, process_secrets
 
 __all__ = ["Limits", "build_payload", "encode", "finalize", "shrink"]
@@ -70,7 +74,7 @@ def finalize(
     """Turn a trace as recorded into what may leave: redacted, safe as JSON, small enough.
 
     Args:
-        wire: What ``TaskData.to_wire`` gives, or a draft like it; it is not changed.
+        wire: What ``TaskData.to_wire`` returns, or a draft like it; it is not changed.
         redactor: What takes the secrets out.
         cut: Cut texts to their limits, as for traces recorded in the background, whose texts are previews with slack.
         limits: Those limits, where they are not the usual ones.
@@ -81,19 +85,7 @@ def finalize(
     return shrink(_Finisher(redactor, cut=cut, limits=limits or Limits()).part(wire, _TASK))
 
 
-_STATUSES = frozenset({"ok", "error", "cancelled", "abandoned", "interrupted", "handoff", "incomplete"})
-_ACTIONS = words(
-    """
-    llm_inference tool_use retrieval embedding rerank chain agent workflow_step custom
-    """
-)
-_OUR_KEYS = words(
-    """
-    parent_step started_ms status name run_id tool_call_id attempt agent node ttft_ms model_requested
-    usage_details cache_read cache_creation reasoning cached partial documents id score preview tags events
-    trace_id session_id user_id thread_id resumed_from left_open
-    """
-)
+_OUR_KEYS = STEP_FACTS | TRACE_FACTS
 _MODEL_KEYS = frozenset({"model_requested"})
 _OUR_IDS = frozenset({"run_id", "trace_id", "resumed_from"})
 _ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
@@ -157,7 +149,7 @@ class _Finisher:
     def string(self, value: str, key: str) -> object:
         # what this library wrote itself: the user's rule has no say in it
         if key in _MODEL_KEYS or (
-            (key == "status" and value in _STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
+            (key == "status" and value in STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
         ):
             return self.machine(value)
         clean = self.optional(value, self.limit(self.limits.document if key == "preview" else self.limits.metadata))
@@ -233,7 +225,7 @@ def _text_rule(text: Text) -> _Rule:
         case "name":
             return lambda finisher, value: finisher.name(value, limit)
         case "action":
-            return lambda finisher, value: str(value) if value in _ACTIONS else finisher.name(value, limit)
+            return lambda finisher, value: str(value) if value in ACTIONS else finisher.name(value, limit)
         case "stack":
             return lambda finisher, value: finisher.stack(value, limit)
     finish = _Finisher.required if text.redact == "required" else _Finisher.optional

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from infinium_integrations.models import ErrorDetail, ExecutionStep, TaskData, Text, ToolCall
+from infinium_integrations.models import TRACE_FACTS, ErrorDetail, ExecutionStep, TaskData, Text, ToolCall
 from infinium_integrations.redaction.redactor import shorten
 
 __all__ = ["LIMIT", "encode", "shrink"]
@@ -58,9 +58,6 @@ def _squeezed(value: Json, room: int) -> Json | None:
     return next((trial for trial in trials if _size(trial) <= room), None)
 
 
-_TAGS = frozenset({"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "resumed_from", "left_open"})
-
-
 def _squeeze(value: object, chars: int, items: int) -> Any:
     if isinstance(value, str):
         return shorten(value, chars)
@@ -71,14 +68,14 @@ def _squeeze(value: object, chars: int, items: int) -> Any:
         kept = (
             value
             if len(value) <= items
-            else [*list(value)[:items], *(key for key in list(value)[items:] if key in _TAGS)]
+            else [*list(value)[:items], *(key for key in list(value)[items:] if key in TRACE_FACTS)]
         )
         return {key: _squeeze(value[key], chars, items) for key in kept}
     return value
 
 
 _REQUIRED = tuple(name for name, field in TaskData.model_fields.items() if field.default is not None)
-_STEP_REQUIRED = ("step_number", "action", "description", "duration_ms")
+_STEP_REQUIRED = (*(name for name, field in ExecutionStep.model_fields.items() if field.is_required()), "duration_ms")
 
 
 def _least(rest: Json) -> Json:
@@ -88,7 +85,7 @@ def _least(rest: Json) -> Json:
     if usage:
         least["llm_usage"] = {key: _squeeze(value, 100, 0) for key, value in usage.items() if key != "calls"}
     tags = (environment or {}).get("custom_tags") or {}
-    if kept := {key: _squeeze(value, 64, 0) for key, value in tags.items() if key in _TAGS}:
+    if kept := {key: _squeeze(value, 64, 0) for key, value in tags.items() if key in TRACE_FACTS}:
         least["environment"] = {"custom_tags": kept}
     return least
 
@@ -118,13 +115,18 @@ def _with_previews(step: Json, length: int) -> Json:
     for key, value in step.items():
         if key in _TEXTS:
             short[key] = shorten(value, length) or None
-        elif key in {"tool_call", "error"} and isinstance(value, dict):
+        elif key in _PARTS and isinstance(value, dict):
             short[key] = _with_previews(value, length)
         else:
             short[key] = value
     return {key: value for key, value in short.items() if value is not None}
 
 
+_PARTS = frozenset(
+    name
+    for name, field in ExecutionStep.model_fields.items()
+    if not {ToolCall, ErrorDetail}.isdisjoint(get_args(field.annotation))
+)
 _TEXTS = frozenset(
     name
     for part in (ExecutionStep, ToolCall, ErrorDetail)

@@ -138,7 +138,7 @@ def _details(sources: list[Mapping[str, object]]) -> dict[str, int]:
 
 
 def _add_ephemeral(details: dict[str, int], sources: list[Mapping[str, object]]) -> None:
-    """Add Anthropic's writes to its cache, told by how long they are kept; those for an hour cost more."""
+    """Add Anthropic's writes to its cache, split by how long they are kept; those for an hour cost more."""
     for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"):
         for facts in sources:
             details[name] = max(details.get(name, 0), _count(facts.get(name)) or 0)

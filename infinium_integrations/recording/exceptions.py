@@ -17,7 +17,7 @@ __all__ = ["classify", "describe", "failed"]
 _OUR_FOLDER = str(Path(__file__).parent.parent) + os.sep
 MESSAGE_CHARS = 1_000
 FRAMES_KEPT = 12
-FRAMES_WALKED = 5_000
+TRACEBACK_FRAMES = 5_000
 CAUSES_WALKED = 10
 
 
@@ -70,7 +70,7 @@ def describe(error: BaseException) -> Failure:
     failure.causes = tuple(keys)
     frames = (
         (frame.f_code.co_filename, line, frame.f_code.co_name)
-        for frame, line in itertools.islice(walk_tb(error.__traceback__), FRAMES_WALKED)
+        for frame, line in itertools.islice(walk_tb(error.__traceback__), TRACEBACK_FRAMES)
         if not frame.f_code.co_filename.startswith(_OUR_FOLDER)
     )
     failure.frames = tuple(deque(frames, maxlen=FRAMES_KEPT))

@@ -89,7 +89,7 @@ def make_options(**options: Unpack[HandlerOptions]) -> Options:
     _check(sections is None or isinstance(sections, Mapping), "sections must be a dict of sections by name")
     _check(isinstance(tags, Iterable), "tags must be a list of str")
     _check(detail in ("default", "full"), f'detail must be "default" or "full", not {detail!r}')
-    _check(redact is None or callable(redact), "redact must be a function that takes and gives a str")
+    _check(redact is None or callable(redact), "redact must be a function that takes and returns a str")
     _check(client is None or hasattr(client, "send_task_data"), "client must have a method send_task_data(TaskData)")
     _check(isinstance(preview_chars, int) and preview_chars > 0, "preview_chars must be a whole number above 0")
     return Options(

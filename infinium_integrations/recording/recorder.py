@@ -25,7 +25,7 @@ ambient: ContextVar[Run | None] = ContextVar("infinium_ambient", default=None)
 suppressed: ContextVar[bool] = ContextVar("infinium_suppressed", default=False)
 
 _token: ContextVar[int] = ContextVar("infinium_token", default=0)
-"""Tells two invocations apart that were given the same run id; read only then."""
+"""Distinguishes invocations that share a run id; read only then."""
 
 _tokens = itertools.count(1)
 
@@ -142,7 +142,7 @@ class Recorder:
 
         Args:
             run: An open run.
-            status: One of ``run.STATUSES``.
+            status: One of ``models.STATUSES``.
             failure: The exception that ended it.
             at: When it ended (of ``clock``), where that is reported later.
         """

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from infinium_integrations.models import PREVIEW_LIMIT
 
@@ -13,36 +13,16 @@ if TYPE_CHECKING:
     from infinium_integrations.models import ExpectedOutcome, TaskData
 
 __all__ = [
-    "ACTIONS",
-    "STATUSES",
+    "ATTEMPTS_REMEMBERED",
     "ElidedSteps",
     "Failure",
     "ModelCall",
     "Options",
     "Run",
-    "Status",
     "ToolUse",
     "Trace",
     "TraceClient",
 ]
-
-Status = Literal["ok", "error", "cancelled", "abandoned", "interrupted", "handoff", "incomplete"]
-
-STATUSES: frozenset[str] = frozenset(Status.__args__)  # type: ignore[attr-defined]
-
-ACTIONS = frozenset(
-    {
-        "llm_inference",
-        "tool_use",
-        "retrieval",
-        "embedding",
-        "rerank",
-        "chain",
-        "agent",
-        "workflow_step",
-        "custom",
-    },
-)
 
 AWAITED = frozenset({"llm_inference", "tool_use", "retrieval", "embedding", "rerank"})
 """Actions worth waiting for after the root has ended: their tokens and results matter."""
@@ -54,6 +34,8 @@ KEPT_LAST = 5_000
 EVENTS_KEPT = 100
 """Notes kept on one step; later ones are counted."""
 
+ATTEMPTS_REMEMBERED = 1_000
+"""Of a workflow's or graph's steps, those that an adapter remembers to recognise a second try."""
 FAILURES_KEPT = 1_000
 """Exceptions kept of one trace."""
 

@@ -1,6 +1,6 @@
 """Where secrets lie in a text, by their shape or by the name before them.
 
-Every rule takes time in proportion to the text's length. It gives spans (start, end) of what must go. With
+Every rule takes time in proportion to the text's length. It yields spans (start, end) of what must go. With
 ``open_end`` the text is known to be cut short: what may be the beginning of a secret and reaches the end is given too.
 """
 
@@ -173,7 +173,7 @@ def _urls(scan: Scan) -> Iterator[Span]:
 
 
 def _is_token(user: str) -> bool:
-    """Tell a token that stands where a user's name would: ``https://TOKEN@github.com``."""
+    """Return whether a token stands where a user's name would: ``https://TOKEN@github.com``."""
     return len(user) >= _LONG_WORD and any(map(str.isdigit, user)) and any(map(str.isalpha, user))
 
 
@@ -214,7 +214,7 @@ def _schemes(scan: Scan) -> Iterator[Span]:
 
 
 def _is_login(token: str) -> bool:
-    """Tell base64 of ``user:password``."""
+    """Return whether a value is the base64 of ``user:password``."""
     try:
         plain = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
     except (ValueError, binascii.Error):
@@ -246,7 +246,7 @@ _REACH = 12
 
 
 def _may_begin(text: str, at: int) -> bool:
-    """Tell whether a secret may begin here: at a word's start, or with a start that stands for itself."""
+    """Return whether a secret may begin here: at a word's start, or with a start that stands for itself."""
     return (
         at == 0
         or not text[at - 1].isalnum()
@@ -301,7 +301,7 @@ _ENOUGH = 1_000
 
 
 class _Pair(NamedTuple):
-    """A telling name, what stands between, and where the value lies; of a long value, its first part."""
+    """A secret's name, what stands between, and where the value lies; of a long value, its first part."""
 
     name: str
     sep: str
@@ -312,7 +312,7 @@ class _Pair(NamedTuple):
 
 @rule
 def _pairs(scan: Scan) -> Iterator[Span]:
-    """Return the spans of values that stand after a telling name; ``low`` is the text in lower case."""
+    """Return the spans of values that follow a secret's name; ``low`` is the text in lower case."""
     text, low, open_end = scan
     for keyword in _KEYWORDS:
         at = low.find(keyword)
@@ -420,7 +420,7 @@ _OTHER_SCHEME = re.compile(
 )
 _ENCODING = re.compile(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
 _STOPS = ".,;!?:"
-_LEAST = 6
+_MIN_VALUE = 6
 _LONG_NUMBER = 8
 
 
@@ -445,7 +445,7 @@ def _is_harmless(text: str, pair: _Pair, value: str) -> bool:
 
 
 def _is_placeholder(text: str, pair: _Pair, value: str) -> bool:
-    """Tell ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``: what stands where a secret would."""
+    """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
     core = _SCHEME.sub("", value, count=1)
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
         closing = core[-1:] if pair.quote else core[-1:] + text[pair.end : pair.end + 1]
@@ -461,7 +461,7 @@ def _is_authorization(value: str, *, alone: bool) -> bool:
         return False
     if scheme:
         return not rest or not token.isalpha()
-    return alone or _OTHER_SCHEME.match(value) is not None or (len(token) >= _LEAST and not token.isalpha())
+    return alone or _OTHER_SCHEME.match(value) is not None or (len(token) >= _MIN_VALUE and not token.isalpha())
 
 
 def _is_bare_secret(text: str, pair: _Pair, value: str) -> bool:
@@ -475,33 +475,33 @@ def _is_bare_secret(text: str, pair: _Pair, value: str) -> bool:
 
 
 def _is_word(value: str) -> bool:
-    """Tell a word of prose: letters, and what ends a sentence."""
+    """Return whether a value is a word of prose: letters, and what ends a sentence."""
     core = value.rstrip(_STOPS)
     return core.isalpha() and not _is_mixed(core)
 
 
 def _is_mixed(value: str) -> bool:
-    """Tell letters that change between small and capital as no word's do."""
+    """Return whether letters change between lower and upper case as no word's do."""
     core = value.rstrip(_STOPS)
     return len(core) >= _LONG_NUMBER and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
 
 
 def _is_count(name: str, digits: str) -> bool:
-    """Tell a number that is no code: ``token: 1204``."""
-    return len(digits) < (_LONG_NUMBER if "token" in name or "key" in name else _LEAST - 2)
+    """Return whether a value is a number that is no code: ``token: 1204``."""
+    return len(digits) < (_LONG_NUMBER if "token" in name or "key" in name else _MIN_VALUE - 2)
 
 
 def _looks_secret(text: str, pair: _Pair, value: str) -> bool:
-    """Tell a value from a word of prose or code."""
+    """Return whether a value is a secret rather than a word of prose or code."""
     if all(letter.isalpha() or letter in "._" for letter in value.rstrip(_STOPS)):
         return any(word in pair.name for word in ("pass", "pwd", "secret")) and _is_alone(text, pair, value)
     if pair.sep == "is" and not any(letter.isdigit() for letter in value):
         return _is_mixed(value)
     if ("token" in pair.name or "key" in pair.name) and not value.isdigit() and not any(map(str.isalpha, value)):
         return False
-    return len(value) >= _LEAST or _is_alone(text, pair, value)
+    return len(value) >= _MIN_VALUE or _is_alone(text, pair, value)
 
 
 def _is_alone(text: str, pair: _Pair, value: str) -> bool:
-    """Tell whether a value is the last word of its line."""
-    return len(value) >= _LEAST - 2 and text[pair.end : pair.end + 1] in {"", "\n", "\r", "\\"}
+    """Return whether a value is the last word of its line."""
+    return len(value) >= _MIN_VALUE - 2 and text[pair.end : pair.end + 1] in {"", "\n", "\r", "\\"}

@@ -117,7 +117,7 @@ def _is_token(parts: list[str]) -> bool:
 
 
 def _is_variable(name: str, parts: list[str]) -> bool:
-    """Tell an environment variable such as ``ACME_KEY``."""
+    """Return whether a name is that of an environment variable with a secret, such as ``ACME_KEY``."""
     return name.isupper() and len(parts) > 1 and parts[-1] == "key" and parts[-2] not in _NO_KEY
 
 

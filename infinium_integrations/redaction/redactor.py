@@ -1,4 +1,4 @@
-"""Secrets taken out of texts: known values, telling shapes, and the user's own rules. It fails closed."""
+"""Secrets taken out of texts: known values, known shapes, and the user's own rules. It fails closed."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ class Redactor:
 
     Args:
         secrets: Values that must never leave, of any length.
-        user: The user's own rule, called with every free text after the built-in rules. Where it raises or gives no
+        user: The user's own rule, called with every free text after the built-in rules. Where it raises or returns no
             string, the whole text is dropped.
 
     It may be used from any thread.
@@ -83,7 +83,7 @@ class Redactor:
         clean = self.text(text)
         if len(clean) > limit:
             return _CUT + clean[len(clean) - limit + 1 :] if limit > 0 else ""
-        if len(text) >= limit + SLACK:  # it was cut before: what its first line begins with can't be told
+        if len(text) >= limit + SLACK:  # it was cut before: what its first line begins with is unknown
             return _CUT + clean.partition("\n")[2]
         return clean
 
@@ -173,7 +173,7 @@ def _base64(raw: bytes, offset: int) -> str:
 
 
 _NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE")
-_LEAST = 12
+_MIN_ENVIRONMENT_VALUE = 12
 _LONGEST_WORD = 20
 _PATH = re.compile(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/])")
 _PATH_PART = 24
@@ -195,7 +195,7 @@ def process_secrets() -> frozenset[str]:
 
 def _is_secret(value: str) -> bool:
     is_number = value.strip("+-0123456789.,eE_ ") == ""
-    if len(value) < _LEAST or "://" in value or _is_path(value) or is_number:
+    if len(value) < _MIN_ENVIRONMENT_VALUE or "://" in value or _is_path(value) or is_number:
         return False
     return not (
         value.isalpha() and len(value) <= _LONGEST_WORD and value in {value.lower(), value.upper(), value.title()}

@@ -128,7 +128,7 @@ class MemoryStore:
             self._on_drop(dropped)
 
     def _make_room(self, newest: tuple[str, str, str]) -> int:
-        """Drop what was delivered, then the oldest of the rest; give how many of the rest went."""
+        """Drop what was delivered, then the oldest of the rest; return how many of the rest went."""
         dropped = 0
         for key in sorted(self._files, key=lambda key: (key[0] != "history", key[2])) if self._full() else ():
             if self._full() and key != newest:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError, ValidationError, did_you_mean
+from infinium_integrations.models import Status
 from infinium_integrations.payload.finalize import encode
-from infinium_integrations.recording.run import Status
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, SUFFIX, FolderStore, read_file
@@ -96,12 +96,12 @@ class TraceReader:
         return list(self.each(**query))
 
     def each(self, **query: Unpack[StoredQuery]) -> "Iterator[TaskData]":
-        """Return what ``traces`` gives one by one; each is read when it is asked for."""
+        """Return what ``traces`` returns one by one; each is read when it is asked for."""
         found = (self._load(row) for row in self.listing(**query))
         return (task for task in found if task is not None)
 
     def listing(self, **query: Unpack[StoredQuery]) -> "list[Row]":
-        """Return what ``traces`` gives as short rows, without reading the traces themselves."""
+        """Return what ``traces`` returns as short rows, without reading the traces themselves."""
         return self._index().find(_query(**query))
 
     def page(self, **query: Unpack[StoredQuery]) -> "tuple[list[Row], int]":
@@ -183,7 +183,7 @@ class TraceReader:
 
         Args:
             trace_id: Its id: 1 to 128 ASCII letters, digits and ``_ . : -``.
-            payload: What ``build_payload`` gives: checked and redacted.
+            payload: What ``build_payload`` returns: checked and redacted.
 
         Returns:
             Whether it is kept now; False where there is one of this id, which stays as it is.
@@ -315,6 +315,11 @@ def _query(**query: Unpack[StoredQuery]) -> "Query":
         if name not in known:
             guess = did_you_mean(name, TraceQuery.__annotations__) or ";"
             msg = f"traces are not found by {name!r}{guess} these are: {', '.join(TraceQuery.__annotations__)}"
+            raise ConfigurationError(msg)
+    for name in ("limit", "offset"):
+        number = query.get(name, 0)
+        if not (isinstance(number, int) and number >= 0) and (name, number) != ("limit", None):
+            msg = f"{name}={number!r} counts no traces: pass a whole number from 0 on"
             raise ConfigurationError(msg)
     since, until = _nanoseconds(query.get("since")), _nanoseconds(query.get("until"))
     return Query(**{**query, "since": since, "until": until})  # type: ignore[arg-type]  # as the fields of TypedDict

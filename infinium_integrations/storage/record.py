@@ -1,6 +1,6 @@
 """The file of one trace: gzipped JSON, its facts first and its payload last.
 
-It is written as two gzip members, which any gzip reader gives as one text: what a list shows is read without
+It is written as two gzip members, which any gzip reader reads as one text: what a list shows is read without
 unpacking the payload, and a receipt is added without packing it again.
 """
 
@@ -32,9 +32,9 @@ FORMAT = 1
 UNPACKED_LIMIT = 16 * 1_048_576
 """Bytes: what unpacks to more is no file of ours."""
 HEAD_LIMIT = 262_144
-TEXT_LIMIT = 2_000
+SEARCHED_CHARS = 2_000
 """Characters of a trace's texts that free-text search sees."""
-PREVIEW_LIMIT = 160
+LINE_CHARS = 160
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
@@ -129,7 +129,7 @@ def facts_of(payload: dict[str, Any]) -> dict[str, object]:
         "cost": usage.get("estimated_cost_usd"),
         "ended": _nanoseconds(payload.get("current_datetime")),
         "preview": _preview(payload),
-        "text": "\n".join(part for part in parts if part)[:TEXT_LIMIT],
+        "text": "\n".join(part for part in parts if part)[:SEARCHED_CHARS],
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -138,10 +138,10 @@ def _tags(payload: dict[str, Any]) -> dict[str, object]:
     return (payload.get("environment") or {}).get("custom_tags") or {}
 
 
-def _nanoseconds(told: Any) -> int | None:
+def _nanoseconds(moment: Any) -> int | None:
     """Read a moment as nanoseconds since the epoch; without a zone it is taken as UTC."""
     try:
-        read = datetime.fromisoformat(told)
+        read = datetime.fromisoformat(moment)
     except (TypeError, ValueError):
         return None
     aware = read if read.utcoffset() is not None else read.replace(tzinfo=UTC)
@@ -151,9 +151,9 @@ def _nanoseconds(told: Any) -> int | None:
 def _preview(payload: dict[str, Any]) -> str | None:
     """Return the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
     for key in ("output_summary", "input_summary"):
-        line = " ".join((payload.get(key) or "")[: 4 * PREVIEW_LIMIT].split())
+        line = " ".join((payload.get(key) or "")[: 4 * LINE_CHARS].split())
         if line:
-            return line if len(line) <= PREVIEW_LIMIT else f"{line[: PREVIEW_LIMIT - 1]}…"
+            return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"
     return None
 
 

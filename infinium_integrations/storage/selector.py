@@ -61,7 +61,7 @@ class StoreSelector:
         self._lock = threading.Lock()
 
     def put(self, settings: Settings, name: str, data: bytes, account: str | None) -> Store:
-        """Keep a trace and give the store that has it; without an account it is kept for reading only."""
+        """Keep a trace and return the store that has it; without an account it is kept for reading only."""
         if settings.mode == "folder":
             folder = self._folder(settings)
             try:

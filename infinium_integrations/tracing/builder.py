@@ -590,6 +590,14 @@ class TraceBuilder:
 
         Args:
             prompt: Which prompt, which version, and which variables were filled in.
+
+        Example:
+            >>> from infinium_integrations import TraceBuilder
+            >>> from infinium_integrations.models import PromptUse
+            >>> builder = TraceBuilder("Answer")
+            >>> builder.add_prompt_use(PromptUse(prompt_id="p-1", prompt_name="Triage", version=3))
+            >>> builder.build().prompt_studio.prompts_used[0].prompt_name
+            'Triage'
         """
         with self._lock:
             self._trace.overrides.setdefault("prompts", []).append(prompt.model_dump(exclude_none=True))

@@ -61,6 +61,12 @@ class Comparison:
         b: The second trace.
         changes: What differs in the runs as a whole: a ``Change`` has a ``label``, and what ``left`` and ``right`` say.
         pairs: All steps, each with its counterpart in the other run.
+
+    Example:
+        >>> from infinium_integrations import TaskData, compare
+        >>> runs = [TaskData(name="Triage", description="Triage", duration=seconds) for seconds in (1.5, 3.0)]
+        >>> [change.label for change in compare(*runs).changes]
+        ['Duration']
     """
 
     def __init__(self, a: TaskData, b: TaskData) -> None:

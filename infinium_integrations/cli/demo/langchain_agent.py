@@ -57,7 +57,7 @@ The same for your own code:
 
 
 def run(echo: Echo, *, base_url: str | None = None, model: str | None = None) -> TaskData | None:
-    """Run the agent, tell what it does, and show its trace; see ``cli.demo.run``."""
+    """Run the agent, narrate what it does, and show its trace; see ``cli.demo.run``."""
     agent = make_agent(_endpoint(base_url, model) if base_url and model else ScriptedChat())
     handler = InfiniumCallbackHandler(
         name=script.NAME, description=script.DESCRIPTION, expected_outcome=script.EXPECTED, tags=["demo"]
@@ -79,7 +79,7 @@ def run(echo: Echo, *, base_url: str | None = None, model: str | None = None) ->
 
 
 class _Listener(BaseCallbackHandler):
-    """Has the narrator tell of tools and look-ups."""
+    """Has the narrator announce tools and look-ups."""
 
     run_inline = True
 
@@ -129,13 +129,13 @@ def make_agent(chat: BaseChatModel) -> Runnable[str, str]:
 
 
 def _call(tools: Mapping[str, Runnable[Any, object]], call: ToolCall, config: RunnableConfig) -> ToolMessage:
-    """Call a tool as the model asked; where that fails, the model is told why."""
+    """Call a tool as the model asked; where that fails, the model receives the reason."""
 
-    def told(error: BaseException) -> ToolMessage:
+    def failed(error: BaseException) -> ToolMessage:
         return ToolMessage(f"{type(error).__name__}: {error}", tool_call_id=call["id"] or "", status="error")
 
     asked = {**call, "type": "tool_call"}
-    return attempt(lambda: cast("ToolMessage", tools[call["name"]].invoke(asked, config)), told)
+    return attempt(lambda: cast("ToolMessage", tools[call["name"]].invoke(asked, config)), failed)
 
 
 def _tools() -> list[BaseTool]:

@@ -107,7 +107,7 @@ SENT = {
 
 
 class Narrator:
-    """Tells what the agent does while it does it, and where its trace is."""
+    """Prints what the agent does while it does it, and where its trace is."""
 
     def __init__(self, echo: Echo) -> None:
         self.echo = echo
@@ -115,11 +115,11 @@ class Narrator:
         echo(f"you    {QUESTION}")
 
     def tool(self, name: str, arguments: Iterable[object]) -> None:
-        """Tell of a tool call."""
+        """Print a tool call."""
         self.echo(f"tool   {name}({', '.join(map(str, arguments))})")
 
     def failed(self, reason: object) -> None:
-        """Tell that the tool call failed."""
+        """Print that the tool call failed."""
         self.echo(f"       failed: {reason}")
 
     def answer(self, piece: str) -> None:

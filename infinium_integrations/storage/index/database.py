@@ -92,7 +92,7 @@ class Index:
             for _ in range(2):
                 try:
                     with contextlib.suppress(FileExistsError):
-                        write_new(path, b"")  # 0600; SQLite gives its side files the same
+                        write_new(path, b"")  # 0600; SQLite creates its side files with the same mode
                     return self._ask(sqlite3.connect(path, timeout=BUSY, isolation_level=None), ask)
                 except (sqlite3.Error, OSError) as error:
                     if "locked" not in str(error):

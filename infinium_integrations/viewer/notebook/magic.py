@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
-SETTLE_SECONDS = 5.0
+CELL_SETTLE_SECONDS = 5.0
 """Seconds to wait for what a cell left running, before the trace is shown as it is."""
 KNOWN = {"session_id", "user_id"}
 """Tags that name the session and the user, rather than being labels."""
@@ -75,7 +75,7 @@ class _Cell:
     def task(self) -> "TaskData":
         """Return the trace, from the store where it is kept, redacted in any case."""
         current = runtime.current()
-        current.recorder.settle(time.perf_counter() + SETTLE_SECONDS)
+        current.recorder.settle(time.perf_counter() + CELL_SETTLE_SECONDS)
         stored: TaskData | None = current.delivery.reader.get(self.builder.trace_id)
         return stored if stored is not None else self.builder.build()
 

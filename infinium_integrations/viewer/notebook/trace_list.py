@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TraceList", "pandas", "traces"]
 
 _EMPTY = TaskData(name="none", description="none", duration=0.0)
-SHOWN = 200
+ROWS_SHOWN = 200
 """Rows that a notebook shows; the list and the data frame have all."""
 
 
@@ -39,6 +39,11 @@ class TraceList(list[TaskData]):
 
         Raises:
             ImportError: pandas is not installed.
+
+        Example:
+            >>> from infinium_integrations import traces
+            >>> len(traces(name="no run has this name").to_dataframe())
+            0
         """
         package = pandas()
         summaries = [TraceSummary(task) for task in self]
@@ -50,7 +55,7 @@ class TraceList(list[TaskData]):
 
     def __repr__(self) -> str:
         lines = [f"{len(self):,} trace{'' if len(self) == 1 else 's'}"]
-        for task in self[:SHOWN]:
+        for task in self[:ROWS_SHOWN]:
             summary = TraceSummary(task)
             name, duration = formatting.clipped_line(task.name, 50), formatting.duration(summary.duration_ms)
             tokens, ended = f"{formatting.count(summary.tokens)} tokens", formatting.moment(task.current_datetime)
@@ -58,7 +63,7 @@ class TraceList(list[TaskData]):
         return formatting.clean("\n".join(lines))
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        rows = [TraceSummary(task) for task in self[:SHOWN]]
+        rows = [TraceSummary(task) for task in self[:ROWS_SHOWN]]
         longest = max((row.duration_ms for row in rows), default=0) or 1.0
         return bundle(self.__repr__, "table.html", lambda: {"rows": rows, "total": len(self), "longest": longest})
 

@@ -19,7 +19,7 @@ __all__ = ["DEFAULT_PORT", "make_app", "run"]
 
 DEFAULT_PORT = 8717
 SHUTDOWN_SECONDS = 3
-"""Seconds that requests in progress have to end when the server is told to stop."""
+"""Seconds that requests in progress have to end when the server is asked to stop."""
 
 
 def make_app(reader: TraceReader, access: Access | None = None, *, agent_key: str | None = None) -> Starlette:

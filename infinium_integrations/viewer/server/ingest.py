@@ -67,7 +67,7 @@ class Ingest:
         return agent
 
     def _keep(self, agent: str, key: str | None, body: bytes) -> str:
-        """Keep a trace under its own id, else under one that the same key gives again."""
+        """Keep a trace under its own id, else under one that is the same for the same key."""
         task = _task(body)
         trace_id = _own_uuid(task.trace_id) or _own_uuid(key)
         if key and not trace_id:

@@ -32,7 +32,7 @@ STEPS_READ, STEPS_SECONDS = 200, 0.5
 SESSIONS_SHOWN = 200
 FORM_LIMIT = 4_096
 TOP = 10
-TEXT_LIMIT = 300
+PARAMETER_CHARS = 300
 PERIODS = {
     "1h": timedelta(hours=1),
     "24h": timedelta(hours=24),
@@ -63,7 +63,7 @@ class Search:
 
         They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``since``, ``until`` and ``page``.
         """
-        given = {key: value.replace("\0", "").strip()[:TEXT_LIMIT] for key, value in parameters.items()}
+        given = {key: value.replace("\0", "").strip()[:PARAMETER_CHARS] for key, value in parameters.items()}
         page = given.get("page", "")
         number = min(int(page), 10_000_000) if page.isascii() and page.isdigit() and len(page) < 9 else 1  # noqa: PLR2004
         asked = {key: value for key, value in given.items() if key in (*_ASKED, *_MOMENTS) and value}

@@ -26,7 +26,7 @@ TEXT_LINES = 3
 KIND_WIDTH = 6
 COLOURS = {"model": "magenta", "tool": "cyan", "search": "blue", "embed": "blue", "rerank": "blue", "agent": "yellow"}
 STATUS_COLOURS = {"ok": "green", "error": "red"}
-SHOWN = 80
+STEPS_SHOWN = 80
 """Rows that are unfolded."""
 WIDE = 90
 """Columns from which on the list has dates with years and statuses in words."""
@@ -114,7 +114,7 @@ class _Drawing:
     def __init__(self, tree: Tree, columns: int, *, everything: bool) -> None:
         self.tree = tree
         self.columns = columns
-        budget = sys.maxsize if everything else SHOWN
+        budget = sys.maxsize if everything else STEPS_SHOWN
         # unfolded, by ``id``, are the outermost first, and before all others what has failures inside
         picked: set[int] = set()
         left = budget - len(tree.items)
