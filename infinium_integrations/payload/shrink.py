@@ -125,7 +125,7 @@ def _with_previews(step: Json, length: int) -> Json:
 _PARTS = frozenset(
     name
     for name, field in ExecutionStep.model_fields.items()
-    if not {ToolCall, ErrorDetail}.isdisjoint(get_args(field.annotation))
+    if any(part in get_args(field.annotation) for part in (ToolCall, ErrorDetail))
 )
 _TEXTS = frozenset(
     name
