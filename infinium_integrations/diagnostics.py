@@ -44,12 +44,24 @@ def count() -> int:
 
 
 def warn_once(cause: object, message: str, *details: object) -> None:
-    """Log a warning the first time that ``cause`` is seen in this process."""
+    """Log a warning the first time that ``cause`` is seen in this process.
+
+    Args:
+        cause: What tells one warning from another.
+        message: A text with ``%s`` for each of the details.
+        details: What a server or an exception said stands among them as text: a control character is written ``\\x1b``.
+    """
     with _lock:
         if cause in _said or len(_said) >= _CAUSES_REMEMBERED:
             return
         _said.add(cause)
-    logger.warning(message, *details)
+    logger.warning(message, *(detail if isinstance(detail, int | float) else _printable(str(detail)) for detail in details))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def record(error: BaseException) -> None:

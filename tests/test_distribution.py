@@ -56,7 +56,8 @@ def test_the_files_have_the_version_of_the_package(built):
 
 
 def test_they_can_be_published(built):
-    pytest.importorskip("twine", reason="uv pip install --group test")
+    # among the oldest packages, twine's own is too old
+    pytest.importorskip("twine.package", reason="uv pip install --group test", exc_type=ImportError)
     assert python("-m", "twine", "check", "--strict", *map(str, built)).count("PASSED") == 2
 
 

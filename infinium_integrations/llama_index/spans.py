@@ -270,6 +270,7 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
         streams.close(state.stream)
     if role == "writer" and parent is not None and parent.stream is not None:
         streams.close(parent.stream)
+        streams.look_soon_at(run.trace)
 
 
 def _error_of_task(span_id: str) -> BaseException | None:

@@ -21,12 +21,13 @@ from infinium_integrations.export import fork_safety
 from infinium_integrations.llama_index import llm_calls
 from infinium_integrations.llama_index.content import is_a, names
 from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
-from infinium_integrations.recording.run import Failure, Run
+from infinium_integrations.recording.run import Failure, Run, Trace
 
 __all__ = [
     "Stream",
     "around",
     "close",
+    "look_soon_at",
     "model_ended",
     "open_streams",
     "poll",
@@ -225,6 +226,14 @@ def _outcome(stream: Stream, state: State, clock: Any) -> tuple[str, Any, float]
 # -- the thread that looks ---------------------------------------------------------------------------------------------
 
 
+def look_soon_at(trace: Trace) -> None:
+    """Have the thread look at every open stream of a trace: one may be read to its end that nothing reports."""
+    with _lock:
+        found = [stream for stream in _open.values() if stream.runs[0].trace is trace]
+    for stream in found:
+        _look_soon(stream)
+
+
 def _look_soon(stream: Stream) -> None:
     """Have the thread look at a stream. Safe inside a collection: it takes no lock."""
     global _looking  # noqa: PLW0603
@@ -295,6 +304,10 @@ def _calls_open(stream: Stream) -> bool:
 def settle(deadline: float) -> None:
     """Wait shortly for streams that were let go; given the deadline of ``flush()``."""
     limit = min(deadline, time.perf_counter() + EXIT_SETTLE_SECONDS)
+    with _lock:
+        over = [stream for stream in _open.values() if _is_over(stream.ref())]
+    for stream in over:
+        close(stream)
     poll()
     while any(stream.ref() is None for stream in list(_soon)) and time.perf_counter() < limit:
         time.sleep(FIRST_LOOK)

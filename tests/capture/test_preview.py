@@ -84,7 +84,7 @@ def test_other_values_are_written_like_json():
         (10**400, "<int of about 401 digits>"),
         ({(1, "a"): None, None: 1, 1.5: 2}, '{"[1, \\"a\\"]": null, "null": 1, "1.5": 2}'),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_a_value_of_a_known_type_is_readable(value, text):
     assert preview(value, 500) == text

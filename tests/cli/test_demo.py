@@ -120,6 +120,7 @@ def test_a_real_endpoint_without_its_package_says_what_to_install(monkeypatch):
 
 
 def test_an_endpoint_is_for_the_langchain_demo_alone():
+    pytest.importorskip("llama_index.core")
     with pytest.raises(ConfigurationError, match="LangChain demo alone"):
         demo.run("llama-index", base_url="http://127.0.0.1:9/v1", model="m")
 

@@ -66,7 +66,7 @@ def test_a_retry_after_that_asks_for_nothing_sensible_never_stops_delivery(deliv
     delivered_once(deliver(), serve(Reply(503, headers={"Retry-After": value})), requests=2)
 
 
-@pytest.mark.parametrize("value", ["1e9", "120", formatdate(time.time() + 86_400)])
+@pytest.mark.parametrize("value", ["1e9", "120", formatdate(time.time() + 86_400)], ids=["1e9", "120", "tomorrow"])
 def test_flush_does_not_wait_for_a_retry_after_beyond_its_time(deliver, serve, value):
     serve(Reply(503, headers={"Retry-After": value}))
     delivery = deliver()
@@ -180,6 +180,16 @@ def test_a_reason_with_characters_that_no_file_can_hold_is_kept_readable(deliver
     delivery.submit(TRACE)
     assert delivery.flush(10)
     assert "odd ? name" in delivery.reader.get(TRACE).delivery.reason
+
+
+def test_what_a_server_says_reaches_the_log_as_text(deliver, serve, caplog):
+    serve(Reply(422, b'{"error": "\\u001b[2J\\u001b]0;title\\u0007 \\ud800"}'))
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert delivery.flush(10)
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "\\x1b[2J\\x1b]0;title\\x07 \\ud800" in said
+    assert said.isprintable()
 
 
 def test_413_shrinks_once_and_sends_again_under_the_same_key(deliver, serve):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from kit import Scripted, actions, an_index, ended, one, status, steps
+from llama_index.core.base.response.schema import StreamingResponse
 from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
 from llama_index.core.chat_engine.condense_question import CondenseQuestionChatEngine
 
@@ -43,6 +44,20 @@ def test_a_streamed_chat_is_one_trace_with_the_writers_work(traces, name):
     assert len(steps(trace, "llm_inference")) == 1
     assert status(trace) == "ok"
     assert trace.llm_usage.prompt_tokens == 10
+
+
+def test_a_streamed_chat_ends_though_somebody_holds_what_it_streamed_from(traces, monkeypatch):
+    made, held = StreamingResponse.__init__, []
+
+    def keep(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        held.append(self)
+
+    monkeypatch.setattr(StreamingResponse, "__init__", keep)
+    response = engines()["condense_plus"](Scripted(replies=["It is blue", "x", "y"])).stream_chat("What colour?")
+    assert "".join(response.response_gen).split() == ["It", "is", "blue"]
+    assert status(one(traces)) == "ok"
+    assert held
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -162,6 +162,8 @@ def ended(traces, count):
     with recorder._traces.sealed:
         recorder._traces.sealed.wait_for(lambda: len(traces) >= count, timeout=30)
     flush(30)
-    assert recorder.open_traces == 0, recorder.traces()
+    assert recorder.open_traces == 0, [
+        (run.name, run.adapter_state) for one in recorder.traces() for run in one.open.values()
+    ]
     assert len(traces) == count, [(trace.name, status(trace)) for trace in traces]
     return list(traces)

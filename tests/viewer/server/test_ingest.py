@@ -42,7 +42,7 @@ def test_a_trace_keeps_its_own_id(api):
     assert api.post(URL, json=task.to_wire()).json()["traceId"] == task.trace_id
 
 
-@pytest.mark.parametrize("key", ["order-58213", str(uuid.uuid4())])
+@pytest.mark.parametrize("key", ["order-58213", str(uuid.uuid4())], ids=["any", "uuid"])
 def test_the_same_key_stores_once_and_gets_the_same_answer(api, source, key):
     answers = [api.post(URL, json=samples.bare().to_wire(), headers={"idempotency-key": key}) for _ in range(3)]
     assert len({answer.json()["traceId"] for answer in answers}) == 1
