@@ -49,19 +49,18 @@ def warn_once(cause: object, message: str, *details: object) -> None:
     Args:
         cause: What tells one warning from another.
         message: A text with ``%s`` for each of the details.
-        details: What a server or an exception said stands among them as text: a control character is written ``\\x1b``.
+        details: What is put there. Control characters, as a server may have sent them, are written as escapes.
     """
     with _lock:
         if cause in _said or len(_said) >= _CAUSES_REMEMBERED:
             return
         _said.add(cause)
-    logger.warning(message, *(detail if isinstance(detail, int | float) else _printable(str(detail)) for detail in details))
+    logger.warning(message, *map(_printable, details))
 
 
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def _printable(detail: object) -> object:
+    text = "" if isinstance(detail, int | float) else str(detail)
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text) or detail
 
 
 def record(error: BaseException) -> None:
