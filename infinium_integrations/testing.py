@@ -27,8 +27,7 @@ class CapturedTraces(list[TaskData]):
         Example:
             >>> from infinium_integrations import trace
             >>> from infinium_integrations.testing import captured_traces
-            >>> with captured_traces() as traces:
-            ...     _ = trace("Answer").__enter__()
+            >>> with captured_traces() as traces, trace("Answer"):
             ...     traces.end_all()
             >>> traces[0].status
             'incomplete'

@@ -41,8 +41,18 @@ def address(source):
         yield found
 
 
-@pytest.mark.parametrize("path", VIEWS)
-@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1600, "light")])
+LOOKS = [(400, "dark"), (1600, "light")]
+
+
+@pytest.mark.parametrize(
+    ("path", "width", "scheme"),
+    [
+        # each view in one of the looks; in the other where all is tested
+        pytest.param(path, *look, marks=[pytest.mark.full] if (row + column) % 2 else [])
+        for row, path in enumerate(VIEWS)
+        for column, look in enumerate(LOOKS)
+    ],
+)
 def test_every_view_fits_is_accessible_and_asks_for_nothing_elsewhere(new_tab, address, path, width, scheme):
     tab = new_tab(address, width=width, scheme=scheme)
     tab.go(path)
@@ -52,8 +62,7 @@ def test_every_view_fits_is_accessible_and_asks_for_nothing_elsewhere(new_tab, a
     assert tab.accessibility_faults() == []
 
 
-@pytest.mark.parametrize("path", ["/traces/agent", "/traces/hostile"])
-@pytest.mark.parametrize("width", [400, 1600])
+@pytest.mark.parametrize(("path", "width"), [("/traces/agent", 400), ("/traces/hostile", 1600)])
 def test_unfolded_steps_are_accessible_too(new_tab, address, path, width):
     tab = new_tab(address, width=width)
     page = tab.go(path)
@@ -68,7 +77,7 @@ UNFOLDED = (
 )
 
 
-@pytest.mark.parametrize("name", ["thousand", "ten", "flat"])
+@pytest.mark.parametrize("name", ["thousand", pytest.param("ten", marks=pytest.mark.full), "flat"])
 def test_of_a_long_run_a_screenful_is_laid_out_and_the_rest_unfolds(new_tab, address, name):
     tab = new_tab(address)
     page = tab.go(f"/traces/{name}")
@@ -207,6 +216,7 @@ def test_two_ticked_traces_are_compared(new_tab, address):
     assert page.locator("ins:visible").count() > 0
 
 
+@pytest.mark.full
 def test_a_hundred_thousand_traces_are_listed_and_paged(new_tab):
     start = datetime(2026, 11, 20, tzinfo=UTC)
     rows = [

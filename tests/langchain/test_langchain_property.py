@@ -382,6 +382,7 @@ def never_ending(count: int) -> int:
 forgotten: list[Any] = []
 
 
+@pytest.mark.full
 def test_of_many_runs_a_fifth_never_ends_and_memory_stays_flat():
     assert never_ending(2_000) < 200_000
 

@@ -51,7 +51,7 @@ def alone():
     return {name: shapes(name) for name in PROGRAMS}
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(3, 11))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 11))])
 def test_a_program_gives_the_same_traces_after_any_other(seed, alone):
     order = random.Random(seed).sample(sorted(PROGRAMS), len(PROGRAMS))
     with captured_traces(grace=0.05) as traces, InfiniumEventHandler():

@@ -1,5 +1,6 @@
 """The page on a real port, in a thread."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+
+    async def main_loop(self) -> None:
+        """Look every few milliseconds whether to end; uvicorn's own loop does so ten times a second."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            await asyncio.sleep(0.005)
 
     async def startup(self, *args: Any, **kwargs: Any) -> None:
         await super().startup(*args, **kwargs)
