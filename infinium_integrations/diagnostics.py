@@ -16,6 +16,7 @@ __all__ = [
     "guarded",
     "raising",
     "record",
+    "renew_lock",
     "warn_once",
 ]
 
@@ -30,6 +31,12 @@ _lock = threading.RLock()
 _said: set[object] = set()
 _count = 0
 _raising = False
+
+
+def renew_lock() -> None:
+    """Replace the lock, which a forked child may have inherited locked."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
 
 
 def raising(*, on: bool) -> None:

@@ -58,10 +58,7 @@ class _Runtime:
     """The runtime of a process: traces are stored and sent in the background."""
 
     def __init__(self) -> None:
-        # With the first handler, not on a thread of ours: a fork during an import would leave its lock held.
-        from infinium_integrations.export.pipeline import Delivery  # noqa: PLC0415
-        from infinium_integrations.payload import build  # noqa: F401, PLC0415
-        from infinium_integrations.redaction import redactor  # noqa: F401, PLC0415
+        from infinium_integrations.export.pipeline import Delivery  # noqa: PLC0415  (heavy: with the first handler)
 
         given = settings.current()
         self.delivery = Delivery(
@@ -70,7 +67,7 @@ class _Runtime:
             seal=lambda: self.recorder.seal_all(),  # noqa: PLW0108
         )
         self.recorder = Recorder(
-            self.delivery.submit,
+            lambda trace: self.delivery.submit(trace, trace.weight()),
             wake=self.delivery.wake,
             grace=given.grace,
             idle=given.idle_timeout,
@@ -103,9 +100,21 @@ def recorder() -> Recorder:
     return (runtime if runtime is not None else current()).recorder
 
 
-def tracing() -> bool:
-    """Return whether traces are recorded at all (``INFINIUM_TRACING``)."""
-    return current().tracing
+def tracing(client: object = None) -> bool:
+    """Return whether traces are recorded at all (``INFINIUM_TRACING``), having imported what our threads will need.
+
+    Args:
+        client: What a handler or ``trace()`` was given to send with.
+
+    Raises:
+        ConfigurationError: A setting is malformed.
+    """
+    runtime = current()
+    if client is not None and runtime.tracing:
+        from infinium_integrations.export import preload  # noqa: PLC0415  (as in _Runtime)
+
+        preload.for_sending()
+    return runtime.tracing
 
 
 def add_resolver(resolve: Callable[[], Hashable]) -> None:
@@ -140,7 +149,7 @@ def install(runtime: Runtime | None) -> Runtime | None:
 
 def _pending(trace: Trace) -> "PendingTrace":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
-    from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: as in _Runtime)
+    from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: loaded by ``preload``)
     from infinium_integrations.payload.build import assemble  # noqa: PLC0415
     from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
     from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 
-__all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "reset"]
+__all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "renew_lock", "reset"]
 
 DEFAULT_BASE_URL = "https://platform.i42m.ai/api/v1"
 
@@ -166,6 +166,12 @@ def configure(**changes: Unpack[SettingsChanges]) -> Settings:
         _given.clear()
         _given.update(given)
         return _current
+
+
+def renew_lock() -> None:
+    """Replace the lock, which a forked child may have inherited locked."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
 
 
 def reset() -> None:

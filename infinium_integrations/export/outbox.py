@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from infinium_integrations import diagnostics
 from infinium_integrations.client.protocol.messages import Verdict
@@ -56,6 +56,7 @@ class Outbox:
         account: Under which name they wait there.
         transport: How one leaves.
         slots: Bounds the requests in flight of the whole process.
+        spawn: Runs a coroutine as a task that the loop cancels when it ends.
         counters: Counts what becomes of them.
         ceiling: Requests a second to which the pace may rise.
         shared: Whether traces of other processes are delivered too; else only those added here.
@@ -68,6 +69,7 @@ class Outbox:
         transport: Transport,
         *,
         slots: asyncio.Semaphore,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[Any]],
         counters: DeliveryCounters,
         ceiling: float,
         shared: bool = True,
@@ -78,6 +80,7 @@ class Outbox:
         self.rate_limiter = AdaptiveRateLimiter(ceiling)
         self._account = account
         self._slots = slots
+        self._spawn = spawn
         self._counters = counters
         self._shared = shared
         self._lock = store.lock(account)
@@ -92,17 +95,32 @@ class Outbox:
         self._work = asyncio.Event()
         self._retry_requested = asyncio.Event()
         self._watchers: set[asyncio.Event] = set()
+        self._goals: list[set[str]] = []
+        """What those wait for who wait until all is delivered; a trace leaves each set when it no longer waits."""
+        self._lost = 0
+        self.reason: str | None = None
+        """Why the last try failed; None where it went well."""
 
     @property
     def pending(self) -> int:
         """How many traces are known to wait."""
         return len(self._waiting)
 
+    @property
+    def own(self) -> int:
+        """How many traces of this process wait that no other process is delivering."""
+        return 0 if self._elsewhere else len(self._mine)
+
+    def waits(self, name: str) -> bool:
+        """Whether a trace is known to wait."""
+        return name in self._waiting
+
     def add(self, name: str) -> None:
         """Note a trace that was just stored."""
         self._waiting.add(name)
         self._mine.add(name)
         self._work.set()
+        self._notify()
 
     def retry_now(self) -> None:
         """Look at the store, and try at once unless the server asked to wait."""
@@ -122,23 +140,31 @@ class Outbox:
         """Wait until all that waits now is gone; False at the deadline, or when the next try lies beyond it."""
         self.retry_now()
         self._scan()
-        goal = set(self._waiting)
-        while goal & self._waiting:
-            if not self._sending and time.monotonic() + self.retry.left > deadline:
-                return False
-            if not await self._change(deadline):
-                return False
+        goal, lost = set(self._waiting), self._lost
+        self._goals.append(goal)
+        try:
+            while goal:
+                if not self._sending and time.monotonic() + self.retry.left > deadline:
+                    return False
+                if not await self._change(deadline):
+                    return False
+        finally:
+            self._goals = [other for other in self._goals if other is not goal]
         self._held_until = time.monotonic() + HOLD
-        return await self._landed(deadline)
+        return await self._landed(deadline) and self._lost == lost
 
     async def leave(self, deadline: float) -> None:
         """Wait, before the process exits, only while requests make progress; then begin no more."""
         self._scan()
         begun_until = time.monotonic() + (deadline - time.monotonic()) * LEAVING
         while self._waiting and self._hopeful(begun_until) and await self._change(begun_until):
-            self._scan()
+            pass
         self._closing = True
         await self._landed(deadline)
+
+    def abandon(self) -> None:
+        """Leave it as it is: its lock's file descriptor is no longer ours."""
+        self._lock.disown()
 
     async def _landed(self, deadline: float) -> bool:
         """Wait for what is under way; what is cut off there may be sent a second time."""
@@ -173,14 +199,14 @@ class Outbox:
 
     async def _drain(self) -> None:
         looks = 0
-        while names := self._scan():
+        while (names := self._scan()) or self._sending:
             self._elsewhere = not self._lock.take()
             self._notify()
             if self._elsewhere:
                 looks += 1
                 await self._sleep(min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(looks, 10)))
                 continue
-            if any(map(self._may_start, names)) or self.retry.left > 0:
+            if not names or any(map(self._may_start, names)) or self.retry.left > 0:
                 await self._round(names)
                 await self._rest()
             else:
@@ -194,7 +220,9 @@ class Outbox:
                 await self._settle()
             if self._may_start(name):
                 await self._start(name)
-        await self._settle()
+        while self._sending and not self._work.is_set():  # one that takes long holds up no other
+            await self._change(None)
+        self._work.clear()
 
     async def _start(self, name: str) -> None:
         if wait := self.rate_limiter.take():
@@ -203,8 +231,7 @@ class Outbox:
         if not self._may_start(name):
             self._slots.release()
             return
-        task = asyncio.get_running_loop().create_task(self._deliver(name))
-        self._sending[name] = task
+        self._sending[name] = self._spawn(self._deliver(name))
 
     async def _settle(self) -> None:
         if self._sending:
@@ -258,6 +285,7 @@ class Outbox:
         verdict = outcome.verdict
         if verdict.action == "delivered":
             self.retry.succeeded()
+            self.reason = None
             self.rate_limiter.faster()
             done = records.receipt(record, status="sent", reason=None, remote_trace_id=verdict.trace_id, sent_at=_now())
             self._finish(name, "sent", lambda: self.store.delivered(self._account, name, done))
@@ -271,6 +299,7 @@ class Outbox:
 
     def _later(self, name: str, outcome: Outcome) -> None:
         verdict = outcome.verdict
+        self.reason = verdict.reason
         self._tries[name] += 1
         if verdict.action == "keep":
             self.retry.block()
@@ -297,19 +326,30 @@ class Outbox:
             self._finished.discard(name)
 
     def _skip(self, name: str) -> None:
+        self._forget(name)
+        self._finished.add(name)
+
+    def _forget(self, name: str) -> None:
         self._waiting.discard(name)
         self._mine.discard(name)
         self._tries.pop(name, None)
-        self._finished.add(name)
+        for goal in self._goals:
+            goal.discard(name)
 
     def _gone(self, name: str) -> None:
         """Count what another process has dealt with; what was pruned is counted there."""
         if name in self._waiting:
-            self._waiting.discard(name)
-            self._mine.discard(name)
-            self._tries.pop(name, None)
+            self._forget(name)
             if self._elsewhere:
                 self._counters.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
+            elif not self.store.stands(self._account):
+                self._lost += 1
+                self._counters.add("dropped")
+                diagnostics.warn_once(
+                    "removed",
+                    "The store %s was removed, and traces with it that were not delivered.",
+                    self.store.where(),
+                )
 
     def _scan(self) -> list[str]:
         """Return what waits: the least tried first, then the oldest, so that one bad trace does not stop the rest."""
@@ -322,12 +362,12 @@ class Outbox:
         self._waiting |= names
         return sorted(names - self._sending.keys(), key=lambda name: (self._tries[name], name))
 
-    async def _change(self, deadline: float) -> bool:
-        """Wait until something has changed; False at the deadline."""
+    async def _change(self, deadline: float | None) -> bool:
+        """Wait until something has changed; False at the deadline (monotonic seconds; None for none)."""
         event = asyncio.Event()
         self._watchers.add(event)
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic())):
                 await event.wait()
         except TimeoutError:
             return False

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.export import fork_safety
+from infinium_integrations.export import fork_safety, preload
 from infinium_integrations.export.sender import Sender
 from infinium_integrations.export.writer import PendingTrace, Writer
+from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.locks import close_inherited
 from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of
@@ -21,6 +22,10 @@ __all__ = ["Delivery"]
 
 WRITE_PATIENCE = 2.0
 """Seconds in which at least one queued trace must get written at exit, and that a reader waits for what is written."""
+WRITE_EXTRA, END_EXTRA = 0.5, 0.8
+"""Seconds beyond ``INFINIUM_EXIT_TIMEOUT`` in which traces are written, and threads waited for, at exit."""
+START_AGAIN = 1.0
+"""Seconds between tries to start a thread for which there was no file descriptor."""
 
 
 class Delivery:
@@ -45,31 +50,51 @@ class Delivery:
         self._assemble = assemble
         self._sweep = sweep
         self._seal = seal
+        preload.for_writing()
         self._exiting = False
-        self._fresh()
+        self._pid = 0
+        self._own()
         self.reader = TraceReader(
-            lambda: self._selector,
+            self._stores,
             catch_up=lambda: self._writer.catch_up(time.monotonic() + WRITE_PATIENCE),
             send=self._look,
         )
         _deliveries.add(self)
+        if settings.current().has_account:
+            preload.for_sending()
 
-    def _fresh(self) -> None:
+    def _own(self) -> None:
+        """Make what this process has of its own: at first, and anew in a forked child when it is first used there.
+
+        Not in the fork itself: a server may first have gevent replace what locks and queues are made of.
+        """
+        if self._pid == os.getpid():
+            return
         self._pid = os.getpid()
         self._leaving_known = False
         self._counters = DeliveryCounters()
         self._selector = StoreSelector(self._counters)
-        self._sender = Sender(self._counters)
+        self._sender = Sender(self._counters, fork_safety.SENDER_THREAD)
+        self._client_senders: dict[int, Sender] = {}
         self._writer = Writer(
             assemble=self._assemble,
-            sweep=self._sweep,
+            sweep=self._look_after,
             selector=self._selector,
             counters=self._counters,
-            enqueue=self._sender.enqueue,
+            enqueue=self._enqueue,
         )
 
-    def submit(self, item: object) -> None:
-        """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for."""
+    def _stores(self) -> StoreSelector:
+        self._own()
+        return self._selector
+
+    def submit(self, item: object, size: int = 0) -> None:
+        """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for.
+
+        Args:
+            item: What ``assemble`` takes.
+            size: About how many bytes it holds.
+        """
         self._own()
         if not self._leaving_known:
             self._leaving_known = True
@@ -79,9 +104,38 @@ class Delivery:
                 from multiprocessing.util import Finalize  # noqa: PLC0415  (loaded in such a child)
 
                 Finalize(None, _at_exit, exitpriority=100)
-        self._writer.submit(item)
+        self._writer.submit(item, size)
         if self._exiting and not self._writer.mine:
-            self._writer.finish(WRITE_PATIENCE)
+            self._writer.finish(time.monotonic() + WRITE_PATIENCE, WRITE_PATIENCE)
+
+    def _enqueue(self, store: Store, name: str, account: str, given: settings.Settings, client: object) -> None:
+        """Hand a stored trace on; each client of the user's has a sender, so that a slow one holds up itself alone."""
+        sender = self._sender
+        if client is not None:
+            key = id(client)
+            sender = self._client_senders.get(key) or Sender(self._counters, "infinium-client")
+            if key not in self._client_senders:
+                self._client_senders[key] = sender
+                with contextlib.suppress(TypeError):  # one that can't be referred to weakly keeps its thread
+                    weakref.finalize(client, self._end_client, key, sender).atexit = False
+        sender.enqueue(store, name, account, given, client)
+        if not sender.retry_start():
+            self._writer.wake()
+
+    def _end_client(self, key: int, sender: Sender) -> None:
+        if self._client_senders.get(key) is sender:
+            del self._client_senders[key]
+        sender.end()
+
+    def _senders(self) -> list[Sender]:
+        return [self._sender, *list(self._client_senders.values())]
+
+    def _look_after(self, now: float) -> float | None:
+        """Keep the recorder's deadlines, and have a sender tried again that could not be started."""
+        wait = self._sweep(now) if self._sweep is not None else None
+        if all(sender.retry_start() for sender in self._senders()):
+            return wait
+        return START_AGAIN if wait is None else min(wait, START_AGAIN)
 
     def wake(self) -> None:
         """Have ``sweep`` called soon."""
@@ -90,6 +144,8 @@ class Delivery:
 
     def configure(self) -> None:
         """Take over changed settings; what was submitted before goes where it was meant to go."""
+        if settings.current().has_account:
+            preload.for_sending()
         self.wake()
 
     def flush(self, timeout: float) -> bool:
@@ -102,7 +158,7 @@ class Delivery:
             Whether all of it is delivered, refused for good or, without an account, written.
         """
         self._own()
-        if self._writer.mine or self._sender.mine:
+        if self._writer.mine or any(sender.mine for sender in self._senders()):
             return False  # it would wait for itself
         deadline = time.monotonic() + timeout
         if not self._writer.settle(deadline):
@@ -110,14 +166,15 @@ class Delivery:
         given = settings.current()
         if given.has_account:
             self._look(given)
-        return self._sender.drained(deadline)
+        return all(sender.drained(deadline) for sender in self._senders())
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, then end the threads where nothing is left; what is submitted later starts them again."""
         done = self.flush(timeout)
         if done:
             self._writer.stop()
-            self._sender.stop()
+            for sender in self._senders():
+                sender.stop()
         return done
 
     def stats(self) -> dict[str, int]:
@@ -127,40 +184,57 @@ class Delivery:
             ``recorded``; ``local`` (no account), ``sent``, ``rejected``, ``dropped`` and ``pending``; ``sent`` and
             ``rejected`` count those that earlier processes left, too.
         """
+        self._own()
         recorded, waiting = self._writer.counts()
-        return {"recorded": recorded, "pending": waiting + self._sender.pending(), **self._counters.counts()}
+        return {"recorded": recorded, "pending": waiting + self._pending(), **self._counters.counts()}
+
+    def _pending(self, *, durable: bool | None = None) -> int:
+        return sum(sender.pending(durable=durable) for sender in self._senders())
 
     def _look(self, given: settings.Settings) -> None:
         self._sender.look(self._selector.store(given), account_of(given), given)
 
-    def _own(self) -> None:
-        """Begin anew in a forked child that no hook announced (some servers fork without Python's knowledge)."""
-        if self._pid != os.getpid():
-            self._after_fork()
-
     def _after_fork(self) -> None:
         """Leave to the parent what is the parent's: its queue, its sockets and its locks."""
-        _inherited.append((self._writer, self._sender, self._selector))
+        _inherited.append((self._writer, self._sender, self._client_senders, self._selector))
         close_inherited()
-        self._fresh()
         self.reader.renew_lock()
 
     def _at_exit(self) -> None:
-        """Seal and write all that is left, and send while that makes progress."""
+        """Seal and write all that is left, and send while that makes progress; say what is left after that."""
         if self._pid != os.getpid():
             return
         if self._seal is not None:
             diagnostics.guarded(self._seal)()
         self._exiting = True
-        self._writer.finish(WRITE_PATIENCE)
-        self._sender.leave(time.monotonic() + settings.current().exit_timeout)
-        lost = self._sender.pending(durable=False)
+        patience = settings.current().exit_timeout
+        begun = time.monotonic()
+        given_up = self._writer.finish(begun + patience + WRITE_EXTRA, WRITE_PATIENCE)
+        for sender in self._senders():
+            sender.leave(begun + patience)
+        self._say_what_is_left(given_up)
+        for sender in self._senders():
+            sender.stop(max(0.0, begun + patience + END_EXTRA - time.monotonic()))
+
+    def _say_what_is_left(self, given_up: int) -> None:
+        lost = self._pending(durable=False)
+        self._counters.add("dropped", lost)
         if lost:
-            self._counters.add("dropped", lost)
             diagnostics.warn_once(
                 "lost", "%d traces that were kept in memory could not be delivered and are lost.", lost
             )
-        self._sender.stop()
+        if given_up:
+            diagnostics.warn_once("given up", "%d traces could not be written in time and are lost.", given_up)
+        if left := sum(sender.left() for sender in self._senders()):
+            reasons = (reason for sender in self._senders() if (reason := sender.reason()))
+            diagnostics.warn_once(
+                "left",
+                "%d %s not delivered yet: %s. The next process with this account sends what waits, as does "
+                "`infinium-traces send`.",
+                left,
+                "trace is" if left == 1 else "traces are",
+                next(reasons, "the time at exit (INFINIUM_EXIT_TIMEOUT) was over"),
+            )
 
 
 _deliveries: weakref.WeakSet[Delivery] = weakref.WeakSet()

@@ -1,27 +1,26 @@
 """The sender: one daemon thread with its own event loop, started at need, blocked while idle.
 
-Light to import: httpx is loaded on its thread.
+Light to import: httpx is loaded by ``preload``, in the thread that makes the first handler.
 """
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from infinium_integrations import diagnostics
-from infinium_integrations.export import fork_safety
+from infinium_integrations.export.outbox import Outbox
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.selector import DeliveryCounters
 
 if TYPE_CHECKING:
-    import httpx
-
-    from infinium_integrations.export.outbox import Outbox
+    from infinium_integrations.export.transports import Connections
 
 __all__ = ["IN_FLIGHT", "Sender", "SenderLoop"]
 
@@ -35,17 +34,19 @@ class Sender:
 
     Args:
         counters: Counts what becomes of the traces.
+        thread: The name of its thread.
     """
 
-    def __init__(self, counters: DeliveryCounters) -> None:
+    def __init__(self, counters: DeliveryCounters, thread: str) -> None:
         self._counters = counters
+        self._name = thread
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: SenderLoop | None = None
-        self._inbox: deque[tuple[Store | None, Callable[[], None]]] = deque()
-        """Jobs for the loop, each with the store of the trace that it is about."""
+        self._inbox: deque[tuple[Store | None, str, Callable[[], None]]] = deque()
+        """Jobs for the loop, each with the store and the name of the trace that it is about."""
         self._outboxes: dict[tuple[object, object], Outbox] = {}
-        self._http: httpx.AsyncClient | None = None
+        self._connections: Connections | None = None
 
     @property
     def mine(self) -> bool:
@@ -54,11 +55,11 @@ class Sender:
 
     def enqueue(self, store: Store, name: str, account: str, settings: Settings, client: object = None) -> None:
         """Deliver a stored trace, and what else waits for its account."""
-        self._hand(store, lambda: self._outbox(store, account, settings, client).add(name))
+        self._hand(store, name, lambda: self._outbox(store, account, settings, client).add(name))
 
     def look(self, store: Store, account: str, settings: Settings) -> None:
         """Deliver what earlier processes left for an account, at once."""
-        self._hand(None, lambda: self._outbox(store, account, settings, None).retry_now())
+        self._hand(None, "", lambda: self._outbox(store, account, settings, None).retry_now())
 
     def drained(self, deadline: float) -> bool:
         """Wait until all that waits now is delivered or refused; False at the deadline (monotonic seconds)."""
@@ -73,21 +74,48 @@ class Sender:
 
     def pending(self, *, durable: bool | None = None) -> int:
         """Count what is known to wait; ``durable`` picks what outlives the process, or what does not."""
-        counts = [(outbox.store, outbox.pending) for outbox in list(self._outboxes.values())]
-        counts += [(store, 1) for store, _ in list(self._inbox) if store is not None]
+        outboxes, inbox = list(self._outboxes.values()), list(self._inbox)
+        counts = [(outbox.store, outbox.pending) for outbox in outboxes]
+        if inbox and any(outbox.waits(inbox[0][1]) for outbox in outboxes):
+            del inbox[0]  # the loop is about to take it out
+        counts += [(store, 1) for store, _, _ in inbox if store is not None]
         return sum(count for store, count in counts if durable in {None, store.durable})
 
-    def stop(self) -> None:
-        """End the thread; it is started again at need."""
+    def left(self) -> int:
+        """Count the traces of this process that are kept on disk and not delivered, nor being so by another process."""
+        return sum(outbox.own for outbox in list(self._outboxes.values()) if outbox.store.durable) + sum(
+            store.durable for store, _, _ in list(self._inbox) if store is not None
+        )
+
+    def reason(self) -> str | None:
+        """Say why something still waits."""
+        outboxes = list(self._outboxes.values())
+        return next((outbox.reason for outbox in outboxes if outbox.pending and outbox.reason), None)
+
+    def stop(self, patience: float = CLOSE_SECONDS) -> None:
+        """End the thread, and wait for that so many seconds at most; it is started again at need."""
         thread, loop = self._thread, self._loop
-        if thread is not None and loop is not None and thread.is_alive() and not self.mine:
+        if thread is not None and loop is not None and self._alive() and not self.mine:
             loop.closing = True
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(loop.end)
-            thread.join(CLOSE_SECONDS)
+            thread.join(patience)
 
-    def _hand(self, store: Store | None, job: Callable[[], None]) -> None:
-        self._inbox.append((store, job))
+    def end(self) -> None:
+        """Let the thread end when it has nothing to do; safe inside a collection: it waits for nothing."""
+        loop = self._loop
+        if loop is not None and self._alive():
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(lambda: loop.keep(loop.end_when_idle()))
+
+    def retry_start(self) -> bool:
+        """Start the thread where something waits for one; False where there still is none."""
+        if self._inbox:
+            self._ensure()
+        return not self._inbox or self._alive()
+
+    def _hand(self, store: Store | None, name: str, job: Callable[[], None]) -> None:
+        self._inbox.append((store, name, job))
         self._ensure()
         loop = self._loop
         if loop is not None:
@@ -95,7 +123,19 @@ class Sender:
                 loop.call_soon_threadsafe(self._pull)
 
     def _alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        thread, loop = self._thread, self._loop
+        return thread is not None and thread.is_alive() and (loop is None or loop.intact())
+
+    def _abandon(self) -> None:
+        """Leave a thread whose file descriptors the program has closed: nothing wakes it any more."""
+        thread, loop = self._thread, self._loop
+        if thread is not None and thread.is_alive() and loop is not None and not loop.is_closed():
+            for outbox in self._outboxes.values():
+                outbox.abandon()
+            self._outboxes, self._connections = {}, None
+            diagnostics.warn_once(
+                "closed", "The program closed file descriptors of infinium_integrations; delivery has begun anew."
+            )
 
     def _ensure(self) -> None:
         if self._alive():
@@ -103,8 +143,15 @@ class Sender:
         with self._starting:
             if self._alive():
                 return
-            self._loop = loop = SenderLoop()
-            self._thread = threading.Thread(target=self._run, args=(loop,), name=fork_safety.SENDER_THREAD, daemon=True)
+            self._abandon()
+            try:
+                self._loop = loop = SenderLoop()
+            except OSError as error:  # no file descriptor is left; ``retry_start`` comes later
+                diagnostics.warn_once(
+                    "descriptors", "Traces are kept and delivered later: %s, so that nothing is sent.", error.strerror
+                )
+                return
+            self._thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
             try:
                 self._thread.start()
             except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
@@ -115,8 +162,6 @@ class Sender:
         try:
             with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
                 asyncio.set_event_loop(loop)
-                with fork_safety.importing():
-                    from infinium_integrations.export import transports  # noqa: F401, PLC0415  (and with it httpx)
                 loop.run_until_complete(self._main(loop))
         finally:
             asyncio.set_event_loop(None)
@@ -147,23 +192,23 @@ class Sender:
             await loop.ended.wait()
         finally:
             await loop.finish()
-            if self._http is not None:
-                await self._http.aclose()
-            self._http = None
+            if self._connections is not None:
+                await self._connections.close()
+            self._connections = None
             if not loop.last:  # at exit it is still counted what they could not deliver
                 self._outboxes = {}
 
     def _pull(self) -> None:
         while self._inbox and not _loop().closing:
-            _, job = self._inbox.popleft()
             with diagnostics.contained:
-                job()
+                self._inbox[0][-1]()
+            self._inbox.popleft()
 
     def _ask(self, question: "Callable[[Outbox], Awaitable[bool | None]]", deadline: float) -> bool:
         """Ask every outbox on the loop and wait for the answer; False where one said so, or at the deadline."""
         loop = self._loop
         if loop is None or not self._alive():
-            return not self._inbox
+            return not self._inbox and not self._outboxes
         answered, answers = threading.Event(), [False]
 
         async def ask() -> None:
@@ -185,15 +230,12 @@ class Sender:
         key = (store.where() if store.durable else id(store), account if client is None else id(client))
         outbox = self._outboxes.get(key)
         if outbox is None:
-            with fork_safety.importing():
-                from infinium_integrations.export.outbox import Outbox  # noqa: PLC0415
-
-                transport = self._transport(settings, client)
             outbox = self._outboxes[key] = Outbox(
                 store,
                 account,
-                transport,
+                self._transport(settings, client),
                 slots=_loop().slots,
+                spawn=_loop().keep,
                 counters=self._counters,
                 ceiling=settings.requests_per_second,
                 shared=client is None,
@@ -212,13 +254,13 @@ class Sender:
         self._outboxes.pop(key, None)
 
     def _transport(self, settings: Settings, client: object) -> Any:
-        from infinium_integrations.export import transports  # noqa: PLC0415
+        from infinium_integrations.export import transports  # noqa: PLC0415  (loaded by ``preload``)
 
         if client is not None:
             return transports.ClientCall(client)
-        if self._http is None:
-            self._http = transports.new_client()
-        return transports.Platform(transports.agent_of(settings), self._http)
+        if self._connections is None:
+            self._connections = transports.Connections()
+        return transports.Platform(transports.agent_of(settings), self._connections)
 
 
 class SenderLoop(asyncio.SelectorEventLoop):
@@ -233,22 +275,38 @@ class SenderLoop(asyncio.SelectorEventLoop):
         self.ended = asyncio.Event()
         self.slots = asyncio.Semaphore(IN_FLIGHT)
         self._tasks: set[asyncio.Task[object]] = set()
+        self._sockets = {end.fileno(): os.fstat(end.fileno()).st_ino for end in (self._ssock, self._csock)}  # type: ignore[attr-defined]
 
-    def keep(self, work: Any) -> None:
+    def intact(self) -> bool:
+        """Whether it can be woken: a program that daemonises closes file descriptors that aren't its own."""
+        try:
+            return all(os.fstat(handle).st_ino == inode for handle, inode in self._sockets.items())
+        except OSError:
+            return False
+
+    def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine as a task, and hold it."""
-        task = self.create_task(work)
+        task: asyncio.Task[Any] = self.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def end(self) -> None:
         """Let the thread end."""
         self.ended.set()
 
+    async def end_when_idle(self) -> None:
+        """Let the thread end once what was kept is done."""
+        while others := self._tasks - {asyncio.current_task()}:
+            await asyncio.wait(others)
+        self.end()
+
     async def finish(self) -> None:
         """Cancel what still runs."""
-        for task in (tasks := asyncio.all_tasks(self) - {asyncio.current_task()}):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := list(self._tasks):  # ours alone: anyio warns of a task of its own that is cancelled unstarted
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """Resolve a name on a thread of its own; in place where none can be started any more."""

@@ -15,6 +15,7 @@ from infinium_integrations.client.protocol.http import aexchange, async_client
 from infinium_integrations.client.protocol.messages import Agent, Verdict, trace_request, verdict
 from infinium_integrations.errors import (
     AuthenticationError,
+    ConfigurationError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -28,7 +29,7 @@ from infinium_integrations.payload.finalize import encode, shrink
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.record import Record
 
-__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Platform", "agent_of", "new_client"]
+__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Connections", "Platform", "agent_of"]
 
 TRY_TIMEOUT = 10.0
 """Seconds that one try gets in all."""
@@ -47,10 +48,27 @@ def agent_of(settings: Settings) -> Agent:
     return Agent(str(settings.agent_id), settings.agent_secret or SecretStr(""), settings.base_url)
 
 
-def new_client() -> httpx.AsyncClient:
-    """Make the HTTP client of the sender's thread."""
-    logging.getLogger("httpx").addFilter(_not_ours)  # the same one again is not added
-    return async_client()
+class Connections:
+    """The HTTP client of the sender's thread: made when first needed, and tried anew where that failed."""
+
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+        logging.getLogger("httpx").addFilter(_not_ours)  # the same one again is not added
+
+    def client(self) -> httpx.AsyncClient:
+        """Return the client.
+
+        Raises:
+            ConfigurationError: The environment's certificates or proxies make none possible.
+        """
+        if self._client is None:
+            self._client = async_client()
+        return self._client
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._client is not None:
+            await self._client.aclose()
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
@@ -61,9 +79,9 @@ def _not_ours(record: logging.LogRecord) -> bool:
 class Platform:
     """Posts to Infinium for one agent."""
 
-    def __init__(self, agent: Agent, http: httpx.AsyncClient) -> None:
+    def __init__(self, agent: Agent, connections: Connections) -> None:
         self.agent = agent
-        self._http = http
+        self._connections = connections
 
     def renew(self, settings: Settings) -> bool:
         """Take over a secret or an address that was changed."""
@@ -83,7 +101,11 @@ class Platform:
 
     async def _post(self, key: str, body: bytes) -> Outcome:
         request = trace_request(self.agent, body, key)
-        reply = await aexchange(self._http, request, TRY_TIMEOUT, REPLY_BYTES)
+        try:
+            http = self._connections.client()
+        except ConfigurationError as error:
+            return Outcome(Verdict("keep", str(error)), reached=False)
+        reply = await aexchange(http, request, TRY_TIMEOUT, REPLY_BYTES)
         if isinstance(reply, TransportError):
             return Outcome(Verdict("retry", str(reply)), reached=False)
         found = verdict(reply.status, reply.headers, reply.body, secrets=request.secrets, cut=reply.cut)

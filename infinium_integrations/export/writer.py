@@ -1,19 +1,19 @@
 """The writer: one daemon thread that turns what was recorded into stored traces, and keeps the deadlines."""
 
 import contextlib
-import itertools
 import logging
+import math
 import queue
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
-from infinium_integrations.export import fork_safety
 from infinium_integrations.payload.finalize import Limits, encode, finalize
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
@@ -25,6 +25,8 @@ __all__ = ["PendingTrace", "Writer"]
 logger = logging.getLogger("infinium_integrations")
 
 STOP_SECONDS = 2.0
+QUEUE_BYTES = 32_000_000
+"""About what all queued traces may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,12 @@ class PendingTrace:
     limits: Limits | None = None
 
 
+@dataclass(slots=True)
 class _Job:
-    __slots__ = ("item", "settings")
-
-    def __init__(self, item: object, settings: Settings | None) -> None:
-        self.item = item
-        self.settings = settings
-
-
-class _Stop:
-    """Ends the thread."""
-
-
-class _Wake:
-    """Has the deadlines looked at."""
+    number: int
+    item: object
+    settings: Settings | None
+    size: int
 
 
 Enqueue = Callable[[Store, str, str, Settings, object], None]
@@ -90,13 +84,23 @@ class Writer:
         self._selector = selector
         self._counters = counters
         self._enqueue = enqueue
-        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._lock = threading.RLock()  # a signal handler may submit in the midst of a submission
+        self._jobs: deque[_Job] = deque()
+        self._bytes = 0
+        """About what the queued items hold."""
+        self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Holds something where there is something to do: a job, a deadline, someone who waits, or the end."""
+        self._nudged = False
+        self._waiting: list[tuple[int, threading.Event]] = []
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._ending = False
         self._due: float | None = None
+        self._sweep_soon = True
         self._last_ns = 0
-        self._numbers = itertools.count(1)
         self._newest = 0
+        self._working = 0
+        """The number of the job that is being worked on; 0 of none."""
         self._done = 0
         self._empty = 0
 
@@ -107,27 +111,49 @@ class Writer:
 
     def counts(self) -> tuple[int, int]:
         """Count the traces submitted, and those of them that are not stored yet."""
-        done = self._done
-        submitted = max(self._newest, done)
-        return submitted - self._empty, submitted - done
+        waiting = len(self._jobs) + (self._working > 0)
+        return max(self._newest, waiting) - self._empty, waiting
 
-    def submit(self, item: object) -> None:
-        """Queue an item; takes no lock that it would wait for, so that a signal handler may call it."""
+    def submit(self, item: object, size: int = 0) -> None:
+        """Queue an item; takes no lock that it would wait for, so that a signal handler may call it.
+
+        Args:
+            item: What ``assemble`` takes.
+            size: About how many bytes it holds; the oldest queued items go where there are too many.
+        """
         # the settings in force now are the trace's; malformed ones are reported by the writer's thread
-        self._newest = next(self._numbers)
-        self._queue.put(_Job(item, diagnostics.attempt(_settings, lambda _: None)))
+        settings = diagnostics.attempt(_settings, lambda _: None)
+        dropped = 0
+        with self._lock:
+            self._newest += 1
+            self._jobs.append(_Job(self._newest, item, settings, size))
+            self._bytes += size
+            while self._bytes > QUEUE_BYTES and len(self._jobs) > 1:
+                self._bytes -= self._jobs.popleft().size
+                dropped += 1
+        self._nudge()
+        if dropped:
+            self._counters.add("dropped", dropped)
+            diagnostics.warn_once(
+                "queue", "More traces end than can be written, so the oldest are dropped (stats() counts them)."
+            )
+
+    def _nudge(self) -> None:
+        if not self._nudged:
+            self._nudged = True
+            self._tokens.put(None)
         self.ensure()
 
     def wake(self) -> None:
         """Have the deadlines looked at soon."""
-        self._queue.put(_Wake())
-        self.ensure()
+        self._sweep_soon = True
+        self._nudge()
 
     def settle(self, deadline: float) -> bool:
-        """Wait until all that was queued before is written; False at the deadline (monotonic seconds)."""
+        """Wait until all that was queued before is written or given up; False at the deadline (monotonic seconds)."""
         reached = threading.Event()
-        self._queue.put(reached)
-        self.ensure()
+        self._waiting.append((self._newest, reached))
+        self._nudge()
         return reached.wait(max(0.0, deadline - time.monotonic()))
 
     def catch_up(self, deadline: float) -> None:
@@ -135,26 +161,42 @@ class Writer:
         if self._alive() and not self.mine:
             self.settle(deadline)
 
-    def finish(self, patience: float) -> None:
-        """Before the process exits: write all that is queued, as long as one gets written in ``patience`` seconds."""
-        while self._alive():
-            before = self._done
-            if self.settle(time.monotonic() + patience) or self._done == before:
-                return
-        self.write_here()
+    def finish(self, deadline: float, patience: float) -> int:
+        """Before the process exits: write what is queued, until the deadline, and give the rest up.
 
-    def write_here(self) -> None:
+        Args:
+            deadline: Monotonic seconds.
+            patience: Seconds in which at least one must get written: a disk that hangs is not waited for longer.
+
+        Returns:
+            How many traces were given up.
+        """
+        while self._alive() and not self.mine:
+            before, until = self._done, min(deadline, time.monotonic() + patience)
+            if self.settle(until) or until == deadline or self._done == before:
+                break
+        else:
+            self.write_here(deadline)
+        with self._lock:
+            given_up = len(self._jobs) + (self._working > 0)
+            self._jobs.clear()
+            self._bytes = 0
+        self._counters.add("dropped", given_up)
+        return given_up
+
+    def write_here(self, deadline: float = math.inf) -> None:
         """Write what is queued on the caller's thread."""
-        while not self._queue.empty():
-            self._step(0.0)
+        while self._jobs and time.monotonic() < deadline:
+            self._work()
 
     def stop(self) -> None:
         """End the thread; it is started again at need."""
         thread = self._thread
         if thread is not None and thread.is_alive() and not self.mine:
-            self._queue.put(_Stop())
+            self._ending = True
+            self._nudge()
             thread.join(STOP_SECONDS)
-        if not self._queue.empty():
+        if self._jobs:
             self.ensure()
 
     def ensure(self) -> None:
@@ -163,6 +205,7 @@ class Writer:
             return
         try:
             if not self._alive():
+                self._ending = False
                 self._thread = threading.Thread(target=self._run, name="infinium-writer", daemon=True)
                 with contextlib.suppress(RuntimeError):  # the interpreter goes: see ``write_here``
                     self._thread.start()
@@ -174,35 +217,48 @@ class Writer:
         return thread is not None and thread.is_alive()
 
     def _run(self) -> None:
-        self._look_after()
-        while self._step(self._patience()):
-            pass
+        while not self._ending:
+            self._work()
+            self._report()
+            if self._sweep_soon or (self._due is not None and self._due <= time.perf_counter()):
+                self._sweep_soon = False
+                self._look_after()
+            if not self._jobs:
+                self._rest()
 
-    def _patience(self) -> float | None:
-        return None if self._due is None else max(0.0, self._due - time.perf_counter())
+    def _rest(self) -> None:
+        """Wait until there is something to do."""
+        patience = None if self._due is None else max(0.0, min(self._due - time.perf_counter(), threading.TIMEOUT_MAX))
+        with contextlib.suppress(queue.Empty):
+            self._tokens.get(timeout=patience)
+            self._nudged = False
 
-    def _step(self, patience: float | None) -> bool:
-        """Take one thing from the queue; False where it was the end."""
+    def _work(self) -> None:
+        """Turn the oldest queued item into a stored trace."""
+        with self._lock:
+            if not self._jobs:
+                return
+            job = self._jobs.popleft()
+            self._bytes -= job.size
+            self._working = job.number
         try:
-            job = self._queue.get(timeout=None if patience is None else min(patience, threading.TIMEOUT_MAX))
-        except queue.Empty:
-            job = _Wake()
-        if isinstance(job, _Job):
-            gate = (
-                contextlib.nullcontext() if self._done else fork_safety.importing()
-            )  # the first imports what it needs
-            with gate, diagnostics.contained_or(lambda: self._counters.add("dropped")):
+            with diagnostics.contained_or(lambda: self._counters.add("dropped")):
                 pending = self._assemble(job.item)
                 if pending is None:
                     self._empty += 1
                 else:
                     self._keep(pending, job.settings or settings_module.current())
+        finally:
             self._done += 1
-        elif isinstance(job, threading.Event):
-            job.set()
-        if isinstance(job, _Wake) or self._patience() == 0.0:
-            self._look_after()
-        return not isinstance(job, _Stop)
+            self._working = 0
+
+    def _report(self) -> None:
+        """Let those go on who wait for what is written by now."""
+        with self._lock:
+            oldest = self._jobs[0].number if self._jobs else math.inf
+        for waiting in [waiting for waiting in self._waiting if waiting[0] < oldest]:
+            self._waiting.remove(waiting)
+            waiting[1].set()
 
     def _look_after(self) -> None:
         self._due = None

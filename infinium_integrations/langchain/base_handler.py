@@ -33,7 +33,7 @@ class RecordingHandler(BaseCallbackHandler):
 
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         self.options = make_options(**options)
-        self._on = runtime.tracing()
+        self._on = runtime.tracing(self.options.client)
         classify.hear(self)
         runtime.add_resolver(_surrounding)
 

@@ -35,7 +35,7 @@ class _HandlerState:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.on = runtime.tracing()
+        self.on = runtime.tracing(options.client)
 
 
 class _SpanHandler(BaseSpanHandler[BaseSpan]):

@@ -4,14 +4,14 @@ The result is a draft: its texts are not redacted yet and have some slack beyond
 ``payload.finalize`` takes away. Runs on the writer's thread, or in ``TraceBuilder.build``.
 """
 
-import functools
 import platform
+import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
+from infinium_integrations._version import __version__
 from infinium_integrations.models import DURATION_LIMIT, iso
 from infinium_integrations.payload import cost
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
@@ -26,8 +26,8 @@ CALLS_LISTED = 100
 OURS = ("parent_step", "started_ms", "status", "run_id")
 """Facts of a step that the user's own metadata does not replace."""
 
-PACKAGES = {"langchain": "langchain-core", "llama_index": "llama-index-core"}
-"""The distribution whose version is the framework's."""
+MODULES = {"langchain": "langchain_core", "llama_index": "llama_index.core"}
+"""The module whose version is the framework's."""
 
 
 def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
@@ -256,9 +256,9 @@ def _model_total(
 def _environment(trace: Trace) -> dict[str, object]:
     environment: dict[str, object] = {
         "framework": trace.framework,
-        "framework_version": version_of(PACKAGES.get(trace.framework, trace.framework)) if trace.framework else None,
+        "framework_version": version_of(MODULES.get(trace.framework or "")),
         "python_version": platform.python_version(),
-        "sdk_version": version_of("infinium-integrations"),
+        "sdk_version": __version__,
     }
     given = dict(trace.overrides.get("environment", {}))
     users = {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
@@ -277,10 +277,7 @@ def _environment(trace: Trace) -> dict[str, object]:
     }
 
 
-@functools.cache
-def version_of(package: str | None) -> str | None:
-    """Return an installed distribution's version, or None."""
-    try:
-        return metadata.version(package) if package else None
-    except metadata.PackageNotFoundError:
-        return None
+def version_of(module: str | None) -> str | None:
+    """Return the version of a module that is loaded, or None; it reads no file."""
+    found = getattr(sys.modules.get(module or ""), "__version__", None)
+    return found if isinstance(found, str) else None

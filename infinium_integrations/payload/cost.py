@@ -1,4 +1,4 @@
-"""What a model call cost, by genai-prices (extra ``cost``), which is imported when first used.
+"""What a model call cost, by genai-prices (extra ``cost``), which is imported with the first handler or trace.
 
 An unknown model, unknown tokens or a missing package yields None: no cost is better than a wrong one.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from infinium_integrations import diagnostics
 from infinium_integrations.recording.run import ModelCall
 
-__all__ = ["cost", "total"]
+__all__ = ["cost", "load", "total"]
 
 
 def cost(call: ModelCall) -> float | None:
@@ -47,7 +47,7 @@ def total(calls: Iterable[ModelCall]) -> float | None:
 
 @functools.lru_cache(maxsize=4_096)
 def _price(model: str, provider: str | None, counts: tuple[int, int], details: tuple[int, ...]) -> float | None:
-    prices = _genai_prices()
+    prices = load()
     if prices is None:
         return None
     with diagnostics.contained, contextlib.suppress(LookupError, ValueError):  # unknown model, contradicting counts
@@ -68,9 +68,12 @@ def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> ob
 
 
 @functools.cache
-def _genai_prices() -> Any:
+def load() -> Any:
+    """Import genai-prices and its table of prices, for ``export.preload``; None where the extra is not installed."""
     try:
-        import genai_prices  # noqa: PLC0415  (an extra, imported when used)
+        import genai_prices  # noqa: PLC0415  (an extra)
     except ImportError:
         return None
+    with diagnostics.contained, contextlib.suppress(LookupError, ValueError):  # the first call imports the table
+        genai_prices.calc_price(genai_prices.Usage(input_tokens=1, output_tokens=1), "gpt-4o", provider_id="openai")
     return genai_prices

@@ -101,7 +101,7 @@ class OpenTraces:
         trace.last_event = max(trace.last_event, now)
         run.status = "interrupted" if status == "ok" and run.interrupted else status
         run.adapter_state = None
-        trace.open.pop(run.id, None)
+        trace.close(run)
         self._drop(run)
         if run.status == "interrupted":
             # pass an interruption on to the run around, or remember the thread on which a root was interrupted
@@ -225,6 +225,8 @@ class OpenTraces:
                 run.status = trace.status if run is root else left
                 run.ended = max(root.ended or trace.last_event, run.started)
                 run.adapter_state = None
+                if run.elided:
+                    trace.elide(run)
                 self._drop(run)
                 self.remember_late(run.id)
             trace.open = {}

@@ -29,6 +29,8 @@ AWAITED = frozenset({"llm_inference", "tool_use", "retrieval", "embedding", "rer
 
 KEPT_FIRST = 5_000
 KEPT_LAST = 5_000
+HELD = 1_000
+"""Of the last ones, open steps that are kept though they began long ago."""
 """A trace of more steps keeps its first and last and folds the middle into totals."""
 
 EVENTS_KEPT = 100
@@ -139,6 +141,8 @@ class Run:
     name: str
     is_step: bool = True
     number: int = 0
+    elided: bool = False
+    """It was folded away, for want of room, while it was open."""
     nearest_step: "Run | None" = None
     """The nearest kept step: this run, or the one it is folded into."""
     started: float = 0.0
@@ -226,6 +230,8 @@ class Trace:
     """What the user set on the builder: summaries, sections, environment, usage, errors, prompts."""
     head: list[Run] = field(default_factory=list)
     tail: deque[Run] = field(default_factory=deque)
+    held: deque[Run] = field(default_factory=deque)
+    """Of the steps between ``head`` and ``tail``, those that are open: others may still lie below them."""
     elided: ElidedSteps | None = None
     count: int = 0
     open: dict[Hashable, Run] = field(default_factory=dict)
@@ -247,7 +253,12 @@ class Trace:
     @property
     def steps(self) -> list[Run]:
         """The kept steps in order of start."""
-        return [*self.head, *self.tail]
+        return [*self.head, *self.held, *self.tail]
+
+    def weight(self) -> int:
+        """Return about how many bytes it holds."""
+        texts = sum(len(run.input or "") + len(run.output or "") for run in self.steps)
+        return 2_000 + 1_000 * self.count + texts
 
     def keep(self, run: Run) -> None:
         """Number a run and keep it as a step."""
@@ -258,10 +269,30 @@ class Trace:
             self.head.append(run)
             return
         self.tail.append(run)
-        if len(self.tail) > KEPT_LAST and self.tail[0].ended is not None:
-            if self.elided is None:
-                self.elided = ElidedSteps()
-            self.elided.add(self.tail.popleft())
+        if len(self.tail) + len(self.held) > KEPT_LAST:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Fold the oldest step behind the first ones away that has ended; where many are open, the oldest of those."""
+        while self.tail[0].ended is None and len(self.held) < HELD and len(self.tail) > 1:
+            self.held.append(self.tail.popleft())
+        oldest = self.tail.popleft() if self.tail[0].ended is not None else self.held.popleft()
+        if oldest.ended is None:
+            oldest.elided = True  # it is counted when it ends
+        else:
+            self.elide(oldest)
+
+    def close(self, run: Run) -> None:
+        """Take an ended run out of the open ones."""
+        self.open.pop(run.id, None)
+        if run.elided:
+            self.elide(run)
+
+    def elide(self, run: Run) -> None:
+        """Count a finished step that is not kept."""
+        if self.elided is None:
+            self.elided = ElidedSteps()
+        self.elided.add(run)
 
     def add_failure(self, run: Run, failure: Failure) -> None:
         """Keep an exception that came up in ``run``; those below that it was raised from are wrapped by it."""
@@ -281,6 +312,7 @@ class Trace:
         for run in self.steps:
             run.parent = run.nearest_step = None
         self.head.clear()
+        self.held.clear()
         self.tail.clear()
         self.failures.clear()
 
@@ -291,10 +323,13 @@ class Trace:
         while between is not None and between is not old:
             between.nearest_step = above if between.nearest_step is old else between.nearest_step
             between = between.parent
-        if old.number <= len(self.head):
+        if old.elided:
+            new.elided = True
+        elif old.number <= len(self.head):
             self.head[old.number - 1] = new
         else:
-            self.tail[self.tail.index(old)] = new
+            among = self.held if old in self.held else self.tail
+            among[among.index(old)] = new
         new.number, old.number = old.number, 0
         new.is_step, old.is_step = True, False
         new.nearest_step, old.nearest_step = new, above

@@ -71,6 +71,9 @@ class Store(Protocol):
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
 
+    def stands(self, account: str) -> bool:
+        """Whether the place where traces of an account wait is still there."""
+
     def read(self, account: str, name: str) -> Record:
         """Read what waits; DamagedError (it was set aside), NewerFormatError, FileNotFoundError."""
 
@@ -152,6 +155,10 @@ class FolderStore:
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
         return (self.root / "rejected" / account / f"{name}{SUFFIX}").exists()
+
+    def stands(self, account: str) -> bool:
+        """Whether the folder of what waits for an account is still there."""
+        return (self.root / "outbox" / account).is_dir()
 
     def read(self, account: str, name: str) -> Record:
         """Read what waits; a damaged file is set aside."""

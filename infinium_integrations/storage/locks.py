@@ -37,7 +37,9 @@ class Lock:
     def take(self) -> bool:
         """Try to take it, without waiting; True where this process has it."""
         if self._handle is not None:
-            return True
+            if self._stands():
+                return True
+            self.release()  # the store was removed: another process may hold a new file of the same name
         try:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         except FileNotFoundError:  # no folder, so nothing waits in it
@@ -55,6 +57,12 @@ class Lock:
         self._handle = handle
         return True
 
+    def _stands(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._handle or -1), self._path.stat())
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Let it go. It is unlocked first, because a forked child may hold the same handle."""
         handle, self._handle = self._handle, None
@@ -62,6 +70,10 @@ class Lock:
             with contextlib.suppress(OSError):
                 _free(handle)
             os.close(handle)
+
+    def disown(self) -> None:
+        """Forget the handle without closing it: the program did, and may have opened another file by its number."""
+        self._handle = None
 
     def forget(self) -> None:
         """Close it in a forked child; the parent keeps the lock."""

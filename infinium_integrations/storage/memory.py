@@ -21,6 +21,9 @@ class NoLock:
     def release(self) -> None:
         """Do nothing."""
 
+    def disown(self) -> None:
+        """Do nothing."""
+
 
 class MemoryStore:
     """Keeps traces in this process, bounded by bytes: the oldest that nothing waits for goes first.
@@ -75,6 +78,10 @@ class MemoryStore:
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
         return ("rejected", account, name) in self._files
+
+    def stands(self, account: str) -> bool:  # noqa: ARG002  (the interface of Store)
+        """Say yes: memory isn't removed."""
+        return True
 
     def read(self, account: str, name: str) -> Record:
         """Read what waits."""

@@ -4,26 +4,61 @@ What goes wrong comes back as a value: httpx's own exceptions carry the request,
 """
 
 import asyncio
+import errno
+import os
 import time
 from contextlib import aclosing
+from typing import TypeVar
 
 import httpx
 
 from infinium_integrations.client.protocol.messages import REPLY_LIMIT, Reply, Request, scrub
+from infinium_integrations.errors import ConfigurationError, TransportError
 from infinium_integrations.errors import TimeoutError as NoAnswerError
-from infinium_integrations.errors import TransportError
 
 __all__ = ["aexchange", "async_client", "blocking_client", "exchange"]
 
 
 def blocking_client() -> httpx.Client:
-    """Make a client that verifies TLS, follows no redirect, and takes proxies and certificates from the environment."""
-    return httpx.Client(follow_redirects=False)
+    """Make a client that verifies TLS, follows no redirect, and takes proxies and certificates from the environment.
+
+    Raises:
+        ConfigurationError: What the environment says of them makes none possible.
+    """
+    return _made(httpx.Client)
 
 
 def async_client() -> httpx.AsyncClient:
     """Make the same for asyncio."""
-    return httpx.AsyncClient(follow_redirects=False)
+    return _made(httpx.AsyncClient)
+
+
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
+
+
+def _made(kind: type[Client]) -> Client:
+    try:
+        return kind(follow_redirects=False)
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            msg = f"no connection can be made: {error.strerror}"
+            raise ConfigurationError(msg) from None
+        raise ConfigurationError(_why_none(error)) from None
+
+
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+_PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+
+
+def _why_none(error: Exception) -> str:
+    """Name the variables that may be to blame; a proxy's value is not shown: it may hold a password."""
+    names = _CERTIFICATES if isinstance(error, OSError) else (*_PROXIES, *(name.lower() for name in _PROXIES))
+    given = [name for name in names if os.environ.get(name)]
+    named = [name for name in given if isinstance(error, OSError) and os.environ[name] == error.filename]
+    reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+    variables = " or ".join(named or given) or "the environment"
+    hint = ": `pip install httpx[socks]`, or" if isinstance(error, ImportError) else ":"
+    return f"no HTTP connection can be made because of {variables} ({reason}){hint} correct or unset it"
 
 
 def exchange(client: httpx.Client, request: Request, timeout: float) -> Reply | TransportError:
