@@ -5,9 +5,7 @@ import io
 import json
 import os
 import re
-import secrets
 import shutil
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -242,23 +240,33 @@ def doctor() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; this machine only, by default.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8717, show_default=True, help="0: any that is free.")
-@click.option("--token", help="What a browser must bring, once; made up where --host is beyond this machine.")
-def serve(host: str, port: int, token: str | None) -> None:
-    """Show the traces in a page in the browser. Ctrl-C ends it."""
+@click.option("--token", help="What a browser must bring once; left out, one is made up at each start.")
+@click.option("--no-token", is_flag=True, help="Let every user of this machine read the traces.")
+def serve(host: str, port: int, token: str | None, no_token: bool) -> None:  # noqa: FBT001
+    """Show the traces in a page in the browser. Ctrl-C ends it.
+
+    Open the address that it prints: it holds the page's token, without which nobody else reads your traces. Others on
+    this machine can see a --token in the list of processes while it runs.
+    """
+    if token is not None and no_token:
+        msg = "--token and --no-token exclude each other"
+        raise click.UsageError(msg)
     with _needs("server"):
         from infinium_integrations.viewer.server.app import run  # noqa: PLC0415
-        from infinium_integrations.viewer.server.security import is_loopback  # noqa: PLC0415
-    if token is None and not is_loopback(host):
-        token = secrets.token_urlsafe(16)
-    if port == 0:
-        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            port = int(probe.getsockname()[1])
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Traces are shown at http://{shown}:{port}/{'?token=' + token if token else ''} (Ctrl-C ends it)")
+        from infinium_integrations.viewer.server.security import Access  # noqa: PLC0415
+    access = Access(host, token, guarded=not no_token)
     try:
-        run(_reader(), host=host, port=port, token=token)
+        run(
+            _reader(),
+            access,
+            port=port,
+            announce=lambda address: click.echo(f"Traces are shown at {address} (Ctrl-C ends it)"),
+        )
     except KeyboardInterrupt:
         click.echo()
+    except OSError as error:
+        msg = f"{host}, port {port}: {error.strerror or error}"
+        raise click.ClickException(msg) from None
 
 
 @main.command(short_help="Run an agent and show its trace.")

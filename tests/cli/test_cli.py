@@ -3,12 +3,15 @@
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from children import PATIENCE, child
 from click.testing import CliRunner
@@ -387,27 +390,71 @@ class TestServe:
         monkeypatch.setitem(sys.modules, "infinium_integrations.viewer.server.app", None)
         assert "pip install 'infinium-integrations[server]'" in run("serve", code=1)
 
-    def test_the_page_is_served_where_it_says(self, monkeypatch):
+    @pytest.fixture
+    def asked(self, monkeypatch):
         from infinium_integrations.viewer.server import app as server
 
         asked = {}
-        monkeypatch.setattr(server, "run", lambda _source, **options: asked.update(options))
-        assert "http://127.0.0.1:8717/ (Ctrl-C ends it)" in run("serve")
-        assert asked == {"host": "127.0.0.1", "port": 8717, "token": None}
 
-    def test_beyond_this_machine_a_token_is_made_up(self, monkeypatch):
-        from infinium_integrations.viewer.server import app as server
+        def run(_source, access, *, port, announce):
+            asked.update(access=access, port=port)
+            announce(access.address(port))
 
-        asked = {}
-        monkeypatch.setattr(server, "run", lambda _source, **options: asked.update(options))
-        output = run("serve", "--host", "0.0.0.0", "--port", "0")
-        assert f"?token={asked['token']}" in output
-        assert asked["port"] > 0
+        monkeypatch.setattr(server, "run", run)
+        return asked
+
+    def test_the_address_that_is_printed_holds_a_token_made_up_at_each_start(self, asked):
+        output = run("serve")
+        first = asked["access"].token
+        assert f"shown at http://127.0.0.1:8717/?token={first} (Ctrl-C" in output
+        run("serve")
+        assert asked["access"].token != first
+
+    def test_the_token_may_be_given(self, asked):
+        assert "http://localhost:80/?token=mine " in run(
+            "serve", "--token", "mine", "--host", "localhost", "--port", "80"
+        )
+        assert asked["access"].token == "mine"
+
+    def test_on_this_machine_it_may_be_switched_off(self, asked):
+        assert "http://127.0.0.1:8717/ (Ctrl-C ends it)" in run("serve", "--no-token")
+        assert asked["access"].token is None
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--no-token", "--host", "0.0.0.0"], "a token is needed"),
+            (["--token", ""], "the token is empty"),
+        ],
+    )
+    def test_what_would_show_the_traces_to_others_is_refused(self, asked, arguments, says):
+        assert says in run("serve", *arguments, code=1)
+        assert asked == {}
+
+    def test_a_token_and_none_exclude_each_other(self, asked):
+        assert "exclude each other" in run("serve", "--no-token", "--token", "x", code=2)
+
+    def test_a_port_that_is_taken_is_one_line(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            assert f"Error: 127.0.0.1, port {port}: Address already in use" in run("serve", "--port", port, code=1)
+
+    def test_the_page_is_read_only_at_the_address_that_it_prints(self):
+        keep("Own trace", 1)
+        command = [sys.executable, "-m", "infinium_integrations", "serve", "--port", "0"]
+        with child(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
+            address = re.search(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", process.stdout.readline())[0]
+            with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+                assert browser.get(address.partition("?")[0]).status_code == 403
+                page = browser.get(address)
+                assert "Own trace" in page.text
+                assert "token=" not in str(page.url)
+                assert "Own trace" in browser.get(page.url.join("/traces/00000001-0000-4000-8000-000000000000")).text
 
     def test_ctrl_c_ends_it_quietly(self, monkeypatch):
         from infinium_integrations.viewer.server import app as server
 
-        def interrupted(_source, **_options):
+        def interrupted(_source, _access, **_options):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(server, "run", interrupted)
