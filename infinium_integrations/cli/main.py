@@ -44,7 +44,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except InfiniumError as error:
-            text = str(error)
+            from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
+
+            text = printable(str(error))
         raise click.ClickException(text)
 
 
@@ -220,15 +222,16 @@ def _with_bar(work: Callable[[], object], total: int, progress: Callable[[], tup
 def doctor() -> None:
     """Check versions, settings, store, credentials and the way to the platform."""
     from infinium_integrations.cli.doctor import examine  # noqa: PLC0415
+    from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
 
     bad = 0
     for title, findings in examine():
         click.echo(click.style(title, bold=True))
         for finding in findings:
             bad += finding.state == "bad"
-            click.echo(f"  {FINDING_MARKS[finding.state]} {finding.text}")
+            click.echo(f"  {FINDING_MARKS[finding.state]} {printable(finding.text)}")
             if finding.advice:
-                click.echo(f"    → {finding.advice}")
+                click.echo(f"    → {printable(finding.advice)}")
     click.echo("\nAll is well." if not bad else f"\n{bad} thing{'s' if bad > 1 else ''} to put right.")
     if bad:
         raise click.exceptions.Exit(1)

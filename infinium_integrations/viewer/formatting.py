@@ -18,6 +18,7 @@ __all__ = [
     "moment",
     "number",
     "pretty",
+    "printable",
     "seconds",
     "tick",
     "utc",
@@ -131,6 +132,11 @@ _VISIBLE: dict[int, str] = {
     0x202E: "⟨U+202E⟩",
 }
 del _VISIBLE[0x0D]
+
+
+def printable(text: str) -> str:
+    """Make a foreign text harmless in a terminal: as ``clean`` does, and no carriage return hides what stood before."""
+    return clean(text).replace("\r", "␍")
 
 
 def clipped_line(text: str, limit: int) -> str:

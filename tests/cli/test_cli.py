@@ -18,7 +18,9 @@ from click.testing import CliRunner
 from faultserver import FaultServer, Hang, Reply
 
 from infinium_integrations import TaskData, runtime, settings
+from infinium_integrations.cli.demo.script import Narrator
 from infinium_integrations.cli.main import main
+from infinium_integrations.errors import ServerError
 from infinium_integrations.payload.finalize import build_payload, encode
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of
@@ -359,6 +361,58 @@ class TestDoctor:
 
         monkeypatch.setattr(doctor, "ROOM", 1 << 62)
         assert "are free on its disk" in run("doctor", code=1)
+
+
+EVIL = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\re\x08f\x7fg\x1b"
+
+
+def steering(output):
+    """Return what would steer a terminal, colours aside."""
+    return re.findall(r"[^\n\x20-\x7e\xa0-\U0010ffff]", re.sub(r"\x1b\[[\d;]*m", "", output))
+
+
+class TestForeignTexts:
+    """What a server, a model or a trace says reaches the terminal as text."""
+
+    def test_a_reason_of_the_server(self, account):
+        with FaultServer([Reply(422, {"error": EVIL}), Reply(422, {"error": EVIL})]) as server:
+            account(server.url)
+            keep()
+            outputs = [run("send", code=1, color=True)]
+        outputs += [run(*arguments, color=True) for arguments in (["list"], ["show"], ["list", "--json"])]
+        assert "␛[2J" in outputs[2]
+        assert steering("".join(outputs)) == []
+
+    @pytest.mark.parametrize("status", [401, 403, 422, 500])
+    def test_what_doctor_is_answered(self, account, status):
+        with FaultServer(then=Reply(status, {"error": EVIL})) as server:
+            account(server.url)
+            output = run("doctor", code=1, color=True)
+        assert "␛[2J" in output
+        assert steering(output) == []
+
+    def test_an_error_of_a_client(self, monkeypatch):
+        def failing(*_arguments, **_query):
+            raise ServerError(EVIL, status_code=500)
+
+        monkeypatch.setattr(runtime.current().delivery.reader, "traces", failing)
+        output = run("list", code=1, color=True)
+        assert output == "Error: a␛[2Jb␛]0;title␇c\ufffd31md␍e␈f␡g␛\n"
+
+    @pytest.mark.parametrize("command", [["list"], ["show"], ["show", "--all"], ["show", "--json"], ["tail"]])
+    def test_every_text_of_a_trace(self, monkeypatch, command):
+        error = {"error_type": EVIL, "message": EVIL}
+        keep(EVIL, 1, status=EVIL, errors=[error], input_summary=EVIL, output_summary=EVIL, llm_usage={"model": EVIL})
+        monkeypatch.setattr(runtime.current().delivery.reader, "watch", lambda **_query: iter(()))
+        assert steering(run(*command, color=True)) == []
+
+    def test_what_the_demos_endpoint_says(self):
+        said = []
+        narrator = Narrator(lambda text, **_options: said.append(text))
+        narrator.tool(EVIL, [EVIL])
+        narrator.failed(EVIL)
+        narrator.answer(EVIL)
+        assert steering("".join(said)) == []
 
 
 class TestTail:
