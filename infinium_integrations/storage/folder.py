@@ -154,10 +154,10 @@ class FolderStore:
         return (self.root / "rejected" / account / f"{name}{SUFFIX}").exists()
 
     def read(self, account: str, name: str) -> Record:
-        """Read what waits; a damaged file is set aside."""
+        """Read what waits; a damaged file, and one that holds no trace, is set aside."""
         path = self._outbox(account, name)
         try:
-            return records.unpack(read_file(path))
+            return records.unpack_trace(read_file(path))
         except records.DamagedError:
             self.set_aside(path)
             raise

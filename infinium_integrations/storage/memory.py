@@ -81,7 +81,7 @@ class MemoryStore:
         data = self._files.get(("outbox", account, name))
         if data is None:
             raise FileNotFoundError(name)
-        return records.unpack(data)
+        return records.unpack_trace(data)
 
     def delivered(self, account: str, name: str, record: Record) -> None:
         """Move a trace to the history."""
