@@ -7,9 +7,9 @@ import base64
 import hashlib
 import secrets
 from functools import cache
-from pathlib import Path
+from importlib import resources
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from infinium_integrations.models import SECTIONS, TaskData
 from infinium_integrations.viewer import formatting, summary
@@ -22,11 +22,13 @@ __all__ = [
     "notebook_context",
     "render_fragment",
     "render_trace",
+    "static_files",
     "style",
     "trace_context",
 ]
 
-HERE = Path(__file__).parent
+STATIC = resources.files(__package__) / "static"
+"""The files that pages refer to; the package may be in a zip file."""
 TEXTBAR = 24
 SHOWN_PAIRS = 1_000
 NOTEBOOK_STEPS = 2_000
@@ -113,9 +115,15 @@ def render_fragment(template: str, context: dict[str, object]) -> str:
 
 
 @cache
+def static_files() -> dict[str, bytes]:
+    """Return the files that pages refer to, by their names."""
+    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+
+
+@cache
 def style() -> str:
     """Return the style sheet of traces, comparisons and tables; all its rules are bound to the class ``ifm``."""
-    lines = (HERE / "static" / "trace.css").read_text("utf-8").splitlines()
+    lines = (STATIC / "trace.css").read_text("utf-8").splitlines()
     return "\n".join(line.strip() for line in lines if line.strip() and not line.startswith("/*"))
 
 
@@ -123,7 +131,7 @@ def style() -> str:
 def environment() -> Environment:
     """Return the one template environment: autoescaping on, undefined names an error."""
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=PackageLoader(__package__),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=lambda value: formatting.clean(value) if type(value) is str else value,

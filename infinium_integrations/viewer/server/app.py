@@ -2,12 +2,9 @@
 
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from infinium_integrations import settings
 from infinium_integrations.storage.reader import TraceReader
@@ -43,9 +40,8 @@ def make_app(reader: TraceReader, access: Access, *, agent_key: str | None = Non
         '/traces/4f2a'
     """
     pages = Pages(reader, access)
-    static = Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "html" / "static"))
     return Starlette(
-        routes=[*pages.routes(), *routes(reader, agent_key or (None if access.local else access.token)), static],
+        routes=[*pages.routes(), *routes(reader, agent_key or (None if access.local else access.token))],
         middleware=[Middleware(SecurityMiddleware, access=access)],
         exception_handlers={404: pages.not_found, Refused: refuse},
     )

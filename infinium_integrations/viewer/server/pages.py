@@ -19,7 +19,7 @@ from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.comparison import Comparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.server.security import Access, same
+from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
 
@@ -41,6 +41,7 @@ PERIODS = {
 }
 """Periods that end now, by their names in an address."""
 
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _ASKED = {"q": "text", "status": "status", "name": "name", "tag": "tag", "session": "session"}
 _MOMENTS = ("since", "until")
 
@@ -98,6 +99,7 @@ class Pages:
         """Return the page's routes."""
         return [
             Route("/", self.list),
+            Route(STATIC + "{name}", self.static),
             Route("/rows", self.rows),
             Route("/sessions", self.sessions),
             Route("/overview", self.overview),
@@ -194,6 +196,18 @@ class Pages:
         if not await run_in_threadpool(self._reader.retry, _id(request), exact=True):
             return self._message(409, "It can't be sent again", "It is no longer here, or it is delivered already.")
         return RedirectResponse(f"/traces/{quote(_id(request), safe='')}", 303)
+
+    async def static(self, request: Request) -> Response:
+        """A style sheet, the script or the icon."""
+        name = str(request.path_params["name"])
+        content = html.static_files().get(name)
+        if content is None:
+            return self._message(404, "There is nothing here")
+        tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=_MEDIA_TYPES[name.rpartition(".")[2]], headers=headers)
 
     def not_found(self, _request: Request, _error: Exception) -> Response:
         """Answer for an address that is none."""
