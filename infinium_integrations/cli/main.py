@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import TaskData
 
 if TYPE_CHECKING:
+    from infinium_integrations.storage.index.query import Row
     from infinium_integrations.storage.reader import TraceReader
 
 __all__ = ["main"]
@@ -216,6 +218,53 @@ def _with_bar(work: Callable[[], object], total: int, progress: Callable[[], tup
         while not done.wait(0.1):
             bar.update(sum(progress()) - bar.pos)
         bar.update(sum(progress()) - bar.pos)
+
+
+@main.command(short_help="Delete traces, such as all of a user.")
+@click.argument("trace_ids", nargs=-1, metavar="[ID]...")
+@click.option("--session", help="All traces of this session.")
+@click.option("--user", help="All traces of this user (the metadata key user_id).")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+def delete(trace_ids: tuple[str, ...], session: str | None, user: str | None, yes: bool) -> None:  # noqa: FBT001
+    """Delete traces from this machine: those with an ID (or the beginning of it), or all of a session or user.
+
+    It asks first. Traces that wait to be sent are deleted too, and never sent; what was sent is at Infinium as well.
+    """
+    if bool(trace_ids) == bool(session or user):
+        msg = "name traces by their IDs, or give --session or --user"
+        raise click.UsageError(msg)
+    from infinium_integrations.viewer.formatting import deletion  # noqa: PLC0415
+
+    reader = _reader()
+    rows = _rows(trace_ids) if trace_ids else reader.listing(session=session, user=user, limit=None)
+    if not rows:
+        click.echo(_nothing(filtered=True))
+        return
+    if not yes:
+        states = Counter(_WAYS[row.delivery] for row in rows)
+        found = f"{len(rows):,} trace{'' if len(rows) == 1 else 's'}"
+        click.echo(f"{found}: {', '.join(f'{count:,} {state}' for state, count in states.items())}.")
+        click.confirm("Delete for good?", abort=True)
+    click.echo(deletion(reader.remove(rows)))
+
+
+_WAYS = {
+    "local": "only on this machine",
+    "pending": "not sent yet",
+    "sent": "sent to Infinium",
+    "rejected": "refused by Infinium",
+}
+
+
+def _rows(trace_ids: tuple[str, ...]) -> "list[Row]":
+    found: dict[str, Row] = {}
+    for trace_id in trace_ids:
+        row = _reader().find(trace_id) if trace_id else None
+        if row is None:
+            msg = f"there is no trace {trace_id!r}"
+            raise click.ClickException(msg)
+        found[row.trace_id] = row
+    return list(found.values())
 
 
 @main.command(short_help="Check settings, store, credentials and the platform.")

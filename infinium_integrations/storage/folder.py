@@ -167,10 +167,24 @@ class FolderStore:
         with contextlib.suppress(FileNotFoundError):
             self._move(path, self.root / "damaged" / path.name)
 
+    def remove(self, name: str) -> bool:
+        """Delete a trace wherever it is kept: one that was being moved may be in two places. False where it is gone."""
+        found = False
+        for area in ("outbox", "history", "rejected"):
+            for path in (self.root / area).glob("*/"):
+                for suffix in (SUFFIX, f"{LOCAL}{SUFFIX}"):
+                    with contextlib.suppress(FileNotFoundError):
+                        (path / f"{name}{suffix}").unlink()
+                        found = True
+        return found
+
     def delivered(self, account: str, name: str, record: Record) -> None:
-        """Move a trace to the history; where there is no room for its receipt, it is only taken from the outbox."""
+        """Move a trace to the history; where there is no room for its receipt, it is only taken from the outbox.
+
+        One that was deleted while it was being sent is not kept.
+        """
         path = self._outbox(account, name)
-        if self._keep_delivered:
+        if self._keep_delivered and path.exists():
             with contextlib.suppress(OSError):
                 self.keep(name, records.pack(record))
         path.unlink(missing_ok=True)
@@ -178,6 +192,8 @@ class FolderStore:
     def reject(self, account: str, name: str, record: Record) -> None:
         """Move a trace to what was refused; where there is no room for the reason, without it."""
         path, target = self._outbox(account, name), self.root / "rejected" / account / f"{name}{SUFFIX}"
+        if not path.exists():  # deleted while it was being sent
+            return
         try:
             self._write(target, records.pack(record))
         except OSError:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 
@@ -14,6 +15,7 @@ __all__ = [
     "clipped_line",
     "cost",
     "count",
+    "deletion",
     "duration",
     "moment",
     "number",
@@ -112,6 +114,19 @@ def number(value: object) -> float | None:
         return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
+
+
+def deletion(counts: Mapping[str, int]) -> str:
+    """Say how many traces were deleted, given how many of each state of delivery."""
+    total, pending, sent = sum(counts.values()), counts.get("pending", 0), counts.get("sent", 0)
+    parts = [f"{total:,} trace{'' if total == 1 else 's'} deleted."]
+    if pending:
+        parts.append(f"{pending:,} had not been sent, and never will be.")
+    if sent:
+        parts.append(
+            f"{sent:,} had been sent already: to be rid of {'it' if sent == 1 else 'them'}, delete at Infinium too."
+        )
+    return " ".join(parts)
 
 
 def clean(text: str) -> str:

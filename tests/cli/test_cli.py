@@ -61,6 +61,7 @@ def keep(name="Report", number=1, steps=2, **fields):
     """Put a finished trace into the store, as the writer does."""
     given = settings.current()
     trace_id = f"{number:08x}-0000-4000-8000-000000000000"
+    whose = {f"{key}_id": fields.pop(key) for key in ("session", "user") if key in fields}
     task = TaskData(
         name=name,
         description=name,
@@ -70,7 +71,7 @@ def keep(name="Report", number=1, steps=2, **fields):
             {"step_number": n, "action": "tool_use", "description": f"tool {n}", "duration_ms": 500}
             for n in range(1, steps + 1)
         ],
-        environment={"custom_tags": {"trace_id": trace_id, "status": fields.pop("status", "ok")}},
+        environment={"custom_tags": {**whose, "trace_id": trace_id, "status": fields.pop("status", "ok")}},
         **fields,
     )
     account = account_of(given) if given.has_account else None
@@ -361,6 +362,71 @@ class TestDoctor:
 
         monkeypatch.setattr(doctor, "ROOM", 1 << 62)
         assert "are free on its disk" in run("doctor", code=1)
+
+
+class TestDelete:
+    def kept(self):
+        return {row.name for row in runtime.current().delivery.reader.listing()}
+
+    def test_it_asks_first_and_says_what_was_sent_and_what_never_will_be(self, account):
+        with FaultServer([Reply(200), Reply(422, {"error": "no"})]) as server:
+            account(server.url)
+            keep("Sent", 1, session="s-1")
+            keep("Refused", 2, session="s-1")
+            run("send", code=1)
+        keep("Waiting", 3, session="s-1")
+        keep("Other", 4, session="s-2")
+        states = "1 not sent yet, 1 refused by Infinium, 1 sent to Infinium."
+        asked = CliRunner().invoke(main, ["delete", "--session", "s-1"], input="n\n")
+        assert asked.exit_code == 1
+        assert f"3 traces: {states}" in asked.output
+        assert len(self.kept()) == 4
+        done = CliRunner().invoke(main, ["delete", "--session", "s-1"], input="y\n")
+        assert done.output.endswith(
+            "3 traces deleted. 1 had not been sent, and never will be. "
+            "1 had been sent already: to be rid of it, delete at Infinium too.\n"
+        )
+        assert self.kept() == {"Other"}
+
+    def test_all_of_a_user_go(self, store):
+        keep("Ada's", 1, user="ada")
+        keep("Hers too", 2, user="ada")
+        keep("Bob's", 3, user="bob")
+        keep("Nobody's", 4)
+        assert run("delete", "--user", "ada", "--yes") == "2 traces deleted.\n"
+        assert self.kept() == {"Bob's", "Nobody's"}
+        assert len(list(store.rglob("*.json.gz"))) == 2
+
+    def test_of_a_session_and_a_user_only_what_is_both_goes(self):
+        keep("Both", 1, user="ada", session="s-1")
+        keep("Other user", 2, user="bob", session="s-1")
+        run("delete", "--user", "ada", "--session", "s-1", "-y")
+        assert self.kept() == {"Other user"}
+
+    def test_those_named_go_each_by_the_beginning_of_its_id(self):
+        for number in (0xA1, 0xB2, 0xC3):
+            keep(f"{number:x}", number)
+        assert (
+            run("delete", "000000a", "000000b2-0000-4000-8000-000000000000", "000000a1", "-y") == "2 traces deleted.\n"
+        )
+        assert self.kept() == {"c3"}
+
+    @pytest.mark.parametrize("ids", [["ff"], ["00000001", "ff"], ["0000"], [""]])
+    def test_where_one_is_unknown_or_means_several_none_goes(self, ids):
+        keep("First", 1)
+        keep("Second", 2)
+        assert run("delete", *ids, "-y", code=1).startswith("Error: ")
+        assert self.kept() == {"First", "Second"}
+
+    def test_that_nothing_is_there_is_said(self):
+        keep("First", 1)
+        assert run("delete", "--user", "nobody", "-y") == "No trace is like that.\n"
+
+    @pytest.mark.parametrize("arguments", [[], ["--session", ""], ["1", "--user", "ada"]])
+    def test_what_to_delete_must_be_named_in_one_way(self, arguments):
+        keep("First", 1)
+        run("delete", *arguments, "-y", code=2)
+        assert self.kept() == {"First"}
 
 
 EVIL = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\re\x08f\x7fg\x1b"

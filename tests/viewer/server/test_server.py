@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -156,6 +157,68 @@ def test_a_trace_is_deleted_with_the_pages_own_form(page, source):
 
 def test_deleting_what_is_gone_is_a_404(page):
     assert page.post("/traces/none/delete", data={"form_token": token_of(page, "/traces/agent")}).status_code == 404
+
+
+def test_a_trace_that_was_sent_is_said_to_be_at_infinium_too(page, source):
+    source.get("single", exact=True).with_delivery(DeliveryState(status="sent"))
+    assert "delete it at Infinium too" in page.get("/traces/single").text
+    assert "delete it at Infinium too" not in page.get("/traces/agent").text
+
+
+def form_of(page: httpx.Client, **asked: str) -> tuple[str, str]:
+    """The address and the token of the list's form that deletes all."""
+    text = page.get("/", params=asked).text
+    address = text.partition('action="/delete?')[2].partition('"')[0].replace("&amp;", "&")
+    return f"/delete?{address}", token_of(page, "/traces/single")
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ({"session": "chat-4711"}, {"retriever", "single", "failed", "hostile", "bare"}),
+        ({"user": "ada"}, {"retriever", "single", "failed", "parallel", "hostile", "bare", "other"}),
+        ({"user": "ada & co\x07"}, {"agent", "retriever", "single", "failed", "parallel", "hostile", "bare"}),
+        ({"session": "chat-4711", "user": "ada"}, {"retriever", "single", "failed", "parallel", "hostile", "bare"}),
+        ({"session": "chat-4711", "status": "error", "q": ""}, None),
+    ],
+)
+def test_all_of_a_session_or_user_are_deleted_with_the_lists_own_form(page, source, asked, left):
+    of_user(source, "agent", "ada")
+    if "ada & co" in asked.get("user", "") or asked == {"user": "ada"}:
+        source.add("other", samples.single())
+        of_user(source, "other", "ada & co\x07")
+    address, token = form_of(page, **asked)
+    if left is None:  # nothing is listed, so that there is nothing to be deleted
+        assert address == "/delete?"
+        return
+    answer = page.post(address, data={"form_token": token})
+    assert answer.status_code == 200
+    assert "deleted." in answer.text
+    assert {row.trace_id for row in source.all} == left
+
+
+def of_user(source: MemorySource, trace_id: str, user: str) -> None:
+    source.all = [replace(row, user_id=user) if row.trace_id == trace_id else row for row in source.all]
+
+
+def test_without_a_session_or_user_all_can_not_be_deleted(page, source):
+    assert 'action="/delete' not in page.get("/").text
+    answer = page.post("/delete", data={"form_token": token_of(page, "/traces/agent")})
+    assert (answer.status_code, len(source.all)) == (400, 7)
+
+
+@pytest.mark.parametrize("body", [{}, {"form_token": "guess"}])
+def test_all_of_a_session_are_not_deleted_without_the_pages_token(page, source, body):
+    assert page.post("/delete?session=chat-4711", data=body).status_code == 403
+    body = {"form_token": token_of(page, "/traces/agent")}
+    headers = {"origin": "http://evil.example"}
+    assert page.post("/delete?session=chat-4711", data=body, headers=headers).status_code == 403
+    assert len(source.all) == 7
+
+
+def test_sessions_link_to_the_traces_of_their_users(page, source):
+    of_user(source, "agent", "ada & co")
+    assert 'href="/?user=ada+%26+co"' in page.get("/sessions").text
 
 
 def test_a_refused_trace_is_sent_again(page, source):
