@@ -123,9 +123,7 @@ def deletion(counts: Mapping[str, int]) -> str:
     if pending:
         parts.append(f"{pending:,} had not been sent, and never will be.")
     if sent:
-        parts.append(
-            f"{sent:,} had been sent already: to be rid of {'it' if sent == 1 else 'them'}, delete at Infinium too."
-        )
+        parts.append(f"{sent:,} had been sent already: delete {'it' if sent == 1 else 'them'} at Infinium too.")
     return " ".join(parts)
 
 

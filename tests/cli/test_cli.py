@@ -384,7 +384,7 @@ class TestDelete:
         done = CliRunner().invoke(main, ["delete", "--session", "s-1"], input="y\n")
         assert done.output.endswith(
             "3 traces deleted. 1 had not been sent, and never will be. "
-            "1 had been sent already: to be rid of it, delete at Infinium too.\n"
+            "1 had been sent already: delete it at Infinium too.\n"
         )
         assert self.kept() == {"Other"}
 
