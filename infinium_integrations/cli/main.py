@@ -245,7 +245,11 @@ def delete(trace_ids: tuple[str, ...], session: str | None, user: str | None, ye
         found = f"{len(rows):,} trace{'' if len(rows) == 1 else 's'}"
         click.echo(f"{found}: {', '.join(f'{count:,} {state}' for state, count in states.items())}.")
         click.confirm("Delete for good?", abort=True)
-    click.echo(deletion(reader.remove(rows)))
+    try:
+        click.echo(deletion(reader.remove(rows)))
+    except OSError as error:
+        msg = f"not all could be deleted: {error.strerror or error}; try again"
+        raise click.ClickException(msg) from None
 
 
 _WAYS = {

@@ -422,6 +422,17 @@ class TestDelete:
         keep("First", 1)
         assert run("delete", "--user", "nobody", "-y") == "No trace is like that.\n"
 
+    def test_a_file_that_can_not_be_deleted_is_one_line(self, monkeypatch):
+        keep("First", 1)
+
+        def busy(*_arguments, **_options):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "unlink", busy)
+        assert (
+            run("delete", "00000001", "-y", code=1) == "Error: not all could be deleted: Permission denied; try again\n"
+        )
+
     @pytest.mark.parametrize("arguments", [[], ["--session", ""], ["1", "--user", "ada"]])
     def test_what_to_delete_must_be_named_in_one_way(self, arguments):
         keep("First", 1)
