@@ -9,7 +9,7 @@ import secrets
 from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from infinium_integrations.models import SECTIONS, TaskData
 from infinium_integrations.viewer import formatting, summary
@@ -27,8 +27,8 @@ __all__ = [
     "trace_context",
 ]
 
-STATIC = resources.files(__package__) / "static"
-"""The files that pages refer to; the package may be in a zip file."""
+HERE = resources.files(__package__)
+"""The package's files, which may be in a zip file."""
 TEXTBAR = 24
 SHOWN_PAIRS = 1_000
 NOTEBOOK_STEPS = 2_000
@@ -117,13 +117,13 @@ def render_fragment(template: str, context: dict[str, object]) -> str:
 @cache
 def static_files() -> dict[str, bytes]:
     """Return the files that pages refer to, by their names."""
-    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+    return {file.name: file.read_bytes() for file in (HERE / "static").iterdir() if file.is_file()}
 
 
 @cache
 def style() -> str:
     """Return the style sheet of traces, comparisons and tables; all its rules are bound to the class ``ifm``."""
-    lines = (STATIC / "trace.css").read_text("utf-8").splitlines()
+    lines = (HERE / "static" / "trace.css").read_text("utf-8").splitlines()
     return "\n".join(line.strip() for line in lines if line.strip() and not line.startswith("/*"))
 
 
@@ -131,7 +131,7 @@ def style() -> str:
 def environment() -> Environment:
     """Return the one template environment: autoescaping on, undefined names an error."""
     made = Environment(
-        loader=PackageLoader(__package__),
+        loader=FunctionLoader(lambda name: (HERE / "templates" / name).read_text("utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=lambda value: formatting.clean(value) if type(value) is str else value,
