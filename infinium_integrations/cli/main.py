@@ -5,11 +5,10 @@ import io
 import json
 import os
 import re
-import secrets
 import shutil
-import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +20,7 @@ from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import TaskData
 
 if TYPE_CHECKING:
+    from infinium_integrations.storage.index.query import Row
     from infinium_integrations.storage.reader import TraceReader
 
 __all__ = ["main"]
@@ -46,7 +46,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except InfiniumError as error:
-            text = str(error)
+            from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
+
+            text = printable(str(error))
         raise click.ClickException(text)
 
 
@@ -218,19 +220,71 @@ def _with_bar(work: Callable[[], object], total: int, progress: Callable[[], tup
         bar.update(sum(progress()) - bar.pos)
 
 
+@main.command(short_help="Delete traces, such as all of a user.")
+@click.argument("trace_ids", nargs=-1, metavar="[ID]...")
+@click.option("--session", help="All traces of this session.")
+@click.option("--user", help="All traces of this user (the metadata key user_id).")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+def delete(trace_ids: tuple[str, ...], session: str | None, user: str | None, yes: bool) -> None:  # noqa: FBT001
+    """Delete traces from this machine: those with an ID (or the beginning of it), or all of a session or user.
+
+    It asks first. Traces that wait to be sent are deleted too, and never sent; what was sent is at Infinium as well.
+    """
+    if bool(trace_ids) == bool(session or user):
+        msg = "name traces by their IDs, or give --session or --user"
+        raise click.UsageError(msg)
+    from infinium_integrations.viewer.formatting import deletion  # noqa: PLC0415
+
+    reader = _reader()
+    rows = _rows(trace_ids) if trace_ids else reader.listing(session=session, user=user, limit=None)
+    if not rows:
+        click.echo(_nothing(filtered=True))
+        return
+    if not yes:
+        states = Counter(_WAYS[row.delivery] for row in rows)
+        found = f"{len(rows):,} trace{'' if len(rows) == 1 else 's'}"
+        click.echo(f"{found}: {', '.join(f'{count:,} {state}' for state, count in states.items())}.")
+        click.confirm("Delete for good?", abort=True)
+    try:
+        click.echo(deletion(reader.remove(rows)))
+    except OSError as error:
+        msg = f"not all could be deleted: {error.strerror or error}; try again"
+        raise click.ClickException(msg) from None
+
+
+_WAYS = {
+    "local": "only on this machine",
+    "pending": "not sent yet",
+    "sent": "sent to Infinium",
+    "rejected": "refused by Infinium",
+}
+
+
+def _rows(trace_ids: tuple[str, ...]) -> "list[Row]":
+    found: dict[str, Row] = {}
+    for trace_id in trace_ids:
+        row = _reader().find(trace_id) if trace_id else None
+        if row is None:
+            msg = f"there is no trace {trace_id!r}"
+            raise click.ClickException(msg)
+        found[row.trace_id] = row
+    return list(found.values())
+
+
 @main.command(short_help="Check settings, store, credentials and the platform.")
 def doctor() -> None:
     """Check versions, settings, store, credentials and the way to the platform."""
     from infinium_integrations.cli.doctor import examine  # noqa: PLC0415
+    from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
 
     bad = 0
     for title, findings in examine():
         click.echo(click.style(title, bold=True))
         for finding in findings:
             bad += finding.state == "bad"
-            click.echo(f"  {FINDING_MARKS[finding.state]} {finding.text}")
+            click.echo(f"  {FINDING_MARKS[finding.state]} {printable(finding.text)}")
             if finding.advice:
-                click.echo(f"    → {finding.advice}")
+                click.echo(f"    → {printable(finding.advice)}")
     click.echo("\nAll is well." if not bad else f"\n{bad} thing{'s' if bad > 1 else ''} to put right.")
     if bad:
         raise click.exceptions.Exit(1)
@@ -242,23 +296,33 @@ def doctor() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; this machine only, by default.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8717, show_default=True, help="0: any that is free.")
-@click.option("--token", help="What a browser must bring, once; made up where --host is beyond this machine.")
-def serve(host: str, port: int, token: str | None) -> None:
-    """Show the traces in a page in the browser. Ctrl-C ends it."""
+@click.option("--token", help="What a browser must bring once; left out, one is made up at each start.")
+@click.option("--no-token", is_flag=True, help="Let every user of this machine read the traces.")
+def serve(host: str, port: int, token: str | None, no_token: bool) -> None:  # noqa: FBT001
+    """Show the traces in a page in the browser. Ctrl-C ends it.
+
+    Open the address that it prints: it holds the page's token, without which nobody else reads your traces. Others on
+    this machine can see a --token in the list of processes while it runs.
+    """
+    if token is not None and no_token:
+        msg = "--token and --no-token exclude each other"
+        raise click.UsageError(msg)
     with _needs("server"):
         from infinium_integrations.viewer.server.app import run  # noqa: PLC0415
-        from infinium_integrations.viewer.server.security import is_loopback  # noqa: PLC0415
-    if token is None and not is_loopback(host):
-        token = secrets.token_urlsafe(16)
-    if port == 0:
-        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            port = int(probe.getsockname()[1])
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Traces are shown at http://{shown}:{port}/{'?token=' + token if token else ''} (Ctrl-C ends it)")
+        from infinium_integrations.viewer.server.security import Access  # noqa: PLC0415
+    access = Access(host, token, guarded=not no_token)
     try:
-        run(_reader(), host=host, port=port, token=token)
+        run(
+            _reader(),
+            access,
+            port=port,
+            announce=lambda address: click.echo(f"Traces are shown at {address} (Ctrl-C ends it)"),
+        )
     except KeyboardInterrupt:
         click.echo()
+    except OSError as error:
+        msg = f"{host}, port {port}: {error.strerror or error}"
+        raise click.ClickException(msg) from None
 
 
 @main.command(short_help="Run an agent and show its trace.")

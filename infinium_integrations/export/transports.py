@@ -124,7 +124,10 @@ class ClientCall:
 
     async def send(self, record: Record) -> Outcome:
         """Try once; a coroutine is awaited."""
-        task = TaskData.model_validate(record.payload())
+        try:
+            task = TaskData.model_validate(record.payload())
+        except ValueError as error:  # another program may have written the file
+            return Outcome(Verdict("reject", f"it is no trace: {type(error).__name__}"))
 
         async def hand_over() -> object:
             answer = self.client.send_task_data(task)

@@ -161,10 +161,10 @@ class FolderStore:
         return (self.root / "outbox" / account).is_dir()
 
     def read(self, account: str, name: str) -> Record:
-        """Read what waits; a damaged file is set aside."""
+        """Read what waits; a damaged file, and one that holds no trace, is set aside."""
         path = self._outbox(account, name)
         try:
-            return records.unpack(read_file(path))
+            return records.unpack_trace(read_file(path))
         except records.DamagedError:
             self.set_aside(path)
             raise
@@ -174,10 +174,24 @@ class FolderStore:
         with contextlib.suppress(FileNotFoundError):
             self._move(path, self.root / "damaged" / path.name)
 
+    def remove(self, name: str) -> bool:
+        """Delete a trace wherever it is kept: one that was being moved may be in two places. False where it is gone."""
+        found = False
+        for area in ("outbox", "history", "rejected"):
+            for path in (self.root / area).glob("*/"):
+                for suffix in (SUFFIX, f"{LOCAL}{SUFFIX}"):
+                    with contextlib.suppress(FileNotFoundError):
+                        (path / f"{name}{suffix}").unlink()
+                        found = True
+        return found
+
     def delivered(self, account: str, name: str, record: Record) -> None:
-        """Move a trace to the history; where there is no room for its receipt, it is only taken from the outbox."""
+        """Move a trace to the history; where there is no room for its receipt, it is only taken from the outbox.
+
+        One that was deleted while it was being sent is not kept.
+        """
         path = self._outbox(account, name)
-        if self._keep_delivered:
+        if self._keep_delivered and path.exists():
             with contextlib.suppress(OSError):
                 self.keep(name, records.pack(record))
         path.unlink(missing_ok=True)
@@ -185,6 +199,8 @@ class FolderStore:
     def reject(self, account: str, name: str, record: Record) -> None:
         """Move a trace to what was refused; where there is no room for the reason, without it."""
         path, target = self._outbox(account, name), self.root / "rejected" / account / f"{name}{SUFFIX}"
+        if not path.exists():  # deleted while it was being sent
+            return
         try:
             self._write(target, records.pack(record))
         except OSError:

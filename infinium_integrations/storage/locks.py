@@ -12,7 +12,10 @@ if sys.platform == "win32":
     import msvcrt
 
     def _take(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:  # what Windows says of a lock that another has
+            raise BlockingIOError from error
 
     def _free(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)

@@ -88,17 +88,16 @@ class MemoryStore:
         data = self._files.get(("outbox", account, name))
         if data is None:
             raise FileNotFoundError(name)
-        return records.unpack(data)
+        return records.unpack_trace(data)
 
     def delivered(self, account: str, name: str, record: Record) -> None:
-        """Move a trace to the history."""
-        self._remove(("outbox", account, name))
-        self.keep(name, records.pack(record))
+        """Move a trace to the history; one that was deleted while it was being sent is not kept."""
+        if self._remove(("outbox", account, name)) is not None:
+            self.keep(name, records.pack(record))
 
     def reject(self, account: str, name: str, record: Record) -> None:
         """Move a trace to what was refused."""
-        self._remove(("outbox", account, name))
-        if self._keep_others:
+        if self._remove(("outbox", account, name)) is not None and self._keep_others:
             self._add(("rejected", account, name), records.pack(record))
 
     def lock(self, account: str) -> NoLock:  # noqa: ARG002  (the interface of Store)
@@ -110,9 +109,9 @@ class MemoryStore:
         with self._lock:
             return dict(self._files)
 
-    def remove(self, key: tuple[str, str, str]) -> bool:
-        """Remove one trace; False where it is gone."""
-        return self._remove(key) is not None
+    def remove(self, name: str) -> bool:
+        """Delete a trace; False where it is gone."""
+        return [self._remove(key) for key in self.files() if key[2] == name] != []
 
     def put_back(self, key: tuple[str, str, str], account: str) -> None:
         """Move a refused trace back to what waits."""

@@ -4,7 +4,8 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
@@ -15,7 +16,7 @@ from infinium_integrations.models import Status
 from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
-from infinium_integrations.storage.folder import CLIENT, SUFFIX, FolderStore, read_file
+from infinium_integrations.storage.folder import CLIENT, LOCAL, SUFFIX, FolderStore, read_file
 from infinium_integrations.storage.record import file_name, safe_id
 from infinium_integrations.storage.selector import StoreSelector, account_of
 
@@ -41,7 +42,8 @@ class TraceQuery(TypedDict, total=False):
     ``limit`` (100; None for all) and ``offset`` count traces. ``status`` is the run's or the delivery's, ``name`` a
     part of the name, upper and lower case alike. ``since`` and ``until`` (exclusive) are about when the run ended: a
     datetime, an ISO 8601 string, or a timedelta before now; whole numbers are nanoseconds since the epoch.
-    ``trace_id`` may be the beginning of one; the words of ``text`` must all occur.
+    ``trace_id`` may be the beginning of one; ``session`` and ``user`` are whole ids; the words of ``text`` must all
+    occur.
     """
 
     limit: int | None
@@ -52,6 +54,7 @@ class TraceQuery(TypedDict, total=False):
     until: Moment
     trace_id: str | None
     session: str | None
+    user: str | None
     tag: str | None
     text: str | None
 
@@ -144,8 +147,23 @@ class TraceReader:
         Raises:
             ValidationError: Several begin so.
         """
-        row = self._one(trace_id, exact=exact)
+        row = self.find(trace_id, exact=exact)
         return self._load(row) if row is not None else None
+
+    def find(self, trace_id: str, *, exact: bool = False) -> "Row | None":
+        """Return one trace as a short row, named as for ``get``; None where there is none.
+
+        Raises:
+            ValidationError: Several begin so.
+        """
+        found = self.listing(exact_id=trace_id, limit=1)
+        if found or exact or not trace_id or re.fullmatch(UUID, trace_id):
+            return next(iter(found), None)
+        rows = self.listing(trace_id=trace_id, limit=2)
+        if len(rows) > 1:
+            msg = f"several traces begin with {trace_id!r}: give more of the id"
+            raise ValidationError(msg, field="trace_id")
+        return next(iter(rows), None)
 
     def delete(self, trace_id: str, *, exact: bool = False) -> bool:
         """Delete one trace, named as for ``get``; False where there is none.
@@ -153,8 +171,20 @@ class TraceReader:
         Raises:
             ValidationError: Several begin so.
         """
-        row = self._one(trace_id, exact=exact)
-        return row is not None and self._remove(row)
+        row = self.find(trace_id, exact=exact)
+        return row is not None and self.remove([row]).total() == 1
+
+    def remove(self, rows: "Iterable[Row]") -> Counter[str]:
+        """Delete traces that ``listing`` or ``find`` returned, waiting, delivered, local and refused ones alike.
+
+        The index forgets them at once. What was sent is at Infinium too, and stays there.
+
+        Returns:
+            How many are gone by their state of delivery: ``local``, ``pending``, ``sent``, ``rejected``.
+        """
+        gone = Counter(row.delivery for row in rows if self._remove(row))
+        self.count()
+        return gone
 
     def retry(self, trace_id: str | None = None, *, exact: bool = False) -> int:
         """Let traces that were refused be sent again; all of them, or one, named as for ``get``.
@@ -168,7 +198,7 @@ class TraceReader:
             ValidationError: Several begin so.
         """
         if trace_id is not None:
-            row = self._one(trace_id, exact=exact)
+            row = self.find(trace_id, exact=exact)
             rows = [] if row is None else [row]
         else:
             rows = [*self.listing(status="rejected", limit=None), *self.listing(status="pending", limit=None)]
@@ -233,16 +263,6 @@ class TraceReader:
     def _folder(self) -> FolderStore | None:
         return self._selector().folder(settings.current())
 
-    def _one(self, trace_id: str, *, exact: bool) -> "Row | None":
-        found = self.listing(exact_id=trace_id, limit=1)
-        if found or exact or not trace_id or re.fullmatch(UUID, trace_id):
-            return next(iter(found), None)
-        rows = self.listing(trace_id=trace_id, limit=2)
-        if len(rows) > 1:
-            msg = f"several traces begin with {trace_id!r}: give more of the id"
-            raise ValidationError(msg, field="trace_id")
-        return next(iter(rows), None)
-
     def _load(self, row: "Row", *, again: bool = True) -> "TaskData | None":
         try:
             return _task(row, self._data(row), self._path(row))
@@ -275,18 +295,12 @@ class TraceReader:
 
     def _key(self, row: "Row") -> "tuple[MemoryStore, tuple[str, str, str]]":
         number, area, account = row.folder.removeprefix("memory:").split("/", 2)
-        memories = [memory for memory in self._selector().memories() if memory.files()]
-        return memories[int(number)], (area, account, row.file)
+        return self._selector().memories()[int(number)], (area, account, row.file)
 
     def _remove(self, row: "Row") -> bool:
-        path = self._path(row)
-        if path is None:
-            memory, key = self._key(row)
-            return memory.remove(key)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-            return True
-        return False
+        folder, name = self._folder(), row.file.removesuffix(LOCAL)
+        found = [memory.remove(name) for memory in self._selector().memories()]
+        return any(found) | (folder is not None and folder.remove(name))
 
     def _put_back(self, row: "Row") -> bool:
         """Move a refused trace, or one that waits for a client, to where it is sent from."""

@@ -26,6 +26,7 @@ __all__ = [
     "safe_id",
     "unpack",
     "unpack_head",
+    "unpack_trace",
 ]
 
 FORMAT = 1
@@ -187,6 +188,32 @@ def unpack(data: bytes) -> Record:
     if not isinstance(payload, dict):
         raise DamagedError
     return Record(head, json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+
+
+def unpack_trace(data: bytes) -> Record:
+    """Read a file's bytes as ``unpack`` does, and refuse a payload that is no trace as damaged."""
+    record = unpack(data)
+    try:
+        payload = json.loads(record.body)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError from error
+    if not _is_trace(payload):
+        raise DamagedError
+    return record
+
+
+def _is_trace(payload: object) -> bool:
+    """Whether a payload has what every server asks for; the rest is the server's to judge."""
+    if not isinstance(payload, dict):
+        return False
+    texts = (payload.get(key) for key in ("name", "description", "current_datetime"))
+    duration, steps = payload.get("duration"), payload.get("steps", [])
+    return (
+        all(isinstance(text, str) and text.strip() for text in texts)
+        and isinstance(duration, int | float)
+        and isinstance(steps, list)
+        and all(isinstance(step, dict) for step in steps)
+    )
 
 
 def peek(beginning: bytes) -> dict[str, object] | None:

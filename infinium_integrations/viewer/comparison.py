@@ -124,7 +124,7 @@ class Comparison:
     def __repr__(self) -> str:
         lines = [f"{len(self.different)} of {len(self.pairs)} steps of {self.a.name!r} and {self.b.name!r} differ"]
         lines += [f"  {formatting.clipped_line(pair.either.title, 60)}: {pair.differs}" for pair in self.different[:40]]
-        return formatting.clean("\n".join(lines))
+        return formatting.printable("\n".join(lines))
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
         return bundle(self.__repr__, "comparison.html", lambda: {"compared": self, "heading": "h3"})

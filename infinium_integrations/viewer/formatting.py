@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 
@@ -14,10 +15,12 @@ __all__ = [
     "clipped_line",
     "cost",
     "count",
+    "deletion",
     "duration",
     "moment",
     "number",
     "pretty",
+    "printable",
     "seconds",
     "tick",
     "utc",
@@ -113,6 +116,17 @@ def number(value: object) -> float | None:
         return None
 
 
+def deletion(counts: Mapping[str, int]) -> str:
+    """Say how many traces were deleted, given how many of each state of delivery."""
+    total, pending, sent = sum(counts.values()), counts.get("pending", 0), counts.get("sent", 0)
+    parts = [f"{total:,} trace{'' if total == 1 else 's'} deleted."]
+    if pending:
+        parts.append(f"{pending:,} had not been sent, and never will be.")
+    if sent:
+        parts.append(f"{sent:,} had been sent already: delete {'it' if sent == 1 else 'them'} at Infinium too.")
+    return " ".join(parts)
+
+
 def clean(text: str) -> str:
     """Make characters visible that a reader would not see, or that would turn the text around them.
 
@@ -131,6 +145,11 @@ _VISIBLE: dict[int, str] = {
     0x202E: "⟨U+202E⟩",
 }
 del _VISIBLE[0x0D]
+
+
+def printable(text: str) -> str:
+    """Make a foreign text harmless in a terminal: as ``clean`` does, and no carriage return hides what stood before."""
+    return clean(text).replace("\r", "␍")
 
 
 def clipped_line(text: str, limit: int) -> str:

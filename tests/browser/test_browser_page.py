@@ -7,6 +7,7 @@ from memory_source import MemorySource, new_row
 from serving import serving
 
 from infinium_integrations.models import DeliveryState
+from infinium_integrations.viewer.server.security import Access
 
 VIEWS = [
     "/",
@@ -243,3 +244,51 @@ def test_an_empty_store_is_accessible(new_tab):
             assert tab.accessibility_faults() == []
         assert tab.faults == []
         tab.page.goto("about:blank")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1400, "light")])
+def test_a_browser_without_the_token_is_told_where_to_find_it(new_tab, width, scheme):
+    with serving(MemorySource({"agent": samples.agent()}), access=Access(token="t-1")) as address:
+        tab = new_tab(address, width=width, scheme=scheme)
+        page = tab.go("/traces/agent?token=wrong")
+        assert "infinium-traces serve" in page.inner_text("main")
+        assert [fault for fault in tab.faults if "403" not in fault] == []
+        assert tab.accessibility_faults() == []
+        assert not tab.too_wide()
+
+
+WHOLE = """form => {
+    const box = form.getBoundingClientRect();
+    return box.left >= 0 && box.right <= window.innerWidth && box.width > 200;
+}"""
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_with_the_token_a_person_looks_and_deletes_and_it_leaves_the_address(new_tab, width):
+    source = MemorySource({"agent": samples.agent(), "parallel": samples.parallel(), "single": samples.single()})
+    with serving(source, access=Access(token="t-1")) as address:
+        tab = new_tab(address, width=width)
+        page = tab.go("/traces/single?token=t-1")
+        assert page.url == f"{address}/traces/single"
+        delete(page, "Delete this trace")
+        assert page.url == f"{address}/"
+        tab.go("/?session=chat-4711")
+        assert tab.accessibility_faults() == []
+        delete(page, "Delete them all")
+        assert "2 traces deleted." in page.inner_text("main")
+        assert source.all == []
+        assert tab.faults == []
+
+
+def delete(page, button):
+    page.click(".confirm > summary")
+    assert page.eval_on_selector(".confirm > form", WHOLE)
+    page.get_by_role("button", name=button).click()
+
+
+def test_an_open_page_says_that_the_server_was_started_anew(new_tab):
+    access = Access(token="t-1")
+    with serving(MemorySource({"agent": samples.agent()}), access=access) as address:
+        page = new_tab(address).go("/?token=t-1")
+        access.token, access._cookie = "t-2", "another"
+        page.wait_for_selector("#news:has-text('started anew')", timeout=20_000)

@@ -3,19 +3,24 @@
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from children import PATIENCE, child
 from click.testing import CliRunner
 from faultserver import FaultServer, Hang, Reply
 
 from infinium_integrations import TaskData, runtime, settings
+from infinium_integrations.cli.demo.script import Narrator
 from infinium_integrations.cli.main import main
+from infinium_integrations.errors import ServerError
 from infinium_integrations.payload.finalize import build_payload, encode
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of
@@ -56,6 +61,7 @@ def keep(name="Report", number=1, steps=2, **fields):
     """Put a finished trace into the store, as the writer does."""
     given = settings.current()
     trace_id = f"{number:08x}-0000-4000-8000-000000000000"
+    whose = {f"{key}_id": fields.pop(key) for key in ("session", "user") if key in fields}
     task = TaskData(
         name=name,
         description=name,
@@ -65,7 +71,7 @@ def keep(name="Report", number=1, steps=2, **fields):
             {"step_number": n, "action": "tool_use", "description": f"tool {n}", "duration_ms": 500}
             for n in range(1, steps + 1)
         ],
-        environment={"custom_tags": {"trace_id": trace_id, "status": fields.pop("status", "ok")}},
+        environment={"custom_tags": {**whose, "trace_id": trace_id, "status": fields.pop("status", "ok")}},
         **fields,
     )
     account = account_of(given) if given.has_account else None
@@ -358,6 +364,134 @@ class TestDoctor:
         assert "are free on its disk" in run("doctor", code=1)
 
 
+class TestDelete:
+    def kept(self):
+        return {row.name for row in runtime.current().delivery.reader.listing()}
+
+    def test_it_asks_first_and_says_what_was_sent_and_what_never_will_be(self, account):
+        with FaultServer([Reply(200), Reply(422, {"error": "no"})]) as server:
+            account(server.url)
+            keep("Sent", 1, session="s-1")
+            keep("Refused", 2, session="s-1")
+            run("send", code=1)
+        keep("Waiting", 3, session="s-1")
+        keep("Other", 4, session="s-2")
+        states = "1 not sent yet, 1 refused by Infinium, 1 sent to Infinium."
+        asked = CliRunner().invoke(main, ["delete", "--session", "s-1"], input="n\n")
+        assert asked.exit_code == 1
+        assert f"3 traces: {states}" in asked.output
+        assert len(self.kept()) == 4
+        done = CliRunner().invoke(main, ["delete", "--session", "s-1"], input="y\n")
+        assert done.output.endswith(
+            "3 traces deleted. 1 had not been sent, and never will be. "
+            "1 had been sent already: delete it at Infinium too.\n"
+        )
+        assert self.kept() == {"Other"}
+
+    def test_all_of_a_user_go(self, store):
+        keep("Ada's", 1, user="ada")
+        keep("Hers too", 2, user="ada")
+        keep("Bob's", 3, user="bob")
+        keep("Nobody's", 4)
+        assert run("delete", "--user", "ada", "--yes") == "2 traces deleted.\n"
+        assert self.kept() == {"Bob's", "Nobody's"}
+        assert len(list(store.rglob("*.json.gz"))) == 2
+
+    def test_of_a_session_and_a_user_only_what_is_both_goes(self):
+        keep("Both", 1, user="ada", session="s-1")
+        keep("Other user", 2, user="bob", session="s-1")
+        run("delete", "--user", "ada", "--session", "s-1", "-y")
+        assert self.kept() == {"Other user"}
+
+    def test_those_named_go_each_by_the_beginning_of_its_id(self):
+        for number in (0xA1, 0xB2, 0xC3):
+            keep(f"{number:x}", number)
+        assert (
+            run("delete", "000000a", "000000b2-0000-4000-8000-000000000000", "000000a1", "-y") == "2 traces deleted.\n"
+        )
+        assert self.kept() == {"c3"}
+
+    @pytest.mark.parametrize("ids", [["ff"], ["00000001", "ff"], ["0000"], [""]])
+    def test_where_one_is_unknown_or_means_several_none_goes(self, ids):
+        keep("First", 1)
+        keep("Second", 2)
+        assert run("delete", *ids, "-y", code=1).startswith("Error: ")
+        assert self.kept() == {"First", "Second"}
+
+    def test_that_nothing_is_there_is_said(self):
+        keep("First", 1)
+        assert run("delete", "--user", "nobody", "-y") == "No trace is like that.\n"
+
+    def test_a_file_that_can_not_be_deleted_is_one_line(self, monkeypatch):
+        keep("First", 1)
+
+        def busy(*_arguments, **_options):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "unlink", busy)
+        assert (
+            run("delete", "00000001", "-y", code=1) == "Error: not all could be deleted: Permission denied; try again\n"
+        )
+
+    @pytest.mark.parametrize("arguments", [[], ["--session", ""], ["1", "--user", "ada"]])
+    def test_what_to_delete_must_be_named_in_one_way(self, arguments):
+        keep("First", 1)
+        run("delete", *arguments, "-y", code=2)
+        assert self.kept() == {"First"}
+
+
+EVIL = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\re\x08f\x7fg\x1b"
+
+
+def steering(output):
+    """Return what would steer a terminal, colours aside."""
+    return re.findall(r"[^\n\x20-\x7e\xa0-\U0010ffff]", re.sub(r"\x1b\[[\d;]*m", "", output))
+
+
+class TestForeignTexts:
+    """What a server, a model or a trace says reaches the terminal as text."""
+
+    def test_a_reason_of_the_server(self, account):
+        with FaultServer([Reply(422, {"error": EVIL}), Reply(422, {"error": EVIL})]) as server:
+            account(server.url)
+            keep()
+            outputs = [run("send", code=1, color=True)]
+        outputs += [run(*arguments, color=True) for arguments in (["list"], ["show"], ["list", "--json"])]
+        assert "␛[2J" in outputs[2]
+        assert steering("".join(outputs)) == []
+
+    @pytest.mark.parametrize("status", [401, 403, 422, 500])
+    def test_what_doctor_is_answered(self, account, status):
+        with FaultServer(then=Reply(status, {"error": EVIL})) as server:
+            account(server.url)
+            output = run("doctor", code=1, color=True)
+        assert "␛[2J" in output
+        assert steering(output) == []
+
+    def test_an_error_of_a_client(self, monkeypatch):
+        def failing(*_arguments, **_query):
+            raise ServerError(EVIL, status_code=500)
+
+        monkeypatch.setattr(runtime.current().delivery.reader, "traces", failing)
+        output = run("list", code=1, color=True)
+        assert output == "Error: a␛[2Jb␛]0;title␇c\ufffd31md␍e␈f␡g␛\n"
+
+    @pytest.mark.parametrize("command", [["list"], ["show"], ["show", "--all"], ["show", "--json"], ["tail"]])
+    def test_every_text_of_a_trace(self, monkeypatch, command):
+        error = {"error_type": EVIL, "message": EVIL}
+        keep(EVIL, 1, status=EVIL, errors=[error], input_summary=EVIL, output_summary=EVIL, llm_usage={"model": EVIL})
+        monkeypatch.setattr(runtime.current().delivery.reader, "watch", lambda **_query: iter(()))
+        assert steering(run(*command, color=True)) == []
+
+    def test_what_the_demos_endpoint_says(self):
+        said = []
+        narrator = Narrator(lambda text, **_options: said.append(text))
+        narrator.tool(EVIL, [EVIL])
+        narrator.failed(EVIL)
+        narrator.answer(EVIL)
+        assert steering("".join(said)) == []
+
+
 class TestTail:
     def test_it_follows_what_other_processes_store_until_interrupted(self):
         keep("Before", 1)
@@ -387,27 +521,71 @@ class TestServe:
         monkeypatch.setitem(sys.modules, "infinium_integrations.viewer.server.app", None)
         assert "pip install 'infinium-integrations[server]'" in run("serve", code=1)
 
-    def test_the_page_is_served_where_it_says(self, monkeypatch):
+    @pytest.fixture
+    def asked(self, monkeypatch):
         from infinium_integrations.viewer.server import app as server
 
         asked = {}
-        monkeypatch.setattr(server, "run", lambda _source, **options: asked.update(options))
-        assert "http://127.0.0.1:8717/ (Ctrl-C ends it)" in run("serve")
-        assert asked == {"host": "127.0.0.1", "port": 8717, "token": None}
 
-    def test_beyond_this_machine_a_token_is_made_up(self, monkeypatch):
-        from infinium_integrations.viewer.server import app as server
+        def run(_source, access, *, port, announce):
+            asked.update(access=access, port=port)
+            announce(access.address(port))
 
-        asked = {}
-        monkeypatch.setattr(server, "run", lambda _source, **options: asked.update(options))
-        output = run("serve", "--host", "0.0.0.0", "--port", "0")
-        assert f"?token={asked['token']}" in output
-        assert asked["port"] > 0
+        monkeypatch.setattr(server, "run", run)
+        return asked
+
+    def test_the_address_that_is_printed_holds_a_token_made_up_at_each_start(self, asked):
+        output = run("serve")
+        first = asked["access"].token
+        assert f"shown at http://127.0.0.1:8717/?token={first} (Ctrl-C" in output
+        run("serve")
+        assert asked["access"].token != first
+
+    def test_the_token_may_be_given(self, asked):
+        assert "http://localhost:80/?token=mine " in run(
+            "serve", "--token", "mine", "--host", "localhost", "--port", "80"
+        )
+        assert asked["access"].token == "mine"
+
+    def test_on_this_machine_it_may_be_switched_off(self, asked):
+        assert "http://127.0.0.1:8717/ (Ctrl-C ends it)" in run("serve", "--no-token")
+        assert asked["access"].token is None
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--no-token", "--host", "0.0.0.0"], "a token is needed"),
+            (["--token", ""], "the token is empty"),
+        ],
+    )
+    def test_what_would_show_the_traces_to_others_is_refused(self, asked, arguments, says):
+        assert says in run("serve", *arguments, code=1)
+        assert asked == {}
+
+    def test_a_token_and_none_exclude_each_other(self, asked):
+        assert "exclude each other" in run("serve", "--no-token", "--token", "x", code=2)
+
+    def test_a_port_that_is_taken_is_one_line(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            assert f"Error: 127.0.0.1, port {port}: Address already in use" in run("serve", "--port", port, code=1)
+
+    def test_the_page_is_read_only_at_the_address_that_it_prints(self):
+        keep("Own trace", 1)
+        command = [sys.executable, "-m", "infinium_integrations", "serve", "--port", "0"]
+        with child(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
+            address = re.search(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", process.stdout.readline())[0]
+            with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+                assert browser.get(address.partition("?")[0]).status_code == 403
+                page = browser.get(address)
+                assert "Own trace" in page.text
+                assert "token=" not in str(page.url)
+                assert "Own trace" in browser.get(page.url.join("/traces/00000001-0000-4000-8000-000000000000")).text
 
     def test_ctrl_c_ends_it_quietly(self, monkeypatch):
         from infinium_integrations.viewer.server import app as server
 
-        def interrupted(_source, **_options):
+        def interrupted(_source, _access, **_options):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(server, "run", interrupted)

@@ -325,6 +325,18 @@ def test_a_client_that_fails_for_good_leaves_the_trace_rejected_and_is_said_once
     assert "boom" not in caplog.text
 
 
+def test_a_trace_that_no_client_could_take_is_rejected_without_a_fault_of_ours(deliver):
+    class Client:
+        def send_task_data(self, task):
+            raise AssertionError(task)
+
+    delivery = deliver()
+    delivery.submit({"trace_id": TRACE, "client": Client(), "steps": [{"action": ""}]})
+    assert delivery.flush(10)
+    assert delivery.stats()["rejected"] == 1
+    assert delivery.reader.listing()[0].reason == "it is no trace: ValidationError"
+
+
 def test_a_client_that_can_not_reach_its_server_is_asked_again(deliver):
     calls = []
 

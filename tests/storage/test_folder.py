@@ -283,6 +283,51 @@ def test_damaged_files_are_set_aside_and_the_rest_flows(deliver, serve, store, c
     assert second.stats()["dropped"] == 3
 
 
+NO_TRACES = {
+    "no object": [1, 2],
+    "null": None,
+    "a text": "trace",
+    "empty": {},
+    "no name": wire(TRACE, name=None),
+    "a blank name": wire(TRACE, name=" "),
+    "a name that is no text": wire(TRACE, name=["n"]),
+    "a description that is no text": wire(TRACE, description=1),
+    "no duration": wire(TRACE, duration=None),
+    "a duration in words": wire(TRACE, duration="long"),
+    "no time": wire(TRACE, current_datetime=None),
+    "steps that are no list": wire(TRACE, steps={"1": {}}),
+    "a step that is no object": wire(TRACE, steps=[{}, "step"]),
+}
+
+
+@pytest.mark.parametrize("payload", NO_TRACES.values(), ids=NO_TRACES)
+@pytest.mark.parametrize("members", [1, 2])
+def test_what_waits_and_is_no_trace_is_set_aside_and_never_posted(deliver, serve, store, caplog, payload, members):
+    server, body = serve(), json.dumps(payload).encode()
+    head = {"format": 1, "trace_id": TRACE, "name": "n", "status": "ok", "delivery": {"status": "pending"}}
+    text = json.dumps({**head, "payload": payload}).encode()
+    data = records.pack(records.Record(head, body)) if members == 2 else gzip.compress(text)
+    folder = store / "outbox" / account_of(settings.current())
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / f"{1:020d}-{TRACE}.json.gz").write_bytes(data)
+    delivery = deliver()
+    delivery.submit(other := new_id())
+    assert delivery.flush(10)
+    assert list(server.accepted) == [other]
+    assert len(server.requests) == 1
+    assert [path.name for path in (store / "damaged").iterdir()] == [f"{1:020d}-{TRACE}.json.gz"]
+    assert delivery.stats()["dropped"] == 1
+    assert len([record for record in caplog.records if "damaged" in record.getMessage()]) == 1
+
+
+def test_text_in_the_place_of_the_payload_is_damaged():
+    head = {"format": 1, "trace_id": TRACE, "name": "n", "status": "ok", "delivery": {}}
+    for body in (b"{", b"", b"[" * 100_000):
+        data = records.pack(records.Record(head, body))
+        with pytest.raises(records.DamagedError):
+            records.unpack_trace(data)
+
+
 def test_a_file_of_a_later_format_stays_and_is_not_sent(deliver, serve, store):
     server = serve()
     folder = store / "outbox" / account_of(settings.current())

@@ -1,5 +1,6 @@
 """A reader of traces for tests: everything in lists."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,12 @@ class MemorySource:
     def page(self, *, limit: int = 100, offset: int = 0, **query: Any) -> tuple[list[Row], int]:
         found = self._found(query)
         return found[offset : offset + limit], len(found)
+
+    def listing(self, **query: Any) -> list[Row]:
+        return self.page(**{**query, "limit": len(self.all)})[0]
+
+    def remove(self, rows: list[Row]) -> Counter[str]:
+        return Counter(row.delivery for row in rows if self.delete(row.trace_id, exact=True))
 
     def span(self, **query: Any) -> tuple[int, int] | None:
         ends = [row.ended for row in self._found(query)]
@@ -139,7 +146,8 @@ def _fits(
     status: str = "",
     name: str = "",
     tag: str = "",
-    session: str = "",
+    session: str | None = None,
+    user: str | None = None,
     since: datetime | int | None = None,
     until: datetime | int | None = None,
 ) -> bool:
@@ -149,7 +157,8 @@ def _fits(
         and status in {"", row.status, row.delivery}
         and name.lower() in row.name.lower()
         and (not tag or tag in split_tags(row.tags))
-        and session in {"", row.session_id}
+        and session in {None, row.session_id}
+        and user in {None, row.user_id}
         and (since is None or row.ended >= since)
         and (until is None or row.ended < until)
     )

@@ -16,9 +16,9 @@ from infinium_integrations.viewer.server.security import Access
 
 @contextmanager
 def serving(reader: TraceReader, *, access: Access | None = None, agent_key: str | None = None) -> Iterator[str]:
-    """Serve the page and give its address."""
+    """Serve the page, to everybody where ``access`` is left out, and give its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = make_app(reader, access, agent_key=agent_key)
+    app = make_app(reader, access or Access(guarded=False), agent_key=agent_key)
     server = _Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

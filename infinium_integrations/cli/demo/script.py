@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from infinium_integrations import runtime, settings
 from infinium_integrations.models import ExpectedOutcome, TaskData
 from infinium_integrations.storage.reader import TraceReader
+from infinium_integrations.viewer.formatting import printable
 
 __all__ = ["ANSWER", "QUESTION", "Call", "Echo", "Narrator", "Shop", "tokens"]
 
@@ -116,15 +117,15 @@ class Narrator:
 
     def tool(self, name: str, arguments: Iterable[object]) -> None:
         """Print a tool call."""
-        self.echo(f"tool   {name}({', '.join(map(str, arguments))})")
+        self.echo(printable(f"tool   {name}({', '.join(map(str, arguments))})"))
 
     def failed(self, reason: object) -> None:
         """Print that the tool call failed."""
-        self.echo(f"       failed: {reason}")
+        self.echo(printable(f"       failed: {reason}"))
 
     def answer(self, piece: str) -> None:
         """Print the next piece of the answer."""
-        self.echo(piece if self._answering else f"agent  {piece}", nl=False)
+        self.echo(printable(piece if self._answering else f"agent  {piece}"), nl=False)
         self._answering = True
 
     def trace(self, tag: str, value: str) -> TaskData | None:

@@ -36,7 +36,7 @@ class Index:
 
     def __init__(self, store: FolderStore | None, memories: list[MemoryStore]) -> None:
         self._store = store if store is not None and store.usable() else None
-        self._memories = [memory for memory in memories if memory.files()]
+        self._memories = [(number, memory) for number, memory in enumerate(memories) if memory.files()]
 
     def find(self, query: Query) -> list[Row]:
         """Return what is found, the run that ended last first."""
@@ -104,12 +104,13 @@ class Index:
     def _ask(self, connection: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
         with closing(connection) as database:
             database.execute("PRAGMA synchronous = OFF")
+            database.execute("PRAGMA secure_delete = ON")  # what was deleted is not left in the file's free pages
             database.execute("PRAGMA cache_size = -16000")
             if not version_of(database):
                 make_tables(database)
             if self._store is not None:
                 Update(database, self._store).run()
-            for number, memory in enumerate(self._memories):
+            for number, memory in self._memories:
                 add_memory(database, number, memory)
             database.create_function("folded", 1, lambda text: str(text).casefold(), deterministic=True)
             return ask(database)

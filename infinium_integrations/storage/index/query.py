@@ -91,6 +91,7 @@ class Query:
     trace_id: str | None = None
     exact_id: str | None = None
     session: str | None = None
+    user: str | None = None
     tag: str | None = None
     text: str | None = None
     limit: int | None = 100
@@ -109,6 +110,7 @@ class Query:
             ("trace_id < ?", None if self.trace_id is None else self.trace_id + "\U0010ffff"),
             ("trace_id = ?", self.exact_id),
             ("session_id = ?", self.session),
+            ("user_id = ?", self.user),
             ("instr(',' || replace(tags, ', ', ',') || ',', ',' || ? || ',')", self.tag),
             *(("instr((SELECT text FROM texts WHERE texts.id = traces.id), ?)", word) for word in words),
         ]

@@ -7,9 +7,9 @@ import base64
 import hashlib
 import secrets
 from functools import cache
-from pathlib import Path
+from importlib import resources
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from infinium_integrations.models import SECTIONS, TaskData
 from infinium_integrations.viewer import formatting, summary
@@ -22,11 +22,13 @@ __all__ = [
     "notebook_context",
     "render_fragment",
     "render_trace",
+    "static_files",
     "style",
     "trace_context",
 ]
 
-HERE = Path(__file__).parent
+HERE = resources.files(__package__)
+"""The package's files, which may be in a zip file."""
 TEXTBAR = 24
 SHOWN_PAIRS = 1_000
 NOTEBOOK_STEPS = 2_000
@@ -113,6 +115,12 @@ def render_fragment(template: str, context: dict[str, object]) -> str:
 
 
 @cache
+def static_files() -> dict[str, bytes]:
+    """Return the files that pages refer to, by their names."""
+    return {file.name: file.read_bytes() for file in (HERE / "static").iterdir() if file.is_file()}
+
+
+@cache
 def style() -> str:
     """Return the style sheet of traces, comparisons and tables; all its rules are bound to the class ``ifm``."""
     lines = (HERE / "static" / "trace.css").read_text("utf-8").splitlines()
@@ -123,7 +131,7 @@ def style() -> str:
 def environment() -> Environment:
     """Return the one template environment: autoescaping on, undefined names an error."""
     made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FunctionLoader(lambda name: (HERE / "templates" / name).read_text("utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=lambda value: formatting.clean(value) if type(value) is str else value,

@@ -30,7 +30,7 @@ class Interpretation:
         return self.result if isinstance(self.result, str) else formatting.pretty(self.result)
 
     def __repr__(self) -> str:
-        return formatting.clean(f"Maestro on {self.name!r}:\n{self.text}")
+        return formatting.printable(f"Maestro on {self.name!r}:\n{self.text}")
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
         return bundle(self.__repr__, "interpretation.html", lambda: {"found": self})

@@ -38,7 +38,7 @@ def outline(task: TaskData) -> str:
         lines.append("  " * (node.level + 1) + "  ".join(parts))
     if len(nodes) > LINES:
         lines.append(f"  … {len(nodes) - LINES:,} more steps")
-    return formatting.clean("\n".join(lines))
+    return formatting.printable("\n".join(lines))
 
 
 def trace_bundle(task: TaskData) -> dict[str, str]:

@@ -60,7 +60,7 @@ class TraceList(list[TaskData]):
             name, duration = formatting.clipped_line(task.name, 50), formatting.duration(summary.duration_ms)
             tokens, ended = f"{formatting.count(summary.tokens)} tokens", formatting.moment(task.current_datetime)
             lines.append("  ".join([f"{status_mark(summary)} {summary.status}", name, duration, tokens, ended]))
-        return formatting.clean("\n".join(lines))
+        return formatting.printable("\n".join(lines))
 
     def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
         rows = [TraceSummary(task) for task in self[:ROWS_SHOWN]]

@@ -1,13 +1,10 @@
 """The page's server: everything under one ASGI application, and how it is run."""
 
 import socket
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from infinium_integrations import settings
 from infinium_integrations.storage.reader import TraceReader
@@ -22,29 +19,29 @@ SHUTDOWN_SECONDS = 3
 """Seconds that requests in progress have to end when the server is asked to stop."""
 
 
-def make_app(reader: TraceReader, access: Access | None = None, *, agent_key: str | None = None) -> Starlette:
+def make_app(reader: TraceReader, access: Access, *, agent_key: str | None = None) -> Starlette:
     """Make the page's ASGI application; it runs under any ASGI server.
 
     Args:
         reader: Where the traces are; called from several threads.
-        access: Who may use it; loopback only where left out.
-        agent_key: What programs that send traces must bring as ``x-agent-key``; None for anything.
+        access: Who may use it.
+        agent_key: What programs that send traces must bring as ``x-agent-key``; where left out, beyond loopback the
+            page's token, else nothing.
 
     Returns:
         The application, without a lifespan of its own.
 
     Example:
         >>> from infinium_integrations.viewer.server.app import make_app
+        >>> from infinium_integrations.viewer.server.security import Access
         >>> from infinium_integrations import runtime
-        >>> app = make_app(runtime.current().delivery.reader)
+        >>> app = make_app(runtime.current().delivery.reader, Access())
         >>> str(app.url_path_for("trace", trace_id="4f2a"))
         '/traces/4f2a'
     """
-    access = access or Access()
     pages = Pages(reader, access)
-    static = Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "html" / "static"))
     return Starlette(
-        routes=[*pages.routes(), *routes(reader, access, agent_key), static],
+        routes=[*pages.routes(), *routes(reader, agent_key or (None if access.local else access.token))],
         middleware=[Middleware(SecurityMiddleware, access=access)],
         exception_handlers={404: pages.not_found, Refused: refuse},
     )
@@ -52,33 +49,29 @@ def make_app(reader: TraceReader, access: Access | None = None, *, agent_key: st
 
 def run(
     reader: TraceReader,
+    access: Access,
     *,
-    host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
-    token: str | None = None,
-    names: Iterable[str] = (),
     agent_key: str | None = None,
+    announce: Callable[[str], object] = lambda _: None,
 ) -> None:
     """Serve the page until SIGTERM or Ctrl-C; either ends it within 5 seconds.
 
     Args:
         reader: Where the traces are; called from several threads.
-        host: The address to listen on. Beyond loopback, ``token`` is needed.
+        access: Who may use it; it says on which host to listen.
         port: The port; 0 for any that is free.
-        token: What a browser must bring once, as ``?token=…``.
-        names: Further host names under which the page may be asked for.
         agent_key: What programs that send traces must bring as ``x-agent-key``; where left out,
-            ``INFINIUM_AGENT_SECRET`` if that is set, else the token, else nothing.
+            ``INFINIUM_AGENT_SECRET`` if that is set, else as for ``make_app``.
+        announce: Called once with the address to open, token included, when connections are accepted.
 
     Raises:
-        ValueError: The host is beyond loopback and there is no token.
         OSError: The port can't be listened on.
     """
     import uvicorn  # noqa: PLC0415  (the application runs under any server)
 
-    app = make_app(reader, Access(host, token, names), agent_key=agent_key or _own_key())
     config = uvicorn.Config(
-        app,
+        make_app(reader, access, agent_key=agent_key or _own_key()),
         log_level="warning",
         access_log=False,
         ws="none",  # the page has no websockets, and old versions warn when they load them
@@ -86,8 +79,9 @@ def run(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         lifespan="off",
     )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listener:
+    family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
+    with socket.create_server((access.host, port), family=family) as listener:
+        announce(access.address(listener.getsockname()[1]))
         uvicorn.Server(config).run(sockets=[listener])
 
 

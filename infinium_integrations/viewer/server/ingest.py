@@ -13,7 +13,7 @@ from starlette.routing import Route
 from infinium_integrations.models import TaskData, field_errors
 from infinium_integrations.payload.finalize import build_payload
 from infinium_integrations.storage.reader import TraceReader
-from infinium_integrations.viewer.server.security import API, Access, same
+from infinium_integrations.viewer.server.security import API, same
 
 __all__ = ["BODY_LIMIT", "Refused", "read_body", "refuse", "routes"]
 
@@ -39,9 +39,9 @@ class Refused(Exception):  # noqa: N818  (it becomes an answer)
 class Ingest:
     """Answers programs. ``key`` is the agent's key that they must bring, None for any."""
 
-    def __init__(self, reader: TraceReader, access: Access, key: str | None) -> None:
+    def __init__(self, reader: TraceReader, key: str | None) -> None:
         self._reader = reader
-        self._key = key or access.token
+        self._key = key
 
     async def trace(self, request: Request) -> Response:
         """Take a trace in."""
@@ -146,9 +146,9 @@ async def refuse(_: Request, refused: Exception) -> JSONResponse:
     return JSONResponse(body, getattr(refused, "status", 400))
 
 
-def routes(reader: TraceReader, access: Access, key: str | None) -> list[Route]:
+def routes(reader: TraceReader, key: str | None) -> list[Route]:
     """Return the routes of Infinium's protocol."""
-    ingest = Ingest(reader, access, key)
+    ingest = Ingest(reader, key)
     return [
         Route(API + "agents/{agent_id}/trace", ingest.trace, methods=["POST"]),
         Route(API + "agents/{agent_id}/interpreted-result/{trace_id}", ingest.result, methods=["GET"]),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,11 @@ from starlette.routing import Route
 
 from infinium_integrations.models import TaskData
 from infinium_integrations.storage.reader import TraceReader
+from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.comparison import Comparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.server.security import Access, same
+from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
 
@@ -41,7 +43,8 @@ PERIODS = {
 }
 """Periods that end now, by their names in an address."""
 
-_ASKED = {"q": "text", "status": "status", "name": "name", "tag": "tag", "session": "session"}
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_ASKED = {"q": "text", "status": "status", "name": "name", "tag": "tag", "session": "session", "user": "user"}
 _MOMENTS = ("since", "until")
 
 
@@ -61,7 +64,7 @@ class Search:
     def of(cls, parameters: Mapping[str, str], now: datetime | None = None) -> Self:
         """Read an address's parameters; what makes no sense is taken as not asked.
 
-        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``since``, ``until`` and ``page``.
+        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``user``, ``since``, ``until`` and ``page``.
         """
         given = {key: value.replace("\0", "").strip()[:PARAMETER_CHARS] for key, value in parameters.items()}
         page = given.get("page", "")
@@ -98,6 +101,7 @@ class Pages:
         """Return the page's routes."""
         return [
             Route("/", self.list),
+            Route(STATIC + "{name}", self.static),
             Route("/rows", self.rows),
             Route("/sessions", self.sessions),
             Route("/overview", self.overview),
@@ -105,6 +109,7 @@ class Pages:
             Route("/traces/{trace_id}", self.trace),
             Route("/traces/{trace_id}/json", self.json),
             Route("/traces/{trace_id}/html", self.html),
+            Route("/delete", self.delete_all, methods=["POST"]),
             Route("/traces/{trace_id}/delete", self.delete, methods=["POST"]),
             Route("/traces/{trace_id}/retry", self.retry, methods=["POST"]),
         ]
@@ -183,17 +188,43 @@ class Pages:
     async def delete(self, request: Request) -> Response:
         """Delete a trace."""
         if not await self._may_change(request):
-            return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
+            return self._stale()
         done = await run_in_threadpool(self._reader.delete, _id(request), exact=True)
         return RedirectResponse("/", 303) if done else self._message(404, "There is no such trace here")
+
+    async def delete_all(self, request: Request) -> Response:
+        """Delete all traces of a session, of a user, or of both together."""
+        if not await self._may_change(request):
+            return self._stale()
+        session, user = (request.query_params.get(key) or None for key in ("session", "user"))
+        if not (session or user):
+            return self._message(400, "Nothing was deleted", "Name a session or a user.")
+
+        def delete() -> Counter[str]:
+            return self._reader.remove(self._reader.listing(session=session, user=user, limit=None))
+
+        counts = await run_in_threadpool(delete)
+        return self._message(200, "Deleted", formatting.deletion(counts))
 
     async def retry(self, request: Request) -> Response:
         """Have a trace sent again."""
         if not await self._may_change(request):
-            return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
+            return self._stale()
         if not await run_in_threadpool(self._reader.retry, _id(request), exact=True):
             return self._message(409, "It can't be sent again", "It is no longer here, or it is delivered already.")
         return RedirectResponse(f"/traces/{quote(_id(request), safe='')}", 303)
+
+    async def static(self, request: Request) -> Response:
+        """A style sheet, the script or the icon."""
+        name = str(request.path_params["name"])
+        content = html.static_files().get(name)
+        if content is None:
+            return self._message(404, "There is nothing here")
+        tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=_MEDIA_TYPES[name.rpartition(".")[2]], headers=headers)
 
     def not_found(self, _request: Request, _error: Exception) -> Response:
         """Answer for an address that is none."""
@@ -209,6 +240,7 @@ class Pages:
         return {"search": search, "rows": rows, "total": total, "longest": longest, "pages": pages, "link": _link}
 
     async def _may_change(self, request: Request) -> bool:
+        """Whether a form is the page's own, and not from before the server was started anew."""
         body = b""
         async for chunk in request.stream():
             body += chunk
@@ -220,6 +252,9 @@ class Pages:
     def _page(self, template: str, title: str, **context: object) -> Response:
         shared = {"page_title": title, "form_token": self._access.form_token, "link": _link}
         return HTMLResponse(html.render_fragment(template, shared | context).encode("utf-8", "replace"))
+
+    def _stale(self) -> Response:
+        return self._message(403, "Not done", "The form was too old, or came from elsewhere: reload the page.")
 
     def _message(self, status: int, title: str, text: str = "") -> Response:
         body = html.render_fragment("message.html", {"page_title": title, "text": text})

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from memory_source import MemorySource, new_row
 from serving import serving
 
 from infinium_integrations import settings
+from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.models import DeliveryState, TaskData
 from infinium_integrations.viewer.server import app as server
 from infinium_integrations.viewer.server.app import make_app, run
@@ -157,6 +159,68 @@ def test_deleting_what_is_gone_is_a_404(page):
     assert page.post("/traces/none/delete", data={"form_token": token_of(page, "/traces/agent")}).status_code == 404
 
 
+def test_a_trace_that_was_sent_is_said_to_be_at_infinium_too(page, source):
+    source.get("single", exact=True).with_delivery(DeliveryState(status="sent"))
+    assert "delete it at Infinium too" in page.get("/traces/single").text
+    assert "delete it at Infinium too" not in page.get("/traces/agent").text
+
+
+def form_of(page: httpx.Client, **asked: str) -> tuple[str, str]:
+    """The address and the token of the list's form that deletes all."""
+    text = page.get("/", params=asked).text
+    address = text.partition('action="/delete?')[2].partition('"')[0].replace("&amp;", "&")
+    return f"/delete?{address}", token_of(page, "/traces/single")
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ({"session": "chat-4711"}, {"retriever", "single", "failed", "hostile", "bare"}),
+        ({"user": "ada"}, {"retriever", "single", "failed", "parallel", "hostile", "bare", "other"}),
+        ({"user": "ada & co\x07"}, {"agent", "retriever", "single", "failed", "parallel", "hostile", "bare"}),
+        ({"session": "chat-4711", "user": "ada"}, {"retriever", "single", "failed", "parallel", "hostile", "bare"}),
+        ({"session": "chat-4711", "status": "error", "q": ""}, None),
+    ],
+)
+def test_all_of_a_session_or_user_are_deleted_with_the_lists_own_form(page, source, asked, left):
+    of_user(source, "agent", "ada")
+    if "ada & co" in asked.get("user", "") or asked == {"user": "ada"}:
+        source.add("other", samples.single())
+        of_user(source, "other", "ada & co\x07")
+    address, token = form_of(page, **asked)
+    if left is None:  # nothing is listed, so that there is nothing to be deleted
+        assert address == "/delete?"
+        return
+    answer = page.post(address, data={"form_token": token})
+    assert answer.status_code == 200
+    assert "deleted." in answer.text
+    assert {row.trace_id for row in source.all} == left
+
+
+def of_user(source: MemorySource, trace_id: str, user: str) -> None:
+    source.all = [replace(row, user_id=user) if row.trace_id == trace_id else row for row in source.all]
+
+
+def test_without_a_session_or_user_all_can_not_be_deleted(page, source):
+    assert 'action="/delete' not in page.get("/").text
+    answer = page.post("/delete", data={"form_token": token_of(page, "/traces/agent")})
+    assert (answer.status_code, len(source.all)) == (400, 7)
+
+
+@pytest.mark.parametrize("body", [{}, {"form_token": "guess"}])
+def test_all_of_a_session_are_not_deleted_without_the_pages_token(page, source, body):
+    assert page.post("/delete?session=chat-4711", data=body).status_code == 403
+    body = {"form_token": token_of(page, "/traces/agent")}
+    headers = {"origin": "http://evil.example"}
+    assert page.post("/delete?session=chat-4711", data=body, headers=headers).status_code == 403
+    assert len(source.all) == 7
+
+
+def test_sessions_link_to_the_traces_of_their_users(page, source):
+    of_user(source, "agent", "ada & co")
+    assert 'href="/?user=ada+%26+co"' in page.get("/sessions").text
+
+
 def test_a_refused_trace_is_sent_again(page, source):
     token = token_of(page, "/traces/failed")
     assert page.post("/traces/failed/retry", data={"form_token": token}).headers["location"] == "/traces/failed"
@@ -255,34 +319,101 @@ def test_unchanged_rows_are_not_sent_again(page, source):
     assert page.get("/rows", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
-def test_beyond_loopback_a_token_is_needed():
-    with pytest.raises(ValueError, match="give a token"):
-        run(MemorySource(), host="0.0.0.0")
-    with pytest.raises(ValueError, match="give a token"):
-        Access("192.168.1.7", "")
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "traces.example"])
+def test_beyond_loopback_a_token_can_not_be_switched_off(host):
+    with pytest.raises(ConfigurationError, match="a token is needed"):
+        Access(host, guarded=False)
+    assert Access(host).token
 
 
-def test_with_a_token_a_browser_brings_it_once_and_programs_always(source):
-    access = Access("0.0.0.0", "s3cret-token", names=["traces.example"])
-    with serving(source, access=access) as address, httpx.Client(base_url=address, trust_env=False) as page:
-        assert page.get("/").status_code == 401
-        assert page.get("/static/page.js").status_code == 401
-        assert page.get("/?token=wrong").status_code == 401
-        assert page.get("/", headers={"cookie": "infinium_traces=guess"}).status_code == 401
-        assert page.get("/", headers={"cookie": "a@b=1; infinium_traces=guess"}).status_code == 401
-        assert page.get("/", headers={"authorization": "Bearer s3cret-token"}).status_code == 200
-        welcome = page.get(f"{address}//evil.example/?token=s3cret-token&q=a")
-        assert welcome.headers["location"].startswith("/evil.example/?q=a")
-        assert "HttpOnly" in welcome.headers["set-cookie"]
-        assert "SameSite=strict" in welcome.headers["set-cookie"]
-        assert "s3cret" not in welcome.headers["set-cookie"]
+@pytest.mark.parametrize("token", ["", "  "])
+def test_an_empty_token_is_refused(token):
+    with pytest.raises(ConfigurationError, match="the token is empty"):
+        Access("127.0.0.1", token)
+
+
+def test_a_token_is_made_up_anew_each_time_and_stands_in_the_address():
+    first, second = Access(), Access()
+    assert first.token != second.token
+    assert len(first.token) > 40
+    assert first.address(8717) == f"http://127.0.0.1:8717/?token={first.token}"
+    assert Access("::1", "a b&c").address(1) == "http://[::1]:1/?token=a+b%26c"
+    assert Access(guarded=False).address(80) == "http://127.0.0.1:80/"
+
+
+@pytest.fixture
+def locked(source):
+    """Serve on loopback with a token; each client is a browser of its own."""
+    with serving(source, access=Access(token="s3cret-token")) as address:
+        yield address
+
+
+READ = ["/", "/rows", "/sessions", "/overview", "/compare?t=agent&t=failed", "/traces/agent", "/traces/agent/json"]
+READ += ["/traces/agent/html", "/traces/none", "/none", "/api/v2"]
+
+
+@pytest.mark.parametrize("path", READ)
+def test_without_the_token_nothing_is_read_on_loopback_either(locked, path):
+    headers = {"cookie": "a@b=1; infinium_traces=guess", "authorization": "Bearer wrong"}
+    for given in ({}, {"headers": headers}, {"params": {"token": "wrong"}}, {"params": {"token": ""}}):
+        answer = httpx.get(f"{locked}{path}", trust_env=False, **given)
+        assert answer.status_code == 403
+        assert "<code>infinium-traces serve</code> printed" in answer.text
+        assert "Refund" not in answer.text
+
+
+def test_without_the_token_nothing_is_changed(locked, source):
+    for action in ("delete", "retry"):
+        assert httpx.post(f"{locked}/traces/agent/{action}", trust_env=False).status_code == 403
+    assert source.get("agent", exact=True)
+
+
+def test_the_page_that_says_so_is_styled_for_a_stranger_too(locked):
+    for name in ("page.css", "trace.css", "icon.svg"):
+        assert httpx.get(f"{locked}/static/{name}", trust_env=False).status_code == 200
+
+
+def test_a_browser_brings_the_token_once_and_it_leaves_the_address(locked):
+    with httpx.Client(base_url=locked, trust_env=False) as page:
+        welcome = page.get("/traces/agent?token=s3cret-token&q=a")
+        assert (welcome.status_code, welcome.headers["location"]) == (303, "/traces/agent?q=a")
+        assert welcome.headers["referrer-policy"] == "no-referrer"
+        assert welcome.headers["cache-control"] == "no-store"
         assert page.get("/").status_code == 200
-        assert page.get("/", headers={"host": "traces.example"}).status_code == 200
-        assert page.get("/", headers={"host": "192.168.1.7:8717"}).status_code == 200
-        assert page.get("/", headers={"host": "evil.example"}).status_code == 421
+        assert page.get("/", params={"token": "wrong"}).status_code == 403
 
 
-def test_with_a_token_programs_bring_it_as_the_agents_key(source):
+def test_the_cookie_is_the_ports_own_and_no_script_reads_it(locked):
+    port = locked.rpartition(":")[2]
+    cookie = httpx.get(locked, params={"token": "s3cret-token"}, trust_env=False).headers["set-cookie"]
+    assert cookie.startswith(f"infinium_traces_{port}=")
+    assert {part.strip() for part in cookie.split(";")[1:]} == {"HttpOnly", "Path=/", "SameSite=lax"}
+    assert "s3cret" not in cookie
+
+
+def test_a_welcome_never_leads_to_another_host(locked):
+    welcome = httpx.get(f"{locked}//evil.example/?token=s3cret-token&q=a", trust_env=False)
+    assert welcome.headers["location"].startswith("/evil.example/?q=a")
+
+
+def test_a_program_may_bring_the_token_in_a_header(locked):
+    headers = {"authorization": "Bearer s3cret-token"}
+    assert httpx.get(f"{locked}/traces/agent/json", headers=headers, trust_env=False).status_code == 200
+
+
+def test_on_loopback_sdks_send_traces_without_the_token_and_read_none(locked, source):
+    url, task = f"{locked}/api/v1/agents/{AGENT}/trace", samples.bare().to_wire()
+    headers = {"x-agent-key": "any-well-formed-key"}
+    sent = httpx.post(url, json=task, headers=headers, trust_env=False)
+    assert sent.status_code == 200
+    trace_id = sent.json()["traceId"]
+    assert source.get(trace_id, exact=True)
+    result = f"{locked}/api/v1/agents/{AGENT}/interpreted-result/{trace_id}"
+    for path in (result, url, f"{url}/{trace_id}", f"{url}s"):
+        assert task["name"] not in httpx.get(path, headers=headers, trust_env=False).text
+
+
+def test_beyond_loopback_programs_bring_the_token_as_the_agents_key(source):
     url, task = f"/api/v1/agents/{AGENT}/trace", samples.bare().to_wire()
     with (
         serving(source, access=Access("0.0.0.0", "s3cret")) as address,
@@ -292,24 +423,27 @@ def test_with_a_token_programs_bring_it_as_the_agents_key(source):
         assert page.post(url, json=task, headers={"x-agent-key": "s3cret"}).status_code == 200
 
 
+def test_beyond_loopback_the_pages_own_names_and_addresses_are_served(source):
+    access = Access("0.0.0.0", "s3cret", names=["traces.example"])
+    with serving(source, access=access) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        page.headers["authorization"] = "Bearer s3cret"
+        for host, status in (("traces.example", 200), ("192.168.1.7:8717", 200), ("evil.example", 421)):
+            assert page.get("/", headers={"host": host}).status_code == status
+
+
 def test_the_server_ends_soon_after_sigterm(tmp_path):
     program = (
         "import sys; sys.path[:0] = sys.argv[1:2]\n"
         "from memory_source import MemorySource\n"
-        "import uvicorn\n"
         "from infinium_integrations.viewer.server.app import run\n"
-        "start = uvicorn.Server.startup\n"
-        "async def startup(self, *a, **k):\n"
-        "    await start(self, *a, **k)\n"
-        "    print(self.servers[0].sockets[0].getsockname()[1], flush=True)\n"
-        "uvicorn.Server.startup = startup\n"
-        "run(MemorySource(), port=0)\n"
+        "from infinium_integrations.viewer.server.security import Access\n"
+        "run(MemorySource(), Access(), port=0, announce=lambda text: print(text, flush=True))\n"
     )
     here = str(Path(__file__).parents[2] / "support")
     with child([sys.executable, "-c", program, here], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        port = int(line(process))
-        with httpx.Client(trust_env=False) as client:
-            assert client.get(f"http://127.0.0.1:{port}/").status_code == 200
+        address = line(process).strip()
+        with httpx.Client(trust_env=False, follow_redirects=True) as client:
+            assert client.get(address).status_code == 200
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE) in {0, -signal.SIGTERM}
 
@@ -324,7 +458,7 @@ def test_the_settings_secret_is_the_agents_key():
 
 def test_a_port_in_use_is_an_os_error():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        run(MemorySource(), port=taken.getsockname()[1])
+        run(MemorySource(), Access(), port=taken.getsockname()[1])
 
 
 def test_an_unusable_question_is_no_question():
@@ -334,7 +468,7 @@ def test_an_unusable_question_is_no_question():
 
 
 def test_the_application_answers_nothing_but_http():
-    app = make_app(MemorySource())
+    app = make_app(MemorySource(), Access())
     sent: list[object] = []
 
     async def receive():

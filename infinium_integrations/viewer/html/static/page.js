@@ -39,6 +39,8 @@
         const now = ids(page);
         const changed = !first || now.size !== known.size || [...now].some((id) => !known.has(id));
         if (changed) show(page);
+      } else if (answer.status === 403) {
+        news.textContent = "The server was started anew: open the address that it printed.";
       }
       wait = every;
     } catch {
