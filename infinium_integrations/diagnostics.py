@@ -1,11 +1,12 @@
 """Our own faults: logged once per cause, counted, never raised into the user's program."""
 
 import functools
+import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 __all__ = [
     "attempt",
@@ -14,9 +15,12 @@ __all__ = [
     "contained_or",
     "count",
     "guarded",
+    "harmless",
+    "is_raising",
     "raising",
     "record",
     "renew_lock",
+    "surrounded",
     "warn_once",
 ]
 
@@ -37,6 +41,11 @@ def renew_lock() -> None:
     """Replace the lock, which a forked child may have inherited locked."""
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()
+
+
+def is_raising() -> bool:
+    """Return whether faults raise, as under test."""
+    return _raising
 
 
 def raising(*, on: bool) -> None:
@@ -138,12 +147,111 @@ async def attempt_async(function: Callable[[], Awaitable[T]], otherwise: Callabl
 
 def guarded(function: Callable[P, object]) -> Callable[P, None]:
     """Wrap an entry from a framework so that no fault of ours goes through it."""
+    return harmless(lambda *_args, **_kwargs: None)(function)  # type: ignore[arg-type]
 
-    @functools.wraps(function)
-    def entry(*args: P.args, **kwargs: P.kwargs) -> None:
+
+def harmless(
+    otherwise: Callable[..., T], *, passes: tuple[type[Exception], ...] = ()
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Wrap an entry from a user's program so that no fault of ours goes through it.
+
+    Args:
+        otherwise: Called with the same arguments where the function failed; what it returns is returned.
+        passes: Exceptions that are raised on purpose.
+    """
+
+    def wrap(function: Callable[P, T]) -> Callable[P, T]:
+        # fmt: off
+        @functools.wraps(function)
+        def entry(*args: P.args, **kwargs: P.kwargs) -> T:
+            try: return function(*args, **kwargs)  # noqa: E701  (so that no line of ours is outside the ``try``)
+            except passes: raise  # noqa: E701
+            except Exception as error: return _after(error, otherwise, *args, **kwargs)  # noqa: BLE001, E701
+        # fmt: on
+
+        return entry
+
+    return wrap
+
+
+def _after(error: Exception, otherwise: Callable[..., T], *args: object, **kwargs: object) -> T:
+    place = error.__traceback__
+    if isinstance(error, TypeError) and place is not None and place.tb_next is None:
+        raise error  # it was called with other arguments than it has
+    record(error)
+    return otherwise(*args, **kwargs)
+
+
+Enter = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+Leave = Callable[[Any, BaseException | None, Any], None]
+
+
+class _Call:
+    """One call of a user's function between two steps of ours, which happens exactly once whatever becomes of those."""
+
+    __slots__ = ("begun", "handle", "raised", "result")
+
+    def __init__(self) -> None:
+        self.begun: Any = []
+        self.handle: Any = None
+        self.raised: BaseException | None = None
+        self.result: list[Any] = []
+
+    # the list's two entries stand on one line: the call has begun, or a fault on that line came before it
+    def run(self, function: Callable[..., Any], enter: Enter, leave: Leave, args: Any, kwargs: Any) -> Any:
+        self.handle = enter(function, args, kwargs)
         try:
-            function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001
-            record(error)
+            self.result = [self.begun.append(True), function(*args, **kwargs)]
+        except BaseException as error:
+            self.raised = error
+            leave(self.handle, error, None)
+            raise
+        leave(self.handle, None, self.result[1])
+        return self.result[1]
 
-    return entry
+    async def run_async(self, function: Callable[..., Any], enter: Enter, leave: Leave, args: Any, kwargs: Any) -> Any:
+        self.handle = enter(function, args, kwargs)
+        try:
+            self.result = [self.begun.append(True), await function(*args, **kwargs)]
+        except BaseException as error:
+            self.raised = error
+            leave(self.handle, error, None)
+            raise
+        leave(self.handle, None, self.result[1])
+        return self.result[1]
+
+
+def _rescued(call: _Call | None, error: BaseException, otherwise: Callable[[], Any]) -> Any:
+    """Return what the user's function returned, raise what it raised, or call it where it was not called yet."""
+    if call is not None and error is call.raised:
+        raise error
+    if not isinstance(error, Exception):
+        raise error
+    if call is not None and call.begun and not call.result:
+        raise call.raised or error.__context__ or error
+    record(error)
+    return call.result[1] if call is not None and call.result else otherwise()
+
+
+def surrounded(function: Callable[..., Any], enter: Enter, leave: Leave) -> Callable[..., Any]:
+    """Return a function that does something of ours before and after the user's, whose result and exception stay.
+
+    Args:
+        function: A function or coroutine function of the user's.
+        enter: Called before with the function, its arguments and its keyword arguments; it may fail.
+        leave: Called after with what ``enter`` returned, the exception and the result; it may fail.
+    """
+
+    # fmt: off
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try: return (call := _Call()).run(function, enter, leave, args, kwargs)  # noqa: E701
+        except BaseException as error: return _rescued(locals().get("call"), error, lambda: function(*args, **kwargs))  # noqa: BLE001, E701
+
+    async def async_wrapper(*args: Any, **kwargs: Any) -> Any:
+        try: return await (call := _Call()).run_async(function, enter, leave, args, kwargs)  # noqa: E701
+        except BaseException as error:  # noqa: BLE001
+            found = _rescued(locals().get("call"), error, lambda: function(*args, **kwargs))
+            return await found if inspect.iscoroutine(found) else found
+    # fmt: on
+
+    return async_wrapper if inspect.iscoroutinefunction(function) else wrapper

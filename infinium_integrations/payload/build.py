@@ -79,7 +79,7 @@ def _step(run: Run, trace: Trace) -> dict[str, object]:
     facts: dict[str, Any] = {
         "parent_step": above.number if above and above is not run else None,
         "started_ms": max(0, round((run.started - trace.started) * 1000)),
-        "status": run.status or ("incomplete" if run.id in trace.open else "ok"),
+        "status": run.status or ("incomplete" if run.ended is None else "ok"),
         "name": run.name,
         "run_id": str(run.id),
     }

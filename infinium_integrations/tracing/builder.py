@@ -10,9 +10,9 @@ from typing import Any, Literal, Self, TypeVar
 
 import pydantic
 
-from infinium_integrations import settings
+from infinium_integrations import diagnostics, settings
 from infinium_integrations.capture.preview import preview
-from infinium_integrations.errors import ValidationError
+from infinium_integrations.errors import InfiniumError, ValidationError
 from infinium_integrations.models import (
     DESCRIPTION_LIMIT,
     INPUT_SUMMARY_LIMIT,
@@ -33,15 +33,23 @@ from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.exceptions import describe, failed
 from infinium_integrations.recording.recorder import Recorder, ambient
 from infinium_integrations.recording.run import Failure, ModelCall, Options, Run, ToolUse, Trace
+from infinium_integrations.tracing import adjusted
 
 __all__ = ["StepContext", "TraceBuilder"]
 
+F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 SUMMARIES = ("input_summary", "output_summary")
 
 _innermost: ContextVar[Run | None] = ContextVar("infinium_step", default=None)
+
+
+def _kept(setter: F) -> F:
+    """Have the object go on without it where a setter has a fault."""
+    guard = diagnostics.harmless(lambda self, *_args, **_kwargs: self, passes=(InfiniumError,))
+    return guard(setter)  # type: ignore[arg-type,return-value]
 
 
 class StepContext:
@@ -66,6 +74,7 @@ class StepContext:
         self._live = live
         self._tokens: list[tuple[ContextVar[Run | None], Token[Run | None]]] = []
 
+    @_kept
     def start(self) -> Self:
         """Start the step's clock; a second call does nothing.
 
@@ -82,6 +91,7 @@ class StepContext:
         self._recorder.open(self._run)
         return self
 
+    @_kept
     def finish(self, error: BaseException | None = None) -> Self:
         """End the step; a second call does nothing.
 
@@ -97,6 +107,8 @@ class StepContext:
         """
         self.start()
         status, failure = failed(error) if error is not None else (self._run.status or "ok", None)
+        if failure is not None:
+            self._run.error = None  # what the step survived gives way to what ended it
         self._recorder.finish(self._run, status, failure)
         return self
 
@@ -127,6 +139,7 @@ class StepContext:
                 return result
         return run_async(lambda _: result)  # type: ignore[return-value]
 
+    @_kept
     def set_input(self, value: object) -> Self:
         """Set what the step received.
 
@@ -148,6 +161,7 @@ class StepContext:
         self._run.input = self._preview(value)
         return self
 
+    @_kept
     def set_output(self, value: object) -> Self:
         """Set what the step produced.
 
@@ -169,6 +183,7 @@ class StepContext:
         self._run.output = self._preview(value)
         return self
 
+    @_kept
     def record_tool_call(self, call: ToolCall | Mapping[str, object] | str | None = None, **fields: object) -> Self:
         """Record that the step called a tool.
 
@@ -191,7 +206,9 @@ class StepContext:
             'search'
         """
         texts = {name: preview(fields[name], PREVIEW_LIMIT) for name in SUMMARIES if fields.get(name) is not None}
-        given = _model(ToolCall, "tool_call", "tool_name", call, {**fields, **texts})
+        given = self._model(ToolCall, "tool_call", "tool_name", call, {**fields, **texts})
+        if given is None:
+            return self
         self._run.tool = ToolUse(
             given.tool_name,
             input=given.input_summary,
@@ -200,8 +217,12 @@ class StepContext:
             http_status=given.http_status,
             as_given=True,
         )
-        return self if given.error is None else self.set_error(given.error)
+        if given.error is not None:
+            self.set_error(given.error)
+            self._run.status = "error"
+        return self
 
+    @_kept
     def record_llm_call(self, call: LlmCall | Mapping[str, object] | str | None = None, **fields: object) -> Self:
         """Record that the step called a model.
 
@@ -223,7 +244,9 @@ class StepContext:
             >>> builder.build().llm_usage.total_tokens
             15
         """
-        given = _model(LlmCall, "llm_call", "model", call, fields)
+        given = self._model(LlmCall, "llm_call", "model", call, fields)
+        if given is None:
+            return self
         self._run.llm = ModelCall(
             given.model,
             given.provider,
@@ -236,6 +259,7 @@ class StepContext:
         )
         return self
 
+    @_kept
     def set_metadata(self, metadata: Mapping[str, object] | None = None, **facts: object) -> Self:
         """Add facts of your own to the step; a value of None is ignored.
 
@@ -257,6 +281,7 @@ class StepContext:
         self._run.put(**{str(key): value for key, value in {**(metadata or {}), **facts}.items()})
         return self
 
+    @_kept
     def set_error(self, error: BaseException | ErrorDetail | Mapping[str, object]) -> Self:
         """Record an error that the step met and survived, or that was reported and not raised.
 
@@ -280,23 +305,32 @@ class StepContext:
         if isinstance(error, BaseException):
             failure = describe(error)
         else:
-            detail = _model(ErrorDetail, "error", "message", error, {})
+            detail = self._model(ErrorDetail, "error", "message", error, {})
+            if detail is None:
+                return self
             failure = Failure(detail.error_type, detail.message, code=detail.error_code, attempts=detail.retry_count)
             failure.fatal = not detail.recoverable
         failure.run, failure.private = self._run, self._run.private
-        self._run.error, self._run.status = failure, "error"
+        self._run.error = failure
         self._run.trace.failures.append(failure)
         return self
+
+    def _model(
+        self, kind: type[Model], field: str, main: str, given: object, fields: Mapping[str, object]
+    ) -> Model | None:
+        return _model(kind, field, main, given, fields, live=self._live)
 
     def _preview(self, value: object) -> str | None:
         return None if value is None else preview(value, self._run.trace.options.preview_chars)
 
+    @_kept
     def __enter__(self) -> Self:
         self.start()
         for var in (_innermost, ambient) if self._live else (_innermost,):
             self._tokens.append((var, var.set(self._run)))
         return self
 
+    @_kept
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -377,6 +411,14 @@ class TraceBuilder:
         builder._bind(recorder, scope, live=True)  # noqa: SLF001
         return builder
 
+    @classmethod
+    def inert(cls) -> Self:
+        """Return a builder of which nothing is sent, for where a trace could not be opened."""
+        return cls("trace")
+
+    def _model(self, kind: type[Model], field: str, given: object, fields: Mapping[str, object]) -> Model | None:
+        return _model(kind, field, None, given, fields, live=self._live)
+
     @property
     def trace_id(self) -> str:
         """The trace's own id, which is also its ``Idempotency-Key``."""
@@ -403,6 +445,8 @@ class TraceBuilder:
             >>> [step.action for step in builder.build().steps]
             ['agent', 'retrieval']
         """
+        if self._live and not diagnostics.is_raising():
+            action = adjusted.text("action", action, NAME_LIMIT, "custom")
         if not isinstance(action, str) or not action.strip():
             msg = 'action must be a text that is not blank, such as "tool_use" or "llm_inference"'
             raise ValidationError(msg, field="action")
@@ -413,6 +457,7 @@ class TraceBuilder:
         run.description = text
         return StepContext(self._recorder, run, live=self._live)
 
+    @_kept
     def set_input_summary(self, value: object) -> Self:
         """Set what the agent received; Maestro reads 3,000 characters of it.
 
@@ -429,6 +474,7 @@ class TraceBuilder:
         """
         return self._set_summary("input", value, INPUT_SUMMARY_LIMIT)
 
+    @_kept
     def set_output_summary(self, value: object) -> Self:
         """Set what the agent produced; Maestro reads 8,000 characters of it.
 
@@ -453,6 +499,7 @@ class TraceBuilder:
             setattr(self._scope, side, text)
         return self
 
+    @_kept
     def set_expected_outcome(
         self,
         outcome: ExpectedOutcome | Mapping[str, object] | str | None = None,
@@ -477,9 +524,13 @@ class TraceBuilder:
             ['one word']
         """
         value = {"task_objective": outcome, **fields} if isinstance(outcome, str) else (outcome or fields)
-        self._trace.expected_outcome = opts.outcome(value)
+        if not isinstance(value, ExpectedOutcome):
+            self._trace.expected_outcome = self._model(ExpectedOutcome, "expected_outcome", value, {})
+        else:
+            self._trace.expected_outcome = value
         return self
 
+    @_kept
     def set_environment(
         self,
         environment: EnvironmentContext | Mapping[str, object] | None = None,
@@ -502,10 +553,12 @@ class TraceBuilder:
             >>> TraceBuilder("Answer").set_environment(region="eu-west-1").build().environment.region
             'eu-west-1'
         """
-        given = _model(EnvironmentContext, "environment", None, environment, fields)
-        self._trace.overrides["environment"] = given.model_dump(exclude_none=True)
+        given = self._model(EnvironmentContext, "environment", environment, fields)
+        if given is not None:
+            self._trace.overrides["environment"] = given.model_dump(exclude_none=True)
         return self
 
+    @_kept
     def set_llm_usage(self, usage: LlmUsage | Mapping[str, object] | None = None, **fields: object) -> Self:
         """Set the token statistics, in place of the sum over the steps.
 
@@ -524,10 +577,12 @@ class TraceBuilder:
             >>> TraceBuilder("Answer").set_llm_usage(total_tokens=15).build().llm_usage.total_tokens
             15
         """
-        given = _model(LlmUsage, "llm_usage", None, usage, fields)
-        self._trace.overrides["llm_usage"] = given.model_dump(exclude_none=True)
+        given = self._model(LlmUsage, "llm_usage", usage, fields)
+        if given is not None:
+            self._trace.overrides["llm_usage"] = given.model_dump(exclude_none=True)
         return self
 
+    @_kept
     def set_section(self, name: str, data: object = None, **fields: object) -> Self:
         """Set one of the eleven domain sections.
 
@@ -547,12 +602,17 @@ class TraceBuilder:
             >>> TraceBuilder("Answer").set_section("sales", deal_value=12_000.0).build().sales.deal_value
             12000.0
         """
-        section = opts.section(name, data if data is not None else fields)
+        given = data if data is not None else fields
+        lenient = self._live and not diagnostics.is_raising()
+        section = adjusted.section(name, given) if lenient else opts.section(name, given)
+        if section is None:
+            return self
         with self._lock:
             sections = {**self._trace.overrides.get("sections", {}), name: section.model_dump(exclude_none=True)}
             self._trace.overrides["sections"] = sections
         return self
 
+    @_kept
     def add_error(
         self, error: BaseException | ErrorDetail | Mapping[str, object] | None = None, **fields: object
     ) -> Self:
@@ -580,11 +640,14 @@ class TraceBuilder:
             with self._lock:
                 self._trace.failures.append(failure)
             return self
-        detail = _model(ErrorDetail, "error", None, error, fields)
+        detail = self._model(ErrorDetail, "error", error, fields)
+        if detail is None:
+            return self
         with self._lock:
             self._trace.overrides.setdefault("errors", []).append(detail.model_dump(exclude_none=True))
         return self
 
+    @_kept
     def add_prompt_use(self, prompt: PromptUse) -> None:
         """Note that the run fetched a managed prompt; ``get_prompt`` of the clients calls this.
 
@@ -651,11 +714,17 @@ def _merge(wire: dict[str, Any], other: dict[str, Any], overrides: Mapping[str, 
             wire["llm_usage"][key] = (one if one == two else "multiple") if isinstance(one, str) else one + two
 
 
-def _model(kind: type[Model], field: str, main: str | None, given: object, fields: Mapping[str, object]) -> Model:
+def _model(
+    kind: type[Model], field: str, main: str | None, given: object, fields: Mapping[str, object], *, live: bool
+) -> Model | None:
+    """Return a model of what was given; in a trace that is being recorded, of what of it fits."""
     if isinstance(given, kind) and not fields:
         return given
-    if isinstance(given, str) and main:
+    if given is not None and main and not isinstance(given, Mapping | pydantic.BaseModel):
         given = {main: given}
     if isinstance(given, pydantic.BaseModel):
-        given = given.model_dump()
-    return opts.validated(field, kind, {**given, **fields} if isinstance(given, Mapping) else (given or fields))
+        given = given.model_dump(exclude_unset=True)
+    value = {**given, **fields} if isinstance(given, Mapping) else (given or fields)
+    if live and not diagnostics.is_raising():
+        return adjusted.checked(kind, field, value if isinstance(value, Mapping) else {})
+    return opts.validated(field, kind, value)

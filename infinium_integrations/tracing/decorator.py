@@ -3,23 +3,29 @@
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import contextmanager
-from contextvars import Token
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from infinium_integrations import runtime
-from infinium_integrations.errors import ValidationError
-from infinium_integrations.models import NAME_LIMIT, OUTPUT_SUMMARY_LIMIT
+from infinium_integrations import diagnostics, runtime
+from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
+from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
+from infinium_integrations.tracing import adjusted
 from infinium_integrations.tracing.builder import StepContext, TraceBuilder, reset
 
 __all__ = ["StepContext", "TraceBuilder", "current_trace", "suppress", "trace"]
 
 F = TypeVar("F", bound=Callable[..., object])
+
+
+def _or_nothing(method: F) -> F:
+    """Have None returned where a method has a fault."""
+    return diagnostics.harmless(lambda *_args: None)(method)  # type: ignore[arg-type,return-value]
 
 
 class trace:  # noqa: N801  (used as a function is)
@@ -53,26 +59,41 @@ class trace:  # noqa: N801  (used as a function is)
         ('Shout', 'HELLO')
     """
 
+    _name, _options = "trace", Options()
+
+    @diagnostics.harmless(lambda *_args, **_kwargs: None, passes=(InfiniumError,))
     def __init__(self, name: str, description: str | None = None, **options: Unpack[opts.TraceOptions]) -> None:
+        self._scopes: list[_Scope] = []
+        if not diagnostics.is_raising():
+            name = adjusted.text("name", name, NAME_LIMIT, "trace")
+            if description is not None:
+                description = adjusted.text("description", description, DESCRIPTION_LIMIT, name)
+            options = adjusted.options(options)
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent does"
             raise ValidationError(msg, field="name")
         self._name = name
         self._options = opts.make_options(name=name, description=description, **options)
-        self._scopes: list[_Scope] = []
+        runtime.tracing(self._options.client)
 
+    @diagnostics.harmless(lambda _: TraceBuilder.inert(), passes=(ConfigurationError,))
     def __enter__(self) -> TraceBuilder:
         scope = _Scope(self._name, self._options)
-        self._scopes.append(scope)
-        return scope.__enter__().builder
+        scope.enter(self)
+        return scope.builder
 
+    @diagnostics.harmless(lambda *_args: None)
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._scopes.pop().__exit__(kind, error, traceback)
+        scope = next((scope for scope in reversed(_entered.get()) if scope.owner is self and not scope.left), None)
+        # left in another context than it was entered in, such as a fixture's
+        scope = scope or next((scope for scope in reversed(self._scopes) if not scope.left), None)
+        if scope is not None:
+            scope.leave(error)
 
     async def __aenter__(self) -> TraceBuilder:
         return self.__enter__()
@@ -103,7 +124,10 @@ class trace:  # noqa: N801  (used as a function is)
             wrapper = _around_function(function, self._scope)
         return functools.wraps(function)(wrapper)  # type: ignore[return-value]
 
-    def _scope(self, function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> "_Scope":
+    @_or_nothing
+    def _scope(
+        self, function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> "_Scope | None":
         scope = _Scope(self._name, self._options)
         try:
             bound = inspect.signature(function).bind(*args, **kwargs).arguments
@@ -112,6 +136,10 @@ class trace:  # noqa: N801  (used as a function is)
             given = {"args": args, **kwargs}
         scope.builder.set_input_summary(given)
         return scope
+
+
+Trace = trace
+"""The same, where ``trace`` is the name of something else."""
 
 
 class _Scope:
@@ -137,6 +165,10 @@ class _Scope:
         self.builder = TraceBuilder.over(self._recorder, self._run)
         self._run.builder = self.builder
 
+        self.owner: Trace | None = None
+        self.left = False
+
+    @diagnostics.harmless(lambda *_args: None)
     def close(self, error: BaseException | None) -> None:
         status, failure = failed(error) if error is not None else ("ok", None)
         self._recorder.finish(self._run, status, failure)
@@ -150,38 +182,50 @@ class _Scope:
         finally:
             reset(ambient, token)
 
-    def __enter__(self) -> Self:
+    def enter(self, owner: Trace | None = None) -> None:
+        """Have it surround what follows; ``owner`` is the object that stands in the ``with`` statement."""
         self._token = ambient.set(self._run)
-        return self
+        if owner is not None:
+            self.owner = owner
+            owner._scopes.append(self)  # noqa: SLF001
+            _entered.set((*_entered.get(), self))
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def leave(self, error: BaseException | None) -> None:
+        self.left = True
         if self._token is not None:
             reset(ambient, self._token)
+        if self.owner is not None:
+            self.owner._scopes.remove(self)  # noqa: SLF001
+            _entered.set(tuple(scope for scope in _entered.get() if scope is not self))
         self.close(error)
 
 
-Opener = Callable[[Callable[..., object], tuple[object, ...], dict[str, object]], _Scope]
+_entered: ContextVar[tuple[_Scope, ...]] = ContextVar("infinium_entered", default=())
+"""The ``with`` blocks of ``trace`` objects that this code is in: one object may be entered by many tasks at once."""
+
+
+Opener = Callable[[Callable[..., object], tuple[object, ...], dict[str, object]], _Scope | None]
 
 
 def _around_function(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
-    def wrapper(*args: object, **kwargs: object) -> object:
-        with opened(function, args, kwargs) as scope:
-            result = function(*args, **kwargs)
-            scope.builder.set_output_summary(result)
-            return result
+    def enter(called: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Scope | None:
+        scope = opened(called, args, kwargs)
+        if scope is not None:
+            scope.enter()
+        return scope
 
-    async def async_wrapper(*args: object, **kwargs: object) -> object:
-        with opened(function, args, kwargs) as scope:
-            result = await function(*args, **kwargs)
-            scope.builder.set_output_summary(result)
-            return result
+    def leave(scope: _Scope | None, error: BaseException | None, result: object) -> None:
+        if scope is not None:
+            if error is None:
+                scope.builder.set_output_summary(result)
+            scope.leave(error)
 
-    return async_wrapper if inspect.iscoroutinefunction(function) else wrapper
+    return diagnostics.surrounded(function, enter, leave)
 
 
 def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
     def wrapper(*args: object, **kwargs: object) -> Generator[object, object, object]:
-        scope = opened(function, args, kwargs)
+        scope = opened(function, args, kwargs) or _Nothing()
         inner = function(*args, **kwargs)
         thrown, value = _Thrown(), None
         with _Yielded(scope) as output:
@@ -207,7 +251,7 @@ def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[
 
 def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
     async def wrapper(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
-        scope = opened(function, args, kwargs)
+        scope = opened(function, args, kwargs) or _Nothing()
         inner = function(*args, **kwargs)
         thrown, value = _Thrown(), None
         with _Yielded(scope) as output:
@@ -230,6 +274,18 @@ def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Cal
     return wrapper
 
 
+class _Nothing:
+    """Stands for a scope that could not be opened."""
+
+    builder = None
+
+    def active(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def close(self, error: BaseException | None) -> None:
+        """Do nothing."""
+
+
 class _Thrown:
     """Holds what was thrown into a generator at its ``yield``, to be thrown into the inner one; a close goes on."""
 
@@ -248,7 +304,7 @@ class _Thrown:
 class _Yielded:
     """Keeps the first characters of what a generator yields, and ends its scope with them as the output."""
 
-    def __init__(self, scope: _Scope) -> None:
+    def __init__(self, scope: _Scope | _Nothing) -> None:
         self.returned: object = None
         self._scope = scope
         self._texts: list[str] = []
@@ -267,7 +323,8 @@ class _Yielded:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         output = self.returned if self.returned is not None else f"{self._others} items"
-        self._scope.builder.set_output_summary("".join(self._texts) if self._texts else output)
+        if self._scope.builder is not None:
+            self._scope.builder.set_output_summary("".join(self._texts) if self._texts else output)
         self._scope.close(error)
 
 

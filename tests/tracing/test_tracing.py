@@ -433,7 +433,7 @@ def test_an_error_that_a_step_survived_is_listed_and_marks_the_step():
 
 def test_metadata_of_the_users_does_not_replace_our_facts_and_none_is_nothing():
     builder = TraceBuilder("n", "d").set_output_summary(None)
-    builder.step("custom", "a").set_metadata({"status": "mine", "parent_step": 7, "own": 1}).set_input(None)
+    builder.step("custom", "a").set_metadata({"status": "mine", "parent_step": 7, "own": 1}).set_input(None).finish()
     task = builder.build()
     assert task.steps[0].metadata == {**task.steps[0].metadata, "status": "ok", "parent_step": None, "own": 1}
     assert (task.steps[0].input_preview, task.output_summary) == (None, None)
