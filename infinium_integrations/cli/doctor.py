@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from uuid import uuid4
 
 from infinium_integrations import settings
+from infinium_integrations._entropy import new_id
 from infinium_integrations._version import __version__
 from infinium_integrations.errors import (
     ApiError,
@@ -164,7 +164,7 @@ def _store(given: Settings) -> Iterator[Finding]:
     from infinium_integrations.storage.folder import FolderStore, write_new  # noqa: PLC0415
 
     root = Path(given.store)
-    probe = root / "aside" / f"doctor-{uuid4()}"
+    probe = root / "aside" / f"doctor-{new_id()}"
     try:
         FolderStore(root).check()
         write_new(probe, b"doctor")
@@ -240,7 +240,7 @@ def _reach(given: Settings) -> Finding:
 
     with InfiniumClient(timeout=REACH_TIMEOUT, max_retries=0) as client:
         try:
-            client.get_interpreted_task_result(str(uuid4()))
+            client.get_interpreted_task_result(str(new_id()))
         except NotFoundError as error:
             if error.data is None:
                 text = f"{given.base_url} answers, but not as the platform does (404 without JSON)"

@@ -6,7 +6,6 @@ import math
 import queue
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
+from infinium_integrations._entropy import new_id
 from infinium_integrations.payload.finalize import Limits, encode, finalize
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
@@ -272,7 +272,7 @@ class Writer:
         payload = finalize(pending.wire, pending.redactor, cut=True, limits=pending.limits)
         account, facts = _destination(pending, settings)
         self._last_ns = recorded = max(self._last_ns + 1, time.time_ns())  # later than the last
-        trace_id = pending.trace_id if safe_id(pending.trace_id) else str(uuid.uuid4())
+        trace_id = pending.trace_id if safe_id(pending.trace_id) else str(new_id())
         name = file_name(recorded, trace_id)
         data = pack(new_record(trace_id, payload, encode(payload), recorded, facts))
         store = self._selector.put(settings, name, data, account)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import NoReturn, Self, Unpack
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, trace_metadata
 from infinium_integrations.langchain.content import show
+from infinium_integrations.langchain.inline import InlineHandler
 from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.options import HandlerOptions, make_options
@@ -26,10 +26,8 @@ def _surrounding() -> UUID | None:
     return getattr(callbacks, "parent_run_id", None)
 
 
-class RecordingHandler(BaseCallbackHandler):
+class RecordingHandler(InlineHandler):
     """A handler that knows how to record a run; which events do is its subclass's business."""
-
-    run_inline = True
 
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         self.options = make_options(**options)
@@ -58,6 +56,7 @@ class RecordingHandler(BaseCallbackHandler):
         *,
         is_step: bool = True,
         root_is_step: bool = False,
+        watch: bool = True,
     ) -> Run | None:
         if not self._on:
             return None
@@ -70,6 +69,7 @@ class RecordingHandler(BaseCallbackHandler):
             options=self.options,
             is_step=is_step or self.options.full,
             root_is_step=root_is_step,
+            watch=watch,
             follow=True,
         )
         if run is None:

@@ -1,5 +1,7 @@
 """The LangChain and LangGraph callback handler: one short function per event, all state in the Recorder."""
 
+import asyncio
+import functools
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,8 @@ from infinium_integrations.diagnostics import guarded
 from infinium_integrations.langchain import classify, llm_calls, trace_metadata
 from infinium_integrations.langchain.base_handler import RecordingHandler, name_of
 from infinium_integrations.langchain.content import documents_facts, documents_text, messages_text, show
-from infinium_integrations.recording.run import Failure, ToolUse
+from infinium_integrations.langchain.inline import task_of_the_event
+from infinium_integrations.recording.run import Failure, Run, ToolUse
 
 __all__ = ["InfiniumCallbackHandler"]
 
@@ -145,9 +148,13 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a text model was called."""
         name = kwargs.get("name") or name_of(serialized) or "model"
-        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, root_is_step=True)
+        task = task_of_the_event()
+        watch = task is None
+        run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, root_is_step=True, watch=watch)
         if run is None:
             return
+        if task is not None:
+            task.add_done_callback(functools.partial(_told_of_its_start, run))
         run.llm = llm_calls.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
         run.adapter_state = llm_calls.Stream()
         classify.describe(run, None, tags or (), metadata or {})
@@ -328,3 +335,10 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_resume(self, event: Any) -> None:
         """LangGraph says that a graph goes on; the root's input has said so before."""
+
+
+@guarded
+def _told_of_its_start(run: Run, task: asyncio.Task[object]) -> None:
+    """End a run that was given up while other handlers were told of its start: no end will be reported."""
+    if task.cancelled() or task.exception() is not None:
+        runtime.recorder().finish(run, "cancelled")

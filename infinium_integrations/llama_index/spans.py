@@ -4,7 +4,10 @@ import inspect
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
+
+from llama_index_instrumentation.dispatcher import Dispatcher
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview
@@ -27,6 +30,8 @@ __all__ = ["any_open", "drop", "end", "end_all", "enter", "judged", "leave", "wa
 
 UUID_CHARS = 37
 """A span's id ends in a dash and a UUID."""
+
+DISPATCHER = Dispatcher.__module__
 
 LEAKS_REMEMBERED = 1_000
 
@@ -278,11 +283,8 @@ def _error_of_task(span_id: str) -> BaseException | None:
 
     Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
     """
-    try:
-        frame = sys._getframe(DISPATCHED_FROM)  # noqa: SLF001
-    except ValueError:  # called by hand, from the outermost frame
-        return None
-    if frame.f_code.co_name != "handle_future_result":
+    frame = _ending_frame()
+    if frame is None or frame.f_code.co_name != OF_A_TASK or frame.f_locals.get("span_id") != span_id:
         return None
     run = runtime.recorder().find(span_id)
     _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
@@ -292,8 +294,23 @@ def _error_of_task(span_id: str) -> BaseException | None:
     return future.exception() if future is not None and not future.cancelled() else None
 
 
-DISPATCHED_FROM = 5
-"""Frames up to whoever had the dispatcher end a span: over leave, span_exit, its guard, the dispatcher's span_exit."""
+OF_A_TASK = "handle_future_result"
+
+ENDING = {"wrapper", "async_wrapper", OF_A_TASK}
+"""The dispatcher's functions that end spans."""
+
+FRAMES_SEARCHED = 50
+"""Of the caller's: others may wrap the dispatcher's methods and our handler's."""
+
+
+def _ending_frame() -> FrameType | None:
+    """Return the frame of the dispatcher's function that has a span ended; None where that was done by hand."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    for _ in range(FRAMES_SEARCHED):
+        if frame is None or (frame.f_code.co_name in ENDING and frame.f_globals.get("__name__") == DISPATCHER):
+            return frame
+        frame = frame.f_back
+    return None
 
 
 def drop(span_id: str, error: BaseException | None) -> None:

@@ -1,10 +1,10 @@
 """The facts of a top-level LlamaIndex run: its name, session, tags, and the trace elsewhere that it belongs to."""
 
 import os
-import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 
+from infinium_integrations._entropy import new_id
 from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
 
@@ -16,7 +16,7 @@ KEY = "infinium"
 
 _INTERNAL = ("llamaindex.", "infinium", "run_name")
 
-_THIS_HOST = uuid.uuid4().hex
+_THIS_HOST = new_id().hex
 
 _carried: ContextVar[Mapping[str, str] | None] = ContextVar("infinium_carried", default=None)
 """What ``restore_propagation_context`` brought here from another task, thread or process."""

@@ -8,12 +8,12 @@ import asyncio
 import functools
 import itertools
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 
 from infinium_integrations import diagnostics
+from infinium_integrations._entropy import new_id
 from infinium_integrations.recording.lifecycle import OPEN_TRACES, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace
 
@@ -186,10 +186,10 @@ class Recorder:
     def create(self, parent: Run, action: str, name: str) -> Run:
         """Add a step that has not started yet; where the trace is sealed it is counted as late and goes nowhere."""
         with self._lock:
-            run = self._child(uuid.uuid4(), parent, action, name, is_step=True)
+            run = self._child(new_id(), parent, action, name, is_step=True)
             if run is None:
                 self.late_events += 1
-                run = Run(uuid.uuid4(), parent.trace, parent, action, name)
+                run = Run(new_id(), parent.trace, parent, action, name)
             run.started = self.clock()
             return run
 
@@ -203,7 +203,7 @@ class Recorder:
     def begin(self, name: str, options: Options) -> Run:
         """Start a root that is no framework's: that of ``trace()``."""
         with self._lock:
-            run = self._root(uuid.uuid4(), "custom", name, options, self.clock(), root_is_step=False)
+            run = self._root(new_id(), "custom", name, options, self.clock(), root_is_step=False)
             self._traces.start(run, run.trace.started)
             return run
 
@@ -273,7 +273,7 @@ class Recorder:
         return run
 
     def _root(self, run_id: Hashable, action: str, name: str, options: Options, now: float, root_is_step: bool) -> Run:  # noqa: FBT001
-        trace = Trace(str(uuid.uuid4()), options, now, self.wall())
+        trace = Trace(str(new_id()), options, now, self.wall())
         trace.silent = suppressed.get()
         run = trace.root = Run(run_id, trace, None, action, name)
         run.private = not options.capture_content

@@ -36,7 +36,7 @@ def said(field: str, what: str) -> None:
 
 def text(field: str, value: object, limit: int, otherwise: str) -> str:
     """Return a name or description that fits: cut, converted, or another where nothing is left."""
-    found = value if isinstance(value, str) else preview(value, limit)
+    found = value if isinstance(value, str) else "" if value is None else preview(value, limit)
     if found is not value or not found.strip():
         said(field, "converted" if found.strip() else f"replaced by {otherwise!r}")
     if len(found) > limit:

@@ -2,7 +2,6 @@
 
 import inspect
 import threading
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 import pydantic
 
 from infinium_integrations import diagnostics, settings
+from infinium_integrations._entropy import new_id
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.errors import InfiniumError, ValidationError
 from infinium_integrations.models import (
@@ -49,7 +49,7 @@ _innermost: ContextVar[Run | None] = ContextVar("infinium_step", default=None)
 def _kept(setter: F) -> F:
     """Have the object go on without it where a setter has a fault."""
     guard = diagnostics.harmless(lambda self, *_args, **_kwargs: self, passes=(InfiniumError,))
-    return guard(setter)  # type: ignore[arg-type,return-value]
+    return guard(setter)  # type: ignore[return-value]
 
 
 class StepContext:
@@ -390,7 +390,7 @@ class TraceBuilder:
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent did"
             raise ValidationError(msg, field="name")
-        trace = Trace(str(uuid.uuid4()), options, recorder.clock(), recorder.wall())
+        trace = Trace(str(new_id()), options, recorder.clock(), recorder.wall())
         trace.name = name
         trace.root = Run(trace.id, trace, None, "custom", name)
         trace.root.started = trace.started

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -188,16 +188,25 @@ class _Scope:
         if owner is not None:
             self.owner = owner
             owner._scopes.append(self)  # noqa: SLF001
-            _entered.set((*_entered.get(), self))
+            _entered.set((*_not_left(_entered.get()), self))
 
     def leave(self, error: BaseException | None) -> None:
+        """Undo ``enter`` and end; each part is done whatever becomes of the others."""
         self.left = True
-        if self._token is not None:
-            reset(ambient, self._token)
-        if self.owner is not None:
-            self.owner._scopes.remove(self)  # noqa: SLF001
-            _entered.set(tuple(scope for scope in _entered.get() if scope is not self))
-        self.close(error)
+        try:
+            if self._token is not None:
+                reset(ambient, self._token)
+        finally:
+            try:
+                self.close(error)
+            finally:
+                if self.owner is not None:
+                    self.owner._scopes.remove(self)  # noqa: SLF001
+                    _entered.set(_not_left(_entered.get()))
+
+
+def _not_left(scopes: Iterable[_Scope]) -> tuple[_Scope, ...]:
+    return tuple([scope for scope in scopes if not scope.left])
 
 
 _entered: ContextVar[tuple[_Scope, ...]] = ContextVar("infinium_entered", default=())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import time
 from importlib.metadata import version
 
@@ -10,9 +11,12 @@ from kit import Scripted, actions, an_engine, ended, one, parent, status, steps
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 from llama_index.core.workflow.retry_policy import ConstantDelayRetryPolicy
+from llama_index_instrumentation.dispatcher import Dispatcher
 from workflows.events import HumanResponseEvent, InputRequiredEvent
 
 from infinium_integrations import flush
+from infinium_integrations.llama_index import InfiniumEventHandler
+from infinium_integrations.llama_index.handler import _SpanHandler
 
 WORKFLOWS = tuple(int(part) for part in version("llama-index-workflows").split(".")[:2])
 
@@ -340,3 +344,46 @@ def test_a_task_that_fails_after_its_function_gave_it_is_an_error(traces):
     trace = one(traces)
     assert status(trace) == "error"
     assert trace.errors[0].message == "in the task"
+
+
+@pytest.mark.parametrize("depth", [1, 20])
+@pytest.mark.parametrize("owner", [Dispatcher, _SpanHandler], ids=["dispatcher", "handler"])
+def test_a_task_that_fails_is_an_error_whatever_is_wrapped_around_its_span(traces, monkeypatch, owner, depth):
+    for _ in range(depth):
+
+        def wrapper(*args, inner=owner.span_exit, **kwargs):
+            return inner(*args, **kwargs)
+
+        monkeypatch.setattr(owner, "span_exit", wrapper)
+    test_a_task_that_fails_after_its_function_gave_it_is_an_error(traces)
+
+
+def test_what_another_handler_runs_when_a_task_has_failed_is_ok(caught, monkeypatch):
+    @get_dispatcher(__name__).span
+    def look():
+        return None
+
+    def span_exit(self, *args, inner=Dispatcher.span_exit, **kwargs):
+        if "look" not in kwargs["id_"]:
+            look()
+            self.span_enter("by hand", inspect.signature(look).bind())
+            inner(self, "by hand", inspect.signature(look).bind())
+        inner(self, *args, **kwargs)
+
+    @get_dispatcher(__name__).span
+    def start():
+        return asyncio.get_running_loop().create_future()
+
+    async def go():
+        future = start()
+        future.set_exception(ValueError("in the task"))
+        with pytest.raises(ValueError, match="in the task"):
+            await future
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Dispatcher, "span_exit", span_exit)
+    with InfiniumEventHandler(detail="full"):
+        asyncio.run(go())
+    trace = one(caught)
+    assert status(trace) == "error"
+    assert [found.metadata["status"] for found in trace.steps] == ["ok", "ok"]

@@ -1,4 +1,4 @@
-"""``trace()`` never raises for what is known only at run time, nor for a fault of ours, and serves many tasks at once."""
+"""``trace()`` never raises for what is known only at run time, nor for a fault of ours, and serves many tasks."""
 
 import asyncio
 import logging
@@ -106,12 +106,12 @@ def test_one_object_entered_by_many_tasks_keeps_them_apart():
             await asyncio.sleep(0.01 * (5 - number))
             t.set_output_summary(number)
             if number == 3:
-                raise ValueError(number)
+                raise ValueError(str(number))
 
     async def main():
         return await asyncio.gather(*(work(number) for number in range(5)), return_exceptions=True)
 
-    assert [repr(one) for one in asyncio.run(main()) if one] == ["ValueError(3)"]
+    assert [repr(one) for one in asyncio.run(main()) if one] == ["ValueError('3')"]
     assert flush(10)
     found = {task.output_summary: (task.status, [error.message for error in task.errors or []]) for task in traces()}
     assert found == {str(n): ("error", ["3"]) if n == 3 else ("ok", []) for n in range(5)}
@@ -148,13 +148,13 @@ def test_what_ended_a_step_is_its_error_and_what_it_survived_is_recoverable():
     assert (first.metadata["status"], first.error.message) == ("ok", "a")
     assert never.metadata["status"] == "incomplete"
     assert (second.metadata["status"], second.error.error_type) == ("error", "KeyError")
-    assert {error.message: error.recoverable for error in task.errors} == {"a": True, "b": True, "'c'": False}
+    assert {error.message: error.recoverable for error in task.errors} == {"a": True, "b": True, "c": False}
 
 
 # -- a fault at any line of ours ---------------------------------------------------------------------------------------
 
 
-class Injected(Exception):  # noqa: N818
+class Injected(Exception):
     """A fault of ours."""
 
 

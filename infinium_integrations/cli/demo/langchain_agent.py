@@ -6,7 +6,6 @@ that it needs no key and no network; any OpenAI-compatible endpoint serves as we
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -32,6 +31,7 @@ from langchain_core.tools import BaseTool, tool
 from pydantic import SecretStr
 
 from infinium_integrations import settings
+from infinium_integrations._entropy import new_id
 from infinium_integrations.cli.demo import script
 from infinium_integrations.cli.demo.script import ANSWER, QUESTION, Echo, Narrator, Shop, tokens
 from infinium_integrations.diagnostics import attempt
@@ -62,7 +62,7 @@ def run(echo: Echo, *, base_url: str | None = None, model: str | None = None) ->
     handler = InfiniumCallbackHandler(
         name=script.NAME, description=script.DESCRIPTION, expected_outcome=script.EXPECTED, tags=["demo"]
     )
-    narrator, run_id = Narrator(echo), uuid.uuid4()
+    narrator, run_id = Narrator(echo), new_id()
     callbacks: list[BaseCallbackHandler] = [handler, _Listener(narrator)]
     config = RunnableConfig(callbacks=callbacks, run_id=run_id, metadata={"session_id": "demo"})
     for piece in agent.stream(QUESTION, config):

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import SecretStr
 
+from infinium_integrations._entropy import new_id
 from infinium_integrations._version import __version__
 from infinium_integrations.client.protocol.retry import header, is_transient, retry_after
 from infinium_integrations.errors import (
@@ -180,7 +181,7 @@ def idempotency_key(payload: Mapping[str, object]) -> str:
     tag = tags.get("trace_id") if isinstance(tags, Mapping) else None
     if isinstance(tag, str) and re.fullmatch(r"[\w.:-]{8,200}", tag, re.ASCII):
         return tag
-    return str(uuid4())
+    return str(new_id())
 
 
 # --- what a reply means to a direct call ------------------------------------------------------------------------------

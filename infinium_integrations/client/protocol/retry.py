@@ -1,11 +1,12 @@
 """What is tried again, and when: for direct calls and for the background sender. Nothing here sleeps."""
 
 import email.utils
-import random
 import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
+
+from infinium_integrations import _entropy
 
 __all__ = ["RETRY_AFTER_LIMIT", "RetrySchedule", "backoff", "header", "is_transient", "retry_after"]
 
@@ -21,7 +22,7 @@ def is_transient(status: int) -> bool:
     return status in {408, 425, 429} or status >= 500  # noqa: PLR2004
 
 
-def backoff(tries: int, asked: float | None = None, *, chance: Callable[[], float] = random.random) -> float:
+def backoff(tries: int, asked: float | None = None, *, chance: Callable[[], float] = _entropy.chance) -> float:
     """Return the seconds to wait after ``tries`` failed tries: jittered, and never less than was asked."""
     ceiling = min(BACKOFF_LIMIT, BACKOFF_FIRST * 2.0 ** min(tries, 30))
     return max(asked or 0.0, chance() * ceiling)
@@ -50,7 +51,7 @@ class RetrySchedule:
     """When the background sender tries again after failures of one account."""
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random
+        self, *, clock: Callable[[], float] = time.monotonic, chance: Callable[[], float] = _entropy.chance
     ) -> None:
         self._clock = clock
         self._chance = chance

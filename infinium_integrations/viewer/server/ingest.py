@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infinium_integrations._entropy import new_id
 from infinium_integrations.models import TaskData, field_errors
 from infinium_integrations.payload.finalize import build_payload
 from infinium_integrations.storage.reader import TraceReader
@@ -74,7 +75,7 @@ class Ingest:
             if len(key) > KEY_LIMIT:
                 raise Refused(400, f"The Idempotency-Key may have at most {KEY_LIMIT} characters.", "Idempotency-Key")
             trace_id = str(uuid.uuid5(uuid.UUID(agent), key))
-        trace_id = trace_id or str(uuid.uuid4())
+        trace_id = trace_id or str(new_id())
         self._reader.keep(trace_id, build_payload(task))
         return trace_id
 

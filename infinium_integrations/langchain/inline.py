@@ -1,0 +1,43 @@
+"""Handlers that LangChain calls in the caller's own thread, at no other handler's expense."""
+
+import asyncio
+import sys
+from types import FrameType
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+__all__ = ["InlineHandler", "task_of_the_event"]
+
+SELECTIVE = "AsyncCallbackManager.on_llm_start"
+"""The one function of LangChain that calls no other handler where one is inline."""
+
+
+class InlineHandler(BaseCallbackHandler):
+    """A handler that is called inline: in an executor it would cost ten times as much.
+
+    To ``AsyncCallbackManager.on_llm_start`` alone it is one of the others, unless it is the only one or another handler
+    is inline: what the others see is what they would see without it. It is called inline there too, since
+    ``ahandle_event``, which calls it, asks again.
+    """
+
+    @property
+    def run_inline(self) -> bool:  # type: ignore[override]  # a plain attribute of LangChain's class
+        """Whether LangChain is to call the handler in the caller's thread."""
+        frame = sys._getframe(1)  # noqa: SLF001  (who asks decides)
+        return not frame.f_code.co_qualname.startswith(SELECTIVE) or _harmless(frame)
+
+
+def _harmless(frame: FrameType | None) -> bool:
+    """Return whether no handler that ``on_llm_start`` would call without ours goes uncalled because ours is inline."""
+    if frame is not None and frame.f_code.co_name == "<listcomp>":  # Python 3.11
+        frame = frame.f_back
+    manager = frame.f_locals.get("self") if frame is not None else None
+    others = [handler for handler in getattr(manager, "handlers", ()) if not isinstance(handler, InlineHandler)]
+    return not others or any(handler.run_inline for handler in others)
+
+
+def task_of_the_event() -> asyncio.Task[object] | None:
+    """Return the current task where LangChain made it for this event alone: its end says nothing of the run's."""
+    running = asyncio._get_running_loop() is not None  # noqa: SLF001  (public in effect: documented for frameworks)
+    task = asyncio.current_task() if running else None
+    return task if task is not None and getattr(task.get_coro(), "__name__", "") == "ahandle_event" else None
