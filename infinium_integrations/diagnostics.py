@@ -203,8 +203,8 @@ class _Call:
         try:
             self.result = [self.begun.append(True), function(*args, **kwargs)]
         except BaseException as error:
-            self.raised = error
-            leave(self.handle, error, None)
+            self.raised = error if self.begun else None
+            leave(self.handle, self.raised, None)
             raise
         leave(self.handle, None, self.result[1])
         return self.result[1]
@@ -214,8 +214,8 @@ class _Call:
         try:
             self.result = [self.begun.append(True), await function(*args, **kwargs)]
         except BaseException as error:
-            self.raised = error
-            leave(self.handle, error, None)
+            self.raised = error if self.begun else None
+            leave(self.handle, self.raised, None)
             raise
         leave(self.handle, None, self.result[1])
         return self.result[1]

@@ -184,11 +184,11 @@ class _Scope:
 
     def enter(self, owner: Trace | None = None) -> None:
         """Have it surround what follows; ``owner`` is the object that stands in the ``with`` statement."""
-        self._token = ambient.set(self._run)
-        if owner is not None:
+        if owner is not None:  # first of all: what is found can be left
             self.owner = owner
             owner._scopes.append(self)  # noqa: SLF001
             _entered.set((*_not_left(_entered.get()), self))
+        self._token = ambient.set(self._run)
 
     def leave(self, error: BaseException | None) -> None:
         """Undo ``enter`` and end; each part is done whatever becomes of the others."""
