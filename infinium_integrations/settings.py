@@ -15,6 +15,7 @@ import pydantic
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infinium_integrations import diagnostics
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 
 __all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "renew_lock", "reset"]
@@ -36,7 +37,7 @@ class Settings(BaseSettings):
     agent_secret: SecretStr | None = None
     base_url: str = DEFAULT_BASE_URL
     allow_http: bool = False
-    store: str = Field(default_factory=lambda: str(Path(platformdirs.user_data_dir("infinium")) / "traces"))
+    store: str = Field(default_factory=lambda: _default_store())  # noqa: PLW0108  (it stands below)
     """A folder, ``memory``, or ``off`` (sent from memory, kept nowhere)."""
     store_bytes: Annotated[int, Field(gt=0)] = 256_000_000
     history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7.0
@@ -62,7 +63,11 @@ class Settings(BaseSettings):
     def _full_path(cls, value: str) -> str:
         if value in {"memory", "off"}:
             return value
-        return str(Path(value).expanduser().absolute())
+        try:
+            return str(Path(value).expanduser().absolute())
+        except (RuntimeError, OSError):  # there is no home folder, or no current one
+            msg = "has no home folder or current folder to begin at: give a full path, or memory"
+            raise ValueError(msg) from None
 
     @field_validator("base_url")
     @classmethod
@@ -85,6 +90,19 @@ class Settings(BaseSettings):
     def has_account(self) -> bool:
         """Whether traces can be delivered: both the agent's id and its secret are known."""
         return self.agent_id is not None and self.agent_secret is not None
+
+
+def _default_store() -> str:
+    """Return the folder in the user's data folder; memory where the user has none, as in many containers."""
+    data = platformdirs.user_data_dir("infinium")
+    if Path(data).is_absolute():
+        return str(Path(data) / "traces")
+    diagnostics.warn_once(
+        "homeless",
+        "There is no home folder, so traces are kept in memory, and what is not delivered at the end is lost. "
+        "INFINIUM_STORE names a folder.",
+    )
+    return "memory"
 
 
 class SettingsChanges(TypedDict, total=False):

@@ -28,6 +28,7 @@ __all__ = [
     "FolderStore",
     "Store",
     "UnsafeFolderError",
+    "is_shared",
     "list_names",
     "make_folder",
     "read_beginning",
@@ -303,6 +304,11 @@ def list_names(folder: Path) -> Iterator[str]:
                     yield entry.name.removesuffix(SUFFIX)
     except (FileNotFoundError, NotADirectoryError):
         return
+
+
+def is_shared(facts: os.stat_result) -> bool:
+    """Whether a folder is another user's, or everyone may write to it."""
+    return facts.st_uid != os.geteuid() or bool(facts.st_mode & stat.S_IWOTH)
 
 
 def _refuse_unsafe(path: Path, facts: os.stat_result) -> None:

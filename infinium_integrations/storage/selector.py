@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from infinium_integrations import diagnostics
 from infinium_integrations.settings import Settings
-from infinium_integrations.storage.folder import FolderStore, Store
+from infinium_integrations.storage.folder import FolderStore, Store, is_shared
 from infinium_integrations.storage.memory import MemoryStore
 from infinium_integrations.storage.retention import Pruner
 
@@ -91,7 +92,7 @@ class StoreSelector:
         key = (settings.store, settings.store_bytes, settings.history_days)
         with self._lock:
             if key not in self._folders:
-                store = FolderStore(Path(settings.store), keep_delivered=settings.history_days > 0)
+                store = FolderStore(_own_folder(Path(settings.store)), keep_delivered=settings.history_days > 0)
                 pruner = Pruner(
                     store.root, limit=settings.store_bytes, days=settings.history_days, on_drop=self._counters.drop
                 )
@@ -107,6 +108,20 @@ class StoreSelector:
                     keep_delivered=key[0], keep_others=key[1], on_drop=self._counters.drop
                 )
             return self._memories[key]
+
+
+def _own_folder(given: Path) -> Path:
+    """Return a folder of the user's own: the one given, or one in it where that is shared.
+
+    Volumes of Kubernetes belong to root, and everyone or a group may write to them.
+    """
+    try:
+        facts = given.stat()
+    except OSError:  # it is made, or said to be unusable, when first written to
+        return given
+    if os.name != "posix" or not is_shared(facts):
+        return given
+    return given / f"infinium-{os.geteuid()}"
 
 
 def _place(store: Store, name: str, data: bytes, account: str | None) -> None:

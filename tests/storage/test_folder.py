@@ -215,12 +215,12 @@ def unusable(kind, root):
     elif kind == "a file stands above":
         root.write_text("")
         return root / "below"
-    elif kind == "everyone may write":
+    elif kind == "its own part is another user's":
         root.mkdir()
         root.chmod(0o777)
-    elif kind == "it is another user's":
-        root.mkdir()
-        os.chown(root, 12_345, 12_345)
+        own = root / f"infinium-{os.geteuid()}"
+        own.mkdir()
+        os.chown(own, 12_345, 12_345)
     elif kind == "a part of it is a link":
         root.mkdir()
         (root.parent / "other").mkdir()
@@ -234,8 +234,7 @@ def unusable(kind, root):
     [
         "a file stands there",
         "a file stands above",
-        "everyone may write",
-        "it is another user's",
+        "its own part is another user's",
         "a part of it is a link",
     ],
 )
@@ -251,6 +250,25 @@ def test_a_folder_that_can_not_be_used_gives_way_to_memory_with_one_warning(deli
     assert "can't be used" in caplog.text
     assert len(delivery.reader.traces()) == 5
     assert not any(path.is_file() for path in (tmp_path / "other").rglob("*"))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="chown needs root")
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o777), (12_345, 0o777), (12_345, 0o2775)])
+def test_in_a_shared_folder_traces_go_to_a_part_of_the_users_own(deliver, serve, tmp_path, caplog, owner, mode):
+    root = tmp_path / "volume"
+    root.mkdir()
+    os.chown(root, owner, 12_345)
+    root.chmod(mode)
+    server = serve()
+    settings.configure(store=str(root))
+    delivery = deliver()
+    written(delivery, new_id())
+    assert delivery.flush(20)
+    assert len(server.accepted) == 1
+    own = root / f"infinium-{os.geteuid()}"
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert len(files(own, "history")) == len(delivery.reader.traces()) == 1
+    assert caplog.records == []
 
 
 def test_a_store_that_is_removed_while_in_use_is_made_again(deliver, store):

@@ -87,7 +87,7 @@ class Index:
 
     def _use(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Ask the file; a damaged one is made anew, and where there can be none, memory serves."""
-        if self._store is not None and not self._memories:
+        if self._store is not None:
             path = self._store.root / FILE
             for _ in range(2):
                 try:
@@ -110,10 +110,18 @@ class Index:
                 make_tables(database)
             if self._store is not None:
                 Update(database, self._store).run()
-            for number, memory in self._memories:
-                add_memory(database, number, memory)
-            database.create_function("folded", 1, lambda text: str(text).casefold(), deterministic=True)
-            return ask(database)
+            if not self._memories:
+                return _answer(database, ask)
+            with closing(sqlite3.connect(":memory:", isolation_level=None)) as joined:
+                database.backup(joined)
+                for number, memory in self._memories:
+                    add_memory(joined, number, memory)
+                return _answer(joined, ask)
+
+
+def _answer(database: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
+    database.create_function("folded", 1, lambda text: str(text).casefold(), deterministic=True)
+    return ask(database)
 
 
 def rows_of(database: sqlite3.Connection, query: Query) -> list[Row]:
