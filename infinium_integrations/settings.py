@@ -3,6 +3,7 @@
 They are read when the first handler, client or trace is made, never at import and never in a callback.
 """
 
+import contextlib
 import ipaddress
 import threading
 from pathlib import Path
@@ -94,9 +95,10 @@ class Settings(BaseSettings):
 
 def _default_store() -> str:
     """Return the folder in the user's data folder; memory where the user has none, as in many containers."""
-    data = platformdirs.user_data_dir("infinium")
-    if Path(data).is_absolute():
-        return str(Path(data) / "traces")
+    with contextlib.suppress(RuntimeError):  # of newer versions; older ones leave the ``~``
+        data = Path(platformdirs.user_data_dir("infinium"))
+        if data.is_absolute():
+            return str(data / "traces")
     diagnostics.warn_once(
         "homeless",
         "There is no home folder, so traces are kept in memory, and what is not delivered at the end is lost. "

@@ -15,6 +15,7 @@ from infinium_integrations.client.protocol.retry import RetrySchedule
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import Store
+from infinium_integrations.storage.memory import NoLock
 from infinium_integrations.storage.record import DamagedError, NewerFormatError, Record
 from infinium_integrations.storage.selector import DeliveryCounters
 
@@ -83,7 +84,7 @@ class Outbox:
         self._spawn = spawn
         self._counters = counters
         self._shared = shared
-        self._lock = store.lock(account)
+        self._lock = store.lock(account) if shared else NoLock()
         self._elsewhere = False
         self._waiting: set[str] = set()
         self._mine: set[str] = set()
@@ -97,7 +98,6 @@ class Outbox:
         self._watchers: set[asyncio.Event] = set()
         self._goals: list[set[str]] = []
         """What those wait for who wait until all is delivered; a trace leaves each set when it no longer waits."""
-        self._lost = 0
         self.reason: str | None = None
         """Why the last try failed; None where it went well."""
 
@@ -140,7 +140,7 @@ class Outbox:
         """Wait until all that waits now is gone; False at the deadline, or when the next try lies beyond it."""
         self.retry_now()
         self._scan()
-        goal, lost = set(self._waiting), self._lost
+        goal = set(self._waiting)
         self._goals.append(goal)
         try:
             while goal:
@@ -151,7 +151,7 @@ class Outbox:
         finally:
             self._goals = [other for other in self._goals if other is not goal]
         self._held_until = time.monotonic() + HOLD
-        return await self._landed(deadline) and self._lost == lost
+        return await self._landed(deadline)
 
     async def leave(self, deadline: float) -> None:
         """Wait, before the process exits, only while requests make progress; then begin no more."""
@@ -343,7 +343,6 @@ class Outbox:
             if self._elsewhere:
                 self._counters.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
             elif not self.store.stands(self._account):
-                self._lost += 1
                 self._counters.add("dropped")
                 diagnostics.warn_once(
                     "removed",

@@ -388,7 +388,6 @@ class TraceBuilder:
     """
 
     def __init__(self, name: str, description: str | None = None) -> None:
-        recorder = Recorder(lambda _: None)  # whoever builds the trace sends it
         options = Options(
             description=opts.checked_text("description", description, DESCRIPTION_LIMIT),
             capture_content=settings.current().capture_content,
@@ -396,6 +395,10 @@ class TraceBuilder:
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent did"
             raise ValidationError(msg, field="name")
+        self._begin(name, options)
+
+    def _begin(self, name: str, options: Options) -> None:
+        recorder = Recorder(lambda _: None)  # whoever builds the trace sends it
         trace = Trace(str(new_id()), options, recorder.clock(), recorder.wall())
         trace.name = name
         trace.root = Run(trace.id, trace, None, "custom", name)
@@ -420,7 +423,9 @@ class TraceBuilder:
     @classmethod
     def inert(cls) -> Self:
         """Return a builder of which nothing is sent, for where a trace could not be opened."""
-        return cls("trace")
+        builder = cls.__new__(cls)
+        builder._begin("trace", Options(capture_content=False))  # noqa: SLF001
+        return builder
 
     def _model(self, kind: type[Model], field: str, given: object, fields: Mapping[str, object]) -> Model | None:
         return _model(kind, field, None, given, fields, live=self._live)
