@@ -98,6 +98,8 @@ class Outbox:
         self._watchers: set[asyncio.Event] = set()
         self._goals: list[set[str]] = []
         """What those wait for who wait until all is delivered; a trace leaves each set when it no longer waits."""
+        self.removed = 0
+        """Traces that vanished with the store before they were delivered."""
         self.reason: str | None = None
         """Why the last try failed; None where it went well."""
 
@@ -343,6 +345,7 @@ class Outbox:
             if self._elsewhere:
                 self._counters.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
             elif not self.store.stands(self._account):
+                self.removed += 1
                 self._counters.add("dropped")
                 diagnostics.warn_once(
                     "removed",

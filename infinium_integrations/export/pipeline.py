@@ -155,21 +155,24 @@ class Delivery:
             timeout: Seconds to wait at most.
 
         Returns:
-            Whether all of it is delivered, refused for good or, without an account, written, and none was dropped
-            meanwhile.
+            Whether all of it is delivered, refused for good or, without an account, written, and none of it
+            vanished with a store that was removed.
         """
         self._own()
         if self._writer.mine or any(sender.mine for sender in self._senders()):
             return False  # it would wait for itself
         deadline = time.monotonic() + timeout
-        dropped = self._counters.counts()["dropped"]
+        removed = self._removed()
         if not self._writer.settle(deadline):
             return False
         given = settings.current()
         if given.has_account:
             self._look(given)
         drained = all(sender.drained(deadline) for sender in self._senders())
-        return drained and self._counters.counts()["dropped"] == dropped
+        return drained and self._removed() == removed
+
+    def _removed(self) -> int:
+        return sum(sender.removed() for sender in self._senders())
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, then end the threads where nothing is left; what is submitted later starts them again."""

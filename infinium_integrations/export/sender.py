@@ -87,6 +87,10 @@ class Sender:
             store.durable for store, _, _ in list(self._inbox) if store is not None
         )
 
+    def removed(self) -> int:
+        """Count the traces that vanished with their store before they were delivered."""
+        return sum(outbox.removed for outbox in list(self._outboxes.values()))
+
     def reason(self) -> str | None:
         """Say why something still waits."""
         outboxes = list(self._outboxes.values())
