@@ -62,6 +62,7 @@ class Stream:
         self.closed = False
         self.ref = weakref.ref(target, self._let_go)
 
+    @guarded
     def _let_go(self, _: object) -> None:
         """Note that nobody can read the stream any more; called while its object dies, maybe in a collection."""
         self.let_go = time.perf_counter()
