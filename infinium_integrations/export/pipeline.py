@@ -24,6 +24,8 @@ WRITE_PATIENCE = 2.0
 """Seconds in which at least one queued trace must get written at exit, and that a reader waits for what is written."""
 WRITE_EXTRA, END_EXTRA = 0.5, 0.8
 """Seconds beyond ``INFINIUM_EXIT_TIMEOUT`` in which traces are written, and threads waited for, at exit."""
+POOL_SECONDS = 0.1
+"""Seconds that a worker of ``multiprocessing.Pool`` waits at most until its trace is on the disk."""
 START_AGAIN = 1.0
 """Seconds between tries to start a thread for which there was no file descriptor."""
 
@@ -72,6 +74,8 @@ class Delivery:
             return
         self._pid = os.getpid()
         self._leaving_known = False
+        self._terminated = False
+        """It is a worker of a pool, which is terminated without a word once it has returned its result."""
         self._counters = DeliveryCounters()
         self._selector = StoreSelector(self._counters)
         self._sender = Sender(self._counters, fork_safety.SENDER_THREAD)
@@ -91,6 +95,8 @@ class Delivery:
     def submit(self, item: object, size: int = 0) -> None:
         """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for.
 
+        In a worker of ``multiprocessing.Pool`` it waits until the trace is stored, for a moment at most.
+
         Args:
             item: What ``assemble`` takes.
             size: About how many bytes it holds.
@@ -104,7 +110,10 @@ class Delivery:
                 from multiprocessing.util import Finalize  # noqa: PLC0415  (loaded in such a child)
 
                 Finalize(None, _at_exit, exitpriority=100)
+                self._terminated = process.current_process().daemon
         self._writer.submit(item, size)
+        if self._terminated and not self._writer.mine:
+            self._writer.settle(time.monotonic() + POOL_SECONDS)
         if self._exiting and not self._writer.mine:
             self._writer.finish(time.monotonic() + WRITE_PATIENCE, WRITE_PATIENCE)
 

@@ -1,4 +1,4 @@
-"""Servers that fork and patch: real gunicorn with gevent and --preload."""
+"""Servers that fork, patch and terminate: real gunicorn with gevent and --preload, pools of workers."""
 
 import signal
 import subprocess
@@ -7,11 +7,8 @@ import time
 
 import httpx
 import pytest
-from delivery_kit import account
+from delivery_kit import account, environment, files
 from faultserver import FaultServer, closed_port
-
-pytest.importorskip("gevent", reason="uv pip install --group test")
-pytest.importorskip("gunicorn", reason="uv pip install --group test")
 
 APP = """
 from infinium_integrations import flush, trace
@@ -39,7 +36,38 @@ def answer(url):
             time.sleep(0.1)
 
 
+POOL = """
+import multiprocessing
+import sys
+
+from infinium_integrations import trace
+
+
+def work(number):
+    with trace(f"work {number}"):
+        return number
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    with multiprocessing.Pool(2) as pool:
+        print(sum(pool.map(work, range(20))))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_workers_of_a_pool_recorded_before_they_were_terminated_is_kept(tmp_path, method):
+    (tmp_path / "program.py").write_text(POOL)
+    command = [sys.executable, str(tmp_path / "program.py"), method]
+    env = environment(INFINIUM_STORE=tmp_path / "store")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "190\n", "")
+    assert len(files(tmp_path / "store", "history")) == 20
+
+
 def test_workers_forked_before_gevent_patches_them_record_and_deliver(tmp_path):
+    pytest.importorskip("gevent", reason="uv pip install --group test")
+    pytest.importorskip("gunicorn", reason="uv pip install --group test")
     (tmp_path / "application.py").write_text(APP)
     port = closed_port()
     command = [sys.executable, "-m", "gunicorn", "-k", "gevent", "--preload", "-w", "2"]
