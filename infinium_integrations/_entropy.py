@@ -6,8 +6,12 @@ from uuid import UUID
 
 __all__ = ["chance", "new_id"]
 
-chance = random.SystemRandom().random
-"""Return a number from 0 to below 1; without a state, so that forked workers don't wait the same time."""
+_source = random.SystemRandom()  # without a state, so that forked workers don't wait the same time
+
+
+def chance() -> float:
+    """Return a random number from 0 to below 1."""
+    return _source.random()
 
 
 def new_id() -> UUID:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from infinium_integrations import diagnostics, settings
 
-__all__ = ["SENDER_THREAD", "in_child"]
+__all__ = ["SENDER_THREAD", "in_child", "renew_locks"]
 
 SENDER_THREAD = "infinium-sender"
 
@@ -16,5 +16,10 @@ def in_child(hook: Callable[[], None]) -> None:
         os.register_at_fork(after_in_child=hook)
 
 
-in_child(diagnostics.renew_lock)
-in_child(settings.renew_lock)
+def renew_locks() -> None:
+    """Replace the locks of the modules below, which a forked child may have inherited locked."""
+    diagnostics.renew_lock()
+    settings.renew_lock()
+
+
+in_child(renew_locks)

@@ -218,8 +218,8 @@ class Outbox:
     async def _round(self, names: list[str]) -> None:
         """Start one after the other; after a failure, one at a time, and none while the pause lasts."""
         for name in names:
-            if self.retry.failing:
-                await self._settle()
+            if self.retry.failing and self._sending:
+                await asyncio.wait(list(self._sending.values()))
             if self._may_start(name):
                 await self._start(name)
         while self._sending and not self._work.is_set():  # one that takes long holds up no other
@@ -234,10 +234,6 @@ class Outbox:
             self._slots.release()
             return
         self._sending[name] = self._spawn(self._deliver(name))
-
-    async def _settle(self) -> None:
-        if self._sending:
-            await asyncio.wait(list(self._sending.values()))
 
     async def _rest(self) -> None:
         if self.retry.blocked:
