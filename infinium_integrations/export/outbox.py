@@ -188,16 +188,16 @@ class Outbox:
         return soon and self.retry.reached and not self.retry.blocked
 
     async def _guarded_drain(self) -> None:
+        def later() -> None:
+            self.retry.failed()
+            self._work.set()
+
         try:
-            with diagnostics.contained_or(self._try_later):
+            with diagnostics.contained_or(later):
                 await self._drain()
         finally:
             self._lock.release()
             self._notify()
-
-    def _try_later(self) -> None:
-        self.retry.failed()
-        self._work.set()
 
     async def _drain(self) -> None:
         looks = 0

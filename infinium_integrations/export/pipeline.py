@@ -7,7 +7,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.export import fork_safety, preload
@@ -57,7 +57,7 @@ class Delivery:
         self._pid = 0
         self._own()
         self.reader = TraceReader(
-            self._stores,
+            lambda: self._own()._selector,  # noqa: SLF001  (its own)
             catch_up=lambda: self._writer.catch_up(time.monotonic() + WRITE_PATIENCE),
             send=self._look,
         )
@@ -65,13 +65,13 @@ class Delivery:
         if settings.current().has_account:
             preload.for_sending()
 
-    def _own(self) -> None:
+    def _own(self) -> Self:
         """Make what this process has of its own: at first, and anew in a forked child when it is first used there.
 
         Not in the fork itself: a server may first have gevent replace what locks and queues are made of.
         """
         if self._pid == os.getpid():
-            return
+            return self
         self._pid = os.getpid()
         self._leaving_known = False
         self._terminated = False
@@ -87,10 +87,7 @@ class Delivery:
             counters=self._counters,
             enqueue=self._enqueue,
         )
-
-    def _stores(self) -> StoreSelector:
-        self._own()
-        return self._selector
+        return self
 
     def submit(self, item: object, size: int = 0) -> None:
         """Take a finished trace, on the caller's thread: no I/O and no lock that it would wait for.

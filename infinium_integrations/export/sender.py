@@ -244,7 +244,12 @@ class Sender:
                 ceiling=settings.requests_per_second,
                 shared=client is None,
             )
-            _loop().keep(self._serve(key, outbox))
+
+            async def serve(outbox: Outbox) -> None:
+                await outbox.run()
+                self._outboxes.pop(key, None)
+
+            _loop().keep(serve(outbox))
         elif client is None:
             outbox.store = store
             # take over a secret or address that was put right meanwhile, and try at once
@@ -252,10 +257,6 @@ class Sender:
             if outbox.transport.renew(settings):
                 outbox.retry_now()
         return outbox
-
-    async def _serve(self, key: tuple[object, object], outbox: "Outbox") -> None:
-        await outbox.run()
-        self._outboxes.pop(key, None)
 
     def _transport(self, settings: Settings, client: object) -> Any:
         from infinium_integrations.export import transports  # noqa: PLC0415  (loaded by ``preload``)

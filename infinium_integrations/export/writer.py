@@ -122,7 +122,8 @@ class Writer:
             size: About how many bytes it holds; the oldest queued items go where there are too many.
         """
         # the settings in force now are the trace's; malformed ones are reported by the writer's thread
-        settings = diagnostics.attempt(_settings, lambda _: None)
+        current: Callable[[], Settings | None] = settings_module.current
+        settings = diagnostics.attempt(current, lambda _: None)
         dropped = 0
         with self._lock:
             self._newest += 1
@@ -224,14 +225,11 @@ class Writer:
                 self._sweep_soon = False
                 self._look_after()
             if not self._jobs:
-                self._rest()
-
-    def _rest(self) -> None:
-        """Wait until there is something to do."""
-        patience = None if self._due is None else max(0.0, min(self._due - time.perf_counter(), threading.TIMEOUT_MAX))
-        with contextlib.suppress(queue.Empty):
-            self._tokens.get(timeout=patience)
-            self._nudged = False
+                due = self._due
+                patience = None if due is None else max(0.0, min(due - time.perf_counter(), threading.TIMEOUT_MAX))
+                with contextlib.suppress(queue.Empty):
+                    self._tokens.get(timeout=patience)
+                    self._nudged = False
 
     def _work(self) -> None:
         """Turn the oldest queued item into a stored trace."""
@@ -286,10 +284,6 @@ class Writer:
                 )
         else:
             self._enqueue(store, name, account, settings, pending.client)
-
-
-def _settings() -> Settings | None:
-    return settings_module.current()
 
 
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:

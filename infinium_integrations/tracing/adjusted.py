@@ -154,7 +154,8 @@ def _fitting(kind: type[pydantic.BaseModel], line: ErrorDetails, value: object) 
         return _number(value, whole=wanted == "int")
     if wanted == "string":
         return preview(value, CHARS)
-    limit = _limit(kind, line["loc"])
+    found = kind.model_fields.get(str(line["loc"][0])) if len(line["loc"]) == 1 else None
+    limit = next((mark.limit for mark in (found.metadata if found else ()) if isinstance(mark, Text)), None)
     if wanted == "value" and isinstance(value, str) and limit and len(value) > limit:
         return f"{value[: limit - 1]}…"
     return None
@@ -168,9 +169,3 @@ def _number(value: object, *, whole: bool) -> float | int | None:
     else:
         return None
     return int(number) if whole else number
-
-
-def _limit(kind: type[pydantic.BaseModel], path: tuple[int | str, ...]) -> int | None:
-    found = kind.model_fields.get(str(path[0])) if len(path) == 1 else None
-    marks = found.metadata if found is not None else []
-    return next((mark.limit for mark in marks if isinstance(mark, Text)), None)

@@ -22,10 +22,7 @@ __all__ = ["StepContext", "TraceBuilder", "current_trace", "suppress", "trace"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-
-def _or_nothing(method: F) -> F:
-    """Have None returned where a method has a fault."""
-    return diagnostics.harmless(lambda *_args: None)(method)  # type: ignore[arg-type,return-value]
+_nothing: Callable[..., Any] = lambda *_args: None  # noqa: E731  (typed, for a guard)
 
 
 class trace:  # noqa: N801  (used as a function is)
@@ -124,7 +121,7 @@ class trace:  # noqa: N801  (used as a function is)
             wrapper = _around_function(function, self._scope)
         return functools.wraps(function)(wrapper)  # type: ignore[return-value]
 
-    @_or_nothing
+    @diagnostics.harmless(_nothing)
     def _scope(
         self, function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> "_Scope | None":
