@@ -243,7 +243,8 @@ def delete(trace_ids: tuple[str, ...], session: str | None, user: str | None, ye
     if not yes:
         states = Counter(_WAYS[row.delivery] for row in rows)
         found = f"{len(rows):,} trace{'' if len(rows) == 1 else 's'}"
-        click.echo(f"{found}: {', '.join(f'{count:,} {state}' for state, count in states.items())}.")
+        ways = [f"{states[state]:,} {state}" for state in _WAYS.values() if state in states]
+        click.echo(f"{found}: {', '.join(ways)}.")
         click.confirm("Delete for good?", abort=True)
     try:
         click.echo(deletion(reader.remove(rows)))
@@ -255,8 +256,8 @@ def delete(trace_ids: tuple[str, ...], session: str | None, user: str | None, ye
 _WAYS = {
     "local": "only on this machine",
     "pending": "not sent yet",
-    "sent": "sent to Infinium",
     "rejected": "refused by Infinium",
+    "sent": "sent to Infinium",
 }
 
 

@@ -1,6 +1,7 @@
 """``trace()`` never raises for what is known only at run time, nor for a fault of ours, and serves many tasks."""
 
 import asyncio
+import contextvars
 import logging
 import math
 import sys
@@ -184,7 +185,7 @@ def injected(program, at):
     injector, before = _Injector(at), sys.gettrace()
     sys.settrace(injector.trace)
     try:
-        result = program()
+        result = contextvars.copy_context().run(program)  # what a fault leaves in the context stays there
     except Exception as error:
         result = error
     finally:
