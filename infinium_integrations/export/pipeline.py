@@ -116,14 +116,12 @@ class Delivery:
 
     def _enqueue(self, store: Store, name: str, account: str, given: settings.Settings, client: object) -> None:
         """Hand a stored trace on; each client of the user's has a sender, so that a slow one holds up itself alone."""
-        sender = self._sender
-        if client is not None:
-            key = id(client)
-            sender = self._client_senders.get(key) or Sender(self._counters, "infinium-client")
-            if key not in self._client_senders:
-                self._client_senders[key] = sender
-                with contextlib.suppress(TypeError):  # one that can't be referred to weakly keeps its thread
-                    weakref.finalize(client, self._end_client, key, sender).atexit = False
+        key = id(client)
+        sender = self._sender if client is None else self._client_senders.get(key)
+        if sender is None:
+            sender = self._client_senders[key] = Sender(self._counters, "infinium-client")
+            with contextlib.suppress(TypeError):  # one that can't be referred to weakly keeps its thread
+                weakref.finalize(client, self._end_client, key, sender).atexit = False
         sender.enqueue(store, name, account, given, client)
         if not sender.retry_start():
             self._writer.wake()

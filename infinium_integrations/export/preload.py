@@ -10,10 +10,7 @@ import threading
 __all__ = ["for_sending", "for_writing"]
 
 _WRITING = (
-    "infinium_integrations.export.outbox",
-    "infinium_integrations.models",
     "infinium_integrations.payload.build",
-    "infinium_integrations.redaction.redactor",
     "tokenize",  # by ``linecache``, for a line of a stack trace
 )
 _SENDING = (
@@ -21,8 +18,6 @@ _SENDING = (
     "encodings.idna",  # by ``getaddrinfo``
     "h11",
     "httpcore",
-    "multiprocessing.util",
-    "stringprep",
 )
 """What httpx, asyncio and the resolver import at the first request or connection."""
 

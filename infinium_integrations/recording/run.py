@@ -257,8 +257,7 @@ class Trace:
 
     def weight(self) -> int:
         """Return about how many bytes it holds."""
-        texts = sum(len(run.input or "") + len(run.output or "") for run in self.steps)
-        return 2_000 + 1_000 * self.count + texts
+        return 2_000 + sum(1_000 + len(run.input or "") + len(run.output or "") for run in self.steps)
 
     def keep(self, run: Run) -> None:
         """Number a run and keep it as a step."""

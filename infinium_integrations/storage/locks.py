@@ -40,7 +40,7 @@ class Lock:
     def take(self) -> bool:
         """Try to take it, without waiting; True where this process has it."""
         if self._handle is not None:
-            if self._stands():
+            if self._stands(self._handle):
                 return True
             self.release()  # the store was removed: another process may hold a new file of the same name
         try:
@@ -60,9 +60,9 @@ class Lock:
         self._handle = handle
         return True
 
-    def _stands(self) -> bool:
+    def _stands(self, handle: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._handle or -1), self._path.stat())
+            return os.path.samestat(os.fstat(handle), self._path.stat())
         except OSError:
             return False
 

@@ -17,7 +17,7 @@ from infinium_integrations.capture.preview import preview
 from infinium_integrations.models import SECTIONS, ExpectedOutcome, Text
 from infinium_integrations.recording import options as opts
 
-__all__ = ["checked", "model", "options", "said", "section", "text"]
+__all__ = ["model", "options", "said", "section", "text"]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
@@ -38,7 +38,7 @@ def text(field: str, value: object, limit: int, otherwise: str) -> str:
     """Return a name or description that fits: cut, converted, or another where nothing is left."""
     found = value if isinstance(value, str) else "" if value is None else preview(value, limit)
     if found is not value or not found.strip():
-        said(field, "converted" if found.strip() else f"replaced by {otherwise!r}")
+        said(field, "converted" if found.strip() else "replaced")
     if len(found) > limit:
         said(field, f"cut to {limit:,} characters")
         found = f"{found[: limit - 1]}…"
@@ -54,7 +54,7 @@ def model(kind: type[Model], field: str, given: Mapping[str, object]) -> Model |
         given: Its fields; not changed.
 
     Raises:
-        pydantic.ValidationError: A field is unknown.
+        ValidationError: A field is unknown.
     """
     fields: Any = _copy(given)
     tried: set[tuple[int | str, ...]] = set()
@@ -64,7 +64,7 @@ def model(kind: type[Model], field: str, given: Mapping[str, object]) -> Model |
         except pydantic.ValidationError as error:
             lines = error.errors(include_url=False)
             if any(line["type"] in _PROGRAMMING for line in lines):
-                raise
+                return opts.validated(field, kind, given)  # which raises an error of ours
             if not all(_mend(kind, fields, line, tried, field) for line in lines):
                 said(field, "dropped")
                 return None
@@ -80,7 +80,7 @@ def options(given: opts.TraceOptions) -> opts.TraceOptions:
     outcome, sections = given.get("expected_outcome"), given.get("sections")
     if outcome is not None and not isinstance(outcome, ExpectedOutcome):
         fields = outcome if isinstance(outcome, Mapping) else {"task_objective": outcome}
-        fitting["expected_outcome"] = checked(ExpectedOutcome, "expected_outcome", fields)
+        fitting["expected_outcome"] = model(ExpectedOutcome, "expected_outcome", fields)
     if isinstance(sections, Mapping):
         found = {name: section(name, data) for name, data in sections.items()}
         fitting["sections"] = {name: data for name, data in found.items() if data is not None}
@@ -99,19 +99,7 @@ def section(name: str, data: object) -> pydantic.BaseModel | None:
     kind = SECTIONS.get(name)
     if kind is None or isinstance(data, kind):
         return opts.section(name, data)
-    return checked(kind, name, data if isinstance(data, Mapping) else {})
-
-
-def checked(kind: type[Model], field: str, given: Mapping[str, object]) -> Model | None:
-    """Do as ``model``, with an error of ours.
-
-    Raises:
-        ValidationError: A field is unknown.
-    """
-    try:
-        return model(kind, field, given)
-    except pydantic.ValidationError:
-        return opts.validated(field, kind, given)
+    return model(kind, name, data if isinstance(data, Mapping) else {})
 
 
 def _copy(value: object) -> object:
@@ -132,7 +120,7 @@ def _mend(
         holder = holder[part] if isinstance(holder, dict | list) else None
     if not path or not isinstance(holder, dict | list) or (isinstance(holder, dict) and path[-1] not in holder):
         return False
-    where = ".".join(str(part) for part in (name, *path))
+    where = f"{name}.{path[0]}"  # a field of ours; what lies below it may be the user's word
     fitting = None if path in tried else _fitting(kind, line, holder[path[-1]])
     tried.add(path)
     if fitting is None:

@@ -336,7 +336,7 @@ class StepContext:
             self._tokens.append((var, var.set(self._run)))
         return self
 
-    @diagnostics.harmless(lambda *_args: None)
+    @diagnostics.guarded
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -536,10 +536,7 @@ class TraceBuilder:
             ['one word']
         """
         value = {"task_objective": outcome, **fields} if isinstance(outcome, str) else (outcome or fields)
-        if not isinstance(value, ExpectedOutcome):
-            self._trace.expected_outcome = self._model(ExpectedOutcome, "expected_outcome", value, {})
-        else:
-            self._trace.expected_outcome = value
+        self._trace.expected_outcome = self._model(ExpectedOutcome, "expected_outcome", value, {})
         return self
 
     @_kept
@@ -738,5 +735,5 @@ def _model(
         given = given.model_dump(exclude_unset=True)
     value = {**given, **fields} if isinstance(given, Mapping) else (given or fields)
     if live and not diagnostics.is_raising():
-        return adjusted.checked(kind, field, value if isinstance(value, Mapping) else {})
+        return adjusted.model(kind, field, value if isinstance(value, Mapping) else {})
     return opts.validated(field, kind, value)

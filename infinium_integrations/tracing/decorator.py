@@ -79,7 +79,7 @@ class trace:  # noqa: N801  (used as a function is)
         scope.enter(self)
         return scope.builder
 
-    @diagnostics.harmless(lambda *_args: None)
+    @diagnostics.guarded
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -135,12 +135,11 @@ class trace:  # noqa: N801  (used as a function is)
         return scope
 
 
-Trace = trace
-"""The same, where ``trace`` is the name of something else."""
-
-
 class _Scope:
     """One opening of a trace: a root of its own, or a step where a trace goes on already."""
+
+    owner: trace | None = None
+    left = False
 
     def __init__(self, name: str, options: Options) -> None:
         self._recorder = runtime.recorder()
@@ -162,10 +161,7 @@ class _Scope:
         self.builder = TraceBuilder.over(self._recorder, self._run)
         self._run.builder = self.builder
 
-        self.owner: Trace | None = None
-        self.left = False
-
-    @diagnostics.harmless(lambda *_args: None)
+    @diagnostics.guarded
     def close(self, error: BaseException | None) -> None:
         status, failure = failed(error) if error is not None else ("ok", None)
         self._recorder.finish(self._run, status, failure)
@@ -179,7 +175,7 @@ class _Scope:
         finally:
             reset(ambient, token)
 
-    def enter(self, owner: Trace | None = None) -> None:
+    def enter(self, owner: trace | None = None) -> None:
         """Have it surround what follows; ``owner`` is the object that stands in the ``with`` statement."""
         if owner is not None:  # first of all: what is found can be left
             self.owner = owner

@@ -522,3 +522,14 @@ def test_a_collection_inside_the_lock_that_calls_back_does_not_deadlock():
         recorder.finish(recorder.get("child"), "ok")
     recorder.finish(recorder.get("root"), "ok")
     assert recorder.open_runs == 0
+
+
+def test_what_a_long_trace_is_said_to_hold_counts_the_steps_that_are_kept():
+    got = []
+    recorder = Recorder(got.append)
+    root = recorder.begin("root", Options())
+    for number in range(40_000):
+        recorder.finish(recorder.start(number, root.id, "custom", "s", options=Options(), watch=False), "ok")
+    recorder.finish(root, "ok")
+    assert got[0].count == 40_000
+    assert got[0].weight() < 11_000_000
