@@ -75,7 +75,10 @@ Action = Literal[
 STATUSES: frozenset[str] = frozenset(get_args(Status))
 ACTIONS: frozenset[str] = frozenset(get_args(Action))
 TRACE_FACTS: frozenset[str] = frozenset(
-    {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
+    {
+        *("status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"),
+        "adjusted",
+    }
 )
 """What this library writes into ``environment.custom_tags``."""
 STEP_FACTS: frozenset[str] = frozenset(

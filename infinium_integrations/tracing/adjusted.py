@@ -4,9 +4,11 @@ What does not fit is cut, converted or dropped, and said once with the field's n
 is known when the program is written.
 """
 
+import contextlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import pydantic
@@ -17,7 +19,7 @@ from infinium_integrations.capture.preview import preview
 from infinium_integrations.models import SECTIONS, ExpectedOutcome, Text
 from infinium_integrations.recording import options as opts
 
-__all__ = ["model", "options", "said", "section", "text"]
+__all__ = ["model", "noted", "options", "said", "section", "text"]
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
@@ -29,8 +31,28 @@ _PROGRAMMING = {"extra_forbidden"}
 """Kinds of pydantic's errors that show when the program is written."""
 
 
+FIELDS_NOTED = 20
+
+_facts: ContextVar[dict[str, str] | None] = ContextVar("infinium_adjusted", default=None)
+
+
+@contextlib.contextmanager
+def noted(facts: dict[str, str]) -> Iterator[None]:
+    """Note in a trace's facts, under ``adjusted``, which fields are adjusted inside the block."""
+    token = _facts.set(facts)
+    try:
+        yield
+    finally:
+        _facts.reset(token)
+
+
 def said(field: str, what: str) -> None:
-    """Say once that a field was adjusted."""
+    """Say once that a field was adjusted, and note it in the trace."""
+    facts = _facts.get()
+    if facts is not None:
+        fields = [name for name in facts.get("adjusted", "").split(", ") if name]
+        if field not in fields and len(fields) < FIELDS_NOTED:
+            facts["adjusted"] = ", ".join([*fields, field])
     diagnostics.warn_once(("adjusted", field), "trace(): %s does not fit and was %s.", field, what)
 
 

@@ -324,7 +324,7 @@ class StepContext:
     def _model(
         self, kind: type[Model], field: str, main: str, given: object, fields: Mapping[str, object]
     ) -> Model | None:
-        return _model(kind, field, main, given, fields, live=self._live)
+        return _model(kind, field, main, given, fields, self._run.trace if self._live else None)
 
     def _preview(self, value: object) -> str | None:
         return None if value is None else preview(value, self._run.trace.options.preview_chars)
@@ -428,7 +428,7 @@ class TraceBuilder:
         return builder
 
     def _model(self, kind: type[Model], field: str, given: object, fields: Mapping[str, object]) -> Model | None:
-        return _model(kind, field, None, given, fields, live=self._live)
+        return _model(kind, field, None, given, fields, self._trace if self._live else None)
 
     @property
     def trace_id(self) -> str:
@@ -458,7 +458,8 @@ class TraceBuilder:
             ['agent', 'retrieval']
         """
         if self._live and not diagnostics.is_raising():
-            action = adjusted.text("action", action, NAME_LIMIT, "custom")
+            with adjusted.noted(self._trace.tags):
+                action = adjusted.text("action", action, NAME_LIMIT, "custom")
         if not isinstance(action, str) or not action.strip():
             msg = 'action must be a text that is not blank, such as "tool_use" or "llm_inference"'
             raise ValidationError(msg, field="action")
@@ -613,7 +614,8 @@ class TraceBuilder:
         """
         given = data if data is not None else fields
         lenient = self._live and not diagnostics.is_raising()
-        section = adjusted.section(name, given) if lenient else opts.section(name, given)
+        with adjusted.noted(self._trace.tags):
+            section = adjusted.section(name, given) if lenient else opts.section(name, given)
         if section is None:
             return self
         with self._lock:
@@ -724,9 +726,9 @@ def _merge(wire: dict[str, Any], other: dict[str, Any], overrides: Mapping[str, 
 
 
 def _model(
-    kind: type[Model], field: str, main: str | None, given: object, fields: Mapping[str, object], *, live: bool
+    kind: type[Model], field: str, main: str | None, given: object, fields: Mapping[str, object], live: Trace | None
 ) -> Model | None:
-    """Return a model of what was given; in a trace that is being recorded, of what of it fits."""
+    """Return a model of what was given; in a ``live`` trace, which is being recorded, of what of it fits."""
     if isinstance(given, kind) and not fields:
         return given
     if given is not None and main and not isinstance(given, Mapping | pydantic.BaseModel):
@@ -734,6 +736,7 @@ def _model(
     if isinstance(given, pydantic.BaseModel):
         given = given.model_dump(exclude_unset=True)
     value = {**given, **fields} if isinstance(given, Mapping) else (given or fields)
-    if live and not diagnostics.is_raising():
-        return adjusted.model(kind, field, value if isinstance(value, Mapping) else {})
+    if live is not None and not diagnostics.is_raising():
+        with adjusted.noted(live.tags):
+            return adjusted.model(kind, field, value if isinstance(value, Mapping) else {})
     return opts.validated(field, kind, value)

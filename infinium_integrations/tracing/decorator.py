@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -61,11 +61,14 @@ class trace:  # noqa: N801  (used as a function is)
     @diagnostics.harmless(lambda *_args, **_kwargs: None, passes=(InfiniumError,))
     def __init__(self, name: str, description: str | None = None, **options: Unpack[opts.TraceOptions]) -> None:
         self._scopes: list[_Scope] = []
+        self._adjusted: dict[str, str] = {}
+        """Which of the options did not fit, as a fact of each trace."""
         if not diagnostics.is_raising():
-            name = adjusted.text("name", name, NAME_LIMIT, "trace")
-            if description is not None:
-                description = adjusted.text("description", description, DESCRIPTION_LIMIT, name)
-            options = adjusted.options(options)
+            with adjusted.noted(self._adjusted):
+                name = adjusted.text("name", name, NAME_LIMIT, "trace")
+                if description is not None:
+                    description = adjusted.text("description", description, DESCRIPTION_LIMIT, name)
+                options = adjusted.options(options)
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent does"
             raise ValidationError(msg, field="name")
@@ -75,7 +78,7 @@ class trace:  # noqa: N801  (used as a function is)
 
     @diagnostics.harmless(lambda _: TraceBuilder.inert(), passes=(ConfigurationError,))
     def __enter__(self) -> TraceBuilder:
-        scope = _Scope(self._name, self._options)
+        scope = _Scope(self._name, self._options, self._adjusted)
         scope.enter(self)
         return scope.builder
 
@@ -125,7 +128,7 @@ class trace:  # noqa: N801  (used as a function is)
     def _scope(
         self, function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> "_Scope | None":
-        scope = _Scope(self._name, self._options)
+        scope = _Scope(self._name, self._options, self._adjusted)
         try:
             bound = inspect.signature(function).bind(*args, **kwargs).arguments
             given = {name: value for name, value in bound.items() if name not in {"self", "cls"}}
@@ -141,7 +144,7 @@ class _Scope:
     owner: trace | None = None
     left = False
 
-    def __init__(self, name: str, options: Options) -> None:
+    def __init__(self, name: str, options: Options, facts: Mapping[str, str]) -> None:
         self._recorder = runtime.recorder()
         self._token: Token[Run | None] | None = None
         around = self._recorder.surrounding()
@@ -158,6 +161,7 @@ class _Scope:
             trace.tags.update(opts.identify(options.metadata))
             if options.tags:
                 trace.tags["tags"] = ",".join(options.tags)
+        self._run.trace.tags.update(facts)
         self.builder = TraceBuilder.over(self._recorder, self._run)
         self._run.builder = self.builder
 

@@ -76,6 +76,19 @@ def test_sections_environment_and_errors_lose_only_what_does_not_fit():
     assert task.environment.custom_tags["a"] == "1"
     assert (task.llm_usage.prompt_tokens, task.llm_usage.completion_tokens) == (None, 4)
     assert task.expected_outcome.constraints == ["a", "2"]
+    noted = task.environment.custom_tags["adjusted"].split(", ")
+    assert {"sales.deal_value", "research.research_topic", "llm_usage.prompt_tokens", "error.error_type"} <= set(noted)
+
+
+def test_what_did_not_fit_is_noted_in_the_trace_and_in_no_other():
+    with trace("n" * 600), trace("inner") as inner, inner.step("", "x"):
+        pass
+    with trace("fits"):
+        pass
+    assert flush(10)
+    fits, cut = traces()
+    assert cut.environment.custom_tags["adjusted"] == "name, action"
+    assert "adjusted" not in fits.environment.custom_tags
 
 
 def test_what_is_known_when_the_program_is_written_still_raises():
