@@ -5,6 +5,7 @@ They are read when the first handler, client or trace is made, never at import a
 
 import contextlib
 import ipaddress
+import os
 import threading
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack
@@ -13,8 +14,7 @@ from uuid import UUID
 
 import platformdirs
 import pydantic
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from infinium_integrations import diagnostics
 from infinium_integrations.errors import ConfigurationError, did_you_mean
@@ -26,13 +26,13 @@ DEFAULT_BASE_URL = "https://platform.i42m.ai/api/v1"
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting; the environment variable is ``INFINIUM_`` and the name in capitals.
 
     Times are in seconds, sizes in bytes. An empty variable counts as unset.
     """
 
-    model_config = SettingsConfigDict(env_prefix="INFINIUM_", env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     agent_id: UUID | None = None
     agent_secret: SecretStr | None = None
@@ -204,6 +204,7 @@ def reset() -> None:
 
 def _read(given: dict[str, object]) -> Settings:
     known = Settings.model_fields
+    environment = {name: text for name in known if (text := os.environ.get(f"INFINIUM_{name.upper()}"))}
     lines = [
         f"configure() has no setting {name!r}{did_you_mean(name, known) or ';'} the settings are: "
         + ", ".join(sorted(known))
@@ -211,8 +212,9 @@ def _read(given: dict[str, object]) -> Settings:
         if name not in known
     ]
     try:
-        # its ``__init__`` reads the environment; of old pydantic-settings, ``model_validate`` does not
-        settings = Settings(**{name: value for name, value in given.items() if name in known})  # type: ignore[arg-type]
+        settings = Settings.model_validate(
+            {**environment, **{name: value for name, value in given.items() if name in known}}
+        )
     except pydantic.ValidationError as error:
         from infinium_integrations.models import field_errors  # noqa: PLC0415  (heavy, and only needed here)
 
