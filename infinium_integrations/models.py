@@ -4,7 +4,8 @@ Dicts are accepted wherever a model is; an unknown field is an error. Limits are
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -31,6 +32,8 @@ __all__ = [
     "BatchResult",
     "Content",
     "Customer",
+    "Captured",
+    "CapturedStep",
     "DeliveryState",
     "Development",
     "EnvironmentContext",
@@ -268,6 +271,55 @@ class LlmCall(_Part):
     purpose: Free = None
 
 
+@dataclass(frozen=True, slots=True)
+class CapturedStep:
+    """What one step saw and said, whole as far as it was kept; None where there is none of it.
+
+    Messages are dicts of ``role``, ``parts`` and perhaps ``name``, in the words of OpenTelemetry's GenAI conventions:
+    ``{"role": "user", "parts": [{"type": "text", "content": "…"}]}``.
+
+    Example:
+        >>> from infinium_integrations.models import CapturedStep
+        >>> CapturedStep(arguments={"city": "Paris"}, result="18 degrees").result
+        '18 degrees'
+    """
+
+    input_messages: list[dict[str, Any]] | None = None
+    """Of a model's call: all that was sent, the system prompt included."""
+    output_messages: list[dict[str, Any]] | None = None
+    """Of a model's call: its answer, or several choices."""
+    tools: list[str] | None = None
+    """Of a model's call: the names of the tools that it was offered."""
+    parameters: dict[str, Any] | None = None
+    """Of a model's call: temperature, limits and the like."""
+    arguments: Any = None
+    """Of a tool's call."""
+    result: Any = None
+    """Of a tool's call."""
+    documents: list[dict[str, Any]] | None = None
+    """Of a retrieval: ``content``, ``metadata``, ``id`` and ``score`` of each."""
+    input: Any = None
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a whole run saw and said, whole as far as it was kept.
+
+    Example:
+        >>> from infinium_integrations.models import Captured
+        >>> Captured(messages=[{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]).messages[0]["role"]
+        'user'
+    """
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """Each distinct message once, in the order in which they came up."""
+    tool_definitions: list[Any] = field(default_factory=list)
+    input: Any = None
+    """Of the run itself."""
+    output: Any = None
+
+
 class ExecutionStep(_Part):
     """One step of a run; ``step_number`` counts from 1 in order of start, ``duration_ms`` is in milliseconds.
 
@@ -287,6 +339,13 @@ class ExecutionStep(_Part):
     tool_call: ToolCall | None = None
     llm_call: LlmCall | None = None
     metadata: dict[str, Any] | None = None
+
+    _captured: CapturedStep | None = PrivateAttr(default=None)
+
+    @property
+    def captured(self) -> CapturedStep | None:
+        """What it saw and said, for a trace read back from the store; None where nothing was kept."""
+        return self._captured
 
 
 class ExpectedOutcome(_Part):
@@ -673,6 +732,7 @@ class TaskData(_Part):
     prompt_studio: PromptStudio | None = None
 
     _delivery: DeliveryState | None = PrivateAttr(default=None)
+    _captured: Captured | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -724,6 +784,42 @@ class TaskData(_Part):
             'local'
         """
         self._delivery = state
+        return self
+
+    @property
+    def captured(self) -> Captured | None:
+        """What the run saw and said, for a trace read back from the store; None where nothing was kept."""
+        return self._captured
+
+    def with_captured(self, captured: Mapping[str, Any] | None) -> Self:
+        """Return this trace with what it saw and said set, on itself and on its steps.
+
+        Args:
+            captured: As it lies in the file: ``messages``, ``tool_definitions``, ``input``, ``output``, and ``steps``
+                by number, whose ``input_messages`` and ``output_messages`` are indexes of ``messages``.
+
+        Example:
+            >>> from infinium_integrations import TaskData
+            >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
+            >>> task.with_captured({"output": "urgent"}).captured.output
+            'urgent'
+        """
+        if captured is None:
+            return self
+        messages = captured.get("messages") or []
+        ends = {key: captured.get(key) for key in ("input", "output")}
+        self._captured = Captured(messages, captured.get("tool_definitions") or [], **ends)
+        steps = captured.get("steps") or {}
+        for step in self.steps or ():
+            found = steps.get(str(step.step_number))
+            if found is not None:
+                said = {
+                    key: [messages[index] for index in found[key]]
+                    for key in ("input_messages", "output_messages")
+                    if key in found
+                }
+                known = {key: value for key, value in found.items() if key in CapturedStep.__dataclass_fields__}
+                step._captured = CapturedStep(**{**known, **said})  # noqa: SLF001  (its own part)
         return self
 
     def wait_for_interpretation(self, timeout: float = 120.0, client: Any = None) -> Any:

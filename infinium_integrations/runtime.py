@@ -151,13 +151,17 @@ def _pending(trace: Trace) -> "PendingTrace":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
     from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: loaded by ``preload``)
     from infinium_integrations.payload.build import assemble  # noqa: PLC0415
+    from infinium_integrations.payload.captured import Capture  # noqa: PLC0415
     from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
     from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
+    redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
+    capture = Capture(redactor, settings.current().content_chars)
     pending = PendingTrace(
         trace_id=trace.id,
-        wire=assemble(trace),
-        redactor=Redactor(secrets=process_secrets(), user=trace.options.redact),
+        wire=assemble(trace, capture),
+        captured=capture.captured(trace),
+        redactor=redactor,
         client=trace.options.client,
         limits=Limits(preview=trace.options.preview_chars),
     )

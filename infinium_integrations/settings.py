@@ -44,6 +44,8 @@ class Settings(BaseModel):
     history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7.0
     tracing: bool = True
     capture_content: bool = True
+    content_chars: Annotated[int, Field(ge=0)] = 65_536
+    """Of each text that is kept whole beside a trace's payload; 0 keeps previews only."""
     idle_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
     grace: Seconds = 2.0
     exit_timeout: Seconds = 2.5
@@ -120,6 +122,8 @@ class SettingsChanges(TypedDict, total=False):
     history_days: float | None
     tracing: bool | None
     capture_content: bool | None
+    content_chars: int | None
+    """Of each text that is kept whole beside a trace's payload; 0 keeps previews only."""
     idle_timeout: float | None
     """Seconds."""
     grace: float | None

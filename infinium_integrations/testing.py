@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypedDict, Unpack
 
-from infinium_integrations import diagnostics, runtime
+from infinium_integrations import diagnostics, runtime, settings
+from infinium_integrations.capture.folding import unfolded
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.build import assemble
+from infinium_integrations.payload.captured import Capture
 from infinium_integrations.payload.finalize import Limits, finalize
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
@@ -78,7 +80,10 @@ class _Captured:
         def take(trace: Trace) -> None:
             limits = Limits(preview=trace.options.preview_chars)
             redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
-            traces.append(TaskData.model_validate(finalize(assemble(trace), redactor, cut=True, limits=limits)))
+            capture = Capture(redactor, settings.current().content_chars)
+            task = TaskData.model_validate(finalize(assemble(trace, capture), redactor, cut=True, limits=limits))
+            captured = capture.captured(trace)
+            traces.append(task.with_captured(None if captured is None else unfolded(captured)))
             self.delivery.recorded += 1
 
         self.recorder = traces.recorder = Recorder(take, **given)

@@ -30,7 +30,7 @@ def preview(value: object, limit: int) -> str:
             return value
         return (encoded(value) or value)[:room]
     copy = Copier(room, chars=room).whole_value(value)
-    return copy[:room] if type(copy) is str else encode(copy)[:room]
+    return copy[:room] if isinstance(copy, str) else encode(copy)[:room]
 
 
 def to_json_value(

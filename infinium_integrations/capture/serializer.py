@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
-from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key
+from infinium_integrations.redaction.key_names import HIDDEN, Redacted, is_secret_key
 
-__all__ = ["Copier"]
+__all__ = ["Copier", "encode", "fields_of"]
 
 ITEMS: Final = 200
 DEPTH: Final = 10
@@ -164,7 +164,7 @@ class Copier:
         """Copy a value of a class that is not known by itself, by what it is a kind of."""
         if issubclass(kind, _KNOWN):
             return next(write for base, write in _FAMILIES if issubclass(kind, base))(self, value)
-        if (held := _fields(value, kind)) is not None:
+        if (held := fields_of(value, kind)) is not None:
             return self.mapping(value, held)
         return self.copy(_array(value, kind) or placeholder(kind))
 
@@ -232,6 +232,11 @@ def _written(copier: Copier, value: object) -> str:
     return copier.text(str(value))
 
 
+def _redacted(copier: Copier, value: Redacted) -> Redacted:
+    copier.room -= len(value) + 2
+    return value
+
+
 def _moment(copier: Copier, value: datetime) -> str:
     if type(value.tzinfo) not in {timezone, ZoneInfo, type(None)}:
         value = value.replace(tzinfo=None)  # the user's own time zone would have to be asked
@@ -290,6 +295,7 @@ _EXACT: dict[type, Writer] = {
     float: _float,
     bool: _constant,
     type(None): _constant,
+    Redacted: _redacted,
     datetime: _moment,
     date: lambda copier, value: copier.text(value.isoformat()),
     time: _moment,
@@ -322,7 +328,7 @@ _MAY_BE_EMPTY = frozenset({type(None), str, list, dict, tuple, set})
 _FIRST = ("page_content", "content", "text")
 
 
-def _fields(value: object, kind: type) -> dict[object, object] | None:
+def fields_of(value: object, kind: type) -> dict[object, object] | None:
     """Return the fields of a pydantic model or a dataclass as they lie in it; None for anything else."""
     for base in bases_of(kind):
         known = base.__dict__

@@ -39,6 +39,7 @@ class PendingTrace:
         redactor: Takes the secrets out.
         client: Anything with ``send_task_data(TaskData)`` that is to send it; None for the account of the settings.
         limits: Characters that are kept of each text; None for the usual ones.
+        captured: What is kept beside the payload, redacted.
     """
 
     trace_id: str
@@ -46,6 +47,7 @@ class PendingTrace:
     redactor: Any
     client: Any = None
     limits: Limits | None = None
+    captured: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -272,7 +274,7 @@ class Writer:
         self._last_ns = recorded = max(self._last_ns + 1, time.time_ns())  # later than the last
         trace_id = pending.trace_id if safe_id(pending.trace_id) else str(new_id())
         name = file_name(recorded, trace_id)
-        data = pack(new_record(trace_id, payload, encode(payload), recorded, facts))
+        data = pack(new_record(trace_id, payload, encode(payload), recorded, facts, captured=pending.captured))
         store = self._selector.put(settings, name, data, account)
         if account is None:
             self._counters.add("local")

@@ -9,9 +9,9 @@ from langchain_core.runnables.config import var_child_runnable_config
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, trace_metadata
-from infinium_integrations.langchain.content import show
+from infinium_integrations.langchain.content import take
 from infinium_integrations.langchain.inline import InlineHandler
-from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Run
@@ -89,16 +89,15 @@ class RecordingHandler(InlineHandler):
     def _wants(self, run: Run) -> bool:
         return not run.private and (run.is_step or run.parent is None)
 
-    def _input_limit(self, run: Run) -> int:
-        return INPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
-
-    def _output_limit(self, run: Run) -> int:
-        return OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
+    def _take(self, run: Run, value: object) -> object:
+        if value is None:
+            return "null"
+        return take(run, value, OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars)
 
     def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""
         if self._wants(run):
-            run.input = show(inputs, self._input_limit(run))
+            run.input = self._take(run, inputs)
 
     def _failed(self, run: Run, error: BaseException) -> None:
         status, failure = "error", None

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.capture.preview import to_json_value
-from infinium_integrations.langchain.content import message_text
+from infinium_integrations.capture.preview import preview, to_json_value
+from infinium_integrations.langchain.messages import take
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
 __all__ = ["Kind", "attempted", "called", "describe", "hear", "interruption", "kind", "unknown_tools"]
@@ -176,9 +176,9 @@ def _unknown_tool(run: Run, message: Any) -> None:
     step = runtime.recorder().add_step(run, "tool_use", name, "error")
     step.tool = ToolUse(name, message.tool_call_id)
     step.put(node=(run.metadata or {}).get("node"), agent=(run.metadata or {}).get("agent"))
-    text = message_text(message, run.trace.options.preview_chars)
-    step.output = None if run.private else text
-    failure = Failure("ToolError", text)
+    limit = run.trace.options.preview_chars
+    step.output = None if run.private else take(run.trace.content, message, limit)
+    failure = Failure("ToolError", preview(message.content, limit))
     failure.run, failure.private = step, run.private
     step.error = failure
     run.trace.failures.append(failure)

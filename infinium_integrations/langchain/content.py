@@ -1,35 +1,113 @@
-"""Bounded texts of LangChain's own values: messages, generations, documents. No object of the user's is kept."""
+"""LangChain's and LangGraph's values taken by reference: messages, states, commands, documents."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
+from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
-from infinium_integrations.capture import content
-from infinium_integrations.capture.preview import SLACK, preview
+from infinium_integrations.capture.content import Command, Content, Conversation, Documents
+from infinium_integrations.capture.serializer import fields_of
+from infinium_integrations.langchain import messages
+from infinium_integrations.recording.run import Run
 
-__all__ = ["documents_facts", "documents_text", "is_command", "message_text", "messages_text", "show"]
+__all__ = ["documents", "is_command", "take"]
+
+DOCUMENTS_TAKEN = 1_000
+STATE_FIELDS = 100
+_MANAGED = frozenset({"remaining_steps", "is_last_step", "__type"})
+"""What LangGraph itself puts into a node's input."""
+_SCORES = ("score", "relevance_score", "similarity_score", "_score")
 
 
-def show(value: object, limit: int) -> str:
-    """Return the text of anything that a chain receives or returns; of messages the newest comes first."""
-    if isinstance(value, str):
-        return preview(value, limit)
-    value = _told(value)
+def take(run: Run, value: object, limit: int) -> object:
+    """Take anything that a chain, a graph or a tool receives or returns.
+
+    Args:
+        run: Whose it is; the trace keeps its messages.
+        value: Neither consumed nor changed.
+        limit: Characters that are kept where the trace has no room for the whole.
+    """
+    content = run.trace.content
+    if type(value) is str:
+        return content.take(value, limit)
+    return _take(content, value, limit)
+
+
+def _take(content: Content, value: Any, limit: int) -> object:
+    kind = type(value)
     if isinstance(value, BaseMessage):
-        return message_text(value, limit)
-    if _are_messages(value):
-        return messages_text(value, limit)
-    if type(value) is dict and _are_messages(messages := value.get("messages")):
-        text = messages_text(messages, limit)
-        if len(value) > 1 and len(text) < limit:
-            rest = {key: item for key, item in value.items() if key != "messages"}
-            text += "\n" + preview(rest, limit - len(text))
-        return text
-    return preview(value, limit)
+        return messages.take(content, value, limit)
+    if kind is list or kind is tuple:
+        return _sequence(content, value, limit)
+    if is_command(value):
+        return _command(content, value, limit)
+    if kind is ChatPromptValue:
+        return _conversation(content, value.messages, limit)
+    if kind is StringPromptValue:
+        return content.take(value.text, limit)
+    fields = value if kind is dict else fields_of(value, kind)
+    if fields is not None:
+        found = _state(content, fields, limit)
+        if found is not None:
+            return found
+    return _plain(content, value, limit)
+
+
+def _sequence(content: Content, value: Any, limit: int) -> object:
+    if value and messages.is_message(value[-1]) and not (type(value) is tuple and messages.is_message(value)):
+        return _conversation(content, value, limit)
+    if value and is_command(value[-1]):
+        commands = [_take(content, one, limit) for one in value[:STATE_FIELDS]]
+        return commands[0] if len(commands) == 1 else commands
+    if value and isinstance(value[0], Document):
+        return documents(content, value, limit)
+    if type(value) is tuple and messages.is_message(value):
+        return messages.take_any(content, value, limit)
+    return _plain(content, value, limit)
+
+
+def _adapt(content: Content, value: object, limit: int) -> object:
+    """Return what stands for a value of LangChain's own inside another; None for any other value."""
+    if isinstance(value, BaseMessage):
+        return messages.take(content, value, limit)
+    if is_command(value):
+        return _command(content, value, limit)
+    if type(value) is Document:
+        return _document(content, value, limit)
+    return None
+
+
+def _conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
+    return Conversation([messages.take_any(content, one, limit) for one in given])
+
+
+def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
+    """Take a state that holds messages; None where it holds none."""
+    if fields.get("__type") == "tool_call_with_context":  # how LangGraph hands one call to its tools
+        return content.take({"tool_call": fields.get("tool_call")}, limit)
+    key = "messages" if _are_messages(fields.get("messages")) else None
+    if key is None and len(fields) <= STATE_FIELDS:
+        key = next((name for name, item in fields.items() if _are_messages(item)), None)
+    if key is None:
+        return None
+    rest = {name: item for name, item in fields.items() if name != key and name not in _MANAGED}
+    structured = rest.pop("structured_response", None)
+    found = _conversation(content, fields[key], limit)
+    found.rest = _plain(content, rest, limit) if rest else None
+    found.structured = _plain(content, structured, limit)
+    return found
+
+
+def _plain(content: Content, value: object, limit: int) -> object:
+    """Take a value that is no message itself, but may hold some."""
+    return content.take(value, limit, lambda other: _adapt(content, other, limit))
+
+
+def _are_messages(value: object) -> bool:
+    return (type(value) is list or type(value) is tuple) and bool(value) and messages.is_message(value[-1])
 
 
 def is_command(value: object) -> bool:
@@ -38,106 +116,33 @@ def is_command(value: object) -> bool:
     return kind.__name__ == "Command" and kind.__module__.startswith("langgraph")
 
 
-def _told(value: Any) -> object:
-    """Return what a LangGraph ``Command`` says: its answer, its update, or where it goes."""
-    command = value[0] if type(value) is list and len(value) == 1 else value
-    if not is_command(command):
-        return value
+def _command(content: Content, command: Any, limit: int) -> object:
     if command.resume is not None:
-        return command.resume
-    return command.update if command.update is not None else {"goto": command.goto}
+        return _take(content, command.resume, limit)
+    update = _take(content, command.update, limit) if command.update is not None else None
+    goto = command.goto
+    goes = goto if isinstance(goto, list | tuple) else [goto] if goto else []
+    names = [one if isinstance(one, str) else getattr(one, "node", type(one).__name__) for one in goes]
+    return Command(", ".join(map(str, names)), update) if names else update
 
 
-def _are_messages(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, list | tuple) and bool(value) and _is_message(value[-1])
+def documents(content: Content, found: Sequence[object], limit: int) -> Documents:
+    """Take what a retriever found."""
+    return Documents([_document(content, one, limit) for one in found[:DOCUMENTS_TAKEN]], len(found))
 
 
-def _is_message(value: object) -> bool:
-    if isinstance(value, BaseMessage):
-        return True
-    if type(value) is tuple:
-        return len(value) == _PAIR and type(value[0]) is str and value[0] in _ROLES
-    return type(value) is dict and "content" in value and type(value.get("role")) is str
-
-
-_PAIR = 2
-_ROLES = frozenset({"human", "user", "ai", "assistant", "system", "developer", "tool", "function", "placeholder"})
-
-
-def _any_message_text(message: Any, limit: int) -> str:
-    if isinstance(message, BaseMessage):
-        return message_text(message, limit)
-    if not _is_message(message):
-        return preview(message, limit)
-    return preview(_blocks(message[1] if type(message) is tuple else message["content"], limit), limit)
-
-
-messages_text = functools.partial(content.messages_text, _any_message_text)
-
-
-def message_text(message: BaseMessage, limit: int) -> str:
-    """Return a message's text and the tool calls that it asks for."""
-    text = preview(_blocks(message.content, limit), limit)
-    calls = getattr(message, "tool_calls", None)
-    if calls and len(text) < limit:
-        shown = calls[: content.CALLS_SHOWN]
-        text = content.with_calls(
-            text, [content.call_text(call.get("name"), call.get("args"), limit) for call in shown]
-        )
-    if message.type == "remove":
-        text = f"remove message {preview(message.id, limit)}"
-    return text[: limit + SLACK]
-
-
-def _blocks(blocks: object, limit: int) -> str:
-    if not isinstance(blocks, list):
-        return blocks if isinstance(blocks, str) else preview(blocks, limit)
-    texts: list[str] = []
-    room = limit + SLACK
-    for block in blocks:
-        text = block if isinstance(block, str) else _block(block, room)
-        if text:
-            texts.append(text)
-            room -= len(text)
-        if room <= 0:
-            break
-    return "\n".join(texts)
-
-
-def _block(block: object, limit: int) -> str:
-    if isinstance(block, dict):
-        kind = block.get("type")
-        if kind in {"text", "output_text", "input_text"} and isinstance(block.get("text"), str):
-            return block["text"][:limit]  # type: ignore[no-any-return]
-        if kind in {"tool_use", "tool_call", "function_call", "tool_call_chunk"}:
-            return ""
-    return preview(block, limit)
-
-
-def documents_facts(documents: Sequence[object]) -> list[dict[str, object]]:
-    """Return each document's id, score and the beginning of its text."""
-    return [_document(document) for document in documents[: content.DOCUMENTS_LISTED]]
-
-
-def _document(document: object) -> dict[str, object]:
-    if type(document) is not Document and not isinstance(document, Document):
-        return {"preview": preview(document, content.DOCUMENT_CHARS)}
-    metadata = document.metadata if isinstance(document.metadata, dict) else {}
-    facts: dict[str, object] = {}
+def _document(content: Content, document: object, limit: int) -> dict[str, Any]:
+    if not isinstance(document, Document):
+        return {"content": content.take(document, limit)}
+    metadata: Mapping[str, Any] = document.metadata if isinstance(document.metadata, dict) else {}
     found = document.id or metadata.get("id") or metadata.get("source")
-    if found is not None:
-        facts["id"] = preview(found, content.DOCUMENT_CHARS)
-    for name in ("score", "relevance_score", "similarity_score", "_score"):
-        score = metadata.get(name)
-        if score is not None and isinstance(score, Real) and not isinstance(score, bool):
-            facts["score"] = float(score)
-            break
-    facts["preview"] = preview(document.page_content, content.DOCUMENT_CHARS)
-    return facts
+    scores = (metadata[name] for name in _SCORES if isinstance(metadata.get(name), Real))
+    facts = {
+        "id": None if found is None else content.take(found, limit),
+        "score": next((float(score) for score in scores if not isinstance(score, bool)), None),
+        "content": content.take(document.page_content, limit),
+        "metadata": content.take(metadata, limit) if metadata else None,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
 
 
-documents_text = functools.partial(
-    content.documents_text,
-    # only the last one shown may be cut: what is cut inside could be half a secret
-    lambda document, limit: preview(document.page_content if isinstance(document, Document) else document, limit),
-)

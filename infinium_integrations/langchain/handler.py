@@ -13,8 +13,9 @@ from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.diagnostics import guarded
 from infinium_integrations.langchain import classify, llm_calls, trace_metadata
 from infinium_integrations.langchain.base_handler import RecordingHandler, name_of
-from infinium_integrations.langchain.content import documents_facts, documents_text, messages_text, show
+from infinium_integrations.langchain.content import documents as taken_documents
 from infinium_integrations.langchain.inline import task_of_the_event
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.run import Failure, Run, ToolUse
 
 __all__ = ["InfiniumCallbackHandler"]
@@ -74,7 +75,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         if metadata or tags:
             classify.describe(run, kind, tags or (), metadata or {})
         if self._wants(run):
-            run.input = show(inputs, self._input_limit(run))
+            run.input = self._take(run, inputs)
         trace_metadata.started(run, inputs)
 
     @guarded
@@ -89,7 +90,7 @@ class InfiniumCallbackHandler(RecordingHandler):
                 self._late_input(run, kwargs["inputs"])
                 status = trace_metadata.status_of_stream(run)
             if self._wants(run) and not (outputs is None and "inputs" in kwargs):
-                run.output = show(outputs, self._output_limit(run))
+                run.output = self._take(run, outputs)
             classify.unknown_tools(run, outputs)
         finally:
             runtime.recorder().finish(run, status)
@@ -126,13 +127,12 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None:
             return
         given = messages[0] if messages else []
-        run.llm = llm_calls.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
-        run.adapter_state = llm_calls.Stream()
+        llm_calls.begin(run, metadata or {}, kwargs.get("invocation_params") or {}, serialized)
         run.put(messages=len(given))
         llm_calls.tools_offered(run, kwargs.get("invocation_params") or {})
         classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
-            run.input = messages_text(given, self._input_limit(run))
+            run.input = llm_calls.asked(run, given, run.trace.options.preview_chars)
 
     @guarded
     def on_llm_start(
@@ -155,15 +155,14 @@ class InfiniumCallbackHandler(RecordingHandler):
             return
         if task is not None:
             task.add_done_callback(functools.partial(_told_of_its_start, run))
-        run.llm = llm_calls.called(metadata or {}, kwargs.get("invocation_params") or {}, serialized)
-        run.adapter_state = llm_calls.Stream()
+        llm_calls.begin(run, metadata or {}, kwargs.get("invocation_params") or {}, serialized)
         classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
-            run.input = preview(prompts[0] if len(prompts) == 1 else prompts, self._input_limit(run))
+            run.input = llm_calls.asked(run, prompts, run.trace.options.preview_chars)
 
     @guarded
     def on_llm_new_token(self, token: object, *, chunk: object = None, run_id: UUID, **kwargs: object) -> None:
-        """Record the time of the first token, and the beginning of the text in case that the stream breaks off."""
+        """Record the time of the first token, and keep what comes in case that the stream breaks off."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
         if run is not None and run.adapter_state is not None and not run.repeated():
@@ -190,7 +189,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         try:
             llm_calls.answered(run, response)
             if self._wants(run):
-                run.output = llm_calls.answer_text(response, self._output_limit(run))
+                run.output = llm_calls.answer(run, response, OUTPUT_SUMMARY_LIMIT) or run.output
         finally:
             runtime.recorder().finish(run, "ok")
 
@@ -202,8 +201,6 @@ class InfiniumCallbackHandler(RecordingHandler):
             return
         try:
             llm_calls.broke_off(run, kwargs.get("response"))
-            if self._wants(run) and run.adapter_state is not None:
-                run.output = run.adapter_state.text() or None
         finally:
             self._failed(run, error)
 
@@ -232,7 +229,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         classify.describe(run, None, tags or (), metadata or {})
         classify.called(run)
         if self._wants(run):
-            run.input = preview(inputs if inputs is not None else input_str, self._input_limit(run))
+            run.input = self._take(run, inputs if inputs is not None else input_str)
 
     @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: object) -> None:
@@ -246,9 +243,9 @@ class InfiniumCallbackHandler(RecordingHandler):
                 run.tool.call_id = getattr(output, "tool_call_id", None)
                 classify.called(run)
             if self._wants(run):
-                run.output = show(output, self._output_limit(run))
+                run.output = self._take(run, output)
             if getattr(output, "status", None) == "error":
-                failure = Failure("ToolError", show(output, self.options.preview_chars))
+                failure = Failure("ToolError", preview(output.content, run.trace.options.preview_chars))
         finally:
             runtime.recorder().finish(run, "error" if failure else "ok", failure)
 
@@ -278,7 +275,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             return
         classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
-            run.input = preview(query, self._input_limit(run))
+            run.input = self._take(run, query)
 
     @guarded
     def on_retriever_end(self, documents: Sequence[object], *, run_id: UUID, **kwargs: Any) -> None:
@@ -289,8 +286,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         try:
             run.put(document_count=len(documents))
             if self._wants(run):
-                run.put(documents=documents_facts(documents))
-                run.output = documents_text(documents, self._output_limit(run))
+                run.output = taken_documents(run.trace.content, documents, OUTPUT_SUMMARY_LIMIT)
         finally:
             runtime.recorder().finish(run, "ok")
 

@@ -1,41 +1,42 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from infinium_integrations.capture.preview import SLACK, preview
-from infinium_integrations.langchain.content import message_text
+from infinium_integrations.capture.content import TRACE_CHARS, Conversation, Message, Streamed
+from infinium_integrations.langchain import messages
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
 from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
 from infinium_integrations.recording.run import ModelCall, Run
 
-__all__ = ["Stream", "answer_text", "answered", "broke_off", "called", "tools_offered"]
+__all__ = ["Stream", "answer", "answered", "asked", "begin", "broke_off", "tools_offered"]
 
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """What is kept of a stream while it runs: the first token's time, the beginning of its text, its last usage."""
+    """What is kept of a stream while it runs: the first token's time, its chunks by reference, its last usage."""
 
-    parts: list[str] = field(default_factory=list)
-    chars: int = 0
-    chunks: int = 0
+    said: Streamed | None = None
+    """None where no content is kept."""
     usage: Usage | None = None
 
     def token(self, run: Run, token: object, chunk: object, clock: Callable[[], float]) -> None:
         """Take one token in: O(1) in time and memory."""
-        self.chunks += 1
-        if token:
+        message = getattr(chunk, "message", None)
+        calls = getattr(message, "tool_call_chunks", None)
+        said = token or getattr(message, "content", None) or calls
+        if said:
             call = run.llm
             if call is not None and call.ttft_ms is None:
                 call.ttft_ms = round((clock() - run.started) * 1000)
-            if self.chars <= run.trace.options.preview_chars + SLACK and type(token) is str:
-                self.parts.append(token)
-                self.chars += len(token)
-        message = getattr(chunk, "message", None)
+            if self.said is not None:
+                self.keep(run, said)
+                if calls and said is not calls:
+                    self.keep(run, calls)
         reported = getattr(message, "usage_metadata", None)
         if reported:
             self.usage = usage.larger(self.usage, usage.read(reported))
@@ -49,9 +50,31 @@ class Stream:
             said = (delta.get("text") or delta.get("reasoning")) if isinstance(delta, dict) else None
             self.token(run, said or "…", None, clock)
 
-    def text(self) -> str:
-        """Return the beginning of what was streamed."""
-        return "".join(self.parts)
+    def keep(self, run: Run, chunk: object) -> None:
+        """Keep a chunk by reference while there is room."""
+        content = run.trace.content
+        if self.said is not None and content.chars < TRACE_CHARS:
+            self.said.chunks.append(chunk)
+            content.spend(len(chunk) if type(chunk) is str else _CHUNK_CHARS)
+
+
+_CHUNK_CHARS = 20
+"""About what a chunk that is no plain text holds."""
+
+
+def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> None:
+    """Take a call in when it starts."""
+    run.llm = called(metadata, params, serialized)
+    run.adapter_state = stream = Stream()
+    if not run.private:
+        run.request = params
+        run.output = stream.said = messages.streamed()
+
+
+def asked(run: Run, given: Iterable[object], limit: int) -> Conversation:
+    """Take what a model is sent: messages, or prompts, which are the user's."""
+    content = run.trace.content
+    return Conversation([messages.take_any(content, one, limit) for one in given])
 
 
 def called(metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> ModelCall:
@@ -154,15 +177,19 @@ def _first_generation(response: object) -> object:
     return first[0] if isinstance(first, list) and first else None
 
 
-def answer_text(response: Any, limit: int) -> str | None:
-    """Return the text of the answer, and the tool calls that it asks for; of several answers the first, counted."""
-    generation = _first_generation(response)
-    if generation is None:
+def answer(run: Run, response: Any, limit: int) -> Message | Conversation | None:
+    """Take the answer, or all where there are several to one question."""
+    if _first_generation(response) is None:
         return None
+    said = [_said(run, generation, limit) for generation in response.generations[0]]
+    return said[0] if len(said) == 1 else Conversation(said, choices=True)
+
+
+def _said(run: Run, generation: Any, limit: int) -> Message:
     message = getattr(generation, "message", None)
-    text = message_text(message, limit) if message is not None else preview(getattr(generation, "text", ""), limit)
-    more = len(response.generations[0]) - 1
-    return f"{text}\n(+{more} more)" if more > 0 else text
+    if message is not None:
+        return messages.take(run.trace.content, message, limit)
+    return messages.take_any(run.trace.content, ("ai", getattr(generation, "text", "")), limit)
 
 
 def _first(facts: Mapping[str, object], names: tuple[str, ...]) -> str | None:

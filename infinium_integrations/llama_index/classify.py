@@ -3,7 +3,7 @@
 import weakref
 from collections.abc import Mapping
 
-from infinium_integrations.llama_index.content import is_a, names
+from infinium_integrations.llama_index.classes import is_a, names
 
 __all__ = ["AGENT_TURN", "Kind", "kind"]
 

@@ -1,94 +1,59 @@
-# ruff: noqa: ARG001  (every writer takes the same arguments)
-"""Bounded texts of LlamaIndex's own values: messages, nodes, responses, events. No object of the user's is kept.
+"""LlamaIndex's values taken by reference: messages, nodes, responses, events.
 
 Values are recognised by the names of their classes and read where they lie: no property, ``str()`` or dump of theirs is
 called, since those may consume a stream or serialise a client.
 """
 
-import functools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from infinium_integrations.capture import content
-from infinium_integrations.capture.media import size
-from infinium_integrations.capture.preview import SLACK, preview
+from infinium_integrations.capture.content import Content, Conversation, Documents, Message, Part
+from infinium_integrations.llama_index import messages
+from infinium_integrations.llama_index.classes import fields, is_a, names
 
-__all__ = [
-    "documents",
-    "documents_text",
-    "fields",
-    "final_text",
-    "is_a",
-    "message_text",
-    "messages_text",
-    "names",
-    "show",
-]
+__all__ = ["conversation", "documents", "final_answer", "take", "text_of_output"]
 
-ITEMS_SHOWN = 50
-EVENT_DEPTH = 4
-
-_OWNERS = {"llama_index", "workflows", "llama_index_instrumentation"}
-
-_names: weakref.WeakKeyDictionary[type, frozenset[str]] = weakref.WeakKeyDictionary()
-_lasting: dict[type, frozenset[str]] = {}
-"""The framework's own classes and Python's; a class of the user's is not kept alive."""
+DOCUMENTS_TAKEN = 1_000
+EVENT_DEPTH = 6
 
 
-def names(kind: type) -> frozenset[str]:
-    """Return the names of the framework's classes that a class is one of."""
-    known = _lasting.get(kind)
-    if known is None:
-        known = _names.get(kind)
-    if known is None:
-        known = frozenset(base.__name__ for base in kind.__mro__ if _owner(base) in _OWNERS)
-        if _owner(kind) in {*_OWNERS, "builtins"}:
-            _lasting[kind] = known
-        else:
-            _names[kind] = known
-    return known
+def take(content: Content, value: object, limit: int, depth: int = EVENT_DEPTH) -> object:
+    """Take anything that a span receives or returns.
 
-
-def _owner(kind: type) -> str:
-    return kind.__module__.partition(".")[0]
-
-
-def is_a(value: object, name: str) -> bool:
-    """Return whether a value is an instance of the framework's class of that name."""
-    return name in names(type(value))
-
-
-def show(value: object, limit: int) -> str:
-    """Return the text of anything that a span receives or returns."""
-    if isinstance(value, str):
-        return preview(value, limit)
+    Args:
+        content: The trace's.
+        value: Neither consumed nor changed.
+        limit: Characters that are kept where the trace has no room for the whole.
+        depth: How many of the framework's values may lie in each other.
+    """
+    if type(value) is str:
+        return content.take(value, limit)
     if type(value) is list and value:
         if is_a(value[0], "NodeWithScore") or is_a(value[0], "BaseNode"):
-            return documents_text(value, limit)
+            return documents(content, value, limit)
         if is_a(value[-1], "ChatMessage"):
-            return messages_text(value, limit)
-    return preview(_plain(value, limit, EVENT_DEPTH), limit)
-
-
-def _plain(value: object, limit: int, depth: int) -> object:
-    """Return a copy in which the framework's values are texts and its components are their names."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping) and depth:
-        return {key: _plain(value[key], limit, depth - 1) for key in list(value)[:ITEMS_SHOWN]} if value else {}
-    if isinstance(value, list | tuple | set | frozenset) and depth:
-        shown = [_plain(item, limit, depth - 1) for item in list(value)[:ITEMS_SHOWN]]
-        if len(value) > ITEMS_SHOWN:
-            shown.append(f"… {len(value) - ITEMS_SHOWN:,} more")
-        return shown
+            return conversation(content, value, limit)
     write = _writer(type(value))
-    return write(value, limit, depth) if write is not None else value
+    if write is not None:
+        return write(content, value, limit, depth) if depth else f"<{type(value).__name__}>"
+    return content.take(value, limit, lambda inner: _adapt(content, inner, limit, depth - 1))
 
 
-Writer = Callable[[object, int, int], object]
+def _adapt(content: Content, value: object, limit: int, depth: int) -> object:
+    """Return what stands for a value of the framework's inside another; None for any other value."""
+    return None if _writer(type(value)) is None else take(content, value, limit, max(depth, 0))
+
+
+def conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
+    """Take messages."""
+    return Conversation([messages.take_any(content, one, limit) for one in given])
+
+
+Writer = Callable[[Content, Any, int, int], object]
 
 _WRITERS: dict[str, Writer] = {}
-"""How the framework's values are written, by the names of their classes."""
+"""How the framework's values are taken, by the names of their classes."""
 
 
 def _writes(*kinds: str) -> Callable[[Writer], Writer]:
@@ -103,11 +68,11 @@ _writers: weakref.WeakKeyDictionary[type, Writer | None] = weakref.WeakKeyDictio
 
 
 def _writer(kind: type) -> Writer | None:
-    """Find how the framework's values of a class are written; None for what is not the framework's."""
+    """Find how the framework's values of a class are taken; None for what is not the framework's."""
     if kind not in _writers:
         known = names(kind)
         found = (_WRITERS[base.__name__] for base in kind.__mro__ if base.__name__ in known & _WRITERS.keys())
-        _writers[kind] = next(found, None if known <= _OPEN else lambda value, *_: f"<{type(value).__name__}>")
+        _writers[kind] = next(found, None if known <= _OPEN else lambda _, value, *__: f"<{type(value).__name__}>")
     return _writers[kind]
 
 
@@ -115,110 +80,40 @@ _OPEN = frozenset({"DispatcherSpanMixin"})
 """Framework classes that say nothing of what is inside."""
 
 
-def fields(value: object) -> dict[str, object]:
-    """Return the fields of an event: those declared and those only set."""
-    held = dict(getattr(value, "__dict__", None) or {})
-    private = getattr(value, "__pydantic_private__", None)
-    more = private.get("_data") if isinstance(private, dict) else None
-    return {**held, **more} if isinstance(more, dict) else held
-
-
-# -- messages ----------------------------------------------------------------------------------------------------------
-
-
-def message_text(message: object, limit: int) -> str:
-    """Return a message's text and the tool calls that it asks for."""
-    if isinstance(message, str):
-        return preview(message, limit)
-    held = getattr(message, "__dict__", {})
-    texts: list[str] = []
-    calls: list[str] = []
-    room = limit + SLACK
-    for block in held.get("blocks") or ():
-        if is_a(block, "ToolCallBlock"):
-            calls.append(content.call_text(block.tool_name, block.tool_kwargs, limit))
-            continue
-        text = _block(block, room)
-        texts.append(text)
-        room -= len(text)
-        if room <= 0:
-            break
-    calls = calls or _calls_beside(held.get("additional_kwargs"), limit)
-    text = preview("\n".join(text for text in texts if text), limit)
-    if calls and len(text) < limit:
-        text = content.with_calls(text, calls)
-    return text[: limit + SLACK]
-
-
-messages_text = functools.partial(content.messages_text, message_text)
-
-
-def _block(block: object, limit: int) -> str:
-    held = getattr(block, "__dict__", {})
-    text = held.get("text")
-    if isinstance(text, str):
-        return text[:limit]
-    if is_a(block, "ThinkingBlock") or is_a(block, "CachePoint"):
-        return ""
-    kind = held.get("block_type") or type(block).__name__
-    for name in ("image", "audio", "video", "data"):
-        data = held.get(name)
-        if isinstance(data, bytes):
-            mime = held.get(f"{kind}_mimetype") or held.get("format") or kind
-            return f"<{mime}, {size(len(data))}>"
-    return f"<{kind}>"
-
-
-def _calls_beside(beside: object, limit: int) -> list[str]:
-    """Return the tool calls that older provider packages put beside the message, as dicts or as their own objects."""
-    calls = beside.get("tool_calls") if isinstance(beside, dict) else None
-    if not isinstance(calls, list):
-        return []
-    functions = [_held(call, "function") or call for call in calls]
-    return [content.call_text(_held(one, "name"), _held(one, "arguments"), limit) for one in functions]
-
-
-def _held(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, dict) else getattr(value, "__dict__", {}).get(name)
-
-
 # -- documents ---------------------------------------------------------------------------------------------------------
 
 
-documents_text = functools.partial(
-    content.documents_text, lambda node, limit: preview(_node_text(node), min(limit, content.DOCUMENT_CHARS))
-)
+def documents(content: Content, nodes: Sequence[object], limit: int) -> Documents:
+    """Take what a retriever found."""
+    return Documents([_document(content, node, limit) for node in nodes[:DOCUMENTS_TAKEN]], len(nodes))
 
 
-def documents(nodes: Sequence[object]) -> list[dict[str, object]]:
-    """Return each document's id, score and the beginning of its text."""
-    return [_document(node) for node in nodes[: content.DOCUMENTS_LISTED]]
-
-
-def _document(node: object) -> dict[str, object]:
+def _document(content: Content, node: object, limit: int) -> dict[str, Any]:
     held = getattr(node, "__dict__", {})
-    inner = held.get("node", node)
-    facts: dict[str, object] = {}
-    found = getattr(inner, "__dict__", {}).get("id_")
-    if found is not None:
-        facts["id"] = preview(found, content.DOCUMENT_CHARS)
-    score = held.get("score")
-    if score is not None:
-        try:
-            facts["score"] = float(score)
-        except (TypeError, ValueError):
-            facts["score"] = None
-    facts["preview"] = preview(_node_text(node), content.DOCUMENT_CHARS)
-    return facts
+    inner = getattr(held.get("node"), "__dict__", held)
+    metadata = inner.get("metadata")
+    facts = {
+        "id": inner.get("id_"),
+        "score": _number(held.get("score")),
+        "content": content.take(_node_text(node, inner), limit),
+        "metadata": content.take(metadata, limit) if metadata else None,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
 
 
-def _node_text(node: object) -> object:
-    held = getattr(node, "__dict__", {})
-    held = getattr(held.get("node"), "__dict__", held)
+def _number(score: object) -> float | None:
+    if score is None:
+        return None
+    try:
+        return float(score)  # type: ignore[arg-type]  # NumPy's too
+    except (TypeError, ValueError):
+        return None
+
+
+def _node_text(node: object, held: Mapping[str, object]) -> str:
     text = held.get("text")
     if text is None:
-        resource = held.get("text_resource")
-        text = getattr(resource, "__dict__", {}).get("text")
+        text = getattr(held.get("text_resource"), "__dict__", {}).get("text")
     return text if isinstance(text, str) else f"<{type(node).__name__}>"
 
 
@@ -226,89 +121,139 @@ def _node_text(node: object) -> object:
 
 
 @_writes("NodeWithScore", "BaseNode")
-def _of_node(value: object, limit: int, depth: int) -> object:
-    return _document(value)
+def _of_node(content: Content, value: object, limit: int, depth: int) -> object:  # noqa: ARG001  (as all here)
+    return _document(content, value, limit)
 
 
 def _named(name: str) -> Writer:
-    def write(value: object, limit: int, depth: int) -> object:
-        return _plain(getattr(value, "__dict__", {}).get(name), limit, depth)
-
-    return write
+    return lambda content, value, limit, depth: take(
+        content, getattr(value, "__dict__", {}).get(name), limit, depth - 1
+    )
 
 
 @_writes("AgentOutput")
-def _of_agent(value: object, limit: int, depth: int) -> object:
-    text = message_text(value.__dict__.get("response"), limit)
-    structured = value.__dict__.get("structured_response")
-    if structured is not None:
-        return _plain(structured, limit, depth) if not text else f"{text}\n{preview(structured, limit)}"
-    calls = value.__dict__.get("tool_calls") or []
-    if calls and "→" not in text:
-        shown = calls[: content.CALLS_SHOWN]
-        return content.with_calls(text, [content.call_text(call.tool_name, call.tool_kwargs, limit) for call in shown])
-    return text
+def _of_agent(content: Content, value: Any, limit: int, depth: int) -> object:  # noqa: ARG001
+    answer = _answer(content, value, limit)
+    calls = [
+        {"type": "tool_call", "id": call.tool_id, "name": call.tool_name, "arguments": call.tool_kwargs}
+        for call in value.__dict__.get("tool_calls") or ()
+    ]
+    if not calls:
+        return answer
+    taken = [{**call, "arguments": content.take(call["arguments"], limit)} for call in calls]
+    message = answer.messages[0] if isinstance(answer, Conversation) else answer
+    asked = Message("assistant", None, (message, taken), _with_calls)
+    return Conversation([asked], structured=answer.structured) if isinstance(answer, Conversation) else asked
+
+
+def _with_calls(held: tuple[Message, list[Part]]) -> list[Part]:
+    """Return a message's parts, and its calls where the message itself has none."""
+    message, calls = held
+    parts = message.parts()
+    return parts if any(part["type"] == "tool_call" for part in parts) else [*parts, *calls]
+
+
+def _answer(content: Content, output: Any, limit: int) -> Message | Conversation:
+    message = messages.take_any(content, output.__dict__.get("response"), limit)
+    structured = output.__dict__.get("structured_response")
+    if structured is None:
+        return message
+    return Conversation([message], structured=content.take(structured, limit))
+
+
+def final_answer(content: Content, output: Any, limit: int) -> object:
+    """Take an agent's last answer alone; the calls of the turns before it are steps."""
+    return _answer(content, output, limit)
 
 
 @_writes("AgentWorkflowStartEvent")
-def _of_agent_start(value: object, limit: int, depth: int) -> object:
+def _of_agent_start(content: Content, value: object, limit: int, depth: int) -> object:
     held = fields(value)
     asked = held.get("user_msg")
     if asked is not None:
-        return message_text(asked, limit)
+        return messages.take_any(content, asked, limit)
     history = held.get("chat_history")
     if isinstance(history, list) and history:
-        return messages_text(history, limit)
+        return conversation(content, history, limit)
     rest = {name: item for name, item in held.items() if item is not None and name not in _AGENT_SETTINGS}
-    return _plain(rest, limit, depth)
+    return take(content, rest, limit, depth - 1)
 
 
 _AGENT_SETTINGS = {"memory", "max_iterations", "early_stopping_method", "ctx", "stepwise"}
 
 
 @_writes("AgentInput", "AgentSetup")
-def _of_agent_turn(value: object, limit: int, depth: int) -> object:
-    return messages_text(value.__dict__.get("input") or (), limit)
+def _of_agent_turn(content: Content, value: Any, limit: int, depth: int) -> object:  # noqa: ARG001
+    return conversation(content, value.__dict__.get("input") or (), limit)
 
 
 @_writes("ToolOutput")
-def _of_tool_output(value: object, limit: int, depth: int) -> object:
-    texts = [_block(block, limit) for block in value.__dict__.get("blocks") or ()]
-    return "\n".join(text for text in texts if text)
+def _of_tool_output(content: Content, value: Any, limit: int, depth: int) -> object:  # noqa: ARG001
+    told = _mcp_text(value.__dict__.get("raw_output"))
+    if told is not None:
+        return content.take(told, limit)
+    blocks = list(value.__dict__.get("blocks") or ())
+    if len(blocks) == 1 and (text := getattr(blocks[0], "__dict__", {}).get("text")) is not None:
+        return content.take(text, limit)
+    return Message("tool", None, {"blocks": messages.held_blocks(content, blocks, limit), "tool": True}, messages.read)
 
 
-def final_text(output: object, limit: int) -> str:
-    """Return an agent's last answer alone; the calls of the turns before it are steps."""
-    return message_text(output.__dict__.get("response"), limit) or preview(_of_agent(output, limit, EVENT_DEPTH), limit)
+def _mcp_text(raw: object) -> str | None:
+    """Return the text of what an MCP server's tool gave; None of any other output."""
+    if type(raw).__name__ != "CallToolResult":
+        return None
+    items = getattr(raw, "__dict__", {}).get("content") or ()
+    texts = [getattr(item, "__dict__", {}).get("text") for item in items]
+    return "\n".join(text if isinstance(text, str) else f"<{type(item).__name__}>" for text, item in zip(texts, items, strict=True))
+
+
+def text_of_output(output: Any) -> str:
+    """Return what a tool's output says, as an error's message."""
+    told = _mcp_text(output.__dict__.get("raw_output"))
+    texts = [getattr(block, "__dict__", {}).get("text") for block in output.__dict__.get("blocks") or ()]
+    return told if told is not None else "\n".join(text for text in texts if isinstance(text, str))
 
 
 @_writes("StopEvent")
-def _of_stop(value: object, limit: int, depth: int) -> object:
+def _of_stop(content: Content, value: object, limit: int, depth: int) -> object:
     private = getattr(value, "__pydantic_private__", None) or {}
     result = private.get("_result")
     if is_a(result, "AgentOutput"):
-        return final_text(result, limit)
+        return final_answer(content, result, limit)
     if result is not None:
-        return _plain(result, limit, depth)
-    return _of_event(value, limit, depth)
+        return take(content, result, limit, depth - 1)
+    return _of_event(content, value, limit, depth)
 
 
 @_writes("ToolSelection", "Event")
-def _of_event(value: object, limit: int, depth: int) -> object:
-    return _plain(fields(value), limit, depth)
+def _of_event(content: Content, value: object, limit: int, depth: int) -> object:
+    return take(content, fields(value), limit, depth - 1)
 
 
 @_writes("BasePromptTemplate")
-def _of_prompt(value: object, limit: int, depth: int) -> object:
+def _of_prompt(content: Content, value: object, limit: int, depth: int) -> object:
     held = getattr(value, "__dict__", {})
     template = held.get("template")
-    return template if isinstance(template, str) else f"<{type(value).__name__}>"
+    if isinstance(template, str):
+        return content.take(template, limit)
+    written = held.get("message_templates")
+    if isinstance(written, list) and written:
+        return conversation(content, written, limit)
+    inner = held.get("default_template")
+    return take(content, inner, limit, depth - 1) if inner is not None and depth > 1 else f"<{type(value).__name__}>"
+
+
+@_writes("BaseTool")
+def _of_tool(content: Content, value: object, limit: int, depth: int) -> object:  # noqa: ARG001
+    metadata = getattr(value, "__dict__", {}).get("_metadata") or getattr(value, "__dict__", {}).get("metadata")
+    name = getattr(metadata, "__dict__", {}).get("name")
+    return f"<tool {name}>" if isinstance(name, str) and name else f"<{type(value).__name__}>"
 
 
 _WRITERS.update(
     {
-        "ChatMessage": lambda value, limit, _: message_text(value, limit),
-        "ChatResponse": lambda value, limit, _: message_text(value.__dict__.get("message"), limit),
+        "ChatMessage": lambda content, value, limit, _: messages.take(content, value, limit),
+        "ChatResponse": _named("message"),
         "CompletionResponse": _named("text"),
         "QueryBundle": _named("query_str"),
         "Response": _named("response"),

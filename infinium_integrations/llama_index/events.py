@@ -6,9 +6,10 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.llama_index import llm_calls, spans, streams
-from infinium_integrations.llama_index.content import fields, messages_text
+from infinium_integrations.llama_index.classes import fields
+from infinium_integrations.llama_index.content import conversation
 from infinium_integrations.llama_index.span_state import State, state_of
-from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.run import Run
 
 __all__ = ["handle", "on"]
@@ -72,8 +73,9 @@ def _model_start(event: Any) -> None:
     if messages is not None:
         run.put(messages=len(messages))
     if spans.wants(run):
-        limit = INPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
-        run.input = messages_text(messages, limit) if messages is not None else preview(event.prompt, limit)
+        given = messages if messages is not None else [event.prompt]
+        run.input = conversation(run.trace.content, given, run.trace.options.preview_chars)
+        run.request = event.additional_kwargs or None
 
 
 @on("LLMChatInProgressEvent", "LLMCompletionInProgressEvent")
@@ -96,9 +98,7 @@ def _model_end(event: Any) -> None:
     try:
         llm_calls.answered(_billed(run, state), call, response)
         if not run.private:
-            call.text = llm_calls.answer(response, call, OUTPUT_SUMMARY_LIMIT)
-            whole = call.text is None or run.parent is None
-            run.output = call.text if whole else preview(call.text, run.trace.options.preview_chars)
+            run.output = llm_calls.answer(run, response, call, OUTPUT_SUMMARY_LIMIT)
     finally:
         if run.streaming or state.stream is not None:
             spans.end(run, state, "ok", None)
@@ -152,8 +152,8 @@ def _embedding_end(event: Any) -> None:
     known = run.metadata or {}
     run.put(texts=known.get("texts", 0) + len(event.chunks), batches=known.get("batches", 0) + 1)
     if spans.wants(run) and run.input is None and event.chunks:
-        text, more = preview(event.chunks[0], run.trace.options.preview_chars), len(event.chunks) - 1
-        run.input = f"{text}\n(+{more} more texts)" if more else text
+        given = event.chunks[0] if len(event.chunks) == 1 else list(event.chunks)
+        run.input = run.trace.content.take(given, run.trace.options.preview_chars)
 
 
 @on("ReRankStartEvent")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 
 from infinium_integrations import runtime
-from infinium_integrations.llama_index.content import is_a
+from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Run
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infinium_integrations.capture.preview import SLACK, preview
-from infinium_integrations.llama_index.content import message_text, messages_text, names
-from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
+from infinium_integrations.capture.content import TRACE_CHARS, Conversation, Message, Streamed
+from infinium_integrations.llama_index import messages
+from infinium_integrations.llama_index.classes import names
+from infinium_integrations.llama_index.content import conversation
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
 from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
@@ -38,15 +39,13 @@ _PROVIDERS = {
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """What is kept of a call while it goes on: the beginning of its text, its last usage, whether events report it."""
+    """What is kept of a call while it goes on: its chunks by reference, its last usage, whether events report it."""
 
-    parts: list[str] = field(default_factory=list)
-    chars: int = 0
+    said: Streamed = field(default_factory=messages.streamed)
     chunks: int = 0
     started: bool = False
     usage: Usage | None = None
     raw_model: str | None = None
-    text: str | None = None
 
 
 def called(instance: object) -> ModelCall:
@@ -98,9 +97,10 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
         record = run.llm
         if record is not None and record.ttft_ms is None:
             record.ttft_ms = round((now - run.started) * 1000)
-        if call.chars <= OUTPUT_SUMMARY_LIMIT + SLACK and type(delta) is str:
-            call.parts.append(delta)
-            call.chars += len(delta)
+        content = run.trace.content
+        if type(delta) is str and content.chars < TRACE_CHARS and not run.private:
+            call.said.chunks.append(delta)
+            content.spend(len(delta))
     raw = response.raw
     if raw is None:
         return
@@ -148,9 +148,8 @@ def left(run: Run, call: Call, *, partial: bool) -> None:
         run.llm.partial = partial
     if call.chunks:
         run.put(chunks=call.chunks)
-    call.text = "".join(call.parts) or None
     if not run.private:
-        run.output = call.text
+        run.output = call.said.message()
 
 
 def _reported(response: object, raw: object) -> usage.Usage | None:
@@ -182,22 +181,26 @@ def _of(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def answer(response: object, call: Call, limit: int) -> str | None:
-    """Return the text of the answer: the message, the completion, or what was streamed."""
+def answer(run: Run, response: object, call: Call, limit: int) -> Message | None:
+    """Take the answer: the message, the completion, or what was streamed."""
     message = getattr(response, "message", None)
     text = getattr(response, "text", None)
-    given = message_text(message, limit) if message is not None else preview(text, limit) if text else ""
-    streamed = "".join(call.parts)[: limit + SLACK]
-    return streamed if len(streamed.strip()) > len(given.strip()) else given or None
+    content = run.trace.content
+    if message is not None:
+        given: Message | None = messages.take(content, message, limit)
+    else:
+        given = messages.answered(content, text, limit) if text else None
+    streamed = call.said.message()
+    return messages.longer(given, streamed) if given is not None and streamed is not None else given or streamed
 
 
-def asked(arguments: Mapping[str, object], limit: int) -> str | None:
-    """Return what a model was asked where no event has it: the messages or the prompt among the arguments."""
-    messages = arguments.get("messages")
-    if isinstance(messages, list | tuple) and messages:
-        return messages_text(messages, limit)
+def asked(run: Run, arguments: Mapping[str, object], limit: int) -> Conversation | None:
+    """Take what a model was asked where no event has it: the messages or the prompt among the arguments."""
+    given = arguments.get("messages")
+    if isinstance(given, list | tuple) and given:
+        return conversation(run.trace.content, given, limit)
     prompt = arguments.get("prompt")
-    return preview(prompt, limit) if isinstance(prompt, str) else None
+    return conversation(run.trace.content, [prompt], limit) if isinstance(prompt, str) else None
 
 
 def _first(facts: Mapping[str, object]) -> str | None:

@@ -1,12 +1,14 @@
-"""What a span receives and returns, as bounded texts and facts."""
+"""What a span receives and returns, taken by reference, and its facts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import llm_calls
 from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.llama_index.content import documents, documents_text, fields, final_text, is_a, show
+from infinium_integrations.llama_index.classes import fields, is_a
+from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output
 from infinium_integrations.llama_index.span_state import State
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import describe
@@ -25,65 +27,68 @@ _UNPACKED = {"kwargs", "args", "prompt_args", "llm_kwargs"}
 _SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
 
 
-def given(what: Kind, arguments: Mapping[str, object], limit: int) -> str | None:
-    """Return the text of what a span was called with."""
+def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> object:
+    """Take what a span was called with."""
+    content = run.trace.content
     if what.role in _ASKED:
         found = next((arguments[name] for name in _ASKED[what.role] if arguments.get(name) is not None), None)
-        return show(found, limit) if found is not None else None
+        return take(content, found, limit) if found is not None else None
     if what.role in {"embedding", "llm"}:
-        return llm_calls.asked(arguments, limit) if what.role == "llm" else None
+        return llm_calls.asked(run, arguments, limit) if what.role == "llm" else None
     if what.role == "flow":
         start, asked = arguments.get("start_event"), arguments.get("user_msg")
         if start is not None:
-            return show(start, limit) if fields(start) else None
+            return take(content, start, limit) if fields(start) else None
         if asked is not None:
-            return show(asked, limit)
+            return take(content, asked, limit)
     if what.role == "ingestion":
         return _counted(arguments.get("documents") or arguments.get("nodes"), "document")
-    return _call(arguments, limit)
+    return _call(content, arguments, limit)
 
 
-def _call(arguments: Mapping[str, Any], limit: int) -> str | None:
+def _call(content: Content, arguments: Mapping[str, Any], limit: int) -> object:
     """Return a call's arguments by their names; of a single event its fields."""
     events = [value for value in arguments.values() if is_a(value, "Event")]
     if len(events) == 1:
-        return show(events[0], limit) if fields(events[0]) else None
+        return take(content, events[0], limit) if fields(events[0]) else None
     flat = {name: value for name, value in arguments.items() if name not in _UNPACKED}
     for name in ("kwargs", "prompt_args"):
         flat.update(arguments.get(name) or {})
     if arguments.get("args"):
         flat["args"] = arguments["args"]
     shown = {name: value for name, value in flat.items() if value is not None and name not in _SETTINGS}
-    return show(shown, limit) if shown else None
+    return take(content, shown, limit) if shown else None
 
 
-def tool_input(arguments: Mapping[str, Any], limit: int) -> str:
-    """Return a tool's arguments; the workflow's context among them is not the model's."""
+def tool_input(run: Run, arguments: Mapping[str, Any], limit: int) -> object:
+    """Take a tool's arguments; the workflow's context among them is not the model's."""
+    content = run.trace.content
     named = arguments.get("kwargs")
     if isinstance(named, Mapping) and named:
-        return show({name: value for name, value in named.items() if not is_a(value, "Context")}, limit)
+        return take(content, {name: value for name, value in named.items() if not is_a(value, "Context")}, limit)
     if arguments.get("args"):
         args = arguments["args"]
-        return show(args[0] if len(args) == 1 else args, limit)
+        return take(content, args[0] if len(args) == 1 else args, limit)
     rest = {name: value for name, value in arguments.items() if name not in {"self", "args", "kwargs"}}
     if list(rest) == ["input"]:
-        return show(rest["input"], limit)
-    return show(rest, limit)
+        return take(content, rest["input"], limit)
+    return take(content, rest, limit)
 
 
-def taken(what: Kind, result: object, limit: int) -> str | None:
-    """Return the text of what a span gave."""
+def taken(run: Run, what: Kind, result: object, limit: int) -> object:
+    """Take what a span gave."""
+    content = run.trace.content
     if result is None or what.role == "llm":
         return None
     if what.role in {"retrieval", "rerank"} and isinstance(result, list):
-        return documents_text(result, limit)
+        return documents(content, result, limit)
     if what.role == "ingestion":
         return _counted(result, "node")
     if what.role == "flow" and is_a(result, "AgentOutput"):
-        return final_text(result, limit)
+        return final_answer(content, result, limit)
     if type(result) is list and result and type(result[0]) is float:
         return f"<vector of {len(result)}>"
-    return show(result, limit)
+    return take(content, result, limit)
 
 
 def _counted(items: object, noun: str) -> str | None:
@@ -98,11 +103,9 @@ def facts(run: Run, state: State, result: object) -> None:
     if role == "llm" and state.call is not None and not state.call.started:
         llm_calls.answered(run, state.call, result)
         if not run.private and state.leaf is None:
-            run.output = llm_calls.answer(result, state.call, run.trace.options.preview_chars)
+            run.output = llm_calls.answer(run, result, state.call, OUTPUT_SUMMARY_LIMIT)
     elif role in {"retrieval", "rerank"} and isinstance(result, list):
         run.put(document_count=len(result))
-        if not run.private:
-            run.put(documents=documents(result))
     elif role == "embedding":
         texts = (run.metadata or {}).get("texts")
         if texts is not None and not run.private:  # how many vectors there are; their numbers are not recorded
@@ -115,4 +118,4 @@ def tool_failure(output: object, limit: int) -> Failure:
     raised = error.get("_exception")
     if isinstance(raised, BaseException):
         return describe(raised)
-    return Failure("ToolError", preview(show(output, limit), limit))
+    return Failure("ToolError", preview(text_of_output(output), limit))

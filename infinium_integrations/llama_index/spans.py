@@ -20,9 +20,9 @@ from infinium_integrations.llama_index import (
     workflows,
 )
 from infinium_integrations.llama_index.classify import Kind, kind
-from infinium_integrations.llama_index.content import is_a
+from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.span_state import State, state_of
-from infinium_integrations.models import INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.run import Failure, Options, Run, ToolUse
 
@@ -174,7 +174,7 @@ def _begin(
     if run.is_step and what.role != "step":
         workflows.sign(run)
     if wants(run) and run.input is None:
-        run.input = span_content.given(what, arguments, INPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
+        run.input = span_content.given(run, what, arguments, _limit(run))
 
 
 def wants(run: Run) -> bool:
@@ -183,7 +183,7 @@ def wants(run: Run) -> bool:
 
 
 def _limit(run: Run) -> int:
-    return run.trace.options.preview_chars
+    return OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
 
 
 def _model(run: Run, state: State, instance: object) -> None:
@@ -212,7 +212,7 @@ def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     run.tool = ToolUse(run.name, workflows.call_id(run))
     state.handed = legacy_threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
     if wants(run):
-        run.input = span_content.tool_input(arguments, INPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
+        run.input = span_content.tool_input(run, arguments, _limit(run))
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
@@ -245,8 +245,8 @@ def leave(span_id: str, result: object) -> None:
 def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
     """Record a result; return how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
-        text = span_content.taken(state.kind, result, OUTPUT_SUMMARY_LIMIT if run.parent is None else _limit(run))
-        run.output = text if text is not None else run.output
+        came = span_content.taken(run, state.kind, result, _limit(run))
+        run.output = came if came is not None else run.output
     span_content.facts(run, state, result)
     if state.cancelled:
         return "cancelled", None

@@ -19,7 +19,7 @@ from infinium_integrations import runtime
 from infinium_integrations.diagnostics import guarded
 from infinium_integrations.export import fork_safety
 from infinium_integrations.llama_index import llm_calls
-from infinium_integrations.llama_index.content import is_a, names
+from infinium_integrations.llama_index.classes import is_a, names
 from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Failure, Run, Trace
 
@@ -174,7 +174,7 @@ def open_streams() -> int:
 
 def model_ended(run: Run, state: State, status: str, failure: Failure | None, at: float) -> None:
     """Notify whatever surrounds a model's call that it has ended, and of what was streamed."""
-    text, above = run.output, run.parent
+    above = run.parent
     streamed = state.call is not None and state.call.chunks > 0
     while above is not None:
         around_it = state_of(above)
@@ -184,7 +184,7 @@ def model_ended(run: Run, state: State, status: str, failure: Failure | None, at
             around_it.failure = failure
             around_it.last = at
             if streamed and around_it.kind.role != "llm" and not above.private:
-                above.output = (state.call.text or text) if above.parent is None else text
+                above.output = run.output
             if around_it.stream is not None:
                 _look_soon(around_it.stream)
         above = above.parent

@@ -6,7 +6,7 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.llama_index import span_content
 from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.llama_index.content import is_a
+from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.span_state import Flow, State, above
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
@@ -126,8 +126,8 @@ def _unknown_tool(run: Run, state: State, result: Any) -> None:
     sign(step)
     limit = run.trace.options.preview_chars
     if not run.private:
-        step.input = span_content.tool_input({"kwargs": result.tool_kwargs}, limit)
-        step.output = span_content.taken(state.kind, result.tool_output, limit)
+        step.input = span_content.tool_input(step, {"kwargs": result.tool_kwargs}, limit)
+        step.output = span_content.taken(step, state.kind, result.tool_output, limit)
     failure = span_content.tool_failure(result.tool_output, limit)
     failure.run, failure.private = step, run.private
     step.error = failure

@@ -9,12 +9,16 @@ import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from infinium_integrations._version import __version__
-from infinium_integrations.models import DURATION_LIMIT, iso
+from infinium_integrations.models import DURATION_LIMIT, INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT, iso
 from infinium_integrations.payload import cost
+from infinium_integrations.payload.captured import Capture
+from infinium_integrations.payload.preview import value_text
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
+from infinium_integrations.redaction.key_names import Redacted
+from infinium_integrations.redaction.redactor import shorten
 
 __all__ = ["assemble", "version_of"]
 
@@ -30,11 +34,12 @@ MODULES = {"langchain": "langchain_core", "llama_index": "llama_index.core"}
 """The module whose version is the framework's."""
 
 
-def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
+def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[str, object]:
     """Return the draft of what is sent.
 
     Args:
         trace: A sealed trace, or an open one of a ``TraceBuilder``.
+        capture: Renders what its runs hold.
         now: The recorder's clock, for a trace whose root has not ended.
     """
     given = trace.overrides
@@ -52,10 +57,10 @@ def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
         "description": trace.options.description or given.get("description") or name,
         "current_datetime": iso(datetime.fromtimestamp(trace.started_wall + duration, UTC)),
         "duration": round(duration, 6),
-        "input_summary": _unless_private(trace.root, given.get("input_summary", trace.root.input)),
-        "output_summary": _unless_private(trace.root, given.get("output_summary", trace.root.output)),
+        "input_summary": _summary(trace, capture, "input", INPUT_SUMMARY_LIMIT),
+        "output_summary": _summary(trace, capture, "output", OUTPUT_SUMMARY_LIMIT),
         "expected_outcome": outcome.model_dump(exclude_none=True) if outcome is not None else None,
-        "steps": [_step(run, trace) for run in runs] + given.get("steps", []),
+        "steps": [_step(run, trace, capture) for run in runs] + given.get("steps", []),
         "errors": [_error(failure) for failure in trace.failures] + _given_errors(trace),
         "llm_usage": given.get("llm_usage") or _usage(trace, runs),
         "sections": {**sections, **given.get("sections", {})},
@@ -65,14 +70,17 @@ def assemble(trace: Trace, now: float | None = None) -> dict[str, object]:
     return {key: value for key, value in draft.items() if value not in (None, [], {})}
 
 
-def _unless_private(run: Run, text: str | None) -> str | None:
-    return None if run.private else text
+def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], limit: int) -> str | None:
+    if trace.root.private:
+        return None
+    taken = trace.overrides.get(f"{end}_summary", getattr(trace.root, end))
+    return capture.summary(taken, limit, given=end == "input")
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-def _step(run: Run, trace: Trace) -> dict[str, object]:
+def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
     duration_ms = _duration_ms(run)
     error = _error(run.error) if run.error else None
     above = run.parent.nearest_step if run.parent else None
@@ -89,8 +97,11 @@ def _step(run: Run, trace: Trace) -> dict[str, object]:
         facts.update(_model_facts(run.llm))
     if run.metadata:
         facts = {**facts, **run.metadata, **{key: facts[key] for key in OURS}}
-    if run.private:
-        facts.pop("documents", None)
+    limit = trace.options.preview_chars
+    given = came = None
+    if not run.private:
+        given, came = capture.input(run, limit), capture.output(run, limit)
+        facts.update(_content_facts(run, capture))
     events = [*(facts.pop("events", None) or ()), *(run.events or ())]
     if events:
         shown = ("name", "at_ms", "attempt", "error_type")
@@ -100,14 +111,51 @@ def _step(run: Run, trace: Trace) -> dict[str, object]:
         "action": run.action,
         "description": run.description or run.name,
         "duration_ms": duration_ms,
-        "input_preview": _unless_private(run, run.input),
-        "output_preview": _unless_private(run, run.output),
+        "input_preview": given,
+        "output_preview": came,
         "error": error,
-        "tool_call": _tool_call(run, run.tool, duration_ms, error) if run.tool else None,
+        "tool_call": _tool_call(run, run.tool, (given, came), duration_ms, error) if run.tool else None,
         "llm_call": _llm_call(run.llm, duration_ms) if run.llm else None,
         "metadata": facts,
     }
     return {key: value for key, value in step.items() if value is not None}
+
+
+DOCUMENTS_LISTED = 50
+"""Documents of a retrieval that its step lists on the wire."""
+DOCUMENT_CHARS = 200
+"""Characters of each that are shown."""
+DOCUMENT_FACTS, DOCUMENT_FACT_CHARS = 12, 120
+"""Entries of a document's own metadata that are shown, and characters of each."""
+
+
+def _content_facts(run: Run, capture: Capture) -> dict[str, Any]:
+    """Return what stands in a step's metadata of what it holds: the system prompt, the documents found."""
+    facts: dict[str, Any] = capture.system(run) if run.llm is not None else {}
+    documents = capture.documents(run)
+    if documents is not None:
+        facts["documents"] = [_document(one) for one in documents[:DOCUMENTS_LISTED]]
+    return facts
+
+
+def _document(document: dict[str, Any]) -> dict[str, Any]:
+    shown = {
+        "id": document.get("id"),
+        "score": document.get("score"),
+        "preview": Redacted(shorten(value_text(document.get("content")), DOCUMENT_CHARS)),
+        "metadata": _document_metadata(document.get("metadata")),
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _document_metadata(metadata: Any) -> dict[str, Any] | None:
+    if not isinstance(metadata, dict):
+        return None
+    few = list(metadata.items())[:DOCUMENT_FACTS]
+    return {
+        key: value if isinstance(value, int | float) else Redacted(shorten(value_text(value), DOCUMENT_FACT_CHARS))
+        for key, value in few
+    } or None
 
 
 def _duration_ms(run: Run) -> int | None:
@@ -131,14 +179,18 @@ def _model_facts(call: ModelCall) -> dict[str, object]:
 def _tool_call(
     run: Run,
     tool: ToolUse,
+    ends: tuple[str | None, str | None],
     duration_ms: int | None,
     error: dict[str, object] | None,
 ) -> dict[str, object]:
+    given, came = (None, None) if tool.as_given and run.private else ends
+    if tool.as_given and not run.private:
+        given, came = tool.input, tool.output
     call = {
         "tool_name": tool.name or run.name,
         "duration_ms": tool.duration_ms if tool.as_given else duration_ms,
-        "input_summary": _unless_private(run, tool.input if tool.as_given else run.input),
-        "output_summary": _unless_private(run, tool.output if tool.as_given else run.output),
+        "input_summary": given,
+        "output_summary": came,
         "error": error,
         "http_status": tool.http_status,
     }

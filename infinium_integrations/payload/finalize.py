@@ -31,10 +31,10 @@ from infinium_integrations.models import (
     Text,
 )
 from infinium_integrations.payload.shrink import encode, shrink
-from infinium_integrations.redaction.key_names import HIDDEN
-from infinium_integrations.redaction.redactor import Redactor, process_secrets
+from infinium_integrations.redaction.key_names import HIDDEN, Redacted
+from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
-__all__ = ["Limits", "build_payload", "encode", "finalize", "shrink"]
+__all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "shrink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def finalize(
     Returns:
         A new JSON object that ``TaskData.model_validate`` reads, at most 1,048,576 bytes when encoded.
     """
-    return shrink(_Finisher(redactor, cut=cut, limits=limits or Limits()).part(wire, _TASK))
+    return shrink(Finisher(redactor, cut=cut, limits=limits or Limits()).part(wire, _TASK))
 
 
 _OUR_KEYS = STEP_FACTS | TRACE_FACTS
@@ -93,7 +93,7 @@ _DIRECT = {"limit": 4_000_000, "room": 4_000_000, "items": 1_000_000, "depth": 5
 _HUGE_BITS = 1_023
 
 
-class _Finisher:
+class Finisher:
     """Finishes one trace."""
 
     def __init__(self, redactor: Redactor, *, cut: bool, limits: Limits) -> None:
@@ -107,6 +107,9 @@ class _Finisher:
         return {key: value for key, value in finished if value is not None}
 
     def text(self, value: object, limit: int | None = None) -> str:
+        """Return a text without its secrets, cut where there is a limit."""
+        if isinstance(value, Redacted):
+            return value if limit is None else shorten(value, limit)
         text = readable(value if isinstance(value, str) else preview(value, limit or self.limits.metadata))
         clean = self.redactor.text(text) if limit is None else self.redactor.redact_and_truncate(text, limit)
         return readable(clean)
@@ -155,10 +158,15 @@ class _Finisher:
         clean = self.optional(value, self.limit(self.limits.document if key == "preview" else self.limits.metadata))
         return _GONE if clean is None else clean
 
-    def mapping(self, value: dict[str, object]) -> dict[str, object]:
+    def mapping(
+        self, value: dict[str, object], finish: Callable[[object, str], object] | None = None
+    ) -> dict[str, object]:
+        """Finish an object; ``finish`` finishes each of its values."""
+        finish = finish or self.value
         finished: dict[str, object] = {}
         for key, item in value.items():
-            clean = HIDDEN if is_secret_key(key) and item not in {None, True, False} else self.value(item, key)
+            hidden = is_secret_key(key) and item is not None and not isinstance(item, bool)
+            clean = HIDDEN if hidden else finish(item, key)
             if clean is not _GONE:
                 finished[_free(self.key(key), finished)] = clean
         return finished
@@ -184,15 +192,15 @@ def readable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-_Rule = Callable[[_Finisher, Any], object]
+_Rule = Callable[[Finisher, Any], object]
 
 
-def _anything(finisher: _Finisher, value: object) -> object:
+def _anything(finisher: Finisher, value: object) -> object:
     clean = finisher.metadata(value)
     return None if clean is _GONE else clean
 
 
-def _field(finisher: _Finisher, value: object) -> object:
+def _field(finisher: Finisher, value: object) -> object:
     """Finish a field of a domain section."""
     if isinstance(value, str):
         return finisher.optional(value)
@@ -205,13 +213,13 @@ def _is_part(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _number(_: _Finisher, value: object) -> object:
+def _number(_: Finisher, value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, int | float) else None
 
 
-def _duration(_: _Finisher, value: object) -> float:
+def _duration(_: Finisher, value: object) -> float:
     seconds = value if isinstance(value, int | float) and not math.isnan(value) else 0.0
     return min(max(seconds, 0.0), DURATION_LIMIT) if not 0 <= seconds <= DURATION_LIMIT else seconds
 
@@ -228,7 +236,7 @@ def _text_rule(text: Text) -> _Rule:
             return lambda finisher, value: str(value) if value in ACTIONS else finisher.name(value, limit)
         case "stack":
             return lambda finisher, value: finisher.stack(value, limit)
-    finish = _Finisher.required if text.redact == "required" else _Finisher.optional
+    finish = Finisher.required if text.redact == "required" else Finisher.optional
     if bound is None:
         return finish
     return lambda finisher, value: finish(finisher, value, finisher.limit(getattr(finisher.limits, bound)))
@@ -266,7 +274,7 @@ def _each(rules: Mapping[str, _Rule]) -> _Rule:
     return lambda finisher, value: [finisher.part(item, rules) for item in value if isinstance(item, dict)] or None
 
 
-def _sections(finisher: _Finisher, value: dict[str, Any]) -> dict[str, object] | None:
+def _sections(finisher: Finisher, value: dict[str, Any]) -> dict[str, object] | None:
     rules = {"errors_encountered": _each(_rules(ErrorDetail))}
     finished = {name: finisher.part(section, dict.fromkeys(section, _field) | rules) for name, section in value.items()}
     return {name: section for name, section in finished.items() if section} or None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from infinium_integrations.capture.content import Content
 from infinium_integrations.models import PREVIEW_LIMIT
 
 if TYPE_CHECKING:
@@ -150,8 +151,11 @@ class Run:
     status: str | None = None
     description: str | None = None
     duration_ms: int | None = None
-    input: str | None = None
-    output: str | None = None
+    input: object = None
+    """What it was given, as ``capture.content`` has it: a text, or references to be rendered."""
+    output: object = None
+    request: Mapping[str, Any] | None = None
+    """Of a model's call, what else was asked for: tools, temperature and the like."""
     error: Failure | None = None
     llm: ModelCall | None = None
     tool: ToolUse | None = None
@@ -246,6 +250,7 @@ class Trace:
     has_content: bool = True
     """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
     token: int = 0
+    content: Content = field(default_factory=Content)
 
     def __post_init__(self) -> None:
         self.last_event = self.started
@@ -257,7 +262,7 @@ class Trace:
 
     def weight(self) -> int:
         """Return about how many bytes it holds."""
-        return 2_000 + sum(1_000 + len(run.input or "") + len(run.output or "") for run in self.steps)
+        return 2_000 + 1_000 * len(self.steps) + self.content.chars
 
     def keep(self, run: Run) -> None:
         """Number a run and keep it as a step."""

@@ -365,4 +365,9 @@ def _task(row: "Row", data: bytes, path: Path | None) -> "TaskData":
         reason=facts.get("reason") if rejected else None,
         remote_trace_id=facts.get("remote_trace_id") if sent else None,
     )
-    return TaskData.model_validate(record.payload()).with_delivery(state)
+    task = TaskData.model_validate(record.payload()).with_delivery(state)
+    try:
+        return task.with_captured(record.captured())
+    except (records.DamagedError, LookupError, TypeError):
+        diagnostics.warn_once(("content", row.file), "The content of a stored trace can't be read: %s", row.file)
+        return task

@@ -1,7 +1,8 @@
-"""The file of one trace: gzipped JSON, its facts first and its payload last.
+"""The file of one trace: gzipped JSON, its facts first, then its payload, then what the model saw and said.
 
-It is written as two gzip members, which any gzip reader reads as one text: what a list shows is read without
-unpacking the payload, and a receipt is added without packing it again.
+It is written as three gzip members, which any gzip reader reads as one text: what a list shows is read without
+unpacking the payload, what is sent without unpacking the content, and a receipt is added without packing either again.
+Format 1 had no content.
 """
 
 import gzip
@@ -11,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from infinium_integrations.capture.folding import unfolded
 
 __all__ = [
     "FORMAT",
@@ -29,9 +32,11 @@ __all__ = [
     "unpack_trace",
 ]
 
-FORMAT = 1
+FORMAT = 2
 UNPACKED_LIMIT = 16 * 1_048_576
 """Bytes: what unpacks to more is no file of ours."""
+CAPTURED_LIMIT = 64 * 1_048_576
+"""Bytes: the same of the content alone."""
 HEAD_LIMIT = 262_144
 SEARCHED_CHARS = 2_000
 """Characters of a trace's texts that free-text search sees."""
@@ -40,6 +45,7 @@ LINE_CHARS = 160
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 _BEFORE, _AFTER = b'"payload":', b"}"
+_CAPTURED = b',"captured":'
 
 
 class DamagedError(Exception):
@@ -56,6 +62,26 @@ class Record:
 
     head: dict[str, Any]
     body: bytes
+    packed: bytes = b""
+    """What the model saw and said, as it lies in the file."""
+
+    def captured(self) -> dict[str, Any] | None:
+        """Return what the model saw and said, each reference in it replaced by what it refers to; None of nothing.
+
+        Raises:
+            DamagedError: It can't be read.
+        """
+        if not self.packed:
+            return None
+        text, rest = _member(self.packed, CAPTURED_LIMIT)
+        if rest or not text.endswith(_AFTER):
+            raise DamagedError
+        if text == _AFTER:
+            return None
+        try:
+            return unfolded(json.loads(text[len(_CAPTURED) : -len(_AFTER)]))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedError from error
 
     @property
     def trace_id(self) -> str:
@@ -69,7 +95,13 @@ class Record:
 
 
 def new_record(
-    trace_id: str, payload: dict[str, object], body: bytes, recorded_ns: int, delivery: dict[str, object]
+    trace_id: str,
+    payload: dict[str, object],
+    body: bytes,
+    recorded_ns: int,
+    delivery: dict[str, object],
+    *,
+    captured: dict[str, object] | None = None,
 ) -> Record:
     """Make the record of a trace that was just recorded.
 
@@ -79,6 +111,7 @@ def new_record(
         body: The same, encoded.
         recorded_ns: Nanoseconds since the epoch.
         delivery: What is known of its delivery, at least ``status``.
+        captured: What the model saw and said, redacted; references in it are as ``unfolded`` reads them.
     """
     tags = _tags(payload)
     head = {
@@ -90,7 +123,12 @@ def new_record(
         "facts": facts_of(payload),
         "delivery": delivery,
     }
-    return Record(head, body)
+    written = b"" if captured is None else _CAPTURED + _json(captured)
+    return Record(head, body, _squeeze(written + _AFTER))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def moment(ns: int) -> str:
@@ -107,7 +145,9 @@ def receipt(record: Record, **facts: object) -> Record:
     }
     delivery = {**record.head.get("delivery", {}), **facts}
     return Record(
-        {**record.head, "delivery": {key: value for key, value in delivery.items() if value is not None}}, record.body
+        {**record.head, "delivery": {key: value for key, value in delivery.items() if value is not None}},
+        record.body,
+        record.packed,
     )
 
 
@@ -160,8 +200,10 @@ def _preview(payload: dict[str, Any]) -> str | None:
 
 def pack(record: Record) -> bytes:
     """Return the bytes of the file."""
-    head = json.dumps(record.head, separators=(",", ":")).encode()
-    return _squeeze(head[:-1] + b",") + _squeeze(_BEFORE + record.body + _AFTER)
+    packed = record.packed
+    head = json.dumps({**record.head, "format": FORMAT if packed else 1}, separators=(",", ":")).encode()
+    end = b"" if packed else _AFTER
+    return _squeeze(head[:-1] + b",") + _squeeze(_BEFORE + record.body + end) + packed
 
 
 def _squeeze(data: bytes) -> bytes:
@@ -177,17 +219,22 @@ def unpack(data: bytes) -> Record:
     """
     first, rest = _member(data)
     second, rest = _member(rest) if rest else (b"", b"")
-    if rest:
-        raise DamagedError
     if second.startswith(_BEFORE) and first.endswith(b","):
-        return Record(_head(first[:-1] + b"}"), second[len(_BEFORE) : -len(_AFTER)])
-    # read a file that something else wrote, as one member or with its keys in another order
+        head = _head(first[:-1] + b"}")
+        if (head["format"] != 1) != bool(rest):
+            raise DamagedError
+        return Record(head, second[len(_BEFORE) :] if rest else second[len(_BEFORE) : -len(_AFTER)], rest)
+    # read a file that something else wrote, in other members or with its keys in another order
     text = first + second
+    while rest:
+        more, rest = _member(rest, CAPTURED_LIMIT)
+        text += more
     head = _head(text)
-    payload = head.pop("payload", None)
+    payload, captured = head.pop("payload", None), head.pop("captured", None)
     if not isinstance(payload, dict):
         raise DamagedError
-    return Record(head, json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    packed = _squeeze(_CAPTURED + _json(captured) + _AFTER) if isinstance(captured, dict) else b""
+    return Record(head, _json(payload), packed)
 
 
 def unpack_trace(data: bytes) -> Record:
@@ -234,10 +281,10 @@ def unpack_head(data: bytes) -> dict[str, object]:
     return unpack(data).head if head is None else head
 
 
-def _member(data: bytes) -> tuple[bytes, bytes]:
+def _member(data: bytes, limit: int = UNPACKED_LIMIT) -> tuple[bytes, bytes]:
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        text = unpacker.decompress(data, UNPACKED_LIMIT)
+        text = unpacker.decompress(data, limit)
     except zlib.error as error:
         raise DamagedError from error
     if not unpacker.eof:

@@ -164,7 +164,7 @@ class StepContext:
             >>> builder.build().steps[0].input_preview
             '{"city": "Paris"}'
         """
-        self._run.input = self._preview(value)
+        self._run.input = self._taken(value)
         return self
 
     @_kept
@@ -186,7 +186,7 @@ class StepContext:
             >>> builder.build().steps[0].output_preview
             '{"city": "Paris"}'
         """
-        self._run.output = self._preview(value)
+        self._run.output = self._taken(value)
         return self
 
     @_kept
@@ -326,8 +326,9 @@ class StepContext:
     ) -> Model | None:
         return _model(kind, field, main, given, fields, self._run.trace if self._live else None)
 
-    def _preview(self, value: object) -> str | None:
-        return None if value is None else preview(value, self._run.trace.options.preview_chars)
+    def _taken(self, value: object) -> object:
+        trace = self._run.trace
+        return None if value is None else trace.content.take(value, trace.options.preview_chars)
 
     @_kept
     def __enter__(self) -> Self:
@@ -505,11 +506,11 @@ class TraceBuilder:
         return self._set_summary("output", value, OUTPUT_SUMMARY_LIMIT)
 
     def _set_summary(self, side: Literal["input", "output"], value: object, chars: int) -> Self:
-        text = None if value is None else preview(value, chars)
+        taken = None if value is None else self._trace.content.take(value, chars)
         if self._scope is self._trace.root:
-            self._trace.overrides[f"{side}_summary"] = text
+            self._trace.overrides[f"{side}_summary"] = taken
         else:
-            setattr(self._scope, side, text)
+            setattr(self._scope, side, taken)
         return self
 
     @_kept
@@ -691,15 +692,17 @@ class TraceBuilder:
             >>> TraceBuilder("Answer").add_error(message="no answer", error_type="Refused").build().errors[0].message
             'no answer'
         """
+        from infinium_integrations.payload.captured import Capture  # noqa: PLC0415  (as below)
         from infinium_integrations.payload.finalize import Limits, finalize  # noqa: PLC0415  (not on the handlers' light path)
         from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
-        wire = assemble(self._trace, self._recorder.clock())
+        redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
+        chars = settings.current().content_chars
+        wire = assemble(self._trace, Capture(redactor, chars), self._recorder.clock())
         if trace_context is not None and trace_context._trace is not self._trace:  # noqa: SLF001
-            other = assemble(trace_context._trace, trace_context._recorder.clock())  # noqa: SLF001
+            other = assemble(trace_context._trace, Capture(redactor, chars), trace_context._recorder.clock())  # noqa: SLF001
             _merge(wire, other, self._trace.overrides)
         limits = Limits(preview=self._trace.options.preview_chars)
-        redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
         return TaskData.model_validate(finalize(wire, redactor, cut=True, limits=limits))
 
 

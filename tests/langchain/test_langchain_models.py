@@ -314,24 +314,29 @@ def test_a_text_model_is_seen_beside_another_tracer(traces):  # 63
     asyncio.run(Text().ainvoke("hi", config))
     assert one(traces).status == "ok"
     found = step(one(traces), "Text")
-    assert (found.input_preview, found.output_preview) == ("hi", "HI")
+    assert (found.input_preview, found.output_preview) == ("user: hi", "HI")
 
 
-def test_a_stream_of_two_thousand_tokens_keeps_no_more_than_a_preview():  # 62
+def test_what_came_of_a_stream_that_broke_is_kept_whole_while_there_is_room(monkeypatch):  # 62
     from uuid import uuid4
 
     from infinium_integrations import runtime
     from infinium_integrations.testing import captured_traces
 
+    monkeypatch.setattr("infinium_integrations.langchain.llm_calls.TRACE_CHARS", 6_000)
     with captured_traces() as traces:
         handler, run_id = InfiniumCallbackHandler(), uuid4()
         handler.on_chat_model_start({"name": "long"}, [[]], run_id=run_id)
         for _ in range(20_000):
             handler.on_llm_new_token("token ", run_id=run_id)
         state = runtime.recorder().get(run_id).adapter_state
-        assert len(state.parts) < 200
+        assert len(state.said.chunks) == 1_000
         handler.on_llm_error(ValueError("cut"), run_id=run_id)
-        assert step(one(traces), "long").output_preview.startswith("token token")
+        found = step(one(traces), "long")
+        assert found.output_preview.startswith("token token")
+        assert found.captured.output_messages == [
+            {"role": "assistant", "parts": [{"type": "text", "content": "token " * 1_000}]}
+        ]
 
 
 def test_a_held_stream_counts_no_token_twice(traces):

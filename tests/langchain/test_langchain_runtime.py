@@ -22,7 +22,7 @@ from lc_support import Model, TokenUsage, call, names, one, ordinary, step
 
 import infinium_integrations
 from infinium_integrations import diagnostics, instrument, runtime, suppress, uninstrument
-from infinium_integrations.langchain import base_handler, classify, content, handler, llm_calls, trace_metadata
+from infinium_integrations.langchain import base_handler, classify, handler, llm_calls, messages, trace_metadata
 from infinium_integrations.testing import captured_traces
 
 AGENT = "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
@@ -227,13 +227,12 @@ def test_nothing_is_kept_in_the_context(traces):
 
 
 PLACES = [
-    (handler, "show"),
     (handler, "preview"),
-    (handler, "messages_text"),
-    (handler, "documents_facts"),
+    (llm_calls, "asked"),
+    (handler, "taken_documents"),
     (handler, "to_json_value"),
     (base_handler, "failed"),
-    (base_handler, "show"),
+    (base_handler, "take"),
     (llm_calls, "called"),
     (llm_calls, "answered"),
     (llm_calls, "broke_off"),
@@ -244,7 +243,7 @@ PLACES = [
     (classify, "attempted"),
     (trace_metadata, "begin"),
     (trace_metadata, "started"),
-    (content, "message_text"),
+    (messages, "take"),
 ]
 
 

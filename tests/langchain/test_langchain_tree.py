@@ -58,7 +58,7 @@ def test_every_way_of_calling_a_chain_gives_one_trace_with_the_same_tree(traces,
     assert tree(task) == (CHAIN_TREE if detail == "full" else {"Model": {}})
     assert task.input_summary == '{"x": "Ada"}'
     assert task.output_summary == "hello there friend"
-    assert step(task, "Model").input_preview == "hi Ada"
+    assert step(task, "Model").input_preview == "user: hi Ada"
     assert (task.llm_usage.prompt_tokens, task.llm_usage.completion_tokens) == (7, 3)
     assert [found.step_number for found in task.steps] == list(range(1, len(task.steps) + 1))
 
@@ -258,7 +258,7 @@ def test_a_hundred_concurrent_runs_of_one_handler_are_a_hundred_right_traces(tra
         number = task.name.removeprefix("run ")
         found = step(task, "Model")
         assert len(task.steps) == 1
-        assert (found.input_preview, found.output_preview) == (f"hi {number}", f"answer {number}")
+        assert (found.input_preview, found.output_preview) == (f"user: hi {number}", f"answer {number}")
 
 
 @pytest.mark.parametrize("way", ["batch", "abatch", "batch_as_completed", "abatch_as_completed"])
@@ -421,7 +421,7 @@ def test_the_state_of_a_handler_is_nothing_but_its_options(traces):
 
 def test_messages_are_shown_newest_first(traces):
     Model().invoke([HumanMessage("old"), AIMessage("older answer"), HumanMessage("new")], ordinary())
-    assert step(one(traces), "Model").input_preview == "new\n(+2 earlier messages)"
+    assert step(one(traces), "Model").input_preview == "user: new\nassistant: older answer\nuser: old"
 
 
 def test_what_trace_was_told_holds_for_the_runs_inside(traces):

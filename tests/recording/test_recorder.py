@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infinium_integrations.payload.build import assemble
+from infinium_integrations.payload.captured import Capture
 from infinium_integrations.recording.recorder import Recorder, ambient, suppressed
+from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.recording.run import Failure, Options
 
 
@@ -61,7 +63,7 @@ def bench():
 
 
 def wire(trace):
-    return assemble(trace)
+    return assemble(trace, Capture(Redactor(), 65_536))
 
 
 def test_a_root_that_ends_last_is_sealed_at_once(bench):

@@ -51,7 +51,7 @@ def test_the_file_is_gzipped_json_with_its_format_facts_and_payload(deliver, sto
     written(deliver(), {"trace_id": TRACE, "status": "error"})
     (path,) = files(store, "outbox")
     found = json.loads(gzip.decompress(path.read_bytes()))
-    assert found["format"] == 1
+    assert found["format"] == 2
     assert (found["trace_id"], found["name"], found["status"]) == (TRACE, "Triage ticket", "error")
     assert found["delivery"] == {"status": "pending", "origin": "http://127.0.0.1:9", "agent_id": AGENT}
     assert found["payload"]["environment"]["custom_tags"]["trace_id"] == TRACE
@@ -122,12 +122,17 @@ def test_bytes_that_are_no_trace_are_damaged(data):
 @given(st.data())
 def test_a_cut_or_changed_file_is_damaged_or_reads_as_before(data):
     payload = wire(TRACE, current_datetime="2026-11-23T10:00:00Z")
-    record = records.new_record(TRACE, payload, json.dumps(payload).encode(), 1, {"status": "pending"})
+    captured = {"messages": [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]}
+    record = records.new_record(
+        TRACE, payload, json.dumps(payload).encode(), 1, {"status": "pending"}, captured=captured
+    )
     whole = records.pack(record)
     at = data.draw(st.integers(0, len(whole) - 1))
     spoilt = data.draw(st.sampled_from([whole[:at], whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]]))
     with contextlib.suppress(records.DamagedError):
-        assert records.unpack(spoilt) == record
+        found = records.unpack(spoilt)
+        assert (found.head, found.body) == (record.head, record.body)
+        assert found.captured() == captured
 
 
 @pytest.mark.parametrize(
@@ -350,7 +355,7 @@ def test_a_file_of_a_later_format_stays_and_is_not_sent(deliver, serve, store):
     server = serve()
     folder = store / "outbox" / account_of(settings.current())
     folder.mkdir(parents=True, mode=0o700)
-    later = gzip.compress(json.dumps({"format": 2, "trace_id": TRACE, "payload": {}}).encode())
+    later = gzip.compress(json.dumps({"format": 3, "trace_id": TRACE, "payload": {}}).encode())
     (folder / f"{1:020d}-{TRACE}.json.gz").write_bytes(later)
     delivery = deliver()
     delivery.submit(new_id())

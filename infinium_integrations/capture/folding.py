@@ -1,0 +1,84 @@
+"""Each text of a trace's content once: what occurs again refers to where it stands first."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Reference", "folded", "unfolded"]
+
+KEY = "$is"
+"""``{"$is": "/messages/3/parts/0/content"}`` stands for what stands there."""
+LEAST = 48
+"""Characters; a shorter text is repeated."""
+
+
+class Reference:
+    """A message, by its index among the trace's messages."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=lambda reference: reference.index).encode
+
+
+def folded(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return content as JSON in which each longer text, and each call's arguments, stand once."""
+    known: dict[str, str] = {}
+    return {key: _fold(value, f"/{key}", known) for key, value in content.items()}
+
+
+def _fold(value: Any, path: str, known: dict[str, str]) -> Any:
+    if isinstance(value, Reference):
+        return {KEY: f"/messages/{value.index}"}
+    if isinstance(value, str):
+        return _once(value, value, path, known) if len(value) >= LEAST else value
+    if isinstance(value, list):
+        return [_fold(item, f"{path}/{index}", known) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if KEY in value and len(value) == 1:  # the user's own key of that name
+        return {KEY: None, "value": _fold(value[KEY], f"{path}/value", known)}
+    whole = {key: _fold(item, f"{path}/{_escaped(key)}", known) for key, item in value.items()}
+    if path.endswith("/arguments"):
+        written = _encode(value)
+        if len(written) >= LEAST:
+            return _once(whole, written, path, known)
+    return whole
+
+
+def _once(value: Any, written: str, path: str, known: dict[str, str]) -> Any:
+    where = known.setdefault(written, path)
+    return value if where == path else {KEY: where}
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def unfolded(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return content with each reference replaced by what it refers to.
+
+    Raises:
+        LookupError: It refers to what is not there.
+        RecursionError: It refers to itself.
+    """
+    return {key: _unfold(value, content) for key, value in content.items()}
+
+
+def _unfold(value: Any, whole: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_unfold(item, whole) for item in value]
+    if not isinstance(value, dict):
+        return value
+    where = value.get(KEY)
+    if isinstance(where, str) and len(value) == 1:
+        found: Any = whole
+        for key in where.split("/")[1:]:
+            found = found[int(key)] if isinstance(found, list) else found[key.replace("~1", "/").replace("~0", "~")]
+        return _unfold(found, whole)
+    if KEY in value and where is None and "value" in value:
+        return {KEY: _unfold(value["value"], whole)}
+    return {key: _unfold(item, whole) for key, item in value.items()}

@@ -1,0 +1,421 @@
+"""LangChain's messages: taken by reference when they are seen, read as parts on the writer's thread.
+
+The shapes of the providers' blocks are those of their packages and of LangChain's standard content blocks.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves
+from infinium_integrations.capture.media import Media, size
+
+__all__ = ["is_message", "roles", "streamed", "take", "take_any"]
+
+roles = {
+    "human": "user",
+    "user": "user",
+    "HumanMessageChunk": "user",
+    "ai": "assistant",
+    "assistant": "assistant",
+    "AIMessageChunk": "assistant",
+    "system": "system",
+    "developer": "system",
+    "SystemMessageChunk": "system",
+    "tool": "tool",
+    "function": "tool",
+    "ToolMessageChunk": "tool",
+}
+"""LangChain's and the providers' names of roles."""
+
+_BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio", "thinking", "thinking_blocks")
+"""What providers put beside the content."""
+
+
+def take(content: Content, message: BaseMessage, limit: int) -> Message:
+    """Take a message; one that was seen before, and holds the same, is the same."""
+    held = message.__dict__
+    text, calls, beside = held.get("content"), held.get("tool_calls"), held.get("additional_kwargs")
+    if type(text) is str and not calls and not beside:
+        seen: object = id(text)
+    else:
+        seen = leaves((text, calls, held.get("invalid_tool_calls"), beside))
+    known = content.messages.get(id(message))
+    if known is not None and known.seen == seen:
+        return known
+    taken = _new(content, message, held, limit)
+    taken.seen = seen
+    content.messages[id(message)] = taken
+    return taken
+
+
+def _new(content: Content, message: BaseMessage, held: dict[str, Any], limit: int) -> Message:
+    kind = held.get("type")
+    name = held.get("name")
+    if kind == "chat":
+        kind = held.get("role")
+    beside = held.get("additional_kwargs") or {}
+    facts = {
+        "content": held.get("content"),
+        "calls": held.get("tool_calls"),
+        "invalid": held.get("invalid_tool_calls"),
+        "beside": {key: beside[key] for key in _BESIDE if beside.get(key)} if type(beside) is dict else None,
+        "call_id": held.get("tool_call_id"),
+        "remove": held.get("id") if kind == "remove" else None,
+    }
+    taken = {key: content.take(value, limit) for key, value in facts.items() if value}
+    role = roles.get(kind, kind) if isinstance(kind, str) else type(message).__name__
+    return Message(role, name if isinstance(name, str) else None, taken, _parts)
+
+
+def is_message(value: object) -> bool:
+    """Whether a value is a message in one of the forms that LangChain takes: an object, a pair, a dict."""
+    if isinstance(value, BaseMessage):
+        return True
+    if type(value) is tuple:
+        return len(value) == _PAIR and type(value[0]) is str and value[0] in _PAIRED
+    return type(value) is dict and "content" in value and type(value.get("role")) is str
+
+
+_PAIR = 2
+_PAIRED = frozenset({*roles, "placeholder"})
+
+
+def take_any(content: Content, value: Any, limit: int) -> Message:
+    """Take a message in any of its forms, or a text, which is the user's."""
+    if isinstance(value, BaseMessage):
+        return take(content, value, limit)
+    role, facts = "user", {"content": value}
+    if type(value) is tuple:
+        role, facts = value[0], {"content": value[1]}
+    elif type(value) is dict:
+        calls = [_told_call(call) for call in value.get("tool_calls") or ()]
+        role = value["role"]
+        facts = {"content": value["content"], "calls": calls, "call_id": value.get("tool_call_id"), "beside": value}
+        facts["beside"] = {key: value[key] for key in _BESIDE if value.get(key)}
+    name = value.get("name") if type(value) is dict else None
+    taken = {key: content.take(item, limit) for key, item in facts.items() if item}
+    return Message(roles.get(role, role), name if isinstance(name, str) else None, taken, _parts)
+
+
+def _told_call(call: Any) -> object:
+    function = call.get("function") if type(call) is dict else None
+    if type(function) is not dict:
+        return call
+    return {"id": call.get("id"), "name": function.get("name"), "args": function.get("arguments")}
+
+
+# -- a message as parts ------------------------------------------------------------------------------------------------
+
+
+def _parts(held: dict[str, Any]) -> list[Part]:
+    """Return the parts of what was taken of a message."""
+    parts = list(_reasoning_beside(held.get("beside") or {}))
+    calls = held.get("calls") or []
+    if "call_id" in held:
+        return [{"type": "tool_call_response", "id": held["call_id"], "response": _response(held.get("content"))}]
+    if "remove" in held:
+        return [{"type": "text", "content": f"remove message {held['remove']}"}]
+    content = held.get("content")
+    known = {call.get("id") for call in calls if isinstance(call, dict)}
+    for block in [content] if not isinstance(content, list) else content:
+        parts += _block(block, known, calls=bool(calls))
+    parts += _said_beside(held.get("beside") or {}, calls=bool(calls))
+    parts += [_call(call) for call in calls if isinstance(call, dict)]
+    for call in held.get("invalid") or ():
+        if isinstance(call, dict):
+            parts.append({**_call(call), "error": call.get("error") or "not valid JSON"})
+    return _joined(parts)
+
+
+def _response(content: object) -> object:
+    """Return a tool's answer: its text where it is all text, else its parts."""
+    if not isinstance(content, list):
+        return content if content is not None else ""
+    parts = _joined([part for block in content for part in _block(block, set(), calls=False)])
+    if all(part["type"] == "text" for part in parts):
+        return "\n".join(part["content"] for part in parts)
+    return parts
+
+
+def _call(call: dict[str, Any]) -> Part:
+    return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")}
+
+
+def _text(text: object) -> list[Part]:
+    return [{"type": "text", "content": text}] if text or text == 0 else []
+
+
+def _reasoning(text: object) -> list[Part]:
+    return [{"type": "reasoning", "content": text}] if text else []
+
+
+def _reasoning_beside(beside: dict[str, Any]) -> Iterable[Part]:
+    for key in ("reasoning_content", "reasoning", "thinking", "thinking_blocks"):
+        if key in beside:
+            yield from _reasoning(_thought(beside[key]))
+
+
+def _thought(value: Any) -> str:
+    """Return the text of reasoning, in whatever form a provider has it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(_thought, value)))
+    if not isinstance(value, dict):
+        return ""
+    for key in ("thinking", "reasoning", "text", "summary", "content", "reasoning_text", "reasoningText"):
+        if value.get(key):
+            return _thought(value[key])
+    return ""
+
+
+def _said_beside(beside: dict[str, Any], *, calls: bool) -> Iterable[Part]:
+    if beside.get("refusal"):
+        yield {"type": "refusal", "content": beside["refusal"]}
+    audio = beside.get("audio")
+    if isinstance(audio, dict):
+        yield from _audio(audio)
+    called = beside.get("function_call")
+    if isinstance(called, dict) and not calls:
+        arguments = _json(called.get("arguments"))
+        yield {"type": "tool_call", "id": None, "name": called.get("name"), "arguments": arguments}
+
+
+def _audio(audio: dict[str, Any]) -> Iterable[Part]:
+    data = audio.get("data")
+    if isinstance(data, Media):
+        yield {**data.part(), "modality": "audio"}
+    yield from _text(audio.get("transcript"))
+
+
+def _json(text: object) -> object:
+    """Return what a text of JSON says; the text where it is none."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """Return parts in which neighbouring texts of one answer, cut up by citations, are one again."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        cited = last is not None and ("citations" in last or "citations" in part)
+        if cited and last is not None and last["type"] == part["type"] == "text":
+            last = joined[-1] = {**last, "content": last["content"] + part["content"]}
+            found = [*last.get("citations", ()), *part.get("citations", ())]
+            if found:
+                last["citations"] = found
+        else:
+            joined.append(part)
+    return joined
+
+
+# -- blocks ------------------------------------------------------------------------------------------------------------
+
+
+def _block(block: Any, known: set[Any], *, calls: bool) -> list[Part]:
+    """Return the parts that a block of content stands for."""
+    if isinstance(block, Media):
+        return [block.part()]
+    if not isinstance(block, dict):
+        return _text(block)
+    kind = str(block.get("type") or "")
+    read = _BLOCKS.get(kind)
+    if read is not None:
+        return read(block)
+    if kind in _CALLS:
+        return [] if calls and (not known or block.get("id", block.get("call_id")) in known or kind in _OWN) else [_asked(block)]
+    if kind.endswith(("_result", "_tool_result", "_output")):
+        return [_answer(block)]
+    if kind.endswith(("_call", "_tool_use", "_use")):
+        return [_server_call(block, kind)]
+    if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
+        return _plain(block)
+    for key in _KEYED:  # Bedrock's and Gemini's blocks are told by their one key
+        if key in block and not kind:
+            return _KEYED[key](block[key])
+    return [{**block, "type": kind or "unknown"}]
+
+
+_OWN = frozenset({"tool_call", "tool_call_chunk"})
+_CALLS = frozenset({"tool_use", "tool_call", "function_call", "tool_call_chunk", "toolUse"})
+
+
+def _plain(block: Part) -> list[Part]:
+    text = block.get("text")
+    if block.get("thought") is True:
+        return _reasoning(text)
+    part: Part = {"type": "text", "content": text if isinstance(text, str) else ""}
+    found = [_citation(one) for one in (block.get("citations") or block.get("annotations") or ()) if one]
+    if found:
+        part["citations"] = found
+    return [part] if part["content"] or found else []
+
+
+_CITED = ("title", "document_title", "url", "source", "cited_text", "file_name", "filename", "file_id", "text")
+
+
+def _citation(citation: Any) -> object:
+    """Return what a citation says of its source."""
+    if not isinstance(citation, dict):
+        return citation
+    value = citation.get("value")
+    inner = {**citation, **(value if isinstance(value, dict) else {})}
+    return {key: inner[key] for key in _CITED if inner.get(key)} or citation
+
+
+def _thinking(block: Part) -> list[Part]:
+    text = _thought({key: item for key, item in block.items() if key not in {"type", "signature", "id"}})
+    return _reasoning(text)
+
+
+def _hidden_thinking(block: Part) -> list[Part]:
+    data = block.get("data")
+    count = data.bytes if isinstance(data, Media) else len(data) * 3 // 4 if isinstance(data, str) else 0
+    return _reasoning(f"<sealed by the provider, {size(count)}>")
+
+
+def _refusal(block: Part) -> list[Part]:
+    return [{"type": "refusal", "content": block.get("refusal") or block.get("text") or ""}]
+
+
+def _asked(block: Part) -> Part:
+    arguments: Any = next((block[key] for key in ("args", "input", "arguments") if block.get(key) is not None), {})
+    called = block.get("call_id") or block.get("id") or block.get("toolUseId")
+    return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": _json(arguments)}
+
+
+def _server_call(block: Part, kind: str) -> Part:
+    """Return the call of a tool that the provider runs: by its name, with what it was asked."""
+    name = block.get("name") or kind.removesuffix("_call").removesuffix("_tool_use")
+    asked = next((block[key] for key in ("args", "input", "arguments", "action", "queries", "code") if block.get(key)), None)
+    return {"type": "server_tool_call", "id": block.get("id") or block.get("call_id"), "name": name, "arguments": _json(asked)}
+
+
+_SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdout")
+
+
+def _answer(block: Part) -> Part:
+    found = next((block[key] for key in ("content", "output", "result", "results") if block.get(key) is not None), None)
+    called = block.get("tool_use_id") or block.get("tool_call_id") or block.get("call_id") or block.get("id")
+    return {"type": "server_tool_call_response", "id": called, "response": _unsealed(found)}
+
+
+def _unsealed(value: Any) -> Any:
+    """Return a value in which what only the provider can read is its size."""
+    if isinstance(value, list):
+        return [_unsealed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _sealed(item) if key in _SEALED and isinstance(item, str) else _unsealed(item) for key, item in value.items()
+    }
+
+
+def _sealed(text: str) -> str:
+    return f"<sealed, {size(text.bytes if isinstance(text, Media) else len(text) * 3 // 4)}>"
+
+
+def _file(block: Part) -> list[Part]:
+    """Return what a picture, sound or file says of itself; its own bytes were left where they are."""
+    inner = {**block, **{key: item for part in _inside(block) for key, item in part.items() if key != "type"}}
+    found = next((item for item in inner.values() if isinstance(item, Media)), None)
+    kind = str(block["type"])
+    modality = next((known for known in ("image", "audio", "video") if known in kind), "file")
+    mime = next((inner[key] for key in ("mime_type", "media_type", "mimeType", "format") if inner.get(key)), None)
+    text = inner.get("text") or inner.get("transcript") or (inner.get("data") if _is_text(block) else None)
+    title = inner.get("title") or inner.get("filename") or inner.get("name")
+    parts: list[Part] = []
+    if found is not None:
+        parts.append({**found.part(), "modality": found.modality if modality == "file" else modality})
+    elif (where := inner.get("url") or inner.get("file_uri") or inner.get("uri")) and isinstance(where, str):
+        parts.append({"type": "uri", "modality": modality, "uri": where})
+    elif identity := inner.get("file_id") or inner.get("id"):
+        parts.append({"type": "file", "modality": modality, "file_id": identity})
+    if parts and isinstance(mime, str):
+        parts[-1]["mime_type"] = mime
+    if isinstance(title, str) and parts:
+        parts[-1]["name"] = title
+    if isinstance(text, str) and text and not isinstance(text, Media):
+        parts += _text(f"{title}\n{text}" if isinstance(title, str) else text)
+    elif isinstance(inner.get("content"), list):
+        parts += [part for item in inner["content"] for part in _block(item, set(), calls=False)]
+    return parts or [dict(block)]
+
+
+def _inside(block: Part) -> list[Part]:
+    found = [item for item in block.values() if isinstance(item, dict)]
+    addresses = [{"url": block[key]} for key in ("image_url", "audio_url", "video_url") if isinstance(block.get(key), str)]
+    return [*found, *addresses]
+
+
+def _is_text(block: Part) -> bool:
+    return any(part.get("type") == "text" for part in _inside(block)) or "text" in str(block.get("source_type"))
+
+
+Reader = Callable[[Part], list[Part]]
+_BLOCKS: dict[str, Reader] = {
+    **dict.fromkeys(("text", "output_text", "input_text"), _plain),
+    **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
+    "redacted_thinking": _hidden_thinking,
+    "refusal": _refusal,
+    "non_standard": lambda block: _block(block.get("value"), set(), calls=False),
+    **dict.fromkeys(
+        (
+            *("image", "image_url", "input_image", "audio", "input_audio", "audio_url", "video", "video_url"),
+            *("file", "input_file", "document", "media", "blob", "text-plain"),
+        ),
+        _file,
+    ),
+}
+_KEYED: dict[str, Callable[[Any], list[Part]]] = {
+    "reasoning_content": lambda inner: _reasoning(_thought(inner)),
+    "reasoningContent": lambda inner: _reasoning(_thought(inner)),
+    "thinking": lambda inner: _reasoning(_thought(inner)),
+    "text": _text,
+    "toolUse": lambda inner: [_asked(inner)],
+}
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+def streamed() -> Streamed:
+    """Return what keeps a stream's chunks: texts, lists of blocks, and chunks of tool calls."""
+    return Streamed(_of_chunks)
+
+
+def _of_chunks(chunks: list[Any]) -> list[Part]:
+    """Put a stream's chunks together, as far as it came."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: dict[object, Part] = {}
+    for chunk in chunks:
+        for piece in chunk if isinstance(chunk, list) else [chunk]:
+            if isinstance(piece, str):
+                texts.append(piece)
+            elif isinstance(piece, dict):
+                _add(piece, texts, thoughts, calls)
+    parts = [*_reasoning("".join(thoughts)), *_text("".join(texts))]
+    return parts + [{**call, "arguments": _json(call["arguments"])} for call in calls.values()]
+
+
+def _add(piece: dict[str, Any], texts: list[str], thoughts: list[str], calls: dict[object, Part]) -> None:
+    kind = piece.get("type")
+    if kind in {"text", "output_text", "text_delta"}:
+        texts.append(str(piece.get("text") or ""))
+    elif kind in {"thinking", "reasoning", "reasoning_content", "thinking_delta"}:
+        thoughts.append(_thought({key: item for key, item in piece.items() if key not in {"type", "signature"}}))
+    elif kind in {"tool_call_chunk", "tool_call"}:
+        call = calls.setdefault(piece.get("index", len(calls)), {"type": "tool_call", "id": None, "name": "", "arguments": ""})
+        call["id"] = call["id"] or piece.get("id")
+        call["name"] += piece.get("name") or ""
+        arguments = piece.get("args")
+        call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""

@@ -1,0 +1,189 @@
+"""LlamaIndex's messages: taken by reference when they are seen, read as parts on the writer's thread."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves
+from infinium_integrations.capture.media import Media
+from infinium_integrations.llama_index.classes import is_a
+
+__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_any"]
+
+_BESIDE = ("tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning", "refusal", "name")
+"""What provider packages put beside the blocks."""
+_BYTES = ("image", "audio", "video", "data")
+_ROLES = {"chatbot": "assistant", "model": "assistant", "developer": "system", "function": "tool"}
+
+
+def take(content: Content, message: object, limit: int) -> Message:
+    """Take a ``ChatMessage``; one that was seen before, and holds the same, is the same."""
+    held = getattr(message, "__dict__", {})
+    blocks, beside = held.get("blocks") or (), held.get("additional_kwargs")
+    only = getattr(next(iter(blocks)), "__dict__", {}).get("text") if len(blocks) == 1 and not beside else None
+    seen: object = id(only) if only is not None else leaves((blocks, beside))
+    known = content.messages.get(id(message))
+    if known is not None and known.seen == seen:
+        return known
+    kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if isinstance(beside, dict) else {}
+    name = kept.pop("name", None)
+    taken = {
+        "blocks": [only] if only is not None else held_blocks(content, blocks, limit),
+        "beside": _objects(content, kept, limit) if kept else {},
+        "tool": _role(held.get("role")) == "tool",
+    }
+    if only is not None:
+        taken["blocks"] = [content.take(only, limit)]
+    found = Message(_role(held.get("role")), name if isinstance(name, str) else None, taken, read, seen)
+    content.messages[id(message)] = found
+    return found
+
+
+def _role(role: object) -> str:
+    word = getattr(role, "value", role)
+    return _ROLES.get(word, word) if isinstance(word, str) else "user"
+
+
+def take_any(content: Content, value: object, limit: int) -> Message:
+    """Take a message, or a text, which is the user's."""
+    if is_a(value, "ChatMessage"):
+        return take(content, value, limit)
+    return Message("user", None, {"blocks": [content.take(value, limit)]}, read)
+
+
+def held_blocks(content: Content, blocks: Any, limit: int) -> list[Any]:
+    """Take a message's blocks: of a text the text, of any other its fields."""
+    return [_held_block(content, block, limit) for block in blocks]
+
+
+def _held_block(content: Content, block: object, limit: int) -> object:
+    fields: Mapping[str, Any] = getattr(block, "__dict__", {})
+    kind = fields.get("block_type")
+    if kind == "text":
+        return content.take(fields.get("text"), limit)
+    taken: dict[str, Any] = {"block_type": kind or type(block).__name__}
+    for key, value in fields.items():
+        if value is None or key == "block_type":
+            continue
+        if key in _BYTES and isinstance(value, bytes):
+            mime = fields.get(f"{kind}_mimetype") or fields.get("format") or kind
+            taken[key] = Media(str(mime), len(value), str(kind))
+        elif key in {"content", "cited_content"} and not isinstance(value, str):
+            taken[key] = held_blocks(content, value if isinstance(value, list) else [value], limit)
+        elif key in {"url", "path", "source"}:
+            taken[key] = content.take(str(value), limit)
+        else:
+            taken[key] = content.take(value, limit)
+    return taken
+
+
+def _objects(content: Content, beside: dict[str, Any], limit: int) -> object:
+    """Take what stands beside a message; older packages keep tool calls there, as dicts or objects of their own."""
+    calls = beside.get("tool_calls")
+    if not isinstance(calls, list):
+        return content.take(beside, limit)
+    told = [{name: _field(one, name) for name in ("id", "function", "name", "arguments")} for one in calls]
+    for call in told:
+        function = call.pop("function")
+        if function is not None:
+            call.update(name=_field(function, "name"), arguments=_field(function, "arguments"))
+    return content.take({**beside, "tool_calls": told}, limit)
+
+
+def _field(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else getattr(value, "__dict__", {}).get(name)
+
+
+# -- a message as parts ------------------------------------------------------------------------------------------------
+
+
+def read(held: Mapping[str, Any]) -> list[Part]:
+    """Return the parts of what was taken of a message."""
+    beside = held.get("beside") or {}
+    parts = _of_blocks(held["blocks"])
+    if held.get("tool"):
+        texts = [part["content"] for part in parts if part["type"] == "text"]
+        response = "\n".join(texts) if len(texts) == len(parts) else parts
+        return [{"type": "tool_call_response", "id": beside.get("tool_call_id"), "response": response}]
+    thought = beside.get("reasoning_content") or beside.get("reasoning")
+    if isinstance(thought, str) and not any(part["type"] == "reasoning" for part in parts):
+        parts.insert(0, {"type": "reasoning", "content": thought})
+    if beside.get("refusal"):
+        parts.append({"type": "refusal", "content": beside["refusal"]})
+    if not any(part["type"] == "tool_call" for part in parts):
+        calls = beside.get("tool_calls") or ([beside["function_call"]] if beside.get("function_call") else [])
+        parts += [
+            {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("arguments")}
+            for call in calls
+            if isinstance(call, dict)
+        ]
+    return parts
+
+
+def _of_blocks(blocks: list[Any]) -> list[Part]:
+    """Return the parts that taken blocks stand for."""
+    return [part for block in blocks for part in _block(block)]
+
+
+def _block(block: Any) -> list[Part]:
+    if not isinstance(block, dict):
+        return [{"type": "text", "content": block}] if block not in (None, "") else []
+    match block["block_type"]:
+        case "thinking":
+            return [{"type": "reasoning", "content": block["content"]}] if block.get("content") else []
+        case "tool_call":
+            call = {"id": block.get("tool_call_id"), "name": block.get("tool_name"), "arguments": block.get("tool_kwargs")}
+            return [{"type": "tool_call", **call}]
+        case "cache":
+            return []
+        case "citation" | "citable":
+            inner = _of_blocks(block.get("cited_content") or block.get("content") or [])
+            cited = {key: block[key] for key in ("title", "source") if block.get(key)}
+            return [{**part, "citations": [cited]} if part["type"] == "text" else part for part in inner]
+        case "image" | "audio" | "video" | "document" as kind:
+            return [_file(block, kind)]
+    return [{"type": block["block_type"], **{key: value for key, value in block.items() if key != "block_type"}}]
+
+
+def _file(block: Part, kind: str) -> Part:
+    found = next((item for item in block.values() if isinstance(item, Media)), None)
+    modality = "file" if kind == "document" else kind
+    part: Part = {"type": "file", "modality": modality}
+    if found is not None:
+        part = {**found.part(), "modality": modality}
+    elif block.get("url") or block.get("path"):
+        part = {"type": "uri", "modality": modality, "uri": block.get("url") or block["path"]}
+        mime = block.get(f"{kind}_mimetype") or block.get("format")
+        if mime:
+            part["mime_type"] = mime
+    if block.get("title"):
+        part["name"] = block["title"]
+    return part
+
+
+def streamed() -> Streamed:
+    """Return what keeps a stream's chunks: its texts."""
+    return Streamed(_of_chunks)
+
+
+def _of_chunks(chunks: list[Any]) -> list[Part]:
+    texts = "".join(chunk for chunk in chunks if isinstance(chunk, str))
+    return [{"type": "text", "content": texts}] if texts else []
+
+
+def answered(content: Content, text: object, limit: int) -> Message:
+    """Take the text of a completion."""
+    return Message("assistant", None, {"blocks": [content.take(text, limit)]}, read)
+
+
+def longer(given: Message, streamed: Message) -> Message:
+    """Return a message that says what was streamed where the final one says less of it."""
+    return Message("assistant", given.name, (given, streamed), _longer)
+
+
+def _longer(held: tuple[Message, Message]) -> list[Part]:
+    given, streamed = (message.parts() for message in held)
+    said = "".join(str(part["content"]) for part in given if part["type"] == "text")
+    told = "".join(str(part["content"]) for part in streamed if part["type"] == "text")
+    if len(told.strip()) <= len(said.strip()):
+        return given
+    return [*streamed, *(part for part in given if part["type"] != "text")]

@@ -1,0 +1,297 @@
+"""What the runs of one trace hold becomes JSON: redacted, each message and each text once. On the writer's thread."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Streamed
+from infinium_integrations.capture.folding import Reference, folded
+from infinium_integrations.capture.media import Media
+from infinium_integrations.capture.preview import to_json_value
+from infinium_integrations.capture.serializer import encode
+from infinium_integrations.payload import preview
+from infinium_integrations.payload.finalize import Finisher, Limits
+from infinium_integrations.payload.preview import JsonMessage
+from infinium_integrations.recording.run import Run, Trace
+from infinium_integrations.redaction.key_names import Redacted
+from infinium_integrations.redaction.redactor import Redactor, shorten
+
+__all__ = ["Capture"]
+
+SYSTEM_CHARS = 1_000
+LEAST_CHARS = 8_000
+"""Of each text, for the previews and summaries alone."""
+_BOUNDS = {"items": 10_000, "depth": 60, "room": 16_000_000}
+
+
+class Capture:
+    """Renders what the runs of one trace hold.
+
+    Args:
+        redactor: Takes the secrets out.
+        chars: Of each text; 0 keeps no content beside the payload.
+    """
+
+    def __init__(self, redactor: Redactor, chars: int) -> None:
+        self._finisher = Finisher(redactor, cut=True, limits=Limits())
+        self._kept = chars > 0
+        self._chars = max(chars, LEAST_CHARS)
+        self.messages: list[JsonMessage] = []
+        self._indexes: dict[int, int] = {}
+        """Of messages by their identity; ``_held`` keeps them alive."""
+        self._held: list[Message] = []
+        self._same: dict[str, int] = {}
+        self._clean: dict[str, str] = {}
+        self._values: dict[int, tuple[object, Any]] = {}
+        self._systems: dict[str, int] = {}
+
+    # -- redaction -------------------------------------------------------------------------------------------------
+
+    def value(self, taken: object) -> Any:
+        """Return a taken value as redacted JSON, its messages as references."""
+        known = self._values.get(id(taken))
+        if known is not None and known[0] is taken:
+            return known[1]
+        clean = self._convert(taken)
+        if not isinstance(taken, str | int | float | None):
+            self._values[id(taken)] = taken, clean
+        return clean
+
+    def _convert(self, taken: object) -> Any:
+        if isinstance(taken, str):
+            return self.text(taken)
+        if isinstance(taken, Message):
+            return Reference(self.message(taken))
+        if isinstance(taken, Conversation):
+            messages = [Reference(self.message(message)) for message in taken.messages]
+            rest = self.value(taken.rest)
+            more = {} if rest is None else rest if isinstance(rest, dict) else {"state": rest}
+            if taken.structured is not None:
+                more = {**more, "structured_response": self.value(taken.structured)}
+            return {"messages": messages, **more} if more else messages
+        if isinstance(taken, Documents):
+            return [self.value(one) for one in taken.items]
+        if isinstance(taken, Command):
+            return {"goto": self.value(taken.goto), "update": self.value(taken.update)}
+        if isinstance(taken, Streamed):
+            message = taken.message()
+            return None if message is None else self.value(message)
+        if isinstance(taken, dict):
+            return self._finisher.mapping(taken, self._item)
+        if isinstance(taken, list | tuple):
+            return [self.value(item) for item in taken]
+        return to_json_value(taken, self._chars, **_BOUNDS)
+
+    def _item(self, value: object, key: str) -> object:  # noqa: ARG002
+        return self.value(value)
+
+    def text(self, text: str) -> str:
+        """Return a text without its secrets; each distinct one is looked at once."""
+        clean = self._clean.get(text)
+        if clean is None:
+            clean = self._clean[text] = self._finisher.text(text, self._chars)
+        return clean
+
+    def message(self, message: Message) -> int:
+        """Return the index of a message, having added it where it is new."""
+        index = self._indexes.get(id(message))
+        if index is not None:
+            return index
+        self._held.append(message)
+        clean: JsonMessage = {"role": self.text(message.role)}
+        if message.name:
+            clean["name"] = self.text(message.name)
+        clean["parts"] = self._whole([self._part(part) for part in message.parts()])
+        written = encode(clean)
+        index = self._same.get(written)
+        if index is None:
+            index = self._same[written] = len(self.messages)
+            self.messages.append(clean)
+        self._indexes[id(message)] = index
+        return index
+
+    def _part(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: value if key in _WORDS else self._finisher.value(value.part()) if isinstance(value, Media) else self._plain(value)
+            for key, value in part.items()
+        }
+
+    def _plain(self, value: object) -> Any:
+        """Redact a value that holds no messages."""
+        return self.value(to_json_value(value, 1_000_000, **_BOUNDS) if not isinstance(value, str) else value)
+
+    def _whole(self, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return parts of which no two neighbouring texts make up a secret together."""
+        whole: list[dict[str, Any]] = []
+        for part in parts:
+            last = whole[-1] if whole else None
+            if last is not None and last["type"] == part["type"] == "text":
+                joined = f"{last['content']}{part['content']}"
+                clean = self.text(joined)
+                if clean != joined:
+                    whole[-1] = {**last, "content": clean}
+                    continue
+            whole.append(part)
+        return whole
+
+    # -- what stands on the wire -----------------------------------------------------------------------------------
+
+    def input(self, run: Run, limit: int) -> str | None:
+        """Return the text of what a run was given."""
+        return self._shown(run.input, limit, given=True, summary=run.parent is None and not run.trace.root_is_step)
+
+    def output(self, run: Run, limit: int) -> str | None:
+        """Return the text of what a run gave."""
+        return self._shown(run.output, limit, given=False, summary=False)
+
+    def summary(self, taken: object, limit: int, *, given: bool) -> str | None:
+        """Return the bare question or answer."""
+        return self._shown(taken, limit, given=given, summary=True)
+
+    def _shown(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
+        if taken is None:
+            return None
+        text = self._text(taken, limit, given=given, summary=summary)
+        return None if text is None else Redacted(shorten(text, limit))
+
+    def _text(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
+        if isinstance(taken, Streamed):
+            taken = taken.message()
+            if taken is None:
+                return None
+        if isinstance(taken, Message):
+            if not given:
+                message = self.messages[self.message(taken)]
+                return _bare([message], limit, given=False) if summary else preview.said(message, limit)
+            taken = Conversation([taken])
+        if isinstance(taken, Conversation):
+            messages = [self.messages[self.message(message)] for message in taken.messages]
+            rest = None if taken.rest is None else self.readable(self.value(taken.rest))
+            if taken.choices:
+                return f"{_bare(messages[:1], limit - 20, given=False)}\n(+{len(messages) - 1} more)"
+            structured = None if taken.structured is None else preview.value_text(self.value(taken.structured))
+            if summary:
+                text = _bare(messages, limit, given=given)
+            else:
+                write = preview.input_text if given else preview.output_text
+                text = write(messages, limit, rest)
+            return "\n".join(filter(None, (text, structured)))
+        if isinstance(taken, Documents):
+            return preview.documents_text(taken.count, self.value(taken), limit)
+        if isinstance(taken, Command):
+            update = None if taken.update is None else self._text(taken.update, limit, given=given, summary=summary)
+            return "\n".join(filter(None, (f"→ {preview.value_text(self.value(taken.goto))}", update)))
+        return preview.value_text(self.readable(self.value(taken)))
+
+    def readable(self, value: Any) -> Any:
+        """Return a value in which each message is its text."""
+        if isinstance(value, Reference):
+            message = self.messages[value.index]
+            return preview.input_text([message], self._chars)
+        if isinstance(value, dict):
+            return {key: self.readable(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.readable(item) for item in value]
+        return value
+
+    def system(self, run: Run) -> dict[str, object]:
+        """Return the system prompt of a model's call, or at which step it stands."""
+        if not isinstance(run.input, Conversation):
+            return {}
+        prompt = preview.system_text(self.messages[self.message(message)] for message in run.input.messages)
+        if not prompt:
+            return {}
+        first = self._systems.setdefault(prompt, run.number)
+        return {"system": shorten(prompt, SYSTEM_CHARS)} if first == run.number else {"system_step": first}
+
+    def documents(self, run: Run) -> list[dict[str, Any]] | None:
+        """Return the documents that a run found."""
+        return self.value(run.output) if isinstance(run.output, Documents) else None
+
+    # -- what stands beside the payload ----------------------------------------------------------------------------
+
+    def captured(self, trace: Trace) -> dict[str, Any] | None:
+        """Return what is kept beside the payload; None where nothing is."""
+        if not self._kept:
+            return None
+        definitions: list[Any] = []
+        steps = {str(run.number): found for run in trace.steps if (found := self._step(run, definitions))}
+        captured: dict[str, Any] = {"messages": self.messages, "tool_definitions": definitions}
+        if not trace.root.private and not trace.root_is_step:
+            ends = {"input": self.value(trace.root.input), "output": self.value(trace.root.output)}
+            captured.update({key: value for key, value in ends.items() if value is not None})
+        captured["steps"] = steps
+        if trace.content.cut:
+            captured["cut"] = True
+        if not (self.messages or steps or "input" in captured or "output" in captured):
+            return None
+        return folded(captured)
+
+    def _step(self, run: Run, definitions: list[Any]) -> dict[str, Any]:
+        if run.private:
+            return {}
+        given, came = self.value(run.input), self.value(run.output)
+        if run.llm is not None and not run.llm.as_given:
+            found = self._model(run, given, came, definitions)
+        elif run.tool is not None:
+            found = {"arguments": given, "result": self._result(came)}
+        elif isinstance(run.output, Documents):
+            found = {"input": given, "documents": came}
+        else:
+            found = {"input": given, "output": came}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def _result(self, came: Any) -> Any:
+        """Return what a tool gave: of a message its text."""
+        if not isinstance(came, Reference):
+            return came
+        parts = self.messages[came.index]["parts"]
+        return parts[0].get("response") if len(parts) == 1 and parts[0]["type"] == "tool_call_response" else came
+
+    def _model(self, run: Run, given: Any, came: Any, definitions: list[Any]) -> dict[str, Any]:
+        request = run.request or {}
+        tools = request.get("tools") or request.get("functions")
+        names = None
+        if isinstance(tools, list | tuple):
+            names = []
+            for tool in tools:
+                definition = self._plain(tool)
+                if definition not in definitions:
+                    definitions.append(definition)
+                names.append(tool_name(definition))
+        asked = {key: value for key, value in request.items() if key not in _NO_PARAMETERS and value is not None}
+        return {
+            "input_messages": _indexes(given),
+            "output_messages": _indexes(came),
+            "tools": names,
+            "parameters": self._plain(asked) if asked else None,
+        }
+
+
+_WORDS = frozenset({"type", "modality"})
+_NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
+
+
+def tool_name(definition: Any) -> str | None:
+    """Return the name of a tool in any provider's form of its definition."""
+    if not isinstance(definition, dict):
+        return str(definition)
+    inner = next((definition[key] for key in ("function", "toolSpec") if isinstance(definition.get(key), dict)), definition)
+    found = inner.get("name") or inner.get("type")
+    return found if isinstance(found, str) else None
+
+
+def _indexes(value: Any) -> list[int] | None:
+    if isinstance(value, dict):
+        value = value.get("messages")
+    found = value if isinstance(value, list) else [value]
+    return [one.index for one in found if isinstance(one, Reference)] or None
+
+
+def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None:
+    """Return the newest question, or the last answer that says something, without a role."""
+    if not messages:
+        return None
+    if given:
+        asked = next((one for one in reversed(messages) if one["role"] == "user"), messages[-1])
+        return preview.plain_text(asked) or preview.said(asked, limit)
+    return preview.said(messages[-1], limit, reasoning=False) or preview.said(messages[-1], limit)

@@ -1,0 +1,153 @@
+"""Messages and values as a person reads them: the previews and summaries that stand on the wire.
+
+All is redacted already, so that what is cut here can hold no half of a secret.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from infinium_integrations.capture.content import Part
+from infinium_integrations.capture.media import size
+from infinium_integrations.capture.serializer import encode
+from infinium_integrations.redaction.redactor import shorten
+
+__all__ = ["documents_text", "input_text", "output_text", "plain_text", "said", "system_text", "value_text"]
+
+CALL_ROOM = 150
+"""Characters that an answer leaves for the calls that it asks for."""
+REASONING_LEAST = 40
+"""Less of a message's reasoning is not worth a line."""
+CALLS_SHOWN = 20
+NAME_CHARS = 100
+
+JsonMessage = dict[str, Any]
+
+
+def input_text(messages: Sequence[JsonMessage], limit: int, rest: object = None) -> str:
+    """Return the newest message under its role, what stands beside it, then earlier ones while there is room.
+
+    System prompts stand elsewhere, see ``system_text``.
+    """
+    lines: list[str] = []
+    room = limit
+    shown = [message for message in messages if message["role"] != "system"] or list(messages)
+    for number, message in enumerate(reversed(shown)):
+        line = f"{_speaker(message)}: {_inline(message, room)}"
+        lines.append(line)
+        room -= len(line) + 1
+        if number == 0 and rest:
+            lines.append(value_text(rest))
+            room -= len(lines[-1]) + 1
+        if room <= 0:
+            break
+    return shorten("\n".join(lines), limit)
+
+
+def output_text(messages: Sequence[JsonMessage], limit: int, rest: object = None) -> str:
+    """Return the last answer, the calls that it asks for and its reasoning; of tools' answers all that came last."""
+    if not messages:
+        return value_text(rest)[:limit] if rest else ""
+    last = messages[-1]
+    if last["role"] != "tool":
+        text = said(last, limit)
+    else:
+        newest = _last_tools(messages)
+        text = "\n".join(f"{_speaker(message)}: {_inline(message, limit)}" for message in newest)
+    if rest and len(text) < limit:
+        text = f"{text}\n{value_text(rest)}"
+    return shorten(text, limit)
+
+
+def _last_tools(messages: Sequence[JsonMessage]) -> list[JsonMessage]:
+    newest: list[JsonMessage] = []
+    for message in reversed(messages):
+        if message["role"] != "tool":
+            break
+        newest.insert(0, message)
+    return newest
+
+
+def said(message: JsonMessage, limit: int, *, reasoning: bool = True) -> str:
+    """Return a message's text, then ``→ tool(arguments)``, then its reasoning."""
+    text, calls = plain_text(message), _calls(message["parts"], limit)
+    if calls:
+        room = max(limit - len(text) - 1, min(CALL_ROOM, len(calls)))
+        text = "\n".join(filter(None, (shorten(text, max(limit - room - 1, 0)), shorten(calls, room))))
+    if reasoning and limit - len(text) > REASONING_LEAST:
+        thoughts = "\n".join(str(part["content"]) for part in message["parts"] if part["type"] == "reasoning")
+        if thoughts:
+            text = "\n".join(filter(None, (text, f"reasoning: {thoughts}")))
+    return shorten(text, limit)
+
+
+def plain_text(message: JsonMessage) -> str:
+    """Return what a message says, without calls and reasoning."""
+    return "\n".join(filter(None, (_part(part) for part in message["parts"])))
+
+
+def _part(part: Part) -> str:
+    match part["type"]:
+        case "text" | "refusal":
+            return value_text(part["content"])
+        case "reasoning" | "tool_call" | "server_tool_call":
+            return ""
+        case "tool_call_response":
+            response = part["response"]
+            if isinstance(response, list) and all(isinstance(one, dict) and "type" in one for one in response):
+                return "\n".join(filter(None, map(_part, response)))
+            return value_text(response)
+        case "server_tool_call_response":
+            return ""
+        case "blob" | "uri" | "file":
+            return _media(part)
+    return value_text(part)
+
+
+def _media(part: Part) -> str:
+    kind = part.get("mime_type") or part.get("modality") or "file"
+    if part["type"] == "blob":
+        return f"<{kind}, {size(part['size'])}>"
+    return f"<{kind} {part.get('uri') or part.get('file_id') or ''}>"
+
+
+def _inline(message: JsonMessage, limit: int) -> str:
+    return said(message, max(limit, CALL_ROOM), reasoning=False)
+
+
+def _speaker(message: JsonMessage) -> str:
+    name = message.get("name")
+    return f"{message['role']} {str(name)[:NAME_CHARS]}" if name else str(message["role"])
+
+
+def _calls(parts: Iterable[Part], limit: int) -> str:
+    calls = [part for part in parts if part["type"] in {"tool_call", "server_tool_call"}][:CALLS_SHOWN]
+    return "→ " + ", ".join(call_text(part, limit) for part in calls) if calls else ""
+
+
+def call_text(part: Part, limit: int) -> str:
+    """Return a tool call as ``name(arguments)``."""
+    return f"{str(part.get('name') or '')[:NAME_CHARS]}({value_text(part.get('arguments'))[:limit]})"
+
+
+def system_text(messages: Iterable[JsonMessage]) -> str:
+    """Return the system prompt of a call; empty where it has none."""
+    return "\n".join(plain_text(message) for message in messages if message["role"] == "system")
+
+
+def documents_text(count: int, documents: Sequence[dict[str, Any]], limit: int) -> str:
+    """Return how many documents were found, and the beginnings of the first."""
+    texts = [f"{count} document{'' if count == 1 else 's'}"]
+    room = limit
+    for document in documents:
+        if room <= 0:
+            break
+        texts.append(value_text(document.get("content")))
+        room -= len(texts[-1])
+    return shorten("\n".join(texts), limit)
+
+
+def value_text(value: object) -> str:
+    """Return a text as it is, None as nothing, any other JSON value written out with ``, `` and ``: ``."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else encode(value)
