@@ -208,6 +208,31 @@ def test_what_hangs_at_exit_is_given_up_counted_and_said_in_time(tmp_path, hangs
     assert "3 traces could not be written in time and are lost." in err
 
 
+def test_the_trace_that_is_being_written_when_the_rest_is_given_up_is_not_said_to_be_lost(monkeypatch):
+    monkeypatch.setattr(writer, "LAST_SECONDS", 20)
+    begun, given_up = threading.Event(), threading.Event()
+
+    def assemble(item):
+        begun.set()
+        assert given_up.wait(20)
+
+    delivery = new_delivery(assemble=assemble)
+    for number in range(3):
+        delivery.submit(number)
+    assert begun.wait(20)
+    settle = delivery._writer.settle
+
+    def last(deadline):
+        if not delivery._writer._jobs:
+            given_up.set()
+        return settle(deadline)
+
+    monkeypatch.setattr(delivery._writer, "settle", last)
+    assert delivery._writer.finish(time.monotonic(), 0.0) == 2
+    assert delivery.stats()["dropped"] == 2
+    delivery._writer.stop()
+
+
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
