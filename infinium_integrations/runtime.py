@@ -201,7 +201,8 @@ def flush(timeout: float = 10.0) -> bool:
         timeout: Seconds to wait at most.
 
     Returns:
-        Whether everything recorded before the call is delivered, rejected or, without an account, written.
+        Whether everything recorded before the call is delivered, rejected or, without an account, written. Where
+        something was lost, one call says so.
 
     Raises:
         ConfigurationError: A setting is malformed.

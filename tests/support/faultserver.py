@@ -22,13 +22,17 @@ from typing import Any, Self
 
 @dataclass
 class Reply:
-    """An HTTP reply. ``accept`` says whether the trace counts as accepted; by default where the status is 2xx."""
+    """An HTTP reply. ``accept`` says whether the trace counts as accepted; by default where the status is 2xx.
+
+    ``wait``: seconds between that and the reply; ``server.release`` ends them.
+    """
 
     status: int = 201
     body: bytes | str | dict[str, Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     accept: bool | None = None
     content_type: str = "application/json"
+    wait: float = 0.0
 
 
 @dataclass
@@ -179,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             ok = step.status < 300
             fields = {"success": ok, "message": "Trace received" if ok else "no", "traceId": _remote(seen)}
             body = fields if ok else {"error": f"status {step.status}"}
+        self.server.owner.release.wait(step.wait)
         data = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
         self.send_response(step.status)
         for name, value in step.headers.items():
