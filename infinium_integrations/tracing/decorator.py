@@ -229,9 +229,9 @@ def _around_function(function: Callable[..., Any], opened: Opener) -> Callable[.
 def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
     def wrapper(*args: object, **kwargs: object) -> Generator[object, object, object]:
         output = _yielded(opened, function, args, kwargs)
-        inner = function(*args, **kwargs)
         thrown, value = _Thrown(), None
         with output:
+            inner = function(*args, **kwargs)
             while True:
                 advance, given = (inner.throw, thrown.error) if thrown.error is not None else (inner.send, value)
                 try:
@@ -255,9 +255,9 @@ def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[
 def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
     async def wrapper(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
         output = _yielded(opened, function, args, kwargs)
-        inner = function(*args, **kwargs)
         thrown, value = _Thrown(), None
         with output:
+            inner = function(*args, **kwargs)
             while True:
                 advance, given = (inner.athrow, thrown.error) if thrown.error is not None else (inner.asend, value)
                 try:

@@ -9,7 +9,7 @@ import logging
 import pytest
 from injection import injected
 
-from infinium_integrations import trace
+from infinium_integrations import flush, trace, traces
 
 DRIVING = ("wrapper", "_Thrown")
 
@@ -161,3 +161,12 @@ def test_a_fault_at_any_line_of_ours_changes_nothing_of_a_generator(program, rig
         at += every
     assert at > 100
     assert changed == []
+
+
+def test_a_generator_that_is_called_with_wrong_arguments_ends_its_trace_as_an_error():
+    with pytest.raises(TypeError, match="positional argument"):
+        next(fails("too many"))
+    with pytest.raises(TypeError, match="positional argument"):
+        asyncio.run(anext(async_fails("too many")))
+    assert flush(10)
+    assert [task.status for task in traces()] == ["error", "error"]
