@@ -95,7 +95,7 @@ def _blocks(blocks: object, limit: int) -> str:
     texts: list[str] = []
     room = limit + SLACK
     for block in blocks:
-        text = block if isinstance(block, str) else _block(block, room)
+        text = _block(block, room)
         if text:
             texts.append(text)
             room -= len(text)
@@ -108,7 +108,7 @@ def _block(block: object, limit: int) -> str:
     if isinstance(block, dict):
         kind = block.get("type")
         if kind in {"text", "output_text", "input_text"} and isinstance(block.get("text"), str):
-            return block["text"][:limit]  # type: ignore[no-any-return]
+            return preview(block["text"], limit)
         if kind in {"tool_use", "tool_call", "function_call", "tool_call_chunk"}:
             return ""
     return preview(block, limit)

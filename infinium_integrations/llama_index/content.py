@@ -157,7 +157,7 @@ def _block(block: object, limit: int) -> str:
     held = getattr(block, "__dict__", {})
     text = held.get("text")
     if isinstance(text, str):
-        return text[:limit]
+        return preview(text, limit)
     if is_a(block, "ThinkingBlock") or is_a(block, "CachePoint"):
         return ""
     kind = held.get("block_type") or type(block).__name__
@@ -165,7 +165,7 @@ def _block(block: object, limit: int) -> str:
         data = held.get(name)
         if isinstance(data, bytes):
             mime = held.get(f"{kind}_mimetype") or held.get("format") or kind
-            return f"<{mime}, {size(len(data))}>"
+            return f"<{mime}, {size(len(data) * 3 // 4)}>"  # LlamaIndex turns it into base64
     return f"<{kind}>"
 
 
