@@ -113,7 +113,7 @@ def tracing(client: object = None) -> bool:
     if client is not None and runtime.tracing:
         from infinium_integrations.export import preload  # noqa: PLC0415  (as in _Runtime)
 
-        preload.for_sending()
+        preload.for_client(client)
     return runtime.tracing
 
 

@@ -298,6 +298,13 @@ class SenderLoop(asyncio.SelectorEventLoop):
         except OSError:
             return False
 
+    def close(self) -> None:
+        """Close it, unless its file descriptors' numbers may be those of the program's own files by now."""
+        if self.is_closed() or self.intact():
+            super().close()
+        else:
+            _lost.append(self)
+
     def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine as a task, and hold it."""
         task: asyncio.Task[Any] = self.create_task(work)
@@ -341,6 +348,10 @@ class SenderLoop(asyncio.SelectorEventLoop):
             error = failure
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             self.call_soon_threadsafe(_answer, answer, found, error)
+
+
+_lost: list[SenderLoop] = []
+"""Loops whose file descriptors the program closed; to free one is to close it."""
 
 
 def _answer(answer: "asyncio.Future[Any]", found: object, error: Exception | None) -> None:
