@@ -113,7 +113,7 @@ def tracing(client: object = None) -> bool:
     if client is not None and runtime.tracing:
         from infinium_integrations.export import preload  # noqa: PLC0415  (as in _Runtime)
 
-        preload.for_sending()
+        preload.for_client(client)
     return runtime.tracing
 
 
@@ -205,7 +205,8 @@ def flush(timeout: float = 10.0) -> bool:
         timeout: Seconds to wait at most.
 
     Returns:
-        Whether everything recorded before the call is delivered, rejected or, without an account, written.
+        Whether everything recorded before the call is delivered, rejected or, without an account, written. Where
+        something was lost, one call says so.
 
     Raises:
         ConfigurationError: A setting is malformed.

@@ -68,6 +68,13 @@ PROGRAMS = {
         with trace("x", client=client):
             pass
     """,
+    "async client": """
+        import os
+        from infinium_integrations import AsyncInfiniumClient, trace
+        client = AsyncInfiniumClient(os.environ["INFINIUM_AGENT_ID"], os.environ["INFINIUM_AGENT_SECRET"])
+        with trace("x", client=client):
+            pass
+    """,
     "configured later": """
         import os
         kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("INFINIUM_AGENT")}

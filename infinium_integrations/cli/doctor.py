@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -40,6 +41,8 @@ PACKAGES = {
 }
 """Distributions: the oldest version that is supported, and the extra that brings it."""
 REACH_TIMEOUT = 10.0
+HEAD = 4_096
+"""Bytes of a stored trace that are read: its format stands at their beginning."""
 ROOM = 100_000_000
 """Bytes that should be free."""
 
@@ -167,8 +170,10 @@ def _store(given: Settings) -> Iterator[Finding]:
     probe = root / "aside" / f"doctor-{new_id()}"
     try:
         FolderStore(root).check()
-        write_new(probe, b"doctor")
-        probe.unlink()
+        try:
+            write_new(probe, b"doctor")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         advice = "make it yours to write, or name another folder in INFINIUM_STORE"
         yield Finding("bad", f"{_shown(root)} can't be used: {error.strerror or error}", advice)
@@ -181,23 +186,66 @@ def _store(given: Settings) -> Iterator[Finding]:
 
 
 def _contents(root: Path, given: Settings) -> Iterator[Finding]:
-    counts, size = dict.fromkeys(("outbox", "history", "rejected", "damaged"), 0), 0
-    for area in counts:
+    counts, size = Counter[str](), 0
+    for area in ("outbox", "history", "rejected", "damaged"):
         for path in (root / area).rglob("*.json.gz"):
             with contextlib.suppress(OSError):  # another process has just moved it
                 size += path.lstat().st_size
-                counts[area] += 1
+                counts[_kind(area, path, given)] += 1
     used = f"{_bytes(size)} of {_bytes(given.store_bytes)} used"
-    yield Finding("good", f"{used}; {counts['history']:,} traces in its history")
-    if counts["outbox"]:
-        advice = "infinium-traces send" if given.has_account else "set INFINIUM_AGENT_ID and INFINIUM_AGENT_SECRET"
-        yield Finding("warning", f"{counts['outbox']:,} traces wait to be delivered", f"to send them: {advice}")
-    if counts["rejected"]:
-        advice = "infinium-traces list --status rejected shows them; infinium-traces send tries again"
-        yield Finding("warning", f"{counts['rejected']:,} traces were refused by the platform", advice)
-    if counts["damaged"]:
-        advice = f"look at {_shown(root / 'damaged')}, or remove it"
-        yield Finding("warning", f"{counts['damaged']:,} damaged files were set aside", advice)
+    yield Finding("good", f"{used}; {_number(counts['history'], 'trace')} in its history")
+    for kind, singular, plural, advice in _LEFT:
+        if number := counts[kind]:
+            text = f"{_number(number, 'trace')} {singular if number == 1 else plural}"
+            yield Finding("warning", text, advice)
+    if damaged := counts["damaged"]:
+        text = f"{_number(damaged, 'damaged file')} {'was' if damaged == 1 else 'were'} set aside"
+        yield Finding("warning", text, f"look at {_shown(root / 'damaged')}, or remove it")
+
+
+_LEFT = (
+    ("outbox", "waits to be delivered", "wait to be delivered", "to send them: infinium-traces send"),
+    (
+        "others",
+        "waits for another account, or for a client of a program",
+        "wait for another account, or for a client of a program",
+        "to send them: infinium-traces send, with the settings of that account",
+    ),
+    (
+        "newer",
+        "was written by a later version of infinium-integrations",
+        "were written by a later version of infinium-integrations",
+        "upgrade it, then: infinium-traces send",
+    ),
+    (
+        "rejected",
+        "was refused by the platform",
+        "were refused by the platform",
+        "infinium-traces list --status rejected shows them; infinium-traces send tries again",
+    ),
+)
+"""What is left in a store: which, how one and how several are said, and what to do."""
+
+
+def _kind(area: str, path: Path, given: Settings) -> str:
+    """Return the area of a stored trace; of what waits, also whether this account and this version can send it."""
+    if area != "outbox":
+        return area
+    from infinium_integrations.storage import record  # noqa: PLC0415
+    from infinium_integrations.storage.folder import read_beginning  # noqa: PLC0415
+    from infinium_integrations.storage.selector import account_of  # noqa: PLC0415
+
+    try:
+        record.peek(read_beginning(path, HEAD))
+    except record.NewerFormatError:
+        return "newer"
+    except (OSError, record.DamagedError):  # whoever sends it will find out
+        pass
+    return area if given.has_account and path.parent.name == account_of(given) else "others"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _bytes(size: float) -> str:
@@ -245,6 +293,8 @@ def _reach(given: Settings) -> Finding:
             if error.data is None:
                 text = f"{given.base_url} answers, but not as the platform does (404 without JSON)"
                 return Finding("warning", text, "check INFINIUM_BASE_URL")
+        except ConfigurationError as error:  # of the environment: it says what to do
+            return Finding("bad", _shown(error))
         except (ApiError, TransportError) as error:
             return Finding("bad", _shown(error), next(text for kind, text in _ADVICE if isinstance(error, kind)))
     return Finding("good", f"{given.base_url} answers, and accepts the credentials")

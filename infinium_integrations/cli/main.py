@@ -278,15 +278,17 @@ def doctor() -> None:
     from infinium_integrations.cli.doctor import examine  # noqa: PLC0415
     from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
 
-    bad = 0
+    found = Counter[str]()
     for title, findings in examine():
         click.echo(click.style(title, bold=True))
         for finding in findings:
-            bad += finding.state == "bad"
+            found[finding.state] += 1
             click.echo(f"  {FINDING_MARKS[finding.state]} {printable(finding.text)}")
             if finding.advice:
                 click.echo(f"    → {printable(finding.advice)}")
-    click.echo("\nAll is well." if not bad else f"\n{bad} thing{'s' if bad > 1 else ''} to put right.")
+    bad, number = found["bad"], found["bad"] or found["warning"]
+    things = f"{number} thing{'s' if number > 1 else ''} to {'put right' if bad else 'look at'}."
+    click.echo(f"\n{things if number else 'All is well.'}")
     if bad:
         raise click.exceptions.Exit(1)
 

@@ -98,8 +98,6 @@ class Outbox:
         self._watchers: set[asyncio.Event] = set()
         self._goals: list[set[str]] = []
         """What those wait for who wait until all is delivered; a trace leaves each set when it no longer waits."""
-        self.removed = 0
-        """Traces that vanished with the store before they were delivered."""
         self.reason: str | None = None
         """Why the last try failed; None where it went well."""
 
@@ -124,6 +122,12 @@ class Outbox:
         self._work.set()
         self._notify()
 
+    def pruned(self, names: list[str]) -> None:
+        """Forget traces that were removed for want of room, and counted there."""
+        for name in self._waiting.intersection(names) - self._sending.keys():
+            self._forget(name)
+        self._notify()
+
     def retry_now(self) -> None:
         """Look at the store, and try at once unless the server asked to wait."""
         self.retry.end_wait()
@@ -141,7 +145,15 @@ class Outbox:
     async def drained(self, deadline: float) -> bool:
         """Wait until all that waits now is gone; False at the deadline, or when the next try lies beyond it."""
         self.retry_now()
-        self._scan()
+        self._look()
+        if not await self._emptied(deadline):
+            self._look()  # what went meanwhile, such as with the store, waits no more
+            return False
+        self._held_until = time.monotonic() + HOLD
+        return await self._landed(deadline)
+
+    async def _emptied(self, deadline: float) -> bool:
+        """Wait until nothing is left of what waits now."""
         goal = set(self._waiting)
         self._goals.append(goal)
         try:
@@ -152,12 +164,11 @@ class Outbox:
                     return False
         finally:
             self._goals = [other for other in self._goals if other is not goal]
-        self._held_until = time.monotonic() + HOLD
-        return await self._landed(deadline)
+        return True
 
     async def leave(self, deadline: float) -> None:
         """Wait, before the process exits, only while requests make progress; then begin no more."""
-        self._scan()
+        self._look()
         begun_until = time.monotonic() + (deadline - time.monotonic()) * LEAVING
         while self._waiting and self._hopeful(begun_until) and await self._change(begun_until):
             pass
@@ -194,7 +205,11 @@ class Outbox:
 
         try:
             with diagnostics.contained_or(later):
-                await self._drain()
+                try:
+                    await self._drain()
+                except OSError as error:
+                    self._unreadable(error)
+                    self._work.set()
         finally:
             self._lock.release()
             self._notify()
@@ -274,10 +289,18 @@ class Outbox:
                 "newer", "A stored trace was written by a later version of infinium-integrations: it stays."
             )
         except DamagedError:
-            self._skip(name)
-            self._counters.add("dropped")
+            self._lose(name)
+            self._finished.add(name)
             diagnostics.warn_once("damaged", "A stored trace is damaged and was set aside, in %s.", self.store.where())
+        except OSError as error:
+            self._tries[name] += 1
+            self._unreadable(error)
         return None
+
+    def _unreadable(self, error: OSError) -> None:
+        """Begin a pause: no file descriptor is left, or the disk is away."""
+        self.reason = f"the store can't be read: {error.strerror}"
+        self.retry.failed(reached=False)
 
     def _conclude(self, name: str, record: Record, outcome: Outcome) -> None:
         verdict = outcome.verdict
@@ -335,19 +358,32 @@ class Outbox:
             goal.discard(name)
 
     def _gone(self, name: str) -> None:
-        """Count what another process has dealt with; what was pruned is counted there."""
-        if name in self._waiting:
-            self._forget(name)
-            if self._elsewhere:
-                self._counters.add("rejected" if self.store.was_rejected(self._account, name) else "sent")
-            elif not self.store.stands(self._account):
-                self.removed += 1
-                self._counters.add("dropped")
-                diagnostics.warn_once(
-                    "removed",
-                    "The store %s was removed, and traces with it that were not delivered.",
-                    self.store.where(),
-                )
+        """Count what another process has dealt with, or went with the store; what was pruned is counted there."""
+        if name not in self._waiting:
+            return
+        if not (self.store.stands(self._account) and self._lock.stands()):
+            self._lose(name)
+            diagnostics.warn_once(
+                "removed", "The store %s was removed, and traces with it that were not delivered.", self.store.where()
+            )
+        elif self.store.was_rejected(self._account, name):
+            self._counters.add("rejected")
+        elif self._elsewhere or self.store.was_delivered(name):
+            self._counters.add("sent")
+        self._forget(name)
+
+    def _lose(self, name: str) -> None:
+        """Count a trace that can't be delivered any more; flush() tells of this process's own."""
+        self._counters.lose(own=name in self._mine)
+        self._forget(name)
+
+    def _look(self) -> None:
+        """Take in what waits by now, where the store can be read."""
+        try:
+            self._scan()
+        except OSError as error:
+            self._unreadable(error)
+            self._work.set()
 
     def _scan(self) -> list[str]:
         """Return what waits: the least tried first, then the oldest, so that one bad trace does not stop the rest."""

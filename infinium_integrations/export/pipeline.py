@@ -77,7 +77,9 @@ class Delivery:
         self._terminated = False
         """It is a worker of a pool, which is terminated without a word once it has returned its result."""
         self._counters = DeliveryCounters()
-        self._selector = StoreSelector(self._counters)
+        self._lost = 0
+        """Of the traces that were lost, those of which a flush has told."""
+        self._selector = StoreSelector(self._counters, self._pruned)
         self._sender = Sender(self._counters, fork_safety.SENDER_THREAD)
         self._client_senders: dict[int, Sender] = {}
         self._writer = Writer(
@@ -159,24 +161,25 @@ class Delivery:
             timeout: Seconds to wait at most.
 
         Returns:
-            Whether all of it is delivered, refused for good or, without an account, written, and none of it
-            vanished with a store that was removed.
+            Whether all of it is delivered, refused for good or, without an account, written, and nothing that this
+            process recorded was lost since the flush before.
         """
         self._own()
         if self._writer.mine or any(sender.mine for sender in self._senders()):
             return False  # it would wait for itself
         deadline = time.monotonic() + timeout
-        removed = self._removed()
         if not self._writer.settle(deadline):
             return False
         given = settings.current()
         if given.has_account:
             self._look(given)
         drained = all(sender.drained(deadline) for sender in self._senders())
-        return drained and self._removed() == removed
+        before, self._lost = self._lost, self._counters.lost
+        return drained and before == self._lost
 
-    def _removed(self) -> int:
-        return sum(sender.removed() for sender in self._senders())
+    def _pruned(self, names: list[str]) -> None:
+        for sender in self._senders():
+            sender.pruned(names)
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, then end the threads where nothing is left; what is submitted later starts them again."""
@@ -231,10 +234,18 @@ class Delivery:
         self._counters.add("dropped", lost)
         if lost:
             diagnostics.warn_once(
-                "lost", "%d traces that were kept in memory could not be delivered and are lost.", lost
+                "lost",
+                "%d %s kept in memory could not be delivered and %s lost.",
+                lost,
+                *(("trace", "is") if lost == 1 else ("traces", "are")),
             )
         if given_up:
-            diagnostics.warn_once("given up", "%d traces could not be written in time and are lost.", given_up)
+            diagnostics.warn_once(
+                "given up",
+                "%d %s could not be written in time and %s lost.",
+                given_up,
+                *(("trace", "is") if given_up == 1 else ("traces", "are")),
+            )
         if left := sum(sender.left() for sender in self._senders()):
             reasons = (reason for sender in self._senders() if (reason := sender.reason()))
             diagnostics.warn_once(

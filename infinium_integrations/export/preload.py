@@ -5,9 +5,10 @@ meanwhile inherits them. So our threads import nothing, of the standard library 
 """
 
 import importlib
+import inspect
 import threading
 
-__all__ = ["for_sending", "for_writing"]
+__all__ = ["for_client", "for_sending", "for_writing"]
 
 _WRITING = (
     "infinium_integrations.payload.build",
@@ -20,6 +21,9 @@ _SENDING = (
     "httpcore",
 )
 """What httpx, asyncio and the resolver import at the first request or connection."""
+
+_AWAITING = ("concurrent.futures.thread",)
+"""What ``AsyncInfiniumClient`` needs beyond that."""
 
 _loaded: set[tuple[str, ...]] = set()
 _lock = threading.RLock()
@@ -38,6 +42,13 @@ def for_sending() -> None:
     """Import what the sender needs, an HTTP client above all."""
     if _SENDING not in _loaded:
         _load(_SENDING)
+
+
+def for_client(client: object) -> None:
+    """Import what the thread of a client of the user's needs."""
+    for_sending()
+    if _AWAITING not in _loaded and inspect.iscoroutinefunction(getattr(type(client), "send_task_data", None)):
+        _load(_AWAITING)
 
 
 def _load(names: tuple[str, ...]) -> None:

@@ -61,6 +61,16 @@ class Sender:
         """Deliver what earlier processes left for an account, at once."""
         self._hand(None, "", lambda: self._outbox(store, account, settings, None).retry_now())
 
+    def pruned(self, names: list[str]) -> None:
+        """Let go of waiting traces that were removed for want of room."""
+
+        def tell() -> None:
+            for outbox in self._outboxes.values():
+                outbox.pruned(names)
+
+        if self._alive():
+            self._hand(None, "", tell)
+
     def drained(self, deadline: float) -> bool:
         """Wait until all that waits now is delivered or refused; False at the deadline (monotonic seconds)."""
         return self._ask(lambda outbox: outbox.drained(deadline), deadline)
@@ -86,10 +96,6 @@ class Sender:
         return sum(outbox.own for outbox in list(self._outboxes.values()) if outbox.store.durable) + sum(
             store.durable for store, _, _ in list(self._inbox) if store is not None
         )
-
-    def removed(self) -> int:
-        """Count the traces that vanished with their store before they were delivered."""
-        return sum(outbox.removed for outbox in list(self._outboxes.values()))
 
     def reason(self) -> str | None:
         """Say why something still waits."""
@@ -179,7 +185,10 @@ class Sender:
 
     def _run_here(self, deadline: float) -> None:
         """Send from the caller's thread: none can be started any more while the interpreter goes."""
-        self._loop = loop = SenderLoop()
+        try:
+            self._loop = loop = SenderLoop()
+        except OSError:  # no file descriptor is left
+            return
         loop.last = True
         loop.call_soon(self._pull)
 
@@ -289,6 +298,13 @@ class SenderLoop(asyncio.SelectorEventLoop):
         except OSError:
             return False
 
+    def close(self) -> None:
+        """Close it, unless its file descriptors' numbers may be those of the program's own files by now."""
+        if self.is_closed() or self.intact():
+            super().close()
+        else:
+            _lost.append(self)
+
     def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine as a task, and hold it."""
         task: asyncio.Task[Any] = self.create_task(work)
@@ -332,6 +348,10 @@ class SenderLoop(asyncio.SelectorEventLoop):
             error = failure
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             self.call_soon_threadsafe(_answer, answer, found, error)
+
+
+_lost: list[SenderLoop] = []
+"""Loops whose file descriptors the program closed; to free one is to close it."""
 
 
 def _answer(answer: "asyncio.Future[Any]", found: object, error: Exception | None) -> None:

@@ -60,6 +60,7 @@ class Connections:
 
         Raises:
             ConfigurationError: The environment's certificates or proxies make none possible.
+            TransportError: No file descriptor is left.
         """
         if self._client is None:
             self._client = async_client()
@@ -105,6 +106,8 @@ class Platform:
             http = self._connections.client()
         except ConfigurationError as error:
             return Outcome(Verdict("keep", str(error)), reached=False)
+        except TransportError as error:
+            return Outcome(Verdict("retry", str(error)), reached=False)
         reply = await aexchange(http, request, TRY_TIMEOUT, REPLY_BYTES)
         if isinstance(reply, TransportError):
             return Outcome(Verdict("retry", str(reply)), reached=False)

@@ -25,6 +25,8 @@ __all__ = ["PendingTrace", "Writer"]
 logger = logging.getLogger("infinium_integrations")
 
 STOP_SECONDS = 2.0
+LAST_SECONDS = 0.2
+"""Seconds that the trace which is being written gets when the rest is given up."""
 QUEUE_BYTES = 32_000_000
 """About what all queued traces may hold."""
 
@@ -136,7 +138,7 @@ class Writer:
                 dropped += 1
         self._nudge()
         if dropped:
-            self._counters.add("dropped", dropped)
+            self._counters.lose(dropped)
             diagnostics.warn_once(
                 "queue", "More traces end than can be written, so the oldest are dropped (stats() counts them)."
             )
@@ -181,10 +183,13 @@ class Writer:
         else:
             self.write_here(deadline)
         with self._lock:
-            given_up = len(self._jobs) + (self._working > 0)
+            given_up = len(self._jobs)
             self._jobs.clear()
             self._bytes = 0
-        self._counters.add("dropped", given_up)
+        if self._alive() and not self.mine:
+            self.settle(time.monotonic() + LAST_SECONDS)
+        given_up += self._working > 0
+        self._counters.lose(given_up)
         return given_up
 
     def write_here(self, deadline: float = math.inf) -> None:
@@ -242,7 +247,7 @@ class Writer:
             self._bytes -= job.size
             self._working = job.number
         try:
-            with diagnostics.contained_or(lambda: self._counters.add("dropped")):
+            with diagnostics.contained_or(self._counters.lose):
                 pending = self._assemble(job.item)
                 if pending is None:
                     self._empty += 1

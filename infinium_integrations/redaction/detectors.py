@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key, words
+from infinium_integrations.redaction.patterns import pattern
 
 __all__ = ["Scan", "Span", "rule", "spans"]
 
@@ -83,8 +84,8 @@ def _whole_word(start: str, body: str) -> str:
     return f"{literal}(?:(?<![A-Za-z0-9]{literal})|{escapes}){body}"
 
 
-_RULES = [(start, re.compile(re.escape(start) + body, re.ASCII)) for start, body in _FREE_RULES.items()]
-_RULES += [(start, re.compile(_whole_word(start, body), re.ASCII)) for start, body in _WORD_RULES.items()]
+_RULES = [(start, pattern(re.escape(start) + body, re.ASCII)) for start, body in _FREE_RULES.items()]
+_RULES += [(start, pattern(_whole_word(start, body), re.ASCII)) for start, body in _WORD_RULES.items()]
 _STARTS = (*_FREE_RULES, *_WORD_RULES)
 
 
@@ -121,15 +122,15 @@ _SHORTEST = 15
 def _vendors(scan: Scan) -> Iterator[Span]:
     text = scan.text
     long_words = " ".join(word for word in text.split() if len(word) >= _SHORTEST)
-    for start, pattern in _RULES if long_words else ():
+    for start, shape in _RULES if long_words else ():
         if start in long_words:
-            for found in pattern.finditer(text):
+            for found in shape.finditer(text):
                 yield found.span(found.lastindex or 0)
 
 
-_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_BODY = re.compile(
+_BEGIN = pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_END = pattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BODY = pattern(
     r"""(?: (?:\\++[nrt]|[\s"'+,\\])*+ (?:[A-Za-z0-9+/=]{16,}+ | [A-Z][A-Za-z-]{1,20}:[^\n\\]{0,100}+) )*+
         (?: (?:\\++[nrt]|[\s"'+,\\])*+ [A-Za-z0-9+/=]++ )?""",
     re.VERBOSE,
@@ -152,9 +153,9 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
             yield begin.start(), body.end()
 
 
-_AUTHORITY = re.compile(r"""://([^\s/"'<>\\`]{3,}+)""")
-_USER = re.compile(r"[\w.%+~$!*-]*+", re.ASCII)
-_PLACEHOLDER = re.compile(r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s|:?password")
+_AUTHORITY = pattern(r"""://([^\s/"'<>\\`]{3,}+)""")
+_USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
+_PLACEHOLDER = pattern(r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s|:?password")
 
 
 @rule
@@ -177,10 +178,10 @@ def _is_token(user: str) -> bool:
     return len(user) >= _LONG_WORD and any(map(str.isdigit, user)) and any(map(str.isalpha, user))
 
 
-_TELEGRAM = re.compile(r"(?<![0-9:])[0-9]{8,12}:AA[A-Za-z0-9_-]{30,}+", re.ASCII)
-_TELEGRAM_BEGUN = re.compile(r"(?<![0-9:])[0-9]{8,12}(?::[A-Za-z0-9_-]*+)?\Z", re.ASCII)
+_TELEGRAM = pattern(r"(?<![0-9:])[0-9]{8,12}:AA[A-Za-z0-9_-]{30,}+", re.ASCII)
+_TELEGRAM_BEGUN = pattern(r"(?<![0-9:])[0-9]{8,12}(?::[A-Za-z0-9_-]*+)?\Z", re.ASCII)
 _LONGEST_BOT = 60
-_LOGIN = re.compile(r"""(?:[ \t]-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{4,}+)""")
+_LOGIN = pattern(r"""(?:[ \t]-u|--user)[ =]["']?[^\s:"']{1,64}:([^\s"']{4,}+)""")
 
 
 @rule
@@ -195,8 +196,8 @@ def _logins(scan: Scan) -> Iterator[Span]:
                 yield found.span(1)
 
 
-_BEARER = re.compile(r"bearer(?:[ \t]|%20|\+)++([a-z0-9._~+/=-]{8,}+)")
-_BASIC = re.compile(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
+_BEARER = pattern(r"bearer(?:[ \t]|%20|\+)++([a-z0-9._~+/=-]{8,}+)")
+_BASIC = pattern(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
 _LONG_WORD = 24
 
 
@@ -223,7 +224,7 @@ def _is_login(token: str) -> bool:
 
 
 _RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.=+/%~:"
-_START = re.compile(f"(?=({'|'.join(re.escape(start) for start in _STARTS)})[^ ])")
+_START = pattern(f"(?=({'|'.join(re.escape(start) for start in _STARTS)})[^ ])")
 
 
 @rule
@@ -255,7 +256,7 @@ def _may_begin(text: str, at: int) -> bool:
     )
 
 
-_ESCAPED = re.compile(f"(?:{'|'.join(_BEFORE)})\\Z")
+_ESCAPED = pattern(f"(?:{'|'.join(_BEFORE)})\\Z")
 
 
 @rule
@@ -278,7 +279,7 @@ def _unfinished_url(scan: Scan) -> Iterator[Span]:
 _KEYWORDS = ("pass", "pwd", "secret", "token", "key", "auth", "cookie", "credential", "jwt", "signature", "cvv", "otp")
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_REACH = 64
-_AFTER = re.compile(
+_AFTER = pattern(
     r"""(?P<tail>[A-Za-z0-9_-]{0,40}+)
         (?P<close>\\{0,8}["'`]\]?)? (?P<space>[ \t]{0,4}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
@@ -286,14 +287,14 @@ _AFTER = re.compile(
         [ \t]{0,4}+ (?:[bruf]{1,2}(?=["']))? (?P<quote>\\{0,8}["'])?""",
     re.VERBOSE | re.ASCII,
 )
-_BARE = re.compile(
+_BARE = pattern(
     r"""(?: \[REDACTED\]
           | [^\s"'`<>\\&;,)\]}]
           | [&;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}=)
           | \\ (?![nrtbfuUx"'\\/]) )++""",
     re.VERBOSE,
 )
-_LINE = re.compile(r"""[^\r\n"'<>\\`]*+""")
+_LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _HEADERS = ("authorization", "cookie")
 _BLANK = " \t\r\n\\\"'"
 _ENOUGH = 1_000
@@ -409,16 +410,16 @@ _HARMLESS = words(
     environment the a an is oauth oauth2 oidc saml ldap
     """
 )
-_EMPTY = re.compile(r"\{.*+|\$\{?[A-Z_][A-Z0-9_]*\}?|\$\(.*+|<.*+|\(.*+|\[.*+|%\(?\w*\)?s?|[*•.…xX_-]++", re.DOTALL)
-_CODE = re.compile(
+_EMPTY = pattern(r"\{.*+|\$\{?[A-Z_][A-Z0-9_]*\}?|\$\(.*+|<.*+|\(.*+|\[.*+|%\(?\w*\)?s?|[*•.…xX_-]++", re.DOTALL)
+_CODE = pattern(
     r"(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|(?:self|cls|os|settings|config|args|request|env|cfg|ctx|options)\.\w"
 )
-_SCHEME = re.compile(r"(?:(?:bearer|basic|token|apikey|api-key)\s++)", re.IGNORECASE)
-_COOKIE = re.compile(r"\s*+[^\s=;,]++=")
-_OTHER_SCHEME = re.compile(
+_SCHEME = pattern(r"(?:(?:bearer|basic|token|apikey|api-key)\s++)", re.IGNORECASE)
+_COOKIE = pattern(r"\s*+[^\s=;,]++=")
+_OTHER_SCHEME = pattern(
     r"\s*+(?:digest|negotiate|aws4-hmac-sha256|signature|hawk|ntlm|oauth|key)\b.*[=\d]", re.IGNORECASE
 )
-_ENCODING = re.compile(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
+_ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
 _STOPS = ".,;!?:"
 _MIN_VALUE = 6
 _LONG_NUMBER = 8

@@ -12,6 +12,7 @@ from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.detectors import Span, spans
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK
+from infinium_integrations.redaction.patterns import pattern
 
 __all__ = ["SLACK", "Redactor", "process_secrets"]
 
@@ -175,7 +176,7 @@ def _base64(raw: bytes, offset: int) -> str:
 _NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE")
 _MIN_ENVIRONMENT_VALUE = 12
 _LONGEST_WORD = 20
-_PATH = re.compile(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/])")
+_PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/])")
 _PATH_PART = 24
 
 

@@ -8,6 +8,8 @@ aside/                being written
 """
 
 import contextlib
+import errno
+import glob
 import itertools
 import os
 import stat
@@ -71,6 +73,9 @@ class Store(Protocol):
 
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
+
+    def was_delivered(self, name: str) -> bool:
+        """Whether a trace is in the history."""
 
     def stands(self, account: str) -> bool:
         """Whether the place where traces of an account wait is still there."""
@@ -156,6 +161,10 @@ class FolderStore:
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
         return (self.root / "rejected" / account / f"{name}{SUFFIX}").exists()
+
+    def was_delivered(self, name: str) -> bool:
+        """Whether a trace is in the history."""
+        return any((self.root / "history").glob(f"*/{glob.escape(name)}{SUFFIX}"))
 
     def stands(self, account: str) -> bool:
         """Whether the folder of what waits for an account is still there."""
@@ -274,6 +283,8 @@ def _open_plain(path: Path | str) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:  # nothing is known of the file
+            raise
         raise records.DamagedError from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

@@ -60,6 +60,10 @@ class Lock:
         self._handle = handle
         return True
 
+    def stands(self) -> bool:
+        """Whether the file that this process holds is still in its place: else the store was removed."""
+        return self._handle is None or self._stands(self._handle)
+
     def _stands(self, handle: int) -> bool:
         try:
             return os.path.samestat(os.fstat(handle), self._path.stat())

@@ -18,6 +18,10 @@ class NoLock:
         """Succeed."""
         return True
 
+    def stands(self) -> bool:
+        """Say yes."""
+        return True
+
     def release(self) -> None:
         """Do nothing."""
 
@@ -31,7 +35,7 @@ class MemoryStore:
     Args:
         keep_delivered: Whether delivered traces stay to be read.
         keep_others: Whether local and refused ones do.
-        on_drop: Called with the number of undelivered or local traces that had to go.
+        on_drop: Called with the undelivered or local traces that had to go: (area, account, name) of each.
         limit: Bytes.
     """
 
@@ -42,7 +46,7 @@ class MemoryStore:
         *,
         keep_delivered: bool = True,
         keep_others: bool = True,
-        on_drop: Callable[[int], None] = lambda _: None,
+        on_drop: Callable[[list[tuple[str, str, str]]], None] = lambda _: None,
         limit: int = MEMORY_BYTES,
     ) -> None:
         self._lock = threading.Lock()
@@ -78,6 +82,10 @@ class MemoryStore:
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
         return ("rejected", account, name) in self._files
+
+    def was_delivered(self, name: str) -> bool:
+        """Whether a trace is in the history."""
+        return ("history", "", name) in self._files
 
     def stands(self, account: str) -> bool:  # noqa: ARG002  (the interface of Store)
         """Say yes: memory isn't removed."""
@@ -133,13 +141,14 @@ class MemoryStore:
         if dropped:
             self._on_drop(dropped)
 
-    def _make_room(self, newest: tuple[str, str, str]) -> int:
-        """Drop what was delivered, then the oldest of the rest; return how many of the rest went."""
-        dropped = 0
+    def _make_room(self, newest: tuple[str, str, str]) -> list[tuple[str, str, str]]:
+        """Drop what was delivered, then the oldest of the rest; return what went of the rest."""
+        dropped: list[tuple[str, str, str]] = []
         for key in sorted(self._files, key=lambda key: (key[0] != "history", key[2])) if self._full() else ():
             if self._full() and key != newest:
                 self._bytes -= len(self._files.pop(key))
-                dropped += key[0] != "history"
+                if key[0] != "history":
+                    dropped.append(key)
         return dropped
 
     def _full(self) -> bool:

@@ -34,10 +34,12 @@ class Pruner:
         root: The store's folder.
         limit: Bytes of all traces together.
         days: How long delivered traces stay.
-        on_drop: Called with the number of traces that went without being delivered or read back.
+        on_drop: Called with what went without being delivered or read back: (area, account, name) of each.
     """
 
-    def __init__(self, root: Path, *, limit: int, days: float, on_drop: Callable[[int], None]) -> None:
+    def __init__(
+        self, root: Path, *, limit: int, days: float, on_drop: Callable[[list[tuple[str, str, str]]], None]
+    ) -> None:
         self._root = root
         self._limit = limit
         self._seconds = days * DAY
@@ -55,12 +57,13 @@ class Pruner:
         """Remove what is too old, then what is too much: delivered ones first, then the oldest."""
         files = [file for file in self._files() if not self._expired(file)]
         used = sum(file.size for file in files)
-        dropped = 0
+        dropped: list[tuple[str, str, str]] = []
         for file in sorted(files, key=lambda file: (not file.delivered, file.path.name)) if used > self._limit else ():
             if used <= self._limit:
                 break
-            if _remove(file.path):
-                dropped += not file.delivered
+            if _remove(file.path) and not file.delivered:
+                area, account = file.path.relative_to(self._root).parts[:2]
+                dropped.append((area, account, file.path.name.removesuffix(SUFFIX)))
             used -= file.size
         if dropped:
             self._on_drop(dropped)

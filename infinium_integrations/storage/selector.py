@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,19 +28,28 @@ class DeliveryCounters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(("local", "sent", "rejected", "dropped"), 0)
+        self.lost = 0
+        """Of those dropped, how many this process recorded and had yet to write or to deliver."""
 
     def add(self, what: str, count: int = 1) -> None:
         """Count."""
         with self._lock:
             self._counts[what] += count
 
+    def lose(self, count: int = 1, *, own: bool = True) -> None:
+        """Count traces that can't be delivered or written any more; ``own``: this process recorded them."""
+        self.add("dropped", count)
+        with self._lock:
+            self.lost += count * own
+
     def counts(self) -> dict[str, int]:
         """Return a copy of the counts."""
         return dict(self._counts)
 
-    def drop(self, count: int) -> None:
-        """Count traces that were lost for want of room, and say so once."""
-        self.add("dropped", count)
+    def drop(self, count: int, own: int = 0) -> None:
+        """Count traces that went for want of room, ``own`` of which this process had yet to deliver; say so once."""
+        self.lose(own)
+        self.add("dropped", count - own)
         diagnostics.warn_once(
             "full",
             "The store of traces is full, so the oldest are dropped (INFINIUM_STORE_BYTES; stats() counts them).",
@@ -53,16 +63,32 @@ class _Folder:
 
 
 class StoreSelector:
-    """The stores of this process: one folder per setting seen, and memory."""
+    """The stores of this process: one folder per setting seen, and memory.
 
-    def __init__(self, counters: DeliveryCounters) -> None:
+    Args:
+        counters: Counts what goes for want of room.
+        pruned: Called with the names of what went and waited to be delivered.
+    """
+
+    def __init__(self, counters: DeliveryCounters, pruned: Callable[[list[str]], None] = lambda _: None) -> None:
         self._counters = counters
+        self._pruned = pruned
+        self._accounts: set[str] = set()
+        """For which this process has put something."""
+        self._newest = ""
         self._folders: dict[tuple[str, int, float], _Folder] = {}
         self._memories: dict[tuple[bool, bool], MemoryStore] = {}
         self._lock = threading.Lock()
 
     def put(self, settings: Settings, name: str, data: bytes, account: str | None) -> Store:
         """Keep a trace and return the store that has it; without an account it is kept for reading only."""
+        self._newest = name
+        store = self._put(settings, name, data, account)
+        if account is not None:
+            self._accounts.add(account)
+        return store
+
+    def _put(self, settings: Settings, name: str, data: bytes, account: str | None) -> Store:
         if settings.mode == "folder":
             folder = self._folder(settings)
             try:
@@ -94,7 +120,7 @@ class StoreSelector:
             if key not in self._folders:
                 store = FolderStore(_own_folder(Path(settings.store)), keep_delivered=settings.history_days > 0)
                 pruner = Pruner(
-                    store.root, limit=settings.store_bytes, days=settings.history_days, on_drop=self._counters.drop
+                    store.root, limit=settings.store_bytes, days=settings.history_days, on_drop=self._dropped
                 )
                 self._folders[key] = _Folder(store, pruner)
             return self._folders[key]
@@ -104,10 +130,18 @@ class StoreSelector:
         key = (others and settings.history_days > 0, others)
         with self._lock:
             if key not in self._memories:
-                self._memories[key] = MemoryStore(
-                    keep_delivered=key[0], keep_others=key[1], on_drop=self._counters.drop
-                )
+                self._memories[key] = MemoryStore(keep_delivered=key[0], keep_others=key[1], on_drop=self._dropped)
             return self._memories[key]
+
+    def _dropped(self, found: list[tuple[str, str, str]]) -> None:
+        """Count what went for want of room: (area, account, name) of each."""
+        waiting = [
+            name
+            for area, account, name in found
+            if area == "outbox" and (account in self._accounts or name == self._newest)
+        ]
+        self._counters.drop(len(found), len(waiting))
+        self._pruned(waiting)
 
 
 def _own_folder(given: Path) -> Path:

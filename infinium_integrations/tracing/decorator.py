@@ -3,10 +3,10 @@
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from infinium_integrations import diagnostics, runtime
 from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
@@ -170,13 +170,14 @@ class _Scope:
         status, failure = failed(error) if error is not None else ("ok", None)
         self._recorder.finish(self._run, status, failure)
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """Have the trace surround the code only while it runs."""
-        token = ambient.set(self._run)
-        try:
-            yield
-        finally:
+    def surround(self) -> None:
+        """Have the trace surround the code that follows."""
+        self._token = ambient.set(self._run)
+
+    def step_back(self) -> None:
+        """Have it surround the code no longer."""
+        token, self._token = self._token, None
+        if token is not None:
             reset(ambient, token)
 
     def enter(self, owner: trace | None = None) -> None:
@@ -231,14 +232,14 @@ def _around_function(function: Callable[..., Any], opened: Opener) -> Callable[.
 
 def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
     def wrapper(*args: object, **kwargs: object) -> Generator[object, object, object]:
-        scope = opened(function, args, kwargs) or _Nothing()
-        inner = function(*args, **kwargs)
+        output = _yielded(opened, function, args, kwargs)
         thrown, value = _Thrown(), None
-        with _Yielded(scope) as output:
+        with output:
+            inner = function(*args, **kwargs)
             while True:
                 advance, given = (inner.throw, thrown.error) if thrown.error is not None else (inner.send, value)
                 try:
-                    with scope.active():
+                    with output.running:
                         item = advance(given)
                 except StopIteration as end:
                     output.returned = end.value
@@ -248,7 +249,7 @@ def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[
                     with thrown:
                         value = yield item
                 except GeneratorExit:
-                    with scope.active():
+                    with output.running:
                         inner.close()
                     raise
 
@@ -257,14 +258,14 @@ def _around_generator(function: Callable[..., Any], opened: Opener) -> Callable[
 
 def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Callable[..., object]:
     async def wrapper(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
-        scope = opened(function, args, kwargs) or _Nothing()
-        inner = function(*args, **kwargs)
+        output = _yielded(opened, function, args, kwargs)
         thrown, value = _Thrown(), None
-        with _Yielded(scope) as output:
+        with output:
+            inner = function(*args, **kwargs)
             while True:
                 advance, given = (inner.athrow, thrown.error) if thrown.error is not None else (inner.asend, value)
                 try:
-                    with scope.active():
+                    with output.running:
                         item = await advance(given)
                 except StopAsyncIteration:
                     return
@@ -273,23 +274,11 @@ def _around_async_generator(function: Callable[..., Any], opened: Opener) -> Cal
                     with thrown:
                         value = yield item
                 except GeneratorExit:
-                    with scope.active():
+                    with output.running:
                         await inner.aclose()
                     raise
 
     return wrapper
-
-
-class _Nothing:
-    """Stands for a scope that could not be opened."""
-
-    builder = None
-
-    def active(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def close(self, error: BaseException | None) -> None:
-        """Do nothing."""
 
 
 class _Thrown:
@@ -307,16 +296,38 @@ class _Thrown:
         return True
 
 
-class _Yielded:
-    """Keeps the first characters of what a generator yields, and ends its scope with them as the output."""
+class _Running:
+    """Has a scope surround the code of a generator while that runs, and not what takes its items."""
 
-    def __init__(self, scope: _Scope | _Nothing) -> None:
+    def __init__(self, scope: _Scope | None) -> None:
+        self._scope = scope
+
+    @diagnostics.guarded
+    def __enter__(self) -> None:
+        if self._scope is not None:
+            self._scope.surround()
+
+    @diagnostics.guarded
+    def __exit__(self, *_: object) -> None:
+        if self._scope is not None:
+            self._scope.step_back()
+
+
+class _Yielded:
+    """Keeps the first characters of what a generator yields, and ends its scope with them as the output.
+
+    Every part that is called is guarded: the generator goes on without a part of its trace, or without any.
+    """
+
+    def __init__(self, scope: _Scope | None) -> None:
+        self.running = _Running(scope)
         self.returned: object = None
         self._scope = scope
         self._texts: list[str] = []
         self._chars = 0
         self._others = 0
 
+    @diagnostics.guarded
     def add(self, item: object) -> None:
         if isinstance(item, str) and self._chars <= OUTPUT_SUMMARY_LIMIT:
             self._texts.append(item[: OUTPUT_SUMMARY_LIMIT + 1])
@@ -324,14 +335,25 @@ class _Yielded:
         elif not isinstance(item, str):
             self._others += 1
 
-    def __enter__(self) -> Self:
-        return self
+    @diagnostics.guarded
+    def __enter__(self) -> None: ...
 
+    @diagnostics.guarded
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self._scope is None:
+            return
         output = self.returned if self.returned is not None else f"{self._others} items"
-        if self._scope.builder is not None:
+        try:
             self._scope.builder.set_output_summary("".join(self._texts) if self._texts else output)
-        self._scope.close(error)
+        finally:
+            self._scope.close(error)
+
+
+@diagnostics.harmless(lambda *_: _Yielded(None))
+def _yielded(
+    opened: Opener, function: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object]
+) -> _Yielded:
+    return _Yielded(opened(function, args, kwargs))
 
 
 def current_trace() -> TraceBuilder | None:

@@ -243,7 +243,7 @@ class TestDoctor:
         keep()
         output = run("doctor")
         assert "delivered traces stay 7 days" in output.splitlines()[1]
-        assert "1 traces in its history" in output
+        assert "1 trace in its history" in output
         assert "no account: traces stay on this machine" in output
         assert output.endswith("All is well.\n")
 
@@ -328,9 +328,9 @@ class TestDoctor:
                 (store / area / "x").mkdir(mode=0o700)
                 (store / area / "x" / "1.json.gz").write_bytes(b"")
             output = run("doctor")
-        assert "1 traces wait to be delivered" in output
-        assert "1 traces were refused by the platform" in output
-        assert "1 damaged files were set aside" in output
+        assert "1 trace waits to be delivered" in output
+        assert "1 trace was refused by the platform" in output
+        assert "1 damaged file was set aside" in output
 
     @pytest.mark.parametrize(
         ("variable", "value", "says"),

@@ -104,6 +104,34 @@ def test_without_file_descriptors_nothing_is_raised_or_dropped_and_all_is_delive
         assert len(server.accepted) == 5
 
 
+def test_a_try_for_which_no_file_descriptor_is_left_is_made_again_soon(tmp_path):
+    """It is no setting that a person must put right, which is probed slowly."""
+    code = """
+        import asyncio, os, resource
+        from infinium_integrations import settings
+        from infinium_integrations.export.transports import Connections, Platform, agent_of
+        from infinium_integrations.storage.record import Record
+        loop, taken = asyncio.new_event_loop(), []
+        platform = Platform(agent_of(settings.current()), Connections())
+        def send():
+            outcome = loop.run_until_complete(platform.send(Record({"trace_id": "1"}, b"{}")))
+            return outcome.verdict.action, outcome.reached
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        try:
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            pass
+        print(*send())
+        for handle in taken:
+            os.close(handle)
+        print(*send())
+    """
+    with FaultServer() as server:
+        out, err = program(code, account(server.url, tmp_path / "store"))
+        assert (out, err) == ("retry False\ndelivered True\n", "")
+
+
 def test_a_program_that_closes_every_descriptor_to_daemonise_goes_on_delivering(tmp_path):
     code = """
         import os
@@ -178,6 +206,31 @@ def test_what_hangs_at_exit_is_given_up_counted_and_said_in_time(tmp_path, hangs
     _, err = program(code, env, timeout=30)
     assert time.monotonic() - begun < 20  # and not the minute that one of them takes
     assert "3 traces could not be written in time and are lost." in err
+
+
+def test_the_trace_that_is_being_written_when_the_rest_is_given_up_is_not_said_to_be_lost(monkeypatch):
+    monkeypatch.setattr(writer, "LAST_SECONDS", 20)
+    begun, given_up = threading.Event(), threading.Event()
+
+    def assemble(item):
+        begun.set()
+        assert given_up.wait(20)
+
+    delivery = new_delivery(assemble=assemble)
+    for number in range(3):
+        delivery.submit(number)
+    assert begun.wait(20)
+    settle = delivery._writer.settle
+
+    def last(deadline):
+        if not delivery._writer._jobs:
+            given_up.set()
+        return settle(deadline)
+
+    monkeypatch.setattr(delivery._writer, "settle", last)
+    assert delivery._writer.finish(time.monotonic(), 0.0) == 2
+    assert delivery.stats()["dropped"] == 2
+    delivery._writer.stop()
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Servers that fork, patch and terminate: real gunicorn with gevent and --preload, pools of workers."""
+"""Servers that fork, patch, reload and terminate: real gunicorn with gevent and --preload, real uvicorn, pools."""
 
 import signal
 import subprocess
@@ -7,8 +7,9 @@ import time
 
 import httpx
 import pytest
+from children import PATIENCE, child
 from delivery_kit import account, environment, files
-from faultserver import FaultServer, closed_port
+from faultserver import FaultServer, Hang, Reply, closed_port
 
 APP = """
 from infinium_integrations import flush, trace
@@ -31,7 +32,7 @@ def answer(url):
     while True:
         try:
             return httpx.get(url, timeout=20, trust_env=False).text
-        except httpx.ConnectError:
+        except httpx.TransportError:  # not listening yet, or no more
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
@@ -81,3 +82,59 @@ def test_workers_forked_before_gevent_patches_them_record_and_deliver(tmp_path):
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
         assert len(server.accepted) == 7
+
+
+RELOADED = """
+from infinium_integrations import trace
+
+
+@trace("answer")
+def traced():
+    return "first"
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        body = traced() if scope["path"] == "/traced" else "first"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body.encode()})
+"""
+
+
+def awaited(condition, log):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("first", [Reply(201), Reply(503), Hang()], ids=["delivered", "refused", "in flight"])
+def test_a_worker_that_uvicorn_reloads_leaves_its_traces_to_the_next_one_and_none_is_sent_twice(tmp_path, first):
+    """The worker ends by its signal, without ``atexit``: after a delivery, before the next try, or amid one."""
+    pytest.importorskip("uvicorn", reason="uv pip install -e .[server]")
+    source, log, port = tmp_path / "source", tmp_path / "log", closed_port()
+    source.mkdir()
+    (source / "application.py").write_text(RELOADED)
+    command = [sys.executable, "-m", "uvicorn", "--reload", "--reload-dir", str(source), "--app-dir", str(source)]
+    command += ["--port", str(port), "--log-level", "error", "application:app"]
+    url = f"http://127.0.0.1:{port}"
+    with FaultServer([first], then=Reply(503)) as server, log.open("w") as written:
+        env = account(server.url, tmp_path / "store")
+        with child(command, env=env, cwd=source, stdout=written, stderr=subprocess.STDOUT) as process:
+            try:
+                assert answer(f"{url}/traced") == "first"
+                assert server.wait_for(1), log.read_text()
+                if first == Reply(201):
+                    awaited(lambda: not files(tmp_path / "store", "outbox"), log)
+                (source / "application.py").write_text(RELOADED.replace("first", "second"))
+                awaited(lambda: answer(url) == "second", log)
+                server.then = Reply(201)
+                assert answer(f"{url}/traced") == "second"
+                awaited(lambda: len(files(tmp_path / "store", "history")) == 2, log)
+            finally:
+                process.send_signal(signal.SIGINT)  # which ends its worker too
+                process.wait(PATIENCE)
+        assert sorted(server.accepted.values()) == [1, 1]
+        assert sorted(sent["output_summary"] for sent in server.payloads.values()) == ["first", "second"]
+    assert files(tmp_path / "store", "outbox") == []
+    assert log.read_text() == ""

@@ -138,6 +138,18 @@ def test_traces_kept_for_wrong_credentials_are_delivered_when_these_are_put_righ
     assert server.requests[-1].headers["x-agent-key"] == "the-right-one"
 
 
+def test_what_another_process_delivered_while_ours_rested_counts_as_sent(deliver, serve):
+    server = serve(then=401)
+    delivery = deliver()
+    delivery.submit(TRACE)
+    assert not delivery.flush(5)
+    server.then = 201
+    assert deliver().flush(10)
+    assert delivery.flush(10)
+    assert server.accepted == {TRACE: 1}
+    assert delivery.stats() == {"recorded": 1, "pending": 0, "local": 0, "sent": 1, "rejected": 0, "dropped": 0}
+
+
 def test_a_redirect_is_never_followed(deliver, serve):
     with FaultServer() as other:
         server = serve(then=Reply(307, headers={"Location": f"{other.url}/agents/{AGENT}/trace"}))

@@ -10,6 +10,7 @@ Each request takes the next step of the script; after its end ``then`` is repeat
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -22,13 +23,17 @@ from typing import Any, Self
 
 @dataclass
 class Reply:
-    """An HTTP reply. ``accept`` says whether the trace counts as accepted; by default where the status is 2xx."""
+    """An HTTP reply. ``accept`` says whether the trace counts as accepted; by default where the status is 2xx.
+
+    ``wait``: seconds between that and the reply; ``server.release`` ends them.
+    """
 
     status: int = 201
     body: bytes | str | dict[str, Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     accept: bool | None = None
     content_type: str = "application/json"
+    wait: float = 0.0
 
 
 @dataclass
@@ -92,9 +97,19 @@ class _Server(ThreadingHTTPServer):
 
 
 class FaultServer:
-    """See the module. ``port=0`` takes a free one; a fixed one lets a server come back at the same address."""
+    """See the module. ``port=0`` takes a free one; a fixed one lets a server come back at the same address.
 
-    def __init__(self, script: list[Step] | None = None, *, then: Step = 201, port: int = 0) -> None:
+    With a ``tls`` context it speaks HTTPS.
+    """
+
+    def __init__(
+        self,
+        script: list[Step] | None = None,
+        *,
+        then: Step = 201,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.script = list(script or [])
         self.then = then
         self.requests: list[Seen] = []
@@ -104,12 +119,15 @@ class FaultServer:
         self._changed = threading.Condition()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.owner = self
+        if tls is not None:  # the handshake is the handler's, so that one that fails holds up no other
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._scheme = "http" if tls is None else "https"
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -179,6 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             ok = step.status < 300
             fields = {"success": ok, "message": "Trace received" if ok else "no", "traceId": _remote(seen)}
             body = fields if ok else {"error": f"status {step.status}"}
+        self.server.owner.release.wait(step.wait)
         data = json.dumps(body).encode() if isinstance(body, dict) else body.encode() if isinstance(body, str) else body
         self.send_response(step.status)
         for name, value in step.headers.items():

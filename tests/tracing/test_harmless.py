@@ -1,13 +1,12 @@
 """``trace()`` never raises for what is known only at run time, nor for a fault of ours, and serves many tasks."""
 
 import asyncio
-import contextvars
 import logging
 import math
-import sys
 import threading
 
 import pytest
+from injection import injected
 
 from infinium_integrations import TraceBuilder, flush, trace, traces
 from infinium_integrations.errors import ConfigurationError, ValidationError
@@ -166,44 +165,6 @@ def test_what_ended_a_step_is_its_error_and_what_it_survived_is_recoverable():
 
 
 # -- a fault at any line of ours ---------------------------------------------------------------------------------------
-
-
-class Injected(Exception):
-    """A fault of ours."""
-
-
-class _Injector:
-    """Raises at the n-th line of the package that is reached."""
-
-    def __init__(self, at):
-        self.left = at
-        self.fired = False
-
-    def trace(self, frame, event, _):
-        if "infinium_integrations" not in frame.f_code.co_filename or "/tests/" in frame.f_code.co_filename:
-            return None
-        return self.line
-
-    def line(self, frame, event, _):
-        if event == "line" and not self.fired:
-            self.left -= 1
-            if self.left <= 0:
-                self.fired = True
-                raise Injected
-        return self.line
-
-
-def injected(program, at):
-    """Run a program with a fault at the n-th line of ours; return what it returned or raised, and whether it fired."""
-    injector, before = _Injector(at), sys.gettrace()
-    sys.settrace(injector.trace)
-    try:
-        result = contextvars.copy_context().run(program)  # what a fault leaves in the context stays there
-    except Exception as error:
-        result = error
-    finally:
-        sys.settrace(before)
-    return result, injector.fired
 
 
 class OwnError(Exception):

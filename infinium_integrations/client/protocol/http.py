@@ -24,6 +24,7 @@ def blocking_client() -> httpx.Client:
 
     Raises:
         ConfigurationError: What the environment says of them makes none possible.
+        TransportError: No file descriptor is left; later there may be one.
     """
     return _made(httpx.Client)
 
@@ -42,7 +43,7 @@ def _made(kind: type[Client]) -> Client:
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
             msg = f"no connection can be made: {error.strerror}"
-            raise ConfigurationError(msg) from None
+            raise TransportError(msg) from None
         raise ConfigurationError(_why_none(error)) from None
 
 
