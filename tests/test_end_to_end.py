@@ -83,7 +83,7 @@ def test_fifty_threads_and_fifty_tasks_sharing_a_handler_give_a_hundred_right_tr
         for payload in server.payloads.values():
             question = payload["input_summary"]
             (model,) = [step for step in payload["steps"] if step["action"] == "llm_inference"]
-            assert model["input_preview"] == question
+            assert model["input_preview"] == f"user: {question}"
             assert model["output_preview"] == f"answer to {question}"
             assert payload["output_summary"] == f"answer to {question}"
         assert len({p["input_summary"] for p in server.payloads.values()}) == 100

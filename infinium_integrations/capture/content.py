@@ -21,7 +21,8 @@ Part = dict[str, Any]
 """One part of a message, in the words of OpenTelemetry's GenAI conventions: its ``type`` and what belongs to it."""
 
 TEXT_CHARS = 1_000_000
-"""A longer text is cut when it is taken."""
+CUT_CHARS = 200_000
+"""Of a text longer than that, which is cut when it is taken."""
 TRACE_CHARS = 8 * 1_048_576
 """Of all texts that one trace refers to; beyond it only previews are taken."""
 PROCESS_CHARS = 64 * 1_048_576
@@ -161,7 +162,7 @@ class Taker(Copier):
     def text(self, value: str) -> str:
         """Take a text as it is; a picture becomes its type and size."""
         if len(value) > SHORT or value[:5] == "data:":
-            value = media.encoded(value) or value[: self.chars]
+            value = media.encoded(value) or (value if len(value) <= self.chars else value[: min(self.chars, CUT_CHARS)])
         self.taken += len(value)
         self.room -= 2 if self.chars == TEXT_CHARS else len(value) + 2
         return value

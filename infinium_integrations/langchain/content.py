@@ -36,7 +36,7 @@ def take(run: Run, value: object, limit: int) -> object:
     return _take(content, value, limit)
 
 
-def _take(content: Content, value: Any, limit: int) -> object:
+def _take(content: Content, value: Any, limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
     kind = type(value)
     if isinstance(value, BaseMessage):
         return messages.take(content, value, limit)
@@ -144,5 +144,3 @@ def _document(content: Content, document: object, limit: int) -> dict[str, Any]:
         "metadata": content.take(metadata, limit) if metadata else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
-
-

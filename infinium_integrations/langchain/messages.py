@@ -145,6 +145,8 @@ def _call(call: dict[str, Any]) -> Part:
 
 
 def _text(text: object) -> list[Part]:
+    if isinstance(text, Media):
+        return [text.part()]
     return [{"type": "text", "content": text}] if text or text == 0 else []
 
 
@@ -220,7 +222,7 @@ def _joined(parts: list[Part]) -> list[Part]:
 # -- blocks ------------------------------------------------------------------------------------------------------------
 
 
-def _block(block: Any, known: set[Any], *, calls: bool) -> list[Part]:
+def _block(block: Any, known: set[Any], *, calls: bool) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
     """Return the parts that a block of content stands for."""
     if isinstance(block, Media):
         return [block.part()]
@@ -231,16 +233,20 @@ def _block(block: Any, known: set[Any], *, calls: bool) -> list[Part]:
     if read is not None:
         return read(block)
     if kind in _CALLS:
-        return [] if calls and (not known or block.get("id", block.get("call_id")) in known or kind in _OWN) else [_asked(block)]
+        return (
+            []
+            if calls and (not known or block.get("id", block.get("call_id")) in known or kind in _OWN)
+            else [_asked(block)]
+        )
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
     if kind.endswith(("_call", "_tool_use", "_use")):
         return [_server_call(block, kind)]
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
-    for key in _KEYED:  # Bedrock's and Gemini's blocks are told by their one key
+    for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
         if key in block and not kind:
-            return _KEYED[key](block[key])
+            return read_keyed(block[key])
     return [{**block, "type": kind or "unknown"}]
 
 
@@ -250,6 +256,8 @@ _CALLS = frozenset({"tool_use", "tool_call", "function_call", "tool_call_chunk",
 
 def _plain(block: Part) -> list[Part]:
     text = block.get("text")
+    if isinstance(text, Media):
+        return [text.part()]
     if block.get("thought") is True:
         return _reasoning(text)
     part: Part = {"type": "text", "content": text if isinstance(text, str) else ""}
@@ -295,8 +303,15 @@ def _asked(block: Part) -> Part:
 def _server_call(block: Part, kind: str) -> Part:
     """Return the call of a tool that the provider runs: by its name, with what it was asked."""
     name = block.get("name") or kind.removesuffix("_call").removesuffix("_tool_use")
-    asked = next((block[key] for key in ("args", "input", "arguments", "action", "queries", "code") if block.get(key)), None)
-    return {"type": "server_tool_call", "id": block.get("id") or block.get("call_id"), "name": name, "arguments": _json(asked)}
+    asked = next(
+        (block[key] for key in ("args", "input", "arguments", "action", "queries", "code") if block.get(key)), None
+    )
+    return {
+        "type": "server_tool_call",
+        "id": block.get("id") or block.get("call_id"),
+        "name": name,
+        "arguments": _json(asked),
+    }
 
 
 _SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdout")
@@ -315,7 +330,8 @@ def _unsealed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        key: _sealed(item) if key in _SEALED and isinstance(item, str) else _unsealed(item) for key, item in value.items()
+        key: _sealed(item) if key in _SEALED and isinstance(item, str) else _unsealed(item)
+        for key, item in value.items()
     }
 
 
@@ -352,7 +368,9 @@ def _file(block: Part) -> list[Part]:
 
 def _inside(block: Part) -> list[Part]:
     found = [item for item in block.values() if isinstance(item, dict)]
-    addresses = [{"url": block[key]} for key in ("image_url", "audio_url", "video_url") if isinstance(block.get(key), str)]
+    addresses = [
+        {"url": block[key]} for key in ("image_url", "audio_url", "video_url") if isinstance(block.get(key), str)
+    ]
     return [*found, *addresses]
 
 
@@ -414,7 +432,9 @@ def _add(piece: dict[str, Any], texts: list[str], thoughts: list[str], calls: di
     elif kind in {"thinking", "reasoning", "reasoning_content", "thinking_delta"}:
         thoughts.append(_thought({key: item for key, item in piece.items() if key not in {"type", "signature"}}))
     elif kind in {"tool_call_chunk", "tool_call"}:
-        call = calls.setdefault(piece.get("index", len(calls)), {"type": "tool_call", "id": None, "name": "", "arguments": ""})
+        call = calls.setdefault(
+            piece.get("index", len(calls)), {"type": "tool_call", "id": None, "name": "", "arguments": ""}
+        )
         call["id"] = call["id"] or piece.get("id")
         call["name"] += piece.get("name") or ""
         arguments = piece.get("args")

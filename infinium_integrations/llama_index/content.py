@@ -204,7 +204,9 @@ def _mcp_text(raw: object) -> str | None:
         return None
     items = getattr(raw, "__dict__", {}).get("content") or ()
     texts = [getattr(item, "__dict__", {}).get("text") for item in items]
-    return "\n".join(text if isinstance(text, str) else f"<{type(item).__name__}>" for text, item in zip(texts, items, strict=True))
+    return "\n".join(
+        text if isinstance(text, str) else f"<{type(item).__name__}>" for text, item in zip(texts, items, strict=True)
+    )
 
 
 def text_of_output(output: Any) -> str:

@@ -66,7 +66,7 @@ def _held_block(content: Content, block: object, limit: int) -> object:
             continue
         if key in _BYTES and isinstance(value, bytes):
             mime = fields.get(f"{kind}_mimetype") or fields.get("format") or kind
-            taken[key] = Media(str(mime), len(value), str(kind))
+            taken[key] = Media(str(mime), len(value) * 3 // 4, str(kind))  # LlamaIndex turns it into base64
         elif key in {"content", "cited_content"} and not isinstance(value, str):
             taken[key] = held_blocks(content, value if isinstance(value, list) else [value], limit)
         elif key in {"url", "path", "source"}:
@@ -124,14 +124,20 @@ def _of_blocks(blocks: list[Any]) -> list[Part]:
     return [part for block in blocks for part in _block(block)]
 
 
-def _block(block: Any) -> list[Part]:
+def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
+    if isinstance(block, Media):
+        return [block.part()]
     if not isinstance(block, dict):
         return [{"type": "text", "content": block}] if block not in (None, "") else []
     match block["block_type"]:
         case "thinking":
             return [{"type": "reasoning", "content": block["content"]}] if block.get("content") else []
         case "tool_call":
-            call = {"id": block.get("tool_call_id"), "name": block.get("tool_name"), "arguments": block.get("tool_kwargs")}
+            call = {
+                "id": block.get("tool_call_id"),
+                "name": block.get("tool_name"),
+                "arguments": block.get("tool_kwargs"),
+            }
             return [{"type": "tool_call", **call}]
         case "cache":
             return []

@@ -6,8 +6,8 @@ from typing import Any
 from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import llm_calls
-from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.llama_index.classes import fields, is_a
+from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output
 from infinium_integrations.llama_index.span_state import State
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT

@@ -19,8 +19,8 @@ from infinium_integrations.llama_index import (
     trace_metadata,
     workflows,
 )
-from infinium_integrations.llama_index.classify import Kind, kind
 from infinium_integrations.llama_index.classes import is_a
+from infinium_integrations.llama_index.classify import Kind, kind
 from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed

@@ -5,8 +5,8 @@ from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.llama_index import span_content
-from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.llama_index.classes import is_a
+from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.llama_index.span_state import Flow, State, above
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 

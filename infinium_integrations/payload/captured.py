@@ -56,7 +56,7 @@ class Capture:
             self._values[id(taken)] = taken, clean
         return clean
 
-    def _convert(self, taken: object) -> Any:
+    def _convert(self, taken: object) -> Any:  # noqa: PLR0911  (a table in the form of code)
         if isinstance(taken, str):
             return self.text(taken)
         if isinstance(taken, Message):
@@ -111,7 +111,11 @@ class Capture:
 
     def _part(self, part: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            key: value if key in _WORDS else self._finisher.value(value.part()) if isinstance(value, Media) else self._plain(value)
+            key: value
+            if key in _WORDS
+            else self._finisher.value(value.part())
+            if isinstance(value, Media)
+            else self._plain(value)
             for key, value in part.items()
         }
 
@@ -153,7 +157,7 @@ class Capture:
         text = self._text(taken, limit, given=given, summary=summary)
         return None if text is None else Redacted(shorten(text, limit))
 
-    def _text(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
+    def _text(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:  # noqa: PLR0911  (a table in the form of code)
         if isinstance(taken, Streamed):
             taken = taken.message()
             if taken is None:
@@ -275,7 +279,9 @@ def tool_name(definition: Any) -> str | None:
     """Return the name of a tool in any provider's form of its definition."""
     if not isinstance(definition, dict):
         return str(definition)
-    inner = next((definition[key] for key in ("function", "toolSpec") if isinstance(definition.get(key), dict)), definition)
+    inner = next(
+        (definition[key] for key in ("function", "toolSpec") if isinstance(definition.get(key), dict)), definition
+    )
     found = inner.get("name") or inner.get("type")
     return found if isinstance(found, str) else None
 
@@ -293,5 +299,5 @@ def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None
         return None
     if given:
         asked = next((one for one in reversed(messages) if one["role"] == "user"), messages[-1])
-        return preview.plain_text(asked) or preview.said(asked, limit)
+        return preview.said(asked, limit, reasoning=False) or preview.said(asked, limit)
     return preview.said(messages[-1], limit, reasoning=False) or preview.said(messages[-1], limit)

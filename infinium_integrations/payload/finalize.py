@@ -119,23 +119,29 @@ class Finisher:
         return self.text(value, limit) or ("" if value == "" else None)
 
     def required(self, value: object, limit: int | None = None) -> str:
+        """Finish a text that must be there; ``[REDACTED]`` where nothing is left."""
         return self.text(value, limit) or ("" if value == "" else HIDDEN)
 
     def name(self, value: object, limit: int = NAME_LIMIT) -> str:
+        """Finish a name, which is never blank."""
         clean = self.text(value, limit)
         return clean if clean.strip() else HIDDEN
 
     def machine(self, value: object) -> str:
+        """Finish a machine's word, of which the user's rule has no say."""
         return self.redactor.builtin(readable(value if isinstance(value, str) else preview(value, NAME_LIMIT)))
 
     def stack(self, value: object, limit: int) -> str | None:
+        """Finish a stack trace: its end is kept."""
         text = readable(value if isinstance(value, str) else preview(value, limit))
         return readable(self.redactor.cut_front(text, limit))[-limit:] or None
 
     def limit(self, limit: int) -> int | None:
+        """Return the limit where texts are cut at all."""
         return limit if self.cut else None
 
     def metadata(self, value: object) -> object:
+        """Finish anything, as a bounded copy."""
         bounds = {"limit": self.limits.metadata} if self.cut else _DIRECT
         return self.value(to_json_value(value, **bounds))
 
@@ -150,6 +156,7 @@ class Finisher:
         return preview(value, 0) if type(value) is int and value.bit_length() > _HUGE_BITS else value
 
     def string(self, value: str, key: str) -> object:
+        """Finish a text that stands under a key."""
         # what this library wrote itself: the user's rule has no say in it
         if key in _MODEL_KEYS or (
             (key == "status" and value in STATUSES) or (key in _OUR_IDS and _ID.fullmatch(value) is not None)
@@ -172,6 +179,7 @@ class Finisher:
         return finished
 
     def key(self, key: str) -> str:
+        """Finish a key of the user's."""
         return key if key in _OUR_KEYS or not key else self.name(key)
 
 

@@ -85,7 +85,7 @@ def plain_text(message: JsonMessage) -> str:
     return "\n".join(filter(None, (_part(part) for part in message["parts"])))
 
 
-def _part(part: Part) -> str:
+def _part(part: Part) -> str:  # noqa: PLR0911  (a table in the form of code)
     match part["type"]:
         case "text" | "refusal":
             return value_text(part["content"])

@@ -207,14 +207,15 @@ def test_pictures_in_messages_are_type_and_size(traces):
     picture = ImageBlock(image=b"\x89PNG" + b"x" * 3_000, image_mimetype="image/png")
     Scripted(replies=["a cat"]).chat([ChatMessage(role="user", blocks=[TextBlock(text="what?"), picture])])
     (call,) = steps(one(traces), "llm_inference")
-    assert call.input_preview.startswith("what?\n<image/png, ")
+    assert call.input_preview.startswith("user: what?\n<image/png, ")
 
 
-def test_the_newest_message_comes_first_and_the_others_are_counted(traces):
+def test_messages_stand_under_their_roles_and_the_system_prompt_apart(traces):
     Scripted(replies=["x"]).chat([ChatMessage(role="system", content="be kind"), *MESSAGES, *MESSAGES])
     (call,) = steps(one(traces), "llm_inference")
-    assert call.input_preview == "hi\n(+2 earlier messages)"
+    assert call.input_preview == "user: hi\nuser: hi"
     assert call.metadata["messages"] == 3
+    assert call.metadata["system"] == "be kind"
 
 
 def test_usage_of_the_whole_is_the_sum_over_the_steps(traces):

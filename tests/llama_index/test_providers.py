@@ -55,7 +55,7 @@ def test_openai_chat_has_model_provider_and_tokens(traces, openai):
     assert call.metadata["usage_details"] == {"cache_read": 4, "reasoning": 2}
     assert call.llm_call.temperature == pytest.approx(0.2)
     assert call.metadata["finish_reason"] == "stop"
-    assert (call.input_preview, call.output_preview) == ("Which colour?", "It is blue")
+    assert (call.input_preview, call.output_preview) == ("user: Which colour?", "It is blue")
     assert KEY not in traces[0].model_dump_json()
 
 

@@ -262,7 +262,7 @@ def test_a_model_without_events_is_recorded_all_the_same(traces):
 
     Bare().complete("hi")
     (call,) = steps(one(traces), "llm_inference")
-    assert (call.input_preview, call.output_preview) == ("hi", "plain")
+    assert (call.input_preview, call.output_preview) == ("user: hi", "plain")
     assert (call.llm_call.prompt_tokens, call.llm_call.completion_tokens) == (3, 0)
 
 

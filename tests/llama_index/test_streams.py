@@ -361,10 +361,11 @@ def test_a_stream_is_not_consumed_by_looking_at_it(traces):
     def give():
         return AsyncStreamingResponse(response_gen=stream)
 
-    from infinium_integrations.llama_index.content import show
+    from infinium_integrations.capture.content import Content
+    from infinium_integrations.llama_index.content import take
 
-    assert show(give(), 100) == "<AsyncStreamingResponse>"
-    assert show({"stream": stream}, 100) == '{"stream": "<async_generator>"}'
+    assert take(Content(), give(), 100) == "<AsyncStreamingResponse>"
+    assert take(Content(), {"stream": stream}, 100) == {"stream": "<async_generator>"}
     assert stream.ag_frame is not None
     assert FunctionTool is not None
     assert ChatResponse is not None

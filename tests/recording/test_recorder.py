@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from infinium_integrations.payload.build import assemble
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.recording.recorder import Recorder, ambient, suppressed
-from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.recording.run import Failure, Options
+from infinium_integrations.redaction.redactor import Redactor
 
 
 class Clock:
