@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 from infinium_integrations import diagnostics, settings
+from infinium_integrations.capture.content import held_chars
 from infinium_integrations.export import fork_safety
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
@@ -177,7 +178,7 @@ def configure(**changes: "Unpack[settings.SettingsChanges]") -> None:
 
     Args:
         **changes: ``agent_id``, ``agent_secret``, ``base_url``, ``store`` (a folder, ``"memory"`` or ``"off"``),
-            ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``idle_timeout``, ``grace`` and
+            ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``content_chars``, ``idle_timeout``, ``grace`` and
             ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``: the environment's names in small
             letters.
 
@@ -251,7 +252,7 @@ def stats() -> dict[str, int]:
 
     Returns:
         Traces ``recorded``, ``sent``, ``pending``, ``local`` (kept here, without an account), ``rejected``,
-        ``dropped`` and ``open``; ``late_events``, which came after their trace had been sent; ``faults`` of this
+        ``dropped`` and ``open``; ``captured_chars``, which open and queued traces refer to; ``late_events``, which came after their trace had been sent; ``faults`` of this
         library.
 
     Raises:
@@ -268,6 +269,7 @@ def stats() -> dict[str, int]:
     return {
         **runtime.delivery.stats(),
         "open": runtime.recorder.open_traces,
+        "captured_chars": held_chars(),
         "late_events": runtime.recorder.late_events,
         "faults": diagnostics.count(),
     }

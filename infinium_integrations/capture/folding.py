@@ -59,26 +59,36 @@ def _escaped(key: str) -> str:
 
 
 def unfolded(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return content with each reference replaced by what it refers to.
+    """Return content with each reference replaced by what it refers to: one object, however often it is referred to.
 
     Raises:
         LookupError: It refers to what is not there.
         RecursionError: It refers to itself.
     """
-    return {key: _unfold(value, content) for key, value in content.items()}
+    known: dict[str, Any] = {}
+    messages = [_referred(f"/messages/{index}", content, known) for index in range(len(content.get("messages") or ()))]
+    rest = {key: _unfold(value, content, known) for key, value in content.items() if key != "messages"}
+    return {"messages": messages, **rest}
 
 
-def _unfold(value: Any, whole: Mapping[str, Any]) -> Any:
+def _referred(where: str, whole: Mapping[str, Any], known: dict[str, Any]) -> Any:
+    """Return what stands at a place: each time the same object."""
+    if where not in known:
+        found: Any = whole
+        for key in where.split("/")[1:]:
+            found = found[int(key)] if isinstance(found, list) else found[key.replace("~1", "/").replace("~0", "~")]
+        known[where] = _unfold(found, whole, known)
+    return known[where]
+
+
+def _unfold(value: Any, whole: Mapping[str, Any], known: dict[str, Any]) -> Any:
     if isinstance(value, list):
-        return [_unfold(item, whole) for item in value]
+        return [_unfold(item, whole, known) for item in value]
     if not isinstance(value, dict):
         return value
     where = value.get(KEY)
     if isinstance(where, str) and len(value) == 1:
-        found: Any = whole
-        for key in where.split("/")[1:]:
-            found = found[int(key)] if isinstance(found, list) else found[key.replace("~1", "/").replace("~0", "~")]
-        return _unfold(found, whole)
+        return _referred(where, whole, known)
     if KEY in value and where is None and "value" in value:
-        return {KEY: _unfold(value["value"], whole)}
-    return {key: _unfold(item, whole) for key, item in value.items()}
+        return {KEY: _unfold(value["value"], whole, known)}
+    return {key: _unfold(item, whole, known) for key, item in value.items()}

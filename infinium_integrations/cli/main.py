@@ -98,16 +98,24 @@ def list_(limit: int, status: str | None, name: str | None, since: datetime | No
 @click.argument("trace_id", metavar="[ID]", default="")
 @click.option("--json", "as_json", is_flag=True, help="The trace as it is sent.")
 @click.option("--all", "everything", is_flag=True, help="Every step, without groups.")
-def show(trace_id: str, as_json: bool, everything: bool) -> None:  # noqa: FBT001
+@click.option("--full", is_flag=True, help="What the model saw and said, whole; with --json beside the payload.")
+def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  # noqa: FBT001
     """Show one trace, by its id or the beginning of it; the latest, without one."""
     task = _one(trace_id)
+    if as_json and full:
+        click.echo(_json({"payload": task.to_wire(), "captured": task.captured_json()}, indent=2))
+        return
     if as_json:
         click.echo(_json(task.to_wire(), indent=2))
         return
     from infinium_integrations.viewer.terminal.render import folded, picture, short  # noqa: PLC0415
 
     _print(picture(task, _columns(), everything=everything))
-    if not everything and folded(task):
+    if full:
+        from infinium_integrations.viewer.terminal.transcript import transcript  # noqa: PLC0415
+
+        _print(list(transcript(task)))
+    elif not everything and folded(task):
         click.echo(click.style(f"\ninfinium-traces show {short(task.trace_id)} --all draws every step", dim=True))
 
 

@@ -168,10 +168,16 @@ def _thought(value: Any) -> str:
         return "\n".join(filter(None, map(_thought, value)))
     if not isinstance(value, dict):
         return ""
-    for key in ("thinking", "reasoning", "text", "summary", "content", "reasoning_text", "reasoningText"):
+    for key in _THOUGHTS:
         if value.get(key):
             return _thought(value[key])
     return ""
+
+
+_THOUGHTS = (
+    *("thinking", "reasoning", "text", "summary", "content"),
+    *("reasoning_content", "reasoningContent", "reasoning_text", "reasoningText"),
+)
 
 
 def _said_beside(beside: dict[str, Any], *, calls: bool) -> Iterable[Part]:
@@ -241,7 +247,8 @@ def _block(block: Any, known: set[Any], *, calls: bool) -> list[Part]:  # noqa: 
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
     if kind.endswith(("_call", "_tool_use", "_use")):
-        return [_server_call(block, kind)]
+        made = block.get("result")
+        return [_server_call(block, kind), *([made.part()] if isinstance(made, Media) else [])]
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
     for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
@@ -320,6 +327,8 @@ _SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdou
 def _answer(block: Part) -> Part:
     found = next((block[key] for key in ("content", "output", "result", "results") if block.get(key) is not None), None)
     called = block.get("tool_use_id") or block.get("tool_call_id") or block.get("call_id") or block.get("id")
+    if found is None:
+        found = block.get(str(block["type"]))  # Gemini's stands under its own type
     return {"type": "server_tool_call_response", "id": called, "response": _unsealed(found)}
 
 
@@ -344,8 +353,8 @@ def _file(block: Part) -> list[Part]:
     inner = {**block, **{key: item for part in _inside(block) for key, item in part.items() if key != "type"}}
     found = next((item for item in inner.values() if isinstance(item, Media)), None)
     kind = str(block["type"])
-    modality = next((known for known in ("image", "audio", "video") if known in kind), "file")
     mime = next((inner[key] for key in ("mime_type", "media_type", "mimeType", "format") if inner.get(key)), None)
+    modality = next((known for known in ("image", "audio", "video") if known in f"{kind} {mime}"), "file")
     text = inner.get("text") or inner.get("transcript") or (inner.get("data") if _is_text(block) else None)
     title = inner.get("title") or inner.get("filename") or inner.get("name")
     parts: list[Part] = []
@@ -362,6 +371,7 @@ def _file(block: Part) -> list[Part]:
     if isinstance(text, str) and text and not isinstance(text, Media):
         parts += _text(f"{title}\n{text}" if isinstance(title, str) else text)
     elif isinstance(inner.get("content"), list):
+        parts += _text(title)
         parts += [part for item in inner["content"] for part in _block(item, set(), calls=False)]
     return parts or [dict(block)]
 
@@ -384,6 +394,14 @@ _BLOCKS: dict[str, Reader] = {
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
     "refusal": _refusal,
+    "executable_code": lambda block: [
+        {
+            "type": "server_tool_call",
+            "id": block.get("id"),
+            "name": "code_execution",
+            "arguments": block.get("executable_code") or block.get("code"),
+        }
+    ],
     "non_standard": lambda block: _block(block.get("value"), set(), calls=False),
     **dict.fromkeys(
         (

@@ -52,6 +52,7 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
     else:
         ended = max([trace.root.ended or trace.last_event, *(run.ended for run in runs if run.ended is not None)])
     duration = min(max(ended - trace.started, 0.0), DURATION_LIMIT)
+    steps = [_step(run, trace, capture) for run in runs] + given.get("steps", [])
     draft = {
         "name": name,
         "description": trace.options.description or given.get("description") or name,
@@ -60,7 +61,7 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
         "input_summary": _summary(trace, capture, "input", INPUT_SUMMARY_LIMIT),
         "output_summary": _summary(trace, capture, "output", OUTPUT_SUMMARY_LIMIT),
         "expected_outcome": outcome.model_dump(exclude_none=True) if outcome is not None else None,
-        "steps": [_step(run, trace, capture) for run in runs] + given.get("steps", []),
+        "steps": steps,
         "errors": [_error(failure) for failure in trace.failures] + _given_errors(trace),
         "llm_usage": given.get("llm_usage") or _usage(trace, runs),
         "sections": {**sections, **given.get("sections", {})},

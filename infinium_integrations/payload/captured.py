@@ -299,5 +299,10 @@ def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None
         return None
     if given:
         asked = next((one for one in reversed(messages) if one["role"] == "user"), messages[-1])
-        return preview.said(asked, limit, reasoning=False) or preview.said(asked, limit)
-    return preview.said(messages[-1], limit, reasoning=False) or preview.said(messages[-1], limit)
+        return _answer(asked, limit)
+    return _answer(messages[-1], limit)
+
+
+def _answer(message: JsonMessage, limit: int) -> str:
+    """Return what a message says without its reasoning; where it says nothing else, with it."""
+    return preview.said(message, limit, reasoning=False, served=False) or preview.said(message, limit)

@@ -3,7 +3,7 @@
 All is redacted already, so that what is cut here can hold no half of a secret.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from infinium_integrations.capture.content import Part
@@ -67,9 +67,17 @@ def _last_tools(messages: Sequence[JsonMessage]) -> list[JsonMessage]:
     return newest
 
 
-def said(message: JsonMessage, limit: int, *, reasoning: bool = True) -> str:
-    """Return a message's text, then ``→ tool(arguments)``, then its reasoning."""
-    text, calls = plain_text(message), _calls(message["parts"], limit)
+def said(message: JsonMessage, limit: int, *, reasoning: bool = True, served: bool = True) -> str:
+    """Return a message's text, then ``→ tool(arguments)``, then its reasoning.
+
+    Args:
+        message: Redacted.
+        limit: Characters.
+        reasoning: Whether its reasoning is wanted.
+        served: Whether calls of tools that the provider ran itself are wanted.
+    """
+    kinds = {"tool_call", "server_tool_call"} if served else {"tool_call"}
+    text, calls = plain_text(message), _calls(message["parts"], limit, kinds)
     if calls:
         room = max(limit - len(text) - 1, min(CALL_ROOM, len(calls)))
         text = "\n".join(filter(None, (shorten(text, max(limit - room - 1, 0)), shorten(calls, room))))
@@ -119,8 +127,8 @@ def _speaker(message: JsonMessage) -> str:
     return f"{message['role']} {str(name)[:NAME_CHARS]}" if name else str(message["role"])
 
 
-def _calls(parts: Iterable[Part], limit: int) -> str:
-    calls = [part for part in parts if part["type"] in {"tool_call", "server_tool_call"}][:CALLS_SHOWN]
+def _calls(parts: Iterable[Part], limit: int, kinds: Container[str]) -> str:
+    calls = [part for part in parts if part["type"] in kinds][:CALLS_SHOWN]
     return "→ " + ", ".join(call_text(part, limit) for part in calls) if calls else ""
 
 
