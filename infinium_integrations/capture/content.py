@@ -5,6 +5,7 @@ seen before in the same trace is recognised, and taken once.
 """
 
 import contextlib
+import json
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from infinium_integrations.capture import media
 from infinium_integrations.capture.serializer import SHORT, Copier
 from infinium_integrations.redaction.key_names import SLACK
 
-__all__ = ["Command", "Content", "Conversation", "Documents", "Message", "Part", "Streamed", "held_chars", "leaves"]
+__all__ = ["Command", "Content", "Conversation", "Documents", "Message", "Part", "Streamed", "held_chars", "leaves", "parsed"]
 
 Part = dict[str, Any]
 """One part of a message, in the words of OpenTelemetry's GenAI conventions: its ``type`` and what belongs to it."""
@@ -191,6 +192,16 @@ def held_chars() -> int:
     with contextlib.suppress(RuntimeError):  # another thread began a trace meanwhile: the next count will do
         _all.counted, _all.since = sum(content.chars for content in list(_all.live)), 0
     return _all.counted + _all.since
+
+
+def parsed(text: object) -> object:
+    """Return what a text of JSON says; the text where it is none, and any other value as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def leaves(value: object) -> object:

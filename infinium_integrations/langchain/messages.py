@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves, parsed
 from infinium_integrations.capture.media import Media, size
 
 __all__ = ["is_message", "roles", "streamed", "take", "take_any"]
@@ -188,7 +188,7 @@ def _said_beside(beside: dict[str, Any], *, calls: bool) -> Iterable[Part]:
         yield from _audio(audio)
     called = beside.get("function_call")
     if isinstance(called, dict) and not calls:
-        arguments = _json(called.get("arguments"))
+        arguments = parsed(called.get("arguments"))
         yield {"type": "tool_call", "id": None, "name": called.get("name"), "arguments": arguments}
 
 
@@ -197,16 +197,6 @@ def _audio(audio: dict[str, Any]) -> Iterable[Part]:
     if isinstance(data, Media):
         yield {**data.part(), "modality": "audio"}
     yield from _text(audio.get("transcript"))
-
-
-def _json(text: object) -> object:
-    """Return what a text of JSON says; the text where it is none."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _joined(parts: list[Part]) -> list[Part]:
@@ -304,7 +294,7 @@ def _refusal(block: Part) -> list[Part]:
 def _asked(block: Part) -> Part:
     arguments: Any = next((block[key] for key in ("args", "input", "arguments") if block.get(key) is not None), {})
     called = block.get("call_id") or block.get("id") or block.get("toolUseId")
-    return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": _json(arguments)}
+    return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": parsed(arguments)}
 
 
 def _server_call(block: Part, kind: str) -> Part:
@@ -317,7 +307,7 @@ def _server_call(block: Part, kind: str) -> Part:
         "type": "server_tool_call",
         "id": block.get("id") or block.get("call_id"),
         "name": name,
-        "arguments": _json(asked),
+        "arguments": parsed(asked),
     }
 
 
@@ -440,7 +430,7 @@ def _of_chunks(chunks: list[Any]) -> list[Part]:
             elif isinstance(piece, dict):
                 _add(piece, texts, thoughts, calls)
     parts = [*_reasoning("".join(thoughts)), *_text("".join(texts))]
-    return parts + [{**call, "arguments": _json(call["arguments"])} for call in calls.values()]
+    return parts + [{**call, "arguments": parsed(call["arguments"])} for call in calls.values()]
 
 
 def _add(piece: dict[str, Any], texts: list[str], thoughts: list[str], calls: dict[object, Part]) -> None:

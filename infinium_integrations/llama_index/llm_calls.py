@@ -149,7 +149,7 @@ def left(run: Run, call: Call, *, partial: bool) -> None:
     if call.chunks:
         run.put(chunks=call.chunks)
     if not run.private:
-        run.output = call.said.message()
+        run.output = call.said.message() or run.output
 
 
 def _reported(response: object, raw: object) -> usage.Usage | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves, parsed
 from infinium_integrations.capture.media import Media
 from infinium_integrations.llama_index.classes import is_a
 
@@ -112,7 +112,7 @@ def read(held: Mapping[str, Any]) -> list[Part]:
     if not any(part["type"] == "tool_call" for part in parts):
         calls = beside.get("tool_calls") or ([beside["function_call"]] if beside.get("function_call") else [])
         parts += [
-            {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("arguments")}
+            {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": parsed(call.get("arguments"))}
             for call in calls
             if isinstance(call, dict)
         ]
@@ -136,13 +136,14 @@ def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of 
             call = {
                 "id": block.get("tool_call_id"),
                 "name": block.get("tool_name"),
-                "arguments": block.get("tool_kwargs"),
+                "arguments": parsed(block.get("tool_kwargs")),
             }
             return [{"type": "tool_call", **call}]
         case "cache":
             return []
-        case "citation" | "citable":
-            inner = _of_blocks(block.get("cited_content") or block.get("content") or [])
+        case "citation" | "citable" as kind:
+            title = [block["title"]] if kind == "citable" and block.get("title") else []
+            inner = _of_blocks([*title, *(block.get("cited_content") or block.get("content") or [])])
             cited = {key: block[key] for key in ("title", "source") if block.get(key)}
             return [{**part, "citations": [cited]} if part["type"] == "text" else part for part in inner]
         case "image" | "audio" | "video" | "document" as kind:

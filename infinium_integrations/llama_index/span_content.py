@@ -102,7 +102,9 @@ def facts(run: Run, state: State, result: object) -> None:
     role = state.kind.role
     if role == "llm" and state.call is not None and not state.call.started:
         llm_calls.answered(run, state.call, result)
-        if not run.private and state.leaf is None:
+        if state.leaf is not None:
+            run.output = state.leaf.output
+        elif not run.private:
             run.output = llm_calls.answer(run, result, state.call, OUTPUT_SUMMARY_LIMIT)
     elif role in {"retrieval", "rerank"} and isinstance(result, list):
         run.put(document_count=len(result))

@@ -71,10 +71,15 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
     return {key: value for key, value in draft.items() if value not in (None, [], {})}
 
 
+_LEFT = frozenset({"abandoned", "cancelled", "interrupted", "incomplete"})
+
+
 def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], limit: int) -> str | None:
     if trace.root.private:
         return None
     taken = trace.overrides.get(f"{end}_summary", getattr(trace.root, end))
+    if taken is None and end == "output" and trace.status in _LEFT:  # then what there is
+        taken = next((run.output for run in reversed(trace.steps) if run.output is not None and not run.private), None)
     return capture.summary(taken, limit, given=end == "input")
 
 

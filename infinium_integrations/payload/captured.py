@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Streamed
+from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Part, Streamed
 from infinium_integrations.capture.folding import Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
@@ -43,6 +43,8 @@ class Capture:
         self._clean: dict[str, str] = {}
         self._values: dict[int, tuple[object, Any]] = {}
         self._systems: dict[str, int] = {}
+        self._called: dict[object, str] = {}
+        """The names of the tools that were called, by the ids of the calls."""
 
     # -- redaction -------------------------------------------------------------------------------------------------
 
@@ -98,9 +100,12 @@ class Capture:
             return index
         self._held.append(message)
         clean: JsonMessage = {"role": self.text(message.role)}
-        if message.name:
-            clean["name"] = self.text(message.name)
-        clean["parts"] = self._whole([self._part(part) for part in message.parts()])
+        parts = self._whole(message.parts())
+        name = message.name or next((self._called[part["id"]] for part in parts if part.get("id") in self._called), None)
+        if name and (message.name or message.role == "tool"):
+            clean["name"] = self.text(name)
+        self._called.update({part["id"]: part["name"] for part in parts if part["type"] == "tool_call" and part["name"]})
+        clean["parts"] = [self._part(part) for part in parts]
         written = encode(clean)
         index = self._same.get(written)
         if index is None:
@@ -123,19 +128,22 @@ class Capture:
         """Redact a value that holds no messages."""
         return self.value(to_json_value(value, 1_000_000, **_BOUNDS) if not isinstance(value, str) else value)
 
-    def _whole(self, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return parts of which no two neighbouring texts make up a secret together."""
-        whole: list[dict[str, Any]] = []
+    def _whole(self, parts: list[Part]) -> list[Part]:
+        """Return parts in which neighbouring texts that make up a secret together are one."""
+        whole: list[Part] = []
         for part in parts:
             last = whole[-1] if whole else None
-            if last is not None and last["type"] == part["type"] == "text":
-                joined = f"{last['content']}{part['content']}"
-                clean = self.text(joined)
-                if clean != joined:
-                    whole[-1] = {**last, "content": clean}
-                    continue
-            whole.append(part)
+            if last is not None and last["type"] == part["type"] == "text" and self._apart_differs(last, part):
+                whole[-1] = {**last, "content": f"{last['content']}{part['content']}"}
+            else:
+                whole.append(part)
         return whole
+
+    def _apart_differs(self, one: Part, other: Part) -> bool:
+        texts = (one["content"], other["content"])
+        if not all(isinstance(text, str) for text in texts):
+            return False
+        return self.text("".join(texts)) != "".join(map(self.text, texts))
 
     # -- what stands on the wire -----------------------------------------------------------------------------------
 

@@ -1,0 +1,246 @@
+"""What a model saw and said in every form that providers have: answers first, reasoning as text, nothing lost."""
+
+import json
+from typing import Any
+
+import pytest
+from lc_support import Model, one, ordinary
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableLambda
+
+SEALED = "EuYBCkQYAiJA" + "A1b2C3d4" * 60
+
+
+class Says(BaseChatModel):
+    answer: Any = None
+
+    @property
+    def _llm_type(self):
+        return "says"
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        return ChatResult(generations=[ChatGeneration(message=self.answer)])
+
+
+def said(traces, message, given="hi"):
+    Says(answer=message).invoke(given, ordinary())
+    return one(traces)
+
+
+def text(content, **more):
+    return {"type": "text", "content": content, **more}
+
+
+def thought(content):
+    return {"type": "reasoning", "content": content}
+
+
+def call(name, arguments, identity=None, **more):
+    return {"type": "tool_call", "id": identity, "name": name, "arguments": arguments, **more}
+
+
+ANSWERS = {
+    "Claude's thinking and a call": (
+        AIMessage(
+            [
+                {"type": "thinking", "thinking": "Let me add", "signature": SEALED},
+                {"type": "text", "text": "It is 5."},
+                {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1}},
+            ],
+            tool_calls=[{"name": "add", "args": {"a": 1}, "id": "t1"}],
+        ),
+        [thought("Let me add"), text("It is 5."), call("add", {"a": 1}, "t1")],
+        'It is 5.\n→ add({"a": 1})\nreasoning: Let me add',
+        'It is 5.\n→ add({"a": 1})',
+    ),
+    "sealed thinking": (
+        AIMessage([{"type": "redacted_thinking", "data": SEALED}, {"type": "text", "text": "ok"}]),
+        [thought("<sealed by the provider, 369 bytes>"), text("ok")],
+        "ok\nreasoning: <sealed by the provider, 369 bytes>",
+        "ok",
+    ),
+    "Responses": (
+        AIMessage(
+            [
+                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hmm"}], "encrypted_content": SEALED},
+                {"type": "web_search_call", "id": "w1", "action": {"type": "search", "query": "q"}},
+                {"type": "text", "text": "Hello", "annotations": [{"type": "url_citation", "url": "u", "title": "T"}]},
+            ]
+        ),
+        [
+            thought("Hmm"),
+            {**call("web_search", {"type": "search", "query": "q"}, "w1"), "type": "server_tool_call"},
+            text("Hello", citations=[{"title": "T", "url": "u"}]),
+        ],
+        'Hello\n→ web_search({"type": "search", "query": "q"})\nreasoning: Hmm',
+        "Hello",
+    ),
+    "DeepSeek": (
+        AIMessage("Answer", additional_kwargs={"reasoning_content": "deep"}),
+        [thought("deep"), text("Answer")],
+        "Answer\nreasoning: deep",
+        "Answer",
+    ),
+    "Bedrock": (
+        AIMessage(
+            [
+                {"type": "reasoning_content", "reasoning_content": {"text": "bed", "signature": SEALED}},
+                {"type": "text", "text": "rock"},
+            ]
+        ),
+        [thought("bed"), text("rock")],
+        "rock\nreasoning: bed",
+        "rock",
+    ),
+    "a malformed call": (
+        AIMessage("", invalid_tool_calls=[{"name": "add", "args": '{"a": 1', "id": "t1", "error": "cut"}]),
+        [call("add", '{"a": 1', "t1", error="cut")],
+        '→ add({"a": 1)',
+        '→ add({"a": 1)',
+    ),
+    "a refusal beside": (
+        AIMessage("", additional_kwargs={"refusal": "I can't."}),
+        [{"type": "refusal", "content": "I can't."}],
+        "I can't.",
+        "I can't.",
+    ),
+    "a refusal in a block": (
+        AIMessage([{"type": "refusal", "refusal": "No."}]),
+        [{"type": "refusal", "content": "No."}],
+        "No.",
+        "No.",
+    ),
+    "a legacy call": (
+        AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": '{"x": 1}'}}),
+        [call("f", {"x": 1})],
+        '→ f({"x": 1})',
+        '→ f({"x": 1})',
+    ),
+    "text cut up by citations": (
+        AIMessage(
+            [
+                {"type": "text", "text": "It is ", "citations": None},
+                {"type": "text", "text": "sunny", "citations": [{"title": "Weather", "cited_text": "sun"}]},
+                {"type": "text", "text": "."},
+            ]
+        ),
+        [text("It is sunny.", citations=[{"title": "Weather", "cited_text": "sun"}])],
+        "It is sunny.",
+        "It is sunny.",
+    ),
+    "spoken": (
+        AIMessage("", additional_kwargs={"audio": {"data": "UklGR" + "Aa1B2b3C" * 100, "transcript": "Spoken"}}),
+        [{"type": "blob", "modality": "audio", "mime_type": "audio/wav", "size": 603}, text("Spoken")],
+        "<audio/wav, 603 bytes>\nSpoken",
+        "<audio/wav, 603 bytes>\nSpoken",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ANSWERS)
+def test_an_answer_is_told_from_its_calls_and_its_reasoning(traces, form):
+    message, parts, preview, summary = ANSWERS[form]
+    task = said(traces, message)
+    (found,) = task.steps
+    assert found.captured.output_messages == [{"role": "assistant", "parts": parts}]
+    assert (found.output_preview, task.output_summary) == (preview, summary)
+
+
+QUESTIONS = {
+    "a document": (
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hello"}, "title": "Doc"},
+        text("Doc\nHello"),
+    ),
+    "a declared picture": (
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "Ab1C2d3E" * 1000}},
+        {"type": "blob", "modality": "image", "mime_type": "image/png", "size": 6000},
+    ),
+    "a picture elsewhere": (
+        {"type": "image_url", "image_url": {"url": "https://x.y/z.png"}},
+        {"type": "uri", "modality": "image", "uri": "https://x.y/z.png"},
+    ),
+    "a file of the provider's": ({"type": "file", "file_id": "f-1"}, {"type": "file", "modality": "file", "file_id": "f-1"}),
+    "plain text": ({"type": "text-plain", "text": "words", "title": "T"}, text("T\nwords")),
+}
+
+
+@pytest.mark.parametrize("form", QUESTIONS)
+def test_what_a_message_carries_is_text_where_it_can_be_read_and_type_and_size_elsewhere(traces, form):
+    block, part = QUESTIONS[form]
+    task = said(traces, AIMessage("x"), [HumanMessage([block])])
+    assert task.steps[0].captured.input_messages == [{"role": "user", "parts": [part]}]
+
+
+def test_the_system_prompt_stands_once_and_in_no_preview(traces):
+    history = [SystemMessage("Be brief. " * 300), HumanMessage("one")]
+
+    def twice(_):
+        for _ in range(2):
+            Says(answer=AIMessage("ok")).invoke(history)
+
+    RunnableLambda(twice).invoke("x", ordinary())
+    first, second = one(traces).steps
+    assert first.metadata["system"] == ("Be brief. " * 300)[:999] + "…"
+    assert (second.metadata["system_step"], "system" in second.metadata) == (1, False)
+    assert first.input_preview == second.input_preview == "user: one"
+    assert first.captured.input_messages[0] is second.captured.input_messages[0]
+
+
+def test_earlier_messages_fill_the_room_and_tools_are_named(traces):
+    given = [
+        HumanMessage("Where is it?"),
+        AIMessage("", tool_calls=[{"name": "find_order", "args": {"id": 7}, "id": "c1"}]),
+        ToolMessage("shipped", tool_call_id="c1", name="find_order"),
+    ]
+    task = said(traces, AIMessage("It is on its way."), given)
+    assert task.steps[0].input_preview == 'tool find_order: shipped\nassistant: → find_order({"id": 7})\nuser: Where is it?'
+    assert task.input_summary == "Where is it?"
+
+
+def test_a_long_answer_leaves_room_for_the_calls(traces):
+    calls = [{"name": "search", "args": {"query": "q" * 300}, "id": "c1"}]
+    (found,) = said(traces, AIMessage("a" * 5_000, tool_calls=calls)).steps
+    answer, asked = found.output_preview.split("\n")
+    assert (len(found.output_preview), len(asked), answer[-1], asked[-1]) == (500, 150, "…", "…")
+    assert asked.startswith('→ search({"query": "qqq')
+
+
+def test_a_message_that_was_changed_is_another_and_one_that_was_not_is_the_same(traces):
+    message = HumanMessage("before")
+    blocks = HumanMessage([{"type": "text", "text": "in a block"}])
+
+    def work(_):
+        for _ in range(3):
+            Says(answer=AIMessage("ok")).invoke([message, blocks])
+        message.content = "after"
+        blocks.content[0]["text"] = "changed in place"
+        Says(answer=AIMessage("ok")).invoke([message, blocks])
+
+    RunnableLambda(work).invoke("x", ordinary())
+    task = one(traces)
+    asked = [[part["parts"][0]["content"] for part in step.captured.input_messages] for step in task.steps]
+    assert asked == [["before", "in a block"]] * 3 + [["after", "changed in place"]]
+    assert len(task.captured.messages) == 5
+
+
+def test_without_content_nothing_is_kept_of_it(traces):
+    Model().invoke([SystemMessage("canary")], ordinary(capture_content=False))
+    task = one(traces)
+    assert task.captured is None
+    assert "canary" not in json.dumps(task.to_wire())
+
+
+def test_content_chars_cuts_each_text_and_zero_keeps_previews_only(traces, monkeypatch):
+    from infinium_integrations import settings
+
+    settings.configure(content_chars=0)
+    Model().invoke([HumanMessage("hi")], ordinary())
+    task = one(traces)
+    assert (task.captured, task.steps[0].input_preview) == (None, "user: hi")
+    settings.configure(content_chars=9_000)
+    Model().invoke([HumanMessage("x" * 20_000)], ordinary())
+    (message,) = traces[1].steps[0].captured.input_messages
+    assert message["parts"][0]["content"] == "x" * 8_999 + "…"
+    settings.reset()
