@@ -130,16 +130,36 @@ class Content:
             limit: Characters that are kept where there is no room for the whole.
             adapt: Returns what stands for a value of the framework's own; None for any other.
         """
-        if type(value) is str and len(value) <= SHORT and value[:5] != "data:":
-            return value
-        if self.chars >= TRACE_CHARS or _all.counted + _all.since >= PROCESS_CHARS:
-            self.cut = True
+        if type(value) is str:
+            return self.text(value, limit)
+        if self.full():
             taker = Taker(limit + SLACK, limit + SLACK, adapt)
         else:
             taker = Taker(STRUCTURE_ROOM, TEXT_CHARS, adapt)
         taken = taker.whole_value(value)
         self.spend(taker.taken)
         return taken
+
+    def text(self, text: str, limit: int) -> str:
+        """Return a text as it is; its beginning where there is no room for the whole or it is huge, a picture's size."""
+        length = len(text)
+        if length <= SHORT and text[:5] != "data:":
+            return text
+        found = media.encoded(text)
+        if found is not None:
+            return found
+        if length > TEXT_CHARS or self.full():
+            text = text[: limit + SLACK if self.full() else CUT_CHARS]
+            length = len(text)
+        self.spend(length)
+        return text
+
+    def full(self) -> bool:
+        """Return whether previews only are taken from now on."""
+        if self.chars < TRACE_CHARS and _all.counted + _all.since < PROCESS_CHARS:
+            return False
+        self.cut = True
+        return True
 
     def spend(self, chars: int) -> None:
         """Count characters that are referred to."""
