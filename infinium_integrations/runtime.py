@@ -178,9 +178,9 @@ def configure(**changes: "Unpack[settings.SettingsChanges]") -> None:
 
     Args:
         **changes: ``agent_id``, ``agent_secret``, ``base_url``, ``store`` (a folder, ``"memory"`` or ``"off"``),
-            ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``content_chars``, ``idle_timeout``, ``grace`` and
-            ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``: the environment's names in small
-            letters.
+            ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``content_chars``, ``idle_timeout``,
+            ``grace`` and ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``: the environment's names
+            in small letters.
 
     Raises:
         ConfigurationError: An unknown name or a malformed value; nothing is changed then.
@@ -252,8 +252,8 @@ def stats() -> dict[str, int]:
 
     Returns:
         Traces ``recorded``, ``sent``, ``pending``, ``local`` (kept here, without an account), ``rejected``,
-        ``dropped`` and ``open``; ``captured_chars``, which open and queued traces refer to; ``late_events``, which came after their trace had been sent; ``faults`` of this
-        library.
+        ``dropped`` and ``open``; ``captured_chars``, the characters that open and queued traces refer to;
+        ``late_events``, which came after their trace had been sent; ``faults`` of this library.
 
     Raises:
         ConfigurationError: A setting is malformed.

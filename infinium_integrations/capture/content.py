@@ -16,7 +16,18 @@ from infinium_integrations.capture import media
 from infinium_integrations.capture.serializer import SHORT, Copier
 from infinium_integrations.redaction.key_names import SLACK
 
-__all__ = ["Command", "Content", "Conversation", "Documents", "Message", "Part", "Streamed", "held_chars", "leaves", "parsed"]
+__all__ = [
+    "Command",
+    "Content",
+    "Conversation",
+    "Documents",
+    "Message",
+    "Part",
+    "Streamed",
+    "held_chars",
+    "leaves",
+    "parsed",
+]
 
 Part = dict[str, Any]
 """One part of a message, in the words of OpenTelemetry's GenAI conventions: its ``type`` and what belongs to it."""
@@ -132,16 +143,14 @@ class Content:
         """
         if type(value) is str:
             return self.text(value, limit)
-        if self.full():
-            taker = Taker(limit + SLACK, limit + SLACK, adapt)
-        else:
-            taker = Taker(STRUCTURE_ROOM, TEXT_CHARS, adapt)
+        room, chars = (limit + SLACK, limit + SLACK) if self.full() else (STRUCTURE_ROOM, TEXT_CHARS)
+        taker = Taker(room, chars, adapt)
         taken = taker.whole_value(value)
         self.spend(taker.taken)
         return taken
 
     def text(self, text: str, limit: int) -> str:
-        """Return a text as it is; its beginning where there is no room for the whole or it is huge, a picture's size."""
+        """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
             return text

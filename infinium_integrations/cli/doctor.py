@@ -83,8 +83,13 @@ def _check(title: str, *, needs_settings: bool = True) -> Callable[[_C], _C]:
     return register
 
 
-@_check("How long traces stay")
+@_check("What is kept, and for how long")
 def _keeping(given: Settings) -> Iterator[Finding]:
+    if given.mode == "folder" and given.capture_content and given.content_chars:
+        yield Finding(
+            "note",
+            "whole conversations are kept here, secrets removed (INFINIUM_CONTENT_CHARS=0 keeps previews only)",
+        )
     if given.mode == "off":
         yield Finding("note", "INFINIUM_STORE=off: traces are sent from memory and kept nowhere")
     elif given.history_days == 0:

@@ -130,7 +130,9 @@ def documents(content: Content, found: Sequence[object], limit: int) -> Document
     """Take what a retriever found."""
     few = found[:DOCUMENTS_TAKEN]
     metadata: Any = content.take([getattr(one, "metadata", None) for one in few], limit)  # in one go
-    return Documents([_document(content, one, limit, facts) for one, facts in zip(few, metadata, strict=False)], len(found))
+    return Documents(
+        [_document(content, one, limit, facts) for one, facts in zip(few, metadata, strict=False)], len(found)
+    )
 
 
 def _document(content: Content, document: object, limit: int, taken: object = None) -> dict[str, Any]:

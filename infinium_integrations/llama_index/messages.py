@@ -112,7 +112,12 @@ def read(held: Mapping[str, Any]) -> list[Part]:
     if not any(part["type"] == "tool_call" for part in parts):
         calls = beside.get("tool_calls") or ([beside["function_call"]] if beside.get("function_call") else [])
         parts += [
-            {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": parsed(call.get("arguments"))}
+            {
+                "type": "tool_call",
+                "id": call.get("id"),
+                "name": call.get("name"),
+                "arguments": parsed(call.get("arguments")),
+            }
             for call in calls
             if isinstance(call, dict)
         ]

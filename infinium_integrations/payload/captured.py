@@ -101,10 +101,14 @@ class Capture:
         self._held.append(message)
         clean: JsonMessage = {"role": self.text(message.role)}
         parts = self._whole(message.parts())
-        name = message.name or next((self._called[part["id"]] for part in parts if part.get("id") in self._called), None)
+        name = message.name or next(
+            (self._called[part["id"]] for part in parts if part.get("id") in self._called), None
+        )
         if name and (message.name or message.role == "tool"):
             clean["name"] = self.text(name)
-        self._called.update({part["id"]: part["name"] for part in parts if part["type"] == "tool_call" and part["name"]})
+        self._called.update(
+            {part["id"]: part["name"] for part in parts if part["type"] == "tool_call" and part["name"]}
+        )
         clean["parts"] = [self._part(part) for part in parts]
         written = encode(clean)
         index = self._same.get(written)

@@ -16,6 +16,7 @@ from typing import Any
 from infinium_integrations.capture.folding import unfolded
 
 __all__ = [
+    "EMPTY",
     "FORMAT",
     "DamagedError",
     "NewerFormatError",
@@ -30,6 +31,7 @@ __all__ = [
     "unpack",
     "unpack_head",
     "unpack_trace",
+    "without_content",
 ]
 
 FORMAT = 2
@@ -208,6 +210,21 @@ def pack(record: Record) -> bytes:
 
 def _squeeze(data: bytes) -> bytes:
     return gzip.compress(data, 1, mtime=0)
+
+
+EMPTY = _squeeze(_AFTER)
+"""How a file ends that has no content beside its payload."""
+
+
+def without_content(data: bytes) -> bytes:
+    """Return a file's bytes without what the model saw and said; the same where there is none.
+
+    Raises:
+        DamagedError: It is not a whole trace.
+        NewerFormatError: A later version wrote it.
+    """
+    packed = unpack(data).packed
+    return data[: -len(packed)] + EMPTY if packed else data
 
 
 def unpack(data: bytes) -> Record:

@@ -1,14 +1,15 @@
-"""What leaves the store by itself: delivered traces by age, and the oldest past the limit on bytes."""
+"""What leaves the store by itself: delivered traces by age; past the limit on bytes their content, then the oldest."""
 
 import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infinium_integrations.storage.folder import LOCAL, STALE, SUFFIX
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.folder import LOCAL, STALE, SUFFIX, read_file, write_new
 
 __all__ = ["Pruner", "StoredFile"]
 
@@ -54,9 +55,14 @@ class Pruner:
             self.prune()
 
     def prune(self) -> None:
-        """Remove what is too old, then what is too much: delivered ones first, then the oldest."""
+        """Remove what is too old, then what is too much: content of delivered ones, then those, then the oldest."""
         files = [file for file in self._files() if not self._expired(file)]
         used = sum(file.size for file in files)
+        for number, file in sorted(enumerate(files), key=lambda one: one[1].path.name) if used > self._limit else ():
+            if used > self._limit and file.delivered:
+                saved = _strip(file)
+                files[number] = replace(file, size=file.size - saved)
+                used -= saved
         dropped: list[tuple[str, str, str]] = []
         for file in sorted(files, key=lambda file: (not file.delivered, file.path.name)) if used > self._limit else ():
             if used <= self._limit:
@@ -106,6 +112,28 @@ def _measure(folder: Path, *, delivered: bool) -> Iterator[StoredFile]:
                         yield StoredFile(folder / entry.name, facts.st_size, facts.st_mtime, kept)
     except OSError:
         return
+
+
+def _strip(file: StoredFile) -> int:
+    """Take what the model saw and said out of a file; return how many bytes that saves."""
+    aside = file.path.with_name(f".{file.path.name}")
+    try:
+        with file.path.open("rb") as stored:
+            stored.seek(-min(len(records.EMPTY), file.size), os.SEEK_END)
+            if stored.read() == records.EMPTY:
+                return 0
+        data = records.without_content(read_file(file.path))
+        saved = file.size - len(data)
+        if saved <= 0:
+            return 0
+        write_new(aside, data)
+        os.utime(aside, (file.changed, file.changed))  # its age counts from its delivery
+        aside.replace(file.path)
+    except (OSError, records.DamagedError, records.NewerFormatError):
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        return 0
+    return saved
 
 
 def _remove(path: Path) -> bool:

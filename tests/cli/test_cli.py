@@ -242,7 +242,8 @@ class TestDoctor:
     def test_without_an_account_all_is_well_and_it_says_how_long_traces_stay_first(self):
         keep()
         output = run("doctor")
-        assert "delivered traces stay 7 days" in output.splitlines()[1]
+        assert "whole conversations are kept here" in output.splitlines()[1]
+        assert "delivered traces stay 7 days" in output.splitlines()[2]
         assert "1 trace in its history" in output
         assert "no account: traces stay on this machine" in output
         assert output.endswith("All is well.\n")

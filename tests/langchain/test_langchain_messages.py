@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from lc_support import Model, one, ordinary
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
+from lc_support import Model, one, ordinary
 
 SEALED = "EuYBCkQYAiJA" + "A1b2C3d4" * 60
 
@@ -64,7 +64,11 @@ ANSWERS = {
     "Responses": (
         AIMessage(
             [
-                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hmm"}], "encrypted_content": SEALED},
+                {
+                    "type": "reasoning",
+                    "summary": [{"type": "summary_text", "text": "Hmm"}],
+                    "encrypted_content": SEALED,
+                },
                 {"type": "web_search_call", "id": "w1", "action": {"type": "search", "query": "q"}},
                 {"type": "text", "text": "Hello", "annotations": [{"type": "url_citation", "url": "u", "title": "T"}]},
             ]
@@ -161,7 +165,10 @@ QUESTIONS = {
         {"type": "image_url", "image_url": {"url": "https://x.y/z.png"}},
         {"type": "uri", "modality": "image", "uri": "https://x.y/z.png"},
     ),
-    "a file of the provider's": ({"type": "file", "file_id": "f-1"}, {"type": "file", "modality": "file", "file_id": "f-1"}),
+    "a file of the provider's": (
+        {"type": "file", "file_id": "f-1"},
+        {"type": "file", "modality": "file", "file_id": "f-1"},
+    ),
     "plain text": ({"type": "text-plain", "text": "words", "title": "T"}, text("T\nwords")),
 }
 
@@ -195,7 +202,10 @@ def test_earlier_messages_fill_the_room_and_tools_are_named(traces):
         ToolMessage("shipped", tool_call_id="c1", name="find_order"),
     ]
     task = said(traces, AIMessage("It is on its way."), given)
-    assert task.steps[0].input_preview == 'tool find_order: shipped\nassistant: → find_order({"id": 7})\nuser: Where is it?'
+    assert (
+        task.steps[0].input_preview
+        == 'tool find_order: shipped\nassistant: → find_order({"id": 7})\nuser: Where is it?'
+    )
     assert task.input_summary == "Where is it?"
 
 

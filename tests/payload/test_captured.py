@@ -13,7 +13,10 @@ from infinium_integrations.redaction import Redactor
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=80),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "$is", "arguments", "x/y~"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "$is", "arguments", "x/y~"]), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
@@ -49,7 +52,12 @@ def test_a_secret_that_two_parts_make_up_is_hidden_and_so_is_one_in_arguments():
         [
             {"type": "text", "content": "the key is sk-proj-abcdefghij"},
             {"type": "text", "content": "klmnopqrstuvwxyz0123456789ABCD"},
-            {"type": "tool_call", "id": "1", "name": "f", "arguments": {"password": "hunter2!", "note": '{"api_key": "abcd1234efgh"}'}},
+            {
+                "type": "tool_call",
+                "id": "1",
+                "name": "f",
+                "arguments": {"password": "hunter2!", "note": '{"api_key": "abcd1234efgh"}'},
+            },
         ],
         lambda held: held,
     )
@@ -86,6 +94,11 @@ def test_what_cannot_be_read_of_a_message_leaves_the_rest(caplog):
         raise ValueError
 
     capture = Capture(Redactor(), 65_536)
-    taken = Conversation([Message("user", None, None, broken), Message("user", None, "hi", lambda held: [{"type": "text", "content": held}])])
+    taken = Conversation(
+        [
+            Message("user", None, None, broken),
+            Message("user", None, "hi", lambda held: [{"type": "text", "content": held}]),
+        ]
+    )
     capture.value(taken)
     assert [message["parts"] for message in capture.messages] == [[], [{"type": "text", "content": "hi"}]]

@@ -8,6 +8,7 @@ from delivery_kit import files, new_id, unreachable, written
 
 from infinium_integrations import settings
 from infinium_integrations.storage.memory import MemoryStore
+from infinium_integrations.storage.retention import Pruner
 
 TRACE = new_id()
 
@@ -109,3 +110,20 @@ def test_half_written_files_of_dead_processes_are_removed(deliver, store):
     pruned = deliver()
     written(pruned, new_id())
     assert not left.exists()
+
+
+def test_past_the_limit_the_content_of_delivered_traces_leaves_before_any_trace(deliver, serve, store):
+    serve()
+    delivery = deliver()
+    captured = {"messages": [{"role": "user", "parts": [{"type": "text", "content": os.urandom(4_000).hex()}]}]}
+    delivery.submit({"trace_id": (first := new_id()), "captured": captured})
+    delivery.submit({"trace_id": (second := new_id()), "captured": captured})
+    assert delivery.flush(10)
+    (older, newer) = files(store, "history")
+    changed = older.stat().st_mtime
+    Pruner(store, limit=older.stat().st_size + 2_000, days=7, on_drop=pytest.fail).prune()
+    kept = {task.trace_id: task for task in delivery.reader.traces()}
+    assert kept.keys() == {first, second}
+    assert [kept[one].captured is None for one in (first, second)] == [True, False]
+    assert older.stat().st_mtime == pytest.approx(changed)
+    assert newer.stat().st_mode & 0o777 == older.stat().st_mode & 0o777 == 0o600

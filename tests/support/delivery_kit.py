@@ -42,10 +42,10 @@ def wire(trace_id, *, name="Triage ticket", status="ok", size=0, tags=None, **fi
 
 
 def assemble(item):
-    """An item is a trace id, or a dict of what ``wire`` takes and ``client``."""
+    """An item is a trace id, or a dict of what ``wire`` takes, ``client`` and ``captured``."""
     given = {"trace_id": item} if isinstance(item, str) else dict(item)
-    client = given.pop("client", None)
-    return PendingTrace(given["trace_id"], wire(**given), Redactor(), client)
+    client, captured = given.pop("client", None), given.pop("captured", None)
+    return PendingTrace(given["trace_id"], wire(**given), Redactor(), client, captured=captured)
 
 
 def new_delivery(**given):
