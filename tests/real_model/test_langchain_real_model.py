@@ -13,6 +13,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import chain as runnable
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from recording_proxy import answered, captured, sent
 
 from infinium_integrations.cli import demo
 from infinium_integrations.langchain import InfiniumCallbackHandler
@@ -77,6 +78,25 @@ def test_a_chain_has_the_tokens_that_the_server_billed(real_model):
     assert trace.status == "ok"
     assert trace.output_summary == text
     assert_bills_agree(trace, real_model)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_what_the_model_was_sent_and_answered_is_captured_to_the_letter(real_model, streaming):
+    agents = pytest.importorskip("langchain.agents")
+    prompt = "You answer in one short sentence.\n\tIn ünïcode — “quoted”."
+    made = agents.create_agent(chat(real_model, streaming=streaming, stream_usage=True), [weather], system_prompt=prompt)
+    with captured_traces() as traces:
+        made.invoke({"messages": [HumanMessage(QUESTION)]}, told())
+    [trace] = traces
+    steps = model_steps(trace)
+    assert len(steps) == len(real_model.exchanges) == 2
+    for step, exchange in zip(steps, real_model.exchanges, strict=True):
+        assert captured(step.captured.input_messages) == sent(exchange)
+        assert sent(exchange)[0] == ("system", prompt)
+        if answered(exchange):  # the text of a streamed answer, or the calls of one that came whole
+            assert captured(step.captured.output_messages) == [("assistant", answered(exchange))]
+    assert [definition["function"]["name"] for definition in trace.captured.tool_definitions] == ["weather"]
+    assert trace.captured.tool_definitions == real_model.exchanges[0].request["tools"]
 
 
 def test_a_streamed_chain_has_the_tokens_that_the_server_billed(real_model):

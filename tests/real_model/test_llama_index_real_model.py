@@ -16,6 +16,7 @@ from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.llms import MockLLM
 from llama_index.llms.openai_like import OpenAILike
 from pydantic import PrivateAttr
+from recording_proxy import answered, captured, sent
 
 from infinium_integrations import flush
 from infinium_integrations.llama_index import InfiniumEventHandler
@@ -185,6 +186,24 @@ def test_an_agent_calls_its_tool_and_has_the_tokens_of_each_turn(traces, real_mo
     assert "12 degrees" in tool.output_preview
     assert trace.output_summary.strip() == answer.strip()
     assert_bills_agree(trace, real_model)
+
+
+def test_what_the_model_was_sent_and_answered_is_captured_to_the_letter(traces, real_model, llm):
+    prompt = "You answer in one short sentence.\n\tIn ünïcode — “quoted”."
+
+    async def ask():
+        agent = FunctionAgent(tools=[weather], llm=llm, streaming=False, system_prompt=prompt)
+        return await agent.run("What is the weather in Paris?")
+
+    asyncio.run(ask())
+    [trace] = traces
+    steps = model_steps(trace)
+    assert len(steps) == len(real_model.exchanges) == 2
+    for step, exchange in zip(steps, real_model.exchanges, strict=True):
+        assert captured(step.captured.input_messages) == sent(exchange)
+        assert sent(exchange)[0] == ("system", prompt)
+        assert captured(step.captured.output_messages) == [("assistant", answered(exchange))]
+    assert trace.captured.tool_definitions == real_model.exchanges[0].request["tools"]
 
 
 def test_a_streamed_chat_is_one_trace_with_the_servers_tokens(traces, real_model, llm):

@@ -104,3 +104,38 @@ def urged(request: dict) -> dict:
     if not request.get("tools") or request["messages"][-1]["role"] == "tool":
         return {key: value for key, value in request.items() if key not in {"tools", "tool_choice"}}
     return {**request, "logit_bias": URGE}
+
+
+def sent(exchange: Exchange) -> list[tuple[str, object]]:
+    """What the model was sent, as (role, text), or (role, its calls) where it has no text."""
+    return [
+        (message["role"], message.get("content") or [_call(call) for call in message.get("tool_calls") or ()])
+        for message in exchange.request["messages"]
+    ]
+
+
+def answered(exchange: Exchange) -> object:
+    """What the model answered: its text, or its calls where it has none."""
+    text, calls = "", []
+    for chunk in exchange.chunks:
+        for choice in chunk["choices"]:
+            message = choice.get("message") or choice["delta"]
+            text += message.get("content") or ""
+            calls += message.get("tool_calls") or []
+    if text or exchange.request.get("stream"):
+        return text
+    return [_call(call) for call in calls]
+
+
+def captured(messages: list[dict]) -> list[tuple[str, object]]:
+    """Captured messages in the same form."""
+    return [(message["role"], _said(message["parts"])) for message in messages]
+
+
+def _said(parts: list[dict]) -> object:
+    texts = [part.get("content", part.get("response")) for part in parts if part["type"] != "tool_call"]
+    return texts[0] if texts else [(part["name"], part["arguments"]) for part in parts]
+
+
+def _call(call: dict) -> tuple[str, object]:
+    return call["function"]["name"], json.loads(call["function"]["arguments"])
