@@ -84,7 +84,9 @@ def test_a_chain_has_the_tokens_that_the_server_billed(real_model):
 def test_what_the_model_was_sent_and_answered_is_captured_to_the_letter(real_model, streaming):
     agents = pytest.importorskip("langchain.agents")
     prompt = "You answer in one short sentence.\n\tIn ünïcode — “quoted”."
-    made = agents.create_agent(chat(real_model, streaming=streaming, stream_usage=True), [weather], system_prompt=prompt)
+    made = agents.create_agent(
+        chat(real_model, streaming=streaming, stream_usage=True), [weather], system_prompt=prompt
+    )
     with captured_traces() as traces:
         made.invoke({"messages": [HumanMessage(QUESTION)]}, told())
     [trace] = traces

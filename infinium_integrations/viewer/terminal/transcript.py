@@ -20,39 +20,65 @@ def transcript(task: TaskData) -> Iterator[str]:
     if captured is None:
         yield "No content was kept beside this trace: it was switched off, or the trace is older."
         return
-    seen: dict[int, int] = {}
-    yield from _value("input", captured.input, seen)
+    writer = _Writer(task)
+    yield from writer.value("input", captured.input)
     for step in task.steps or ():
         if step.captured is not None:
-            yield from _step(step, step.captured, seen)
-    yield from _value("output", captured.output, seen)
+            yield from writer.step(step, step.captured)
+    yield from writer.value("output", captured.output)
     for definition in captured.tool_definitions:
-        yield from _value("tool definition", definition)
+        yield from writer.value("tool definition", definition)
 
 
-def _step(step: ExecutionStep, captured: CapturedStep, seen: dict[int, int]) -> Iterator[str]:
-    yield ""
-    yield click.style(f"━━ {step.step_number}  {printable(step.description)}", bold=True)
-    yield from _messages(captured.input_messages or [], seen, step.step_number)
-    yield from _messages(captured.output_messages or [], seen, step.step_number)
-    for name in ("parameters", "arguments", "result", "input", "output"):
-        yield from _value(name, getattr(captured, name), seen, step.step_number)
-    for number, document in enumerate(captured.documents or (), start=1):
-        yield from _value(f"document {number}", document.get("content"))
-        yield from _value("metadata", document.get("metadata"))
+class _Writer:
+    """Writes each message where a model first saw or said it; elsewhere messages are counted."""
+
+    def __init__(self, task: TaskData) -> None:
+        steps = [step.captured for step in task.steps or () if step.captured is not None]
+        modelled = [message for one in steps for message in (*(one.input_messages or ()), *(one.output_messages or ()))]
+        self._modelled = {id(message) for message in modelled}
+        self._seen: dict[int, int] = {}
+        """The step at which a message was written."""
+
+    def step(self, step: ExecutionStep, captured: CapturedStep) -> Iterator[str]:
+        yield ""
+        yield click.style(f"━━ {step.step_number}  {printable(step.description)}", bold=True)
+        given, came = captured.input_messages or [], captured.output_messages or []
+        earlier = [self._seen[id(message)] for message in given if id(message) in self._seen]
+        if earlier:
+            yield _aside(f"{_counted(len(earlier))} again, from step {min(earlier)} on")
+        yield from self._messages([*given, *came], step.step_number)
+        for name in ("parameters", "arguments", "result", "input", "output"):
+            yield from self.value(name, getattr(captured, name), step.step_number)
+        for number, document in enumerate(captured.documents or (), start=1):
+            yield from self.value(f"document {number}", document.get("content"))
+            yield from self.value("metadata", document.get("metadata"))
+
+    def value(self, name: str, value: object, step: int = 0) -> Iterator[str]:
+        if value is None:
+            return
+        yield _heading(name)
+        if not (isinstance(value, list) and value and all(map(_is_message, value))):
+            yield _text(value)
+            return
+        shown = [message for message in value if id(message) in self._modelled]
+        if shown:
+            yield _aside(f"{_counted(len(shown))} that a model's step shows")
+        yield from self._messages([message for message in value if id(message) not in self._modelled], step)
+
+    def _messages(self, messages: list[Message], step: int) -> Iterator[str]:
+        for message in messages:
+            if id(message) not in self._seen:
+                self._seen[id(message)] = step
+                yield from _message(message)
 
 
-def _messages(messages: list[Message], seen: dict[int, int], step: int) -> Iterator[str]:
-    """Write messages out; those that were written before are counted."""
-    earlier = [message for message in messages if id(message) in seen]
-    if earlier:
-        where = f"from step {seen[id(earlier[0])]} on" if seen[id(earlier[0])] else "at the beginning"
-        count = f"{len(earlier)} message{'s' if len(earlier) > 1 else ''}"
-        yield click.style(f"({count} again, which stand{'s' if len(earlier) == 1 else ''} {where})", dim=True)
-    for message in messages:
-        if id(message) not in seen:
-            seen[id(message)] = step
-            yield from _message(message)
+def _counted(number: int) -> str:
+    return f"{number} message{'' if number == 1 else 's'}"
+
+
+def _aside(text: str) -> str:
+    return click.style(f"({text})", dim=True)
 
 
 def _message(message: Message) -> Iterator[str]:
@@ -73,16 +99,6 @@ def _message(message: Message) -> Iterator[str]:
                 yield _text(part)
         for citation in part.get("citations") or ():
             yield click.style(f"  cites {_text(citation)}", dim=True)
-
-
-def _value(name: str, value: object, seen: dict[int, int] | None = None, step: int = 0) -> Iterator[str]:
-    if value is None:
-        return
-    yield _heading(name)
-    if seen is not None and isinstance(value, list) and value and all(map(_is_message, value)):
-        yield from _messages(value, seen, step)
-    else:
-        yield _text(value)
 
 
 def _is_message(value: object) -> bool:
