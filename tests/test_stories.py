@@ -1,4 +1,4 @@
-"""Two whole traces as they are read: an agent with a tool, of LangChain, and a question about documents, of LlamaIndex."""
+"""Two whole traces as they are read: an agent of LangChain with a tool, a question of LlamaIndex about documents."""
 
 import pytest
 
