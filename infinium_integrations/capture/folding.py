@@ -4,7 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Reference", "folded", "unfolded"]
+__all__ = ["Json", "Reference", "folded", "unfolded"]
+
+Json = Any
+"""A JSON value."""
 
 KEY = "$is"
 """``{"$is": "/messages/3/parts/0/content"}`` stands for what stands there."""
@@ -24,13 +27,13 @@ class Reference:
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=lambda reference: reference.index).encode
 
 
-def folded(content: Mapping[str, Any]) -> dict[str, Any]:
+def folded(content: Mapping[str, Json]) -> dict[str, Json]:
     """Return content as JSON in which each longer text, and each call's arguments, stand once."""
     known: dict[str, str] = {}
     return {key: _fold(value, f"/{key}", known) for key, value in content.items()}
 
 
-def _fold(value: Any, path: str, known: dict[str, str]) -> Any:  # noqa: PLR0911  (a table in the form of code)
+def _fold(value: Json, path: str, known: dict[str, str]) -> Json:  # noqa: PLR0911  (a table in the form of code)
     if isinstance(value, Reference):
         return {KEY: f"/messages/{value.index}"}
     if isinstance(value, str):
@@ -49,7 +52,7 @@ def _fold(value: Any, path: str, known: dict[str, str]) -> Any:  # noqa: PLR0911
     return whole
 
 
-def _once(value: Any, written: str, path: str, known: dict[str, str]) -> Any:
+def _once(value: Json, written: str, path: str, known: dict[str, str]) -> Json:
     where = known.setdefault(written, path)
     return value if where == path else {KEY: where}
 
@@ -58,30 +61,30 @@ def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
-def unfolded(content: Mapping[str, Any]) -> dict[str, Any]:
+def unfolded(content: Mapping[str, Json]) -> dict[str, Json]:
     """Return content with each reference replaced by what it refers to: one object, however often it is referred to.
 
     Raises:
         LookupError: It refers to what is not there.
         RecursionError: It refers to itself.
     """
-    known: dict[str, Any] = {}
+    known: dict[str, Json] = {}
     messages = [_referred(f"/messages/{index}", content, known) for index in range(len(content.get("messages") or ()))]
     rest = {key: _unfold(value, content, known) for key, value in content.items() if key != "messages"}
     return {"messages": messages, **rest}
 
 
-def _referred(where: str, whole: Mapping[str, Any], known: dict[str, Any]) -> Any:
+def _referred(where: str, whole: Mapping[str, Json], known: dict[str, Json]) -> Json:
     """Return what stands at a place: each time the same object."""
     if where not in known:
-        found: Any = whole
+        found: Json = whole
         for key in where.split("/")[1:]:
             found = found[int(key)] if isinstance(found, list) else found[key.replace("~1", "/").replace("~0", "~")]
         known[where] = _unfold(found, whole, known)
     return known[where]
 
 
-def _unfold(value: Any, whole: Mapping[str, Any], known: dict[str, Any]) -> Any:
+def _unfold(value: Json, whole: Mapping[str, Json], known: dict[str, Json]) -> Json:
     if isinstance(value, list):
         return [_unfold(item, whole, known) for item in value]
     if not isinstance(value, dict):

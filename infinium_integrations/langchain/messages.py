@@ -5,11 +5,11 @@ The shapes of the providers' blocks are those of their packages and of LangChain
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves, parsed
+from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
 
 __all__ = ["is_message", "roles", "streamed", "take", "take_any"]
@@ -51,7 +51,7 @@ def take(content: Content, message: BaseMessage, limit: int) -> Message:
     return taken
 
 
-def _new(content: Content, message: BaseMessage, held: dict[str, Any], limit: int) -> Message:
+def _new(content: Content, message: BaseMessage, held: dict[str, Json], limit: int) -> Message:
     kind = held.get("type")
     name = held.get("name")
     if kind == "chat":
@@ -83,7 +83,7 @@ _PAIR = 2
 _PAIRED = frozenset({*roles, "placeholder"})
 
 
-def take_any(content: Content, value: Any, limit: int) -> Message:
+def take_any(content: Content, value: Json, limit: int) -> Message:
     """Take a message in any of its forms, or a text, which is the user's."""
     if isinstance(value, BaseMessage):
         return take(content, value, limit)
@@ -100,7 +100,7 @@ def take_any(content: Content, value: Any, limit: int) -> Message:
     return Message(roles.get(role, role), name if isinstance(name, str) else None, taken, _parts)
 
 
-def _told_call(call: Any) -> object:
+def _told_call(call: Json) -> object:
     function = call.get("function") if type(call) is dict else None
     if type(function) is not dict:
         return call
@@ -110,7 +110,7 @@ def _told_call(call: Any) -> object:
 # -- a message as parts ------------------------------------------------------------------------------------------------
 
 
-def _parts(held: dict[str, Any]) -> list[Part]:
+def _parts(held: dict[str, Json]) -> list[Part]:
     """Return the parts of what was taken of a message."""
     parts = list(_reasoning_beside(held.get("beside") or {}))
     calls = held.get("calls") or []
@@ -140,7 +140,7 @@ def _response(content: object) -> object:
     return parts
 
 
-def _call(call: dict[str, Any]) -> Part:
+def _call(call: dict[str, Json]) -> Part:
     return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")}
 
 
@@ -154,13 +154,13 @@ def _reasoning(text: object) -> list[Part]:
     return [{"type": "reasoning", "content": text}] if text else []
 
 
-def _reasoning_beside(beside: dict[str, Any]) -> Iterable[Part]:
+def _reasoning_beside(beside: dict[str, Json]) -> Iterable[Part]:
     for key in ("reasoning_content", "reasoning", "thinking", "thinking_blocks"):
         if key in beside:
             yield from _reasoning(_thought(beside[key]))
 
 
-def _thought(value: Any) -> str:
+def _thought(value: Json) -> str:
     """Return the text of reasoning, in whatever form a provider has it."""
     if isinstance(value, str):
         return value
@@ -180,7 +180,7 @@ _THOUGHTS = (
 )
 
 
-def _said_beside(beside: dict[str, Any], *, calls: bool) -> Iterable[Part]:
+def _said_beside(beside: dict[str, Json], *, calls: bool) -> Iterable[Part]:
     if beside.get("refusal"):
         yield {"type": "refusal", "content": beside["refusal"]}
     audio = beside.get("audio")
@@ -192,7 +192,7 @@ def _said_beside(beside: dict[str, Any], *, calls: bool) -> Iterable[Part]:
         yield {"type": "tool_call", "id": None, "name": called.get("name"), "arguments": arguments}
 
 
-def _audio(audio: dict[str, Any]) -> Iterable[Part]:
+def _audio(audio: dict[str, Json]) -> Iterable[Part]:
     data = audio.get("data")
     if isinstance(data, Media):
         yield {**data.part(), "modality": "audio"}
@@ -218,7 +218,7 @@ def _joined(parts: list[Part]) -> list[Part]:
 # -- blocks ------------------------------------------------------------------------------------------------------------
 
 
-def _block(block: Any, known: set[Any], *, calls: bool) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
+def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
     """Return the parts that a block of content stands for."""
     if isinstance(block, Media):
         return [block.part()]
@@ -267,7 +267,7 @@ def _plain(block: Part) -> list[Part]:
 _CITED = ("title", "document_title", "url", "source", "cited_text", "file_name", "filename", "file_id", "text")
 
 
-def _citation(citation: Any) -> object:
+def _citation(citation: Json) -> object:
     """Return what a citation says of its source."""
     if not isinstance(citation, dict):
         return citation
@@ -292,7 +292,7 @@ def _refusal(block: Part) -> list[Part]:
 
 
 def _asked(block: Part) -> Part:
-    arguments: Any = next((block[key] for key in ("args", "input", "arguments") if block.get(key) is not None), {})
+    arguments: Json = next((block[key] for key in ("args", "input", "arguments") if block.get(key) is not None), {})
     called = block.get("call_id") or block.get("id") or block.get("toolUseId")
     return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": parsed(arguments)}
 
@@ -322,7 +322,7 @@ def _answer(block: Part) -> Part:
     return {"type": "server_tool_call_response", "id": called, "response": _unsealed(found)}
 
 
-def _unsealed(value: Any) -> Any:
+def _unsealed(value: Json) -> Json:
     """Return a value in which what only the provider can read is its size."""
     if isinstance(value, list):
         return [_unsealed(item) for item in value]
@@ -401,7 +401,7 @@ _BLOCKS: dict[str, Reader] = {
         _file,
     ),
 }
-_KEYED: dict[str, Callable[[Any], list[Part]]] = {
+_KEYED: dict[str, Callable[[Json], list[Part]]] = {
     "reasoning_content": lambda inner: _reasoning(_thought(inner)),
     "reasoningContent": lambda inner: _reasoning(_thought(inner)),
     "thinking": lambda inner: _reasoning(_thought(inner)),
@@ -418,7 +418,7 @@ def streamed() -> Streamed:
     return Streamed(_of_chunks)
 
 
-def _of_chunks(chunks: list[Any]) -> list[Part]:
+def _of_chunks(chunks: list[Json]) -> list[Part]:
     """Put a stream's chunks together, as far as it came."""
     texts: list[str] = []
     thoughts: list[str] = []
@@ -433,7 +433,7 @@ def _of_chunks(chunks: list[Any]) -> list[Part]:
     return parts + [{**call, "arguments": parsed(call["arguments"])} for call in calls.values()]
 
 
-def _add(piece: dict[str, Any], texts: list[str], thoughts: list[str], calls: dict[object, Part]) -> None:
+def _add(piece: dict[str, Json], texts: list[str], thoughts: list[str], calls: dict[object, Part]) -> None:
     kind = piece.get("type")
     if kind in {"text", "output_text", "text_delta"}:
         texts.append(str(piece.get("text") or ""))

@@ -1,10 +1,9 @@
 """What the runs of one trace hold becomes JSON: redacted, each message and each text once. On the writer's thread."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Part, Streamed
-from infinium_integrations.capture.folding import Reference, folded
+from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
 from infinium_integrations.capture.serializer import encode
@@ -41,14 +40,14 @@ class Capture:
         self._held: list[Message] = []
         self._same: dict[str, int] = {}
         self._clean: dict[str, str] = {}
-        self._values: dict[int, tuple[object, Any]] = {}
+        self._values: dict[int, tuple[object, Json]] = {}
         self._systems: dict[str, int] = {}
         self._called: dict[object, str] = {}
         """The names of the tools that were called, by the ids of the calls."""
 
     # -- redaction -------------------------------------------------------------------------------------------------
 
-    def value(self, taken: object) -> Any:
+    def value(self, taken: object) -> Json:
         """Return a taken value as redacted JSON, its messages as references."""
         known = self._values.get(id(taken))
         if known is not None and known[0] is taken:
@@ -58,7 +57,7 @@ class Capture:
             self._values[id(taken)] = taken, clean
         return clean
 
-    def _convert(self, taken: object) -> Any:  # noqa: PLR0911  (a table in the form of code)
+    def _convert(self, taken: object) -> Json:  # noqa: PLR0911  (a table in the form of code)
         if isinstance(taken, str):
             return self.text(taken)
         if isinstance(taken, Message):
@@ -118,7 +117,7 @@ class Capture:
         self._indexes[id(message)] = index
         return index
 
-    def _part(self, part: Mapping[str, Any]) -> dict[str, Any]:
+    def _part(self, part: Mapping[str, Json]) -> dict[str, Json]:
         return {
             key: value
             if key in _WORDS
@@ -128,7 +127,7 @@ class Capture:
             for key, value in part.items()
         }
 
-    def _plain(self, value: object) -> Any:
+    def _plain(self, value: object) -> Json:
         """Redact a value that holds no messages."""
         return self.value(to_json_value(value, 1_000_000, **_BOUNDS) if not isinstance(value, str) else value)
 
@@ -198,7 +197,7 @@ class Capture:
             return "\n".join(filter(None, (f"→ {preview.value_text(self.value(taken.goto))}", update)))
         return preview.value_text(self.readable(self.value(taken)))
 
-    def readable(self, value: Any) -> Any:
+    def readable(self, value: Json) -> Json:
         """Return a value in which each message is its text."""
         if isinstance(value, Reference):
             message = self.messages[value.index]
@@ -219,19 +218,19 @@ class Capture:
         first = self._systems.setdefault(prompt, run.number)
         return {"system": shorten(prompt, SYSTEM_CHARS)} if first == run.number else {"system_step": first}
 
-    def documents(self, run: Run) -> list[dict[str, Any]] | None:
+    def documents(self, run: Run) -> list[dict[str, Json]] | None:
         """Return the documents that a run found."""
         return self.value(run.output) if isinstance(run.output, Documents) else None
 
     # -- what stands beside the payload ----------------------------------------------------------------------------
 
-    def captured(self, trace: Trace) -> dict[str, Any] | None:
+    def captured(self, trace: Trace) -> dict[str, Json] | None:
         """Return what is kept beside the payload; None where nothing is."""
         if not self._kept:
             return None
-        definitions: list[Any] = []
+        definitions: list[Json] = []
         steps = {str(run.number): found for run in trace.steps if (found := self._step(run, definitions))}
-        captured: dict[str, Any] = {"messages": self.messages, "tool_definitions": definitions}
+        captured: dict[str, Json] = {"messages": self.messages, "tool_definitions": definitions}
         if not trace.root.private and not trace.root_is_step:
             ends = {"input": self.value(trace.root.input), "output": self.value(trace.root.output)}
             captured.update({key: value for key, value in ends.items() if value is not None})
@@ -242,7 +241,7 @@ class Capture:
             return None
         return folded(captured)
 
-    def _step(self, run: Run, definitions: list[Any]) -> dict[str, Any]:
+    def _step(self, run: Run, definitions: list[Json]) -> dict[str, Json]:
         if run.private:
             return {}
         given, came = self.value(run.input), self.value(run.output)
@@ -256,14 +255,14 @@ class Capture:
             found = {"input": given, "output": came}
         return {key: value for key, value in found.items() if value is not None}
 
-    def _result(self, came: Any) -> Any:
+    def _result(self, came: Json) -> Json:
         """Return what a tool gave: of a message its text."""
         if not isinstance(came, Reference):
             return came
         parts = self.messages[came.index]["parts"]
         return parts[0].get("response") if len(parts) == 1 and parts[0]["type"] == "tool_call_response" else came
 
-    def _model(self, run: Run, given: Any, came: Any, definitions: list[Any]) -> dict[str, Any]:
+    def _model(self, run: Run, given: Json, came: Json, definitions: list[Json]) -> dict[str, Json]:
         request = run.request or {}
         tools = request.get("tools") or request.get("functions")
         names = None
@@ -287,7 +286,7 @@ _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
 
-def tool_name(definition: Any) -> str | None:
+def tool_name(definition: Json) -> str | None:
     """Return the name of a tool in any provider's form of its definition."""
     if not isinstance(definition, dict):
         return str(definition)
@@ -298,7 +297,7 @@ def tool_name(definition: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _indexes(value: Any) -> list[int] | None:
+def _indexes(value: Json) -> list[int] | None:
     if isinstance(value, dict):
         value = value.get("messages")
     found = value if isinstance(value, list) else [value]
