@@ -12,7 +12,7 @@ from infinium_integrations.capture.content import Content, Conversation, Documen
 from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import fields, is_a, names
 
-__all__ = ["conversation", "documents", "final_answer", "take", "text_of_output"]
+__all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output"]
 
 DOCUMENTS_TAKEN = 1_000
 EVENT_DEPTH = 6
@@ -207,6 +207,13 @@ def _mcp_text(raw: object) -> str | None:
     return "\n".join(
         text if isinstance(text, str) else f"<{type(item).__name__}>" for text, item in zip(texts, items, strict=True)
     )
+
+
+def is_failure(output: Any) -> bool:
+    """Return whether a tool's output says that the tool failed, an MCP server's own word included."""
+    raw = output.__dict__.get("raw_output")
+    mcp = getattr(raw, "__dict__", {}) if type(raw).__name__ == "CallToolResult" else {}
+    return bool(output.is_error or mcp.get("isError") or mcp.get("is_error"))
 
 
 def text_of_output(output: Any) -> str:

@@ -21,6 +21,7 @@ from infinium_integrations.llama_index import (
 )
 from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.classify import Kind, kind
+from infinium_integrations.llama_index.content import is_failure
 from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
@@ -252,7 +253,7 @@ def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, 
         return "cancelled", None
     if state.broken is not None and streamed:
         return state.broken, state.failure
-    if state.kind.role == "tool" and is_a(result, "ToolOutput") and result.is_error:
+    if state.kind.role == "tool" and is_a(result, "ToolOutput") and is_failure(result):
         return "error", span_content.tool_failure(result, _limit(run))
     return workflows.ended(run, state, result)
 

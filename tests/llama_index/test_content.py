@@ -1,0 +1,109 @@
+"""What LlamaIndex's own values say, whole and in the words of the conventions."""
+
+import asyncio
+
+import pytest
+from kit import Scripted
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
+
+types = pytest.importorskip("llama_index.core.base.llms.types")
+
+
+def steps(traces, action):
+    return [step for task in traces for step in task.steps if step.action == action]
+
+
+def test_an_answers_text_calls_and_thinking_stand_apart(traces):
+    if not hasattr(types, "ToolCallBlock") or not hasattr(types, "ThinkingBlock"):
+        pytest.skip("this core has no such blocks")
+    blocks = [
+        types.ThinkingBlock(content="Let me add"),
+        types.TextBlock(text="It is 5."),
+        types.ToolCallBlock(tool_call_id="t1", tool_name="add", tool_kwargs={"a": 1}),
+    ]
+    Scripted(replies=["ok"]).chat(
+        [ChatMessage(role="user", content="2 + 3?"), ChatMessage(role="assistant", blocks=blocks)]
+    )
+    (call,) = steps(traces, "llm_inference")
+    assert call.captured.input_messages[1]["parts"] == [
+        {"type": "reasoning", "content": "Let me add"},
+        {"type": "text", "content": "It is 5."},
+        {"type": "tool_call", "id": "t1", "name": "add", "arguments": {"a": 1}},
+    ]
+    assert call.input_preview == 'assistant: It is 5.\n→ add({"a": 1})\nuser: 2 + 3?'
+
+
+def test_a_tools_answer_is_named_by_the_call_that_it_answers(traces):
+    calls = [{"id": "c1", "function": {"name": "find_order", "arguments": '{"id": 7}'}}]
+    asked = ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": calls})
+    given = ChatMessage(role="tool", content="shipped", additional_kwargs={"tool_call_id": "c1"})
+    Scripted(replies=["ok"]).chat([asked, given])
+    (call,) = steps(traces, "llm_inference")
+    assert call.input_preview == 'tool find_order: shipped\nassistant: → find_order({"id": 7})'
+
+
+def test_a_message_sent_again_is_one_and_a_changed_one_another(traces):
+    model, message = Scripted(replies=["a", "b", "c"]), ChatMessage(role="user", content="before")
+
+    def ask():
+        return model.chat([message])
+
+    tool = FunctionTool.from_defaults(lambda: [ask(), ask(), change(), ask()], name="asks", description="Ask.")
+
+    def change():
+        message.blocks[0].text = "after"
+
+    tool()
+    first, second, third = steps(traces, "llm_inference")
+    assert first.captured.input_messages[0] is second.captured.input_messages[0]
+    assert third.captured.input_messages[0]["parts"] == [{"type": "text", "content": "after"}]
+
+
+class CallToolResult(BaseModel):
+    """As the MCP package has it."""
+
+    content: list
+    isError: bool = False
+
+
+class TextContent(BaseModel):
+    type: str = "text"
+    text: str
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_an_mcp_servers_tool_gives_its_text_and_says_that_it_failed(traces, failed):
+    tool = FunctionTool.from_defaults(
+        lambda: CallToolResult(content=[TextContent(text="it rains")], isError=failed),
+        name="weather",
+        description="Tell.",
+    )
+    tool()
+    (call,) = steps(traces, "tool_use")
+    assert (call.output_preview, call.captured.result) == ("it rains", "it rains")
+    assert call.metadata["status"] == ("error" if failed else "ok")
+    assert (call.error is not None) == failed
+
+
+def test_a_prompt_is_its_text_and_a_tool_its_name(traces):
+    from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+
+    prompt = ChatPromptTemplate([ChatMessage(role="user", content="Say {x}")])
+    asyncio.run(Scripted(replies=["hi"]).apredict(prompt, x="hi"))
+    Scripted(replies=["hi"]).predict(PromptTemplate("Say {x}"), x="hi")
+    assert traces[1].input_summary == '{"prompt": "Say {x}", "x": "hi"}'
+    assert "Say {x}" in traces[0].input_summary
+    assert "<" not in traces[0].input_summary
+
+
+def test_documents_have_their_metadata(traces):
+    from llama_index.core import Document, VectorStoreIndex
+    from llama_index.core.embeddings import MockEmbedding
+
+    document = Document(text="The sea is salty. " * 100, metadata={"file_name": "sea.txt", "page": 3})
+    VectorStoreIndex.from_documents([document], embed_model=MockEmbedding(8)).as_retriever().retrieve("salt?")
+    (found,) = steps(traces, "retrieval")
+    assert found.metadata["documents"][0]["metadata"] == {"file_name": "sea.txt", "page": 3}
+    assert found.captured.documents[0]["content"] == ("The sea is salty. " * 100).strip()
