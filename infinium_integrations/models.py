@@ -822,42 +822,6 @@ class TaskData(_Part):
                 step._captured = CapturedStep(**{**known, **said})  # noqa: SLF001  (its own part)
         return self
 
-    def captured_json(self) -> dict[str, Any] | None:
-        """Return what the run saw and said as JSON, its messages once.
-
-        ``input_messages`` and ``output_messages`` of a step are indexes of ``messages``; elsewhere ``{"$is":
-        "/messages/3"}`` stands for a message.
-
-        Example:
-            >>> from infinium_integrations import TaskData
-            >>> task = TaskData(name="Triage", description="Triage ticket 17", duration=1.5)
-            >>> task.with_captured({"output": "urgent"}).captured_json()["output"]
-            'urgent'
-        """
-        captured = self._captured
-        if captured is None:
-            return None
-        indexes = {id(message): index for index, message in enumerate(captured.messages)}
-
-        def referring(value: Any) -> Any:
-            if id(value) in indexes:
-                return {"$is": f"/messages/{indexes[id(value)]}"}
-            if isinstance(value, dict):
-                return {key: referring(item) for key, item in value.items()}
-            return [referring(item) for item in value] if isinstance(value, list) else value
-
-        steps: dict[str, Any] = {}
-        for step in self.steps or ():
-            if step.captured is not None:
-                found = {name: getattr(step.captured, name) for name in CapturedStep.__dataclass_fields__}
-                for name in ("input_messages", "output_messages"):
-                    found[name] = found[name] and [indexes[id(message)] for message in found[name]]
-                found.update(input=referring(found["input"]), output=referring(found["output"]))
-                steps[str(step.step_number)] = {name: value for name, value in found.items() if value is not None}
-        whole = {"messages": captured.messages, "tool_definitions": captured.tool_definitions}
-        ends = {"input": referring(captured.input), "output": referring(captured.output)}
-        return {**whole, **{name: value for name, value in ends.items() if value is not None}, "steps": steps}
-
     def wait_for_interpretation(self, timeout: float = 120.0, client: Any = None) -> Any:
         """Return Maestro's result of this trace, delivering the trace first where it still waits.
 

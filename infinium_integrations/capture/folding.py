@@ -1,10 +1,11 @@
 """Each text of a trace's content once: what occurs again refers to where it stands first."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Json", "Reference", "folded", "unfolded"]
+__all__ = ["Json", "Reference", "folded", "of_messages", "unfolded"]
 
 Json = Any
 """A JSON value."""
@@ -27,6 +28,17 @@ class Reference:
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=lambda reference: reference.index).encode
 
 
+def of_messages(indexes: Sequence[int]) -> dict[str, str]:
+    """Return what stands for a list of messages: ``{"$is": "/messages/0:3,7:8"}``, as slices have it."""
+    spans: list[list[int]] = []
+    for index in indexes:
+        if spans and index == spans[-1][1]:
+            spans[-1][1] += 1
+        else:
+            spans.append([index, index + 1])
+    return {KEY: "/messages/" + ",".join(f"{start}:{end}" for start, end in spans)}
+
+
 def folded(content: Mapping[str, Json]) -> dict[str, Json]:
     """Return content as JSON in which each longer text, and each call's arguments, stand once."""
     known: dict[str, str] = {}
@@ -39,6 +51,8 @@ def _fold(value: Json, path: str, known: dict[str, str]) -> Json:  # noqa: PLR09
     if isinstance(value, str):
         return _once(value, value, path, known) if len(value) >= LEAST else value
     if isinstance(value, list):
+        if value and all(isinstance(item, Reference) for item in value):
+            return of_messages([item.index for item in value])
         return [_fold(item, f"{path}/{index}", known) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
@@ -74,8 +88,16 @@ def unfolded(content: Mapping[str, Json]) -> dict[str, Json]:
     return {"messages": messages, **rest}
 
 
+_SLICES = re.compile(r"/messages/\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9}){0,100000}")
+
+
 def _referred(where: str, whole: Mapping[str, Json], known: dict[str, Json]) -> Json:
     """Return what stands at a place: each time the same object."""
+    if where not in known and _SLICES.fullmatch(where):
+        count = len(whole["messages"])
+        spans = (span.split(":") for span in where.removeprefix("/messages/").split(","))
+        indexes = [index for start, end in spans for index in range(int(start), min(int(end), count))]
+        known[where] = [_referred(f"/messages/{index}", whole, known) for index in indexes]
     if where not in known:
         found: Json = whole
         for key in where.split("/")[1:]:

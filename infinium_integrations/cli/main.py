@@ -103,7 +103,9 @@ def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  #
     """Show one trace, by its id or the beginning of it; the latest, without one."""
     task = _one(trace_id)
     if as_json and full:
-        click.echo(_json({"payload": task.to_wire(), "captured": task.captured_json()}, indent=2))
+        from infinium_integrations.viewer.terminal import transcript as transcripts  # noqa: PLC0415
+
+        click.echo(_json({"payload": task.to_wire(), "captured": transcripts.as_json(task)}, indent=2))
         return
     if as_json:
         click.echo(_json(task.to_wire(), indent=2))

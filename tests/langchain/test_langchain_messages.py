@@ -8,7 +8,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
 from lc_support import Model, one, ordinary
+
+from infinium_integrations.capture.folding import folded
+from infinium_integrations.viewer.terminal.transcript import as_json
 
 SEALED = "EuYBCkQYAiJA" + "A1b2C3d4" * 60
 
@@ -254,3 +258,29 @@ def test_content_chars_cuts_each_text_and_zero_keeps_previews_only(traces, monke
     (message,) = traces[1].steps[0].captured.input_messages
     assert message["parts"][0]["content"] == "x" * 8_999 + "…"
     settings.reset()
+
+
+def test_what_is_kept_grows_with_what_was_said_and_not_with_its_square(traces):
+    agents = pytest.importorskip("langchain.agents")
+
+    def asked(number):
+        return AIMessage("", tool_calls=[{"name": "look_up", "args": {"page": number}, "id": f"c{number}"}])
+
+    @tool
+    def look_up(page: int) -> str:
+        """Look a page up."""
+        return f"Page {page}: " + "words of this page alone. ".replace("this", str(page)) * 20
+
+    def sizes(calls):
+        model = Model(replies=[*map(asked, range(calls)), "That is all."])
+        agent = agents.create_agent(model, [look_up], system_prompt="Read the book. " * 20)
+        agent.invoke({"messages": [("user", "What does it say?")]}, {**ordinary(), "recursion_limit": 200})
+        task = traces[-1]
+        kept = json.dumps(folded(as_json(task)), separators=(",", ":"))
+        said = {part.get("content") or part.get("response") for one in task.captured.messages for part in one["parts"]}
+        return len(kept), sum(len(text or "") for text in said), len(task.steps)
+
+    few, _, _ = sizes(15)
+    many, texts, steps = sizes(30)
+    assert many < 2.1 * few
+    assert many <= 1.25 * texts + 300 * steps

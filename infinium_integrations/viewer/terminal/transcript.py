@@ -1,17 +1,17 @@
 """What a run saw and said, whole, in a terminal: step by step, each message where it comes up first."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
+from infinium_integrations.capture.folding import Json, of_messages
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.models import CapturedStep, ExecutionStep, TaskData
 from infinium_integrations.viewer.formatting import printable
 
-__all__ = ["transcript"]
+__all__ = ["as_json", "transcript"]
 
-Message = dict[str, Any]
+Message = dict[str, Json]
 
 
 def transcript(task: TaskData) -> Iterator[str]:
@@ -28,6 +28,40 @@ def transcript(task: TaskData) -> Iterator[str]:
     yield from writer.value("output", captured.output)
     for definition in captured.tool_definitions:
         yield from writer.value("tool definition", definition)
+
+
+def as_json(task: TaskData) -> dict[str, Json] | None:
+    """Return what was captured of a trace, its messages once; None where nothing was.
+
+    ``input_messages`` and ``output_messages`` of a step are indexes of ``messages``; elsewhere messages stand as the
+    file has them: ``{"$is": "/messages/3"}`` is one, ``{"$is": "/messages/0:3"}`` the first three.
+    """
+    captured = task.captured
+    if captured is None:
+        return None
+    indexes = {id(message): index for index, message in enumerate(captured.messages)}
+    steps: dict[str, Json] = {}
+    for step in task.steps or ():
+        if step.captured is not None:
+            found = {name: getattr(step.captured, name) for name in CapturedStep.__dataclass_fields__}
+            for name in ("input_messages", "output_messages"):
+                found[name] = found[name] and [indexes[id(message)] for message in found[name]]
+            found.update(input=_referring(found["input"], indexes), output=_referring(found["output"], indexes))
+            steps[str(step.step_number)] = {name: value for name, value in found.items() if value is not None}
+    ends = {"input": _referring(captured.input, indexes), "output": _referring(captured.output, indexes)}
+    kept = {name: value for name, value in ends.items() if value is not None}
+    return {"messages": captured.messages, "tool_definitions": captured.tool_definitions, **kept, "steps": steps}
+
+
+def _referring(value: Json, indexes: dict[int, int]) -> Json:
+    """Return a value in which messages stand by their indexes."""
+    if isinstance(value, list) and value and all(id(item) in indexes for item in value):
+        return of_messages([indexes[id(item)] for item in value])
+    if id(value) in indexes:
+        return {"$is": f"/messages/{indexes[id(value)]}"}
+    if isinstance(value, dict):
+        return {key: _referring(item, indexes) for key, item in value.items()}
+    return [_referring(item, indexes) for item in value] if isinstance(value, list) else value
 
 
 class _Writer:
