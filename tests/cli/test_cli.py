@@ -57,7 +57,7 @@ def run(*arguments, code=0, color=False):
     return done.output
 
 
-def keep(name="Report", number=1, steps=2, **fields):
+def keep(name="Report", number=1, steps=2, captured=None, **fields):
     """Put a finished trace into the store, as the writer does."""
     given = settings.current()
     trace_id = f"{number:08x}-0000-4000-8000-000000000000"
@@ -76,7 +76,8 @@ def keep(name="Report", number=1, steps=2, **fields):
     )
     account = account_of(given) if given.has_account else None
     wire, now = build_payload(task), time.time_ns()
-    record = records.new_record(trace_id, wire, encode(wire), now, {"status": "pending" if account else "local"})
+    delivery = {"status": "pending" if account else "local"}
+    record = records.new_record(trace_id, wire, encode(wire), now, delivery, captured=captured)
     StoreSelector(DeliveryCounters()).put(given, f"{now:020d}-{trace_id}", records.pack(record), account)
     return trace_id
 
@@ -128,6 +129,35 @@ class TestShow:
         keep("First", 0xA1)
         keep("Second", 0xB2)
         assert "First" in run("show", "000000a")
+
+    def test_full_is_what_the_model_saw_and_said_and_steers_no_terminal(self):
+        said = "Be brief.\n\tNever say \x1b[31mred."
+        messages = [
+            {"role": "system", "parts": [{"type": "text", "content": said}]},
+            {"role": "assistant", "parts": [{"type": "tool_call", "id": "1", "name": "f", "arguments": {"a": 1}}]},
+        ]
+        steps = {
+            "1": {"input_messages": [0], "output_messages": [1]},
+            "2": {"input": {"$is": "/messages/0:2"}, "result": {"$is": "/messages/0/parts/0/content"}},
+        }
+        keep(captured={"messages": messages, "tool_definitions": [], "steps": steps})
+        shown = run("show", "--full")
+        assert '── system\nBe brief.\n\tNever say ␛[31mred.\n── assistant\n→ f({"a": 1})' in shown
+        assert "\x1b" not in shown
+        found = json.loads(run("show", "--full", "--json"))
+        assert found["payload"]["name"] == "Report"
+        assert found["captured"]["messages"] == messages
+        assert found["captured"]["steps"]["1"] == {"input_messages": [0], "output_messages": [1]}
+        assert found["captured"]["steps"]["2"] == {"input": {"$is": "/messages/0:2"}, "result": said}
+
+    def test_without_content_full_says_so(self):
+        keep()
+        assert "No content was kept beside this trace" in run("show", "--full")
+
+    def test_a_content_that_cannot_be_read_leaves_the_trace(self, caplog):
+        keep(captured={"messages": [], "steps": {"1": {"result": {"$is": "/no/such"}}}})
+        assert "Report" in run("show")
+        assert "content of a stored trace" in caplog.text
 
     def test_without_an_id_it_is_the_latest(self):
         keep("First", 1)
