@@ -223,7 +223,8 @@ class Outbox:
                 looks += 1
                 await self._sleep(min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(looks, 10)))
                 continue
-            if not names or any(map(self._may_start, names)) or self.retry.left > 0:
+            # while a request is under way the lock is kept: another process would send the same trace
+            if self._sending or not names or any(map(self._may_start, names)) or self.retry.left > 0:
                 await self._round(names)
                 await self._rest()
             else:
@@ -251,7 +252,7 @@ class Outbox:
         self._sending[name] = self._spawn(self._deliver(name))
 
     async def _rest(self) -> None:
-        if self.retry.blocked:
+        if self.retry.blocked and not self._sending:
             self._lock.release()  # a process with the right credentials may do better
         while self.retry.left > 0:
             self._notify()

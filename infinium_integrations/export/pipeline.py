@@ -22,7 +22,7 @@ __all__ = ["Delivery"]
 
 WRITE_PATIENCE = 2.0
 """Seconds in which at least one queued trace must get written at exit, and that a reader waits for what is written."""
-WRITE_EXTRA, END_EXTRA = 0.5, 0.8
+WRITE_EXTRA, END_EXTRA = 0.5, 0.6
 """Seconds beyond ``INFINIUM_EXIT_TIMEOUT`` in which traces are written, and threads waited for, at exit."""
 POOL_SECONDS = 0.1
 """Seconds that a worker of ``multiprocessing.Pool`` waits at most until its trace is on the disk."""

@@ -4,19 +4,22 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 import threading
 import time
 
 import pytest
-from delivery_kit import assemble, files, new_id
+from delivery_kit import assemble, files, new_id, stored
 from faultserver import Hang, Reply
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.export import pipeline
+from infinium_integrations.export import outbox, pipeline
 from infinium_integrations.export.pipeline import Delivery
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.storage import folder as store_module
+from infinium_integrations.storage.folder import FolderStore
+from infinium_integrations.storage.selector import account_of
 
 TRACE = new_id()
 
@@ -338,3 +341,23 @@ def test_1000_deliveries_made_and_dropped_leave_no_thread(deliver):
     gc.collect()
     assert threading.active_count() == before
     assert len(pipeline._deliveries) < 100
+
+
+def test_no_other_process_may_send_while_a_request_of_ours_is_under_way(deliver, serve, store, monkeypatch):
+    monkeypatch.setattr(outbox, "HOLD", 30)
+    server = serve(201, Hang())
+    delivery = deliver()
+    stored(delivery, new_id())  # after a flush another process's traces wait for a while
+    account = account_of(settings.current())
+    shutil.copy(
+        next(files(store, "history")[0].parent.glob("*.gz")),
+        store / "outbox" / account / f"{1:020d}-{new_id()}.json.gz",
+    )
+    delivery.submit(new_id())
+    assert server.wait_for(2)
+    (box,), loop = delivery._sender._outboxes.values(), delivery._sender._loop
+    (sending,) = box._sending
+    loop.call_soon_threadsafe(box.add, sending)  # found in the folder and sent before it was handed over
+    assert not delivery.flush(0.3)
+    assert not FolderStore(store).lock(account).take()
+    server.release.set()
