@@ -8,7 +8,13 @@ from infinium_integrations.capture.content import TRACE_CHARS, Conversation, Mes
 from infinium_integrations.langchain import messages
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
-from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
+from infinium_integrations.recording.adapters import (
+    NAME_CHARS,
+    bounded_name,
+    finish_reason,
+    set_temperature,
+    tool_names,
+)
 from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Stream", "answer", "answered", "asked", "begin", "broke_off", "tools_offered"]
@@ -23,6 +29,8 @@ class Stream:
     said: Streamed | None = None
     """None where no content is kept."""
     usage: Usage | None = None
+    repeated: bool = False
+    """Several chunks have reported the whole call so far."""
 
     def token(self, run: Run, token: object, chunk: object, clock: Callable[[], float]) -> None:
         """Take one token in: O(1) in time and memory."""
@@ -39,7 +47,10 @@ class Stream:
                     self.keep(run, calls)
         reported = getattr(message, "usage_metadata", None)
         if reported:
-            self.usage = usage.larger(self.usage, usage.read(reported))
+            found = usage.read(reported)
+            if self.usage is not None and found is not None and self.usage.prompt and found.prompt:
+                self.repeated = True
+            self.usage = usage.later(self.usage, found)
 
     def event(self, run: Run, event: object, clock: Callable[[], float]) -> None:
         """Take one event of a v3 stream in."""
@@ -93,16 +104,9 @@ def called(metadata: Mapping[str, object], params: Mapping[str, object], seriali
 
 def tools_offered(run: Run, params: Mapping[str, object]) -> None:
     """Note the names of the tools that the model was offered."""
-    tools = params.get("tools") or params.get("functions")
-    if isinstance(tools, list | tuple):
-        run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
-
-
-def _tool_name(tool: object) -> str | None:
-    if not isinstance(tool, dict):
-        return bounded_name(getattr(tool, "name", None))
-    function = tool.get("function")
-    return bounded_name(tool.get("name") or (function.get("name") if isinstance(function, dict) else None))
+    tools = params.get("tools") or params.get("functions") or params.get("toolConfig")
+    if tools:
+        run.put(tools=tool_names(tools) or None)
 
 
 def answered(run: Run, response: object) -> None:
@@ -112,13 +116,16 @@ def answered(run: Run, response: object) -> None:
         return
     sources = _sources(response)
     _resolve(call, sources)
-    reasons = (_first(source, ("finish_reason", "stop_reason")) for source in sources[1:])
-    run.put(finish_reason=next(filter(None, reasons), None))
+    run.put(finish_reason=next(filter(None, map(finish_reason, (*sources[1:], sources[0]))), None))
     reported = getattr(getattr(_first_generation(response), "message", None), "usage_metadata", None)
     if isinstance(reported, Mapping) and reported.get("total_cost") == 0:
         call.cached = True
         return
-    usage.apply(call, usage.read(reported) or _reported(*sources) or _streamed(run))
+    stream = run.adapter_state if isinstance(run.adapter_state, Stream) else None
+    if stream is not None and stream.repeated:
+        reported = None  # LangChain has added up what each chunk says of the whole
+    elsewhere = None if stream is not None and stream.repeated else _reported(*sources)
+    usage.apply(call, usage.filled(usage.read(reported), elsewhere) or _streamed(run))
 
 
 def _sources(response: object) -> tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]]:
@@ -139,7 +146,7 @@ def _streamed(run: Run) -> usage.Usage | None:
 
 def _reported(*sources: Mapping[str, object]) -> usage.Usage | None:
     for source in sources:
-        for name in ("token_usage", "usage", "usage_metadata", "amazon-bedrock-invocationMetrics"):
+        for name in ("token_usage", "usage", "usage_metadata", "token_count", "amazon-bedrock-invocationMetrics"):
             raw = source.get(name) if source else None
             found = usage.read(raw) if raw is not None else None
             if found is not None:

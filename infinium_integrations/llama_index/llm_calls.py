@@ -10,7 +10,7 @@ from infinium_integrations.llama_index.classes import names
 from infinium_integrations.llama_index.content import conversation
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
-from infinium_integrations.recording.adapters import NAME_CHARS, TOOLS_LISTED, bounded_name, set_temperature
+from infinium_integrations.recording.adapters import bounded_name, fact, finish_reason, set_temperature, tool_names
 from infinium_integrations.recording.run import ModelCall, Run
 
 __all__ = ["Call", "answer", "answered", "asked", "called", "described", "left", "token"]
@@ -46,6 +46,8 @@ class Call:
     started: bool = False
     usage: Usage | None = None
     raw_model: str | None = None
+    reason: str | None = None
+    """Why the model stopped, as a chunk has said."""
 
 
 def called(instance: object) -> ModelCall:
@@ -77,16 +79,8 @@ def described(run: Run, payload: Mapping[str, object], asked: Mapping[str, objec
     if call.temperature is None:
         set_temperature(call, payload.get("temperature"))
     tools = asked.get("tools")
-    if isinstance(tools, list | tuple):
-        run.put(tools=[name for tool in tools[:TOOLS_LISTED] if (name := _tool_name(tool))] or None)
-
-
-def _tool_name(tool: object) -> str | None:
-    if not isinstance(tool, Mapping):
-        return None
-    inner = tool.get("function") or tool.get("toolSpec") or tool
-    name = inner.get("name") if isinstance(inner, Mapping) else None
-    return name[:NAME_CHARS] if isinstance(name, str) else None
+    if tools:
+        run.put(tools=tool_names(tools) or None)
 
 
 def token(run: Run, call: Call, response: Any, now: float) -> None:
@@ -104,22 +98,44 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
     raw = response.raw
     if raw is None:
         return
-    seen = _of(raw, "usage")
+    inner = _inner(raw)
+    seen = fact(inner, "usage")
     if seen is None:
-        seen = _of(raw, "usage_metadata") or _nested(raw)
-    if seen is not None:  # of each count the largest holds
-        call.usage = usage.larger(call.usage, usage.read(seen))
+        seen = fact(inner, "usage_metadata") or _nested(inner)
+    if seen is not None:
+        call.usage = usage.later(call.usage, usage.read(seen))
     if call.raw_model is None:
-        call.raw_model = bounded_name(_of(raw, "model"))
+        call.raw_model = bounded_name(fact(inner, "model"))
+    call.reason = _reason(raw) or call.reason
+
+
+def _inner(raw: Any) -> object:
+    """Return what a stream's event holds: Mistral's ``data``, the ``response`` of OpenAI's Responses."""
+    for name in ("data", "response"):
+        held = fact(raw, name)
+        if held is not None and not isinstance(held, str | bytes | list):
+            return held
+    return raw
+
+
+def _reason(raw: Any) -> str | None:
+    """Return why the model stopped, from wherever a provider's reply or last event says so."""
+    inner = _inner(raw)
+    for place in ("choices", "candidates"):
+        several = fact(inner, place)
+        if isinstance(several, list) and several and (found := finish_reason(several[0])):
+            return found
+    nested = (fact(inner, name) for name in ("delta", "messageStop", "message"))
+    return next(filter(None, map(finish_reason, (inner, *nested))), None)
 
 
 def _nested(raw: Any) -> object:
     """Return the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
     if type(raw) is dict:
         inner = raw.get("message") or raw.get("metadata")
-        return _of(inner, "usage") if inner is not None else None
+        return fact(inner, "usage") if inner is not None else None
     extra = getattr(raw, "model_extra", None)
-    return _of(extra.get("x_groq"), "usage") if isinstance(extra, dict) and "x_groq" in extra else None
+    return fact(extra.get("x_groq"), "usage") if isinstance(extra, dict) and "x_groq" in extra else None
 
 
 def answered(run: Run, call: Call, response: object) -> None:
@@ -128,16 +144,14 @@ def answered(run: Run, call: Call, response: object) -> None:
     if record is None:
         return
     raw = getattr(response, "raw", None)
-    record.model = bounded_name(_of(raw, "model")) or call.raw_model
+    record.model = bounded_name(fact(_inner(raw), "model")) or call.raw_model
     if record.model in _UNKNOWN:
         record.model = None
-    usage.apply(record, usage.larger(_reported(response, raw), call.usage))
+    usage.apply(record, usage.later(call.usage, _reported(response, _inner(raw))))
     if call.chunks:
         run.put(chunks=call.chunks)
-    choices = _of(raw, "choices")
-    first = choices[0] if isinstance(choices, list) and choices else raw
-    reasons = (_of(first, "finish_reason"), _of(raw, "stop_reason"), _of(raw, "done_reason"))
-    run.put(finish_reason=next(filter(None, map(bounded_name, reasons)), None))
+    beside = getattr(getattr(response, "message", None), "additional_kwargs", None)
+    run.put(finish_reason=_reason(raw) or finish_reason(beside) or call.reason)
 
 
 def left(run: Run, call: Call, *, partial: bool) -> None:
@@ -146,6 +160,7 @@ def left(run: Run, call: Call, *, partial: bool) -> None:
         run.llm.model = run.llm.model or call.raw_model
         usage.apply(run.llm, call.usage, partial=partial)
         run.llm.partial = partial
+    run.put(finish_reason=call.reason)
     if call.chunks:
         run.put(chunks=call.chunks)
     if not run.private:
@@ -157,13 +172,14 @@ def _reported(response: object, raw: object) -> usage.Usage | None:
     beside = getattr(response, "additional_kwargs", None)
     message = getattr(getattr(response, "message", None), "additional_kwargs", None)
     for source in (
-        _of(raw, "usage"),
-        _of(raw, "usage_metadata"),
-        _of(_of(raw, "_raw_response"), "usage_metadata"),
+        fact(raw, "usage"),
+        fact(raw, "usage_metadata"),
+        fact(fact(raw, "_raw_response"), "usage_metadata"),
         _nested(raw),
-        _of(_of(raw, "meta"), "tokens"),
-        _of(_of(raw, "meta"), "billed_units"),
-        _of(beside, "usage"),
+        fact(fact(raw, "meta"), "tokens"),
+        fact(fact(raw, "meta"), "billed_units"),
+        fact(beside, "usage"),
+        fact(raw, "token_count"),
         raw if type(raw) is dict and "eval_count" in raw else None,
         beside,
         message,
@@ -172,13 +188,6 @@ def _reported(response: object, raw: object) -> usage.Usage | None:
         if found is not None:
             return found
     return None
-
-
-def _of(value: object, name: str) -> object:
-    """Read one fact of a mapping or an object."""
-    if value is None:
-        return None
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def answer(run: Run, response: object, call: Call, limit: int) -> Message | None:

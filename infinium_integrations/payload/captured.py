@@ -10,6 +10,7 @@ from infinium_integrations.capture.serializer import encode
 from infinium_integrations.payload import preview
 from infinium_integrations.payload.finalize import Finisher, Limits
 from infinium_integrations.payload.preview import JsonMessage
+from infinium_integrations.recording.adapters import tool_names
 from infinium_integrations.recording.run import Run, Trace
 from infinium_integrations.redaction.key_names import Redacted
 from infinium_integrations.redaction.redactor import Redactor, shorten
@@ -267,12 +268,11 @@ class Capture:
         tools = request.get("tools") or request.get("functions")
         names = None
         if isinstance(tools, list | tuple):
-            names = []
             for tool in tools:
                 definition = self._plain(tool)
                 if definition not in definitions:
                     definitions.append(definition)
-                names.append(tool_name(definition))
+            names = tool_names(tools)
         asked = {key: value for key, value in request.items() if key not in _NO_PARAMETERS and value is not None}
         return {
             "input_messages": _indexes(given),
@@ -284,17 +284,6 @@ class Capture:
 
 _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
-
-
-def tool_name(definition: Json) -> str | None:
-    """Return the name of a tool in any provider's form of its definition."""
-    if not isinstance(definition, dict):
-        return str(definition)
-    inner = next(
-        (definition[key] for key in ("function", "toolSpec") if isinstance(definition.get(key), dict)), definition
-    )
-    found = inner.get("name") or inner.get("type")
-    return found if isinstance(found, str) else None
 
 
 def _indexes(value: Json) -> list[int] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from infinium_integrations.recording.run import ModelCall
 
-__all__ = ["apply", "larger", "read"]
+__all__ = ["apply", "filled", "later", "read"]
 
 _PROMPT = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "inputTokenCount")
 _COMPLETION = (
@@ -20,9 +20,16 @@ _COMPLETION = (
     "generated_tokens",
 )
 _TOTAL = ("total_tokens", "total_token_count", "totalTokens")
-_READ = ("cache_read", "cached_tokens", "cache_read_input_tokens", "cacheReadInputTokens", "cached_content_token_count")
-_CREATION = ("cache_creation", "cache_creation_input_tokens", "cacheWriteInputTokens")
-_REASONING = ("reasoning", "reasoning_tokens", "thoughts_token_count")
+_READ = (
+    *("cache_read", "cached_tokens", "cache_read_input_tokens", "cacheReadInputTokens", "cached_content_token_count"),
+    *("flex_cache_read", "priority_cache_read"),
+)
+_CREATION = (
+    *("cache_creation", "cache_creation_input_tokens", "cacheWriteInputTokens"),
+    *("flex_cache_creation", "priority_cache_creation"),
+)
+_REASONING = ("reasoning", "reasoning_tokens", "thoughts_token_count", "flex_reasoning", "priority_reasoning")
+"""With OpenAI's service tiers, LangChain puts the tier before the name."""
 _DETAILS = (
     "input_token_details",
     "output_token_details",
@@ -58,7 +65,8 @@ def read(raw: object) -> Usage | None:
         return None
     inner = [inner for name in _DETAILS if (inner := _facts(facts.get(name)))]
     details = _details([facts, *inner])
-    if prompt is not None and "input_token_details" not in facts:
+    # LiteLLM writes OpenAI's names, which count cached tokens in, with Anthropic's beside them
+    if prompt is not None and "input_token_details" not in facts and facts.get("prompt_tokens") is None:
         prompt += sum(_count(facts.get(name)) or 0 for name in _ADDITIVE)
     if completion is not None and "thoughts_token_count" in facts and "candidates_token_count" in facts:
         completion += _count(facts["thoughts_token_count"]) or 0
@@ -67,23 +75,35 @@ def read(raw: object) -> Usage | None:
     return Usage(prompt, completion, total, details)
 
 
-def larger(one: Usage | None, other: Usage | None) -> Usage | None:
-    """Combine what two events of one call reported: of each count the larger holds; None where neither did."""
+def later(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Combine what two events of one call reported, the later last: of each count the last holds.
+
+    One that stands at 0 takes nothing back: Anthropic reports the input first, and the output last.
+    """
     if one is None or other is None:
         return one or other
-    details = {
-        name: max(one.details.get(name, 0), other.details.get(name, 0)) for name in {**one.details, **other.details}
-    }
+    details = {name: other.details.get(name) or one.details.get(name, 0) for name in {**one.details, **other.details}}
+    prompt, completion = other.prompt or one.prompt, other.completion or one.completion
+    total = other.total or one.total
+    if total is not None and prompt is not None and completion is not None:
+        total = max(prompt + completion, other.total or 0)
+    return Usage(_known(prompt, other.prompt), _known(completion, other.completion), total, details)
+
+
+def _known(value: int | None, reported: int | None) -> int | None:
+    return value if value is not None else reported
+
+
+def filled(usage: Usage | None, other: Usage | None) -> Usage | None:
+    """Return what one source says of a call, and what it leaves out as another source of the same call has it."""
+    if usage is None or other is None:
+        return usage or other
     return Usage(
-        _max(one.prompt, other.prompt),
-        _max(one.completion, other.completion),
-        _max(one.total, other.total),
-        details,
+        _known(usage.prompt, other.prompt),
+        _known(usage.completion, other.completion),
+        _known(usage.total, other.total),
+        {**other.details, **usage.details},
     )
-
-
-def _max(one: int | None, other: int | None) -> int | None:
-    return max((value for value in (one, other) if value is not None), default=None)
 
 
 def apply(call: ModelCall, usage: Usage | None, *, partial: bool = False) -> None:

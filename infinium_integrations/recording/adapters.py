@@ -6,7 +6,15 @@ from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.run import ModelCall, Options, Run
 
-__all__ = ["NAME_CHARS", "TOOLS_LISTED", "bounded_name", "identify_trace", "set_temperature"]
+__all__ = [
+    "NAME_CHARS",
+    "bounded_name",
+    "fact",
+    "finish_reason",
+    "identify_trace",
+    "set_temperature",
+    "tool_names",
+]
 
 NAME_CHARS = 300
 TOOLS_LISTED = 50
@@ -47,6 +55,54 @@ def set_temperature(call: ModelCall, temperature: object) -> None:
     """Set the temperature of a model's call, if it is a number."""
     if isinstance(temperature, int | float) and not isinstance(temperature, bool):
         call.temperature = float(temperature)
+
+
+def tool_names(tools: object) -> list[str]:
+    """Return the names of the tools that a model was offered, in whatever form its provider has them."""
+    if isinstance(tools, Mapping) and isinstance(tools.get("tools"), list | tuple):  # Bedrock
+        tools = tools["tools"]
+    names: list[str] = []
+    for tool in (tools if isinstance(tools, list | tuple) else ())[:TOOLS_LISTED]:
+        names += _names_of(tool)
+    return names
+
+
+def _names_of(tool: object) -> list[str]:
+    if not isinstance(tool, Mapping):
+        held = getattr(tool, "__dict__", {})
+        declared = held.get("function_declarations")
+        return tool_names(declared) if declared else [name for name in [bounded_name(held.get("name"))] if name]
+    declared = tool.get("function_declarations") or tool.get("functionDeclarations")  # Gemini
+    if isinstance(declared, list | tuple):
+        return tool_names(declared)
+    inner = tool.get("function") or tool.get("toolSpec") or tool
+    named = bounded_name(inner.get("name")) if isinstance(inner, Mapping) else None
+    found = named or bounded_name(tool.get("type"))  # what the provider has built in is named by its type
+    return [found] if found else []
+
+
+def finish_reason(facts: object) -> str | None:
+    """Return why a model stopped, from wherever its provider says so; None where it does not.
+
+    Args:
+        facts: A mapping, or an object with such attributes.
+    """
+    for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
+        found = fact(facts, name)
+        word = getattr(found, "name", found)  # Gemini's is an enum's member
+        if isinstance(word, str) and word:
+            return word[:NAME_CHARS]
+    status = fact(facts, "status")  # OpenAI's Responses
+    if status == "incomplete":
+        return bounded_name(fact(fact(facts, "incomplete_details"), "reason")) or status
+    return status if status in {"completed", "failed", "cancelled"} else None
+
+
+def fact(value: object, name: str) -> object:
+    """Read one fact of a mapping or an object."""
+    if value is None or isinstance(value, str | int | float | list | tuple):
+        return None
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def bounded_name(value: object) -> str | None:
