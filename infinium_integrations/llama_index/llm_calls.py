@@ -131,9 +131,10 @@ def _reason(raw: Any) -> str | None:
 
 def _nested(raw: Any) -> object:
     """Return the usage of a stream that puts it one level deeper: Anthropic's first event, Bedrock's last, Groq's."""
-    if type(raw) is dict:
-        inner = raw.get("message") or raw.get("metadata")
-        return fact(inner, "usage") if inner is not None else None
+    nested = (fact(fact(raw, name), "usage") for name in ("message", "metadata"))
+    found = next((one for one in nested if one is not None), None)
+    if found is not None:
+        return found
     extra = getattr(raw, "model_extra", None)
     return fact(extra.get("x_groq"), "usage") if isinstance(extra, dict) and "x_groq" in extra else None
 
