@@ -16,7 +16,7 @@ from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Run
 
-__all__ = ["RecordingHandler", "name_of"]
+__all__ = ["RecordingHandler", "called", "name_of"]
 
 
 def _surrounding() -> UUID | None:
@@ -108,6 +108,12 @@ class RecordingHandler(InlineHandler):
             if status == "interrupted" and self._wants(run):
                 classify.interruption(run, error)
         runtime.recorder().finish(run, status, failure)
+
+
+def called(kwargs: Mapping[str, object], serialized: object, otherwise: str) -> str:
+    """Return the name of a run: the one that it was given, unless that is blank, else the runnable's own."""
+    name = kwargs.get("name")
+    return name if isinstance(name, str) and name.strip() else name_of(serialized) or otherwise
 
 
 def name_of(serialized: object) -> str | None:

@@ -173,11 +173,14 @@ def _unknown_tool(run: Run, message: Any) -> None:
         return
     memory["tool", message.tool_call_id] = True
     name = message.name or "tool"
-    step = runtime.recorder().add_step(run, "tool_use", name, "error")
+    rejected = "HumanInTheLoop" in run.name  # a human's answer, and no failure of a tool
+    step = runtime.recorder().add_step(run, "tool_use", name, "cancelled" if rejected else "error")
     step.tool = ToolUse(name, message.tool_call_id)
     step.put(node=(run.metadata or {}).get("node"), agent=(run.metadata or {}).get("agent"))
     limit = run.trace.options.preview_chars
     step.output = None if run.private else take(run.trace.content, message, limit)
+    if rejected:
+        return
     failure = Failure("ToolError", preview(message.content, limit))
     failure.run, failure.private = step, run.private
     step.error = failure

@@ -12,7 +12,7 @@ from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.diagnostics import guarded
 from infinium_integrations.langchain import classify, llm_calls, trace_metadata
-from infinium_integrations.langchain.base_handler import RecordingHandler, name_of
+from infinium_integrations.langchain.base_handler import RecordingHandler, called, name_of
 from infinium_integrations.langchain.content import documents as taken_documents
 from infinium_integrations.langchain.inline import task_of_the_event
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
@@ -67,7 +67,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         **kwargs: Any,
     ) -> None:
         """Record that a chain, a graph or one of its nodes started."""
-        name = kwargs.get("name") or name_of(serialized) or "chain"
+        name = called(kwargs, serialized, "chain")
         kind = classify.kind(name, tags or (), metadata or {}, kwargs)
         run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, is_step=kind.is_step)
         if run is None:
@@ -122,7 +122,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         **kwargs: Any,
     ) -> None:
         """Record that a chat model was called."""
-        name = kwargs.get("name") or name_of(serialized) or "chat model"
+        name = called(kwargs, serialized, "chat model")
         run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, root_is_step=True)
         if run is None:
             return
@@ -147,7 +147,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         **kwargs: Any,
     ) -> None:
         """Record that a text model was called."""
-        name = kwargs.get("name") or name_of(serialized) or "model"
+        name = called(kwargs, serialized, "model")
         task = task_of_the_event()
         watch = task is None
         run = self._start(run_id, parent_run_id, "llm_inference", name, tags, metadata, root_is_step=True, watch=watch)
@@ -221,7 +221,7 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a tool was called."""
         tool = name_of(serialized) or "tool"
-        name = kwargs.get("name") or tool
+        name = called(kwargs, serialized, "tool")
         run = self._start(run_id, parent_run_id, "tool_use", name, tags, metadata, root_is_step=True)
         if run is None:
             return
@@ -269,7 +269,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         **kwargs: Any,
     ) -> None:
         """Record that a retriever was asked."""
-        name = kwargs.get("name") or name_of(serialized) or "retriever"
+        name = called(kwargs, serialized, "retriever")
         run = self._start(run_id, parent_run_id, "retrieval", name, tags, metadata, root_is_step=True)
         if run is None:
             return

@@ -20,6 +20,8 @@ class Flow:
     made: set[int] = field(default_factory=set)
     """The identities of the events that its steps returned."""
     agent: str | None = None
+    turns: int = 0
+    """How often an agent has asked its model."""
     stopped: bool = False
     failed: dict[tuple[str, int], Run] = field(default_factory=dict)
     waiting: dict[tuple[str, int], Run] = field(default_factory=dict)

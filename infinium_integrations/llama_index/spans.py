@@ -330,6 +330,8 @@ def drop(span_id: str, error: BaseException | None) -> None:
     if state.call is not None and status != "ok" and run.llm is not None:
         llm_calls.left(run, state.call, partial=state.call.usage is not None)
     end(run, state, status, failure)
+    if type(error).__name__ == "WaitingForEvent":  # the step is run again once the event has come: the run goes on
+        recorder.resume(run)
 
 
 def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:

@@ -6,7 +6,7 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.llama_index import span_content
 from infinium_integrations.llama_index.classes import is_a
-from infinium_integrations.llama_index.classify import Kind
+from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
 from infinium_integrations.llama_index.span_state import Flow, State, above
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
@@ -42,6 +42,9 @@ def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     run.put(event=type(event).__name__ if event is not None else None)
     if flow is not None:
         run.put(agent=flow.agent)
+        if state.kind.method == AGENT_TURN:
+            flow.turns += 1
+            run.description = f"{flow.agent or UNNAMED}, turn {flow.turns}"
         _again(run, flow, state.work)
 
 

@@ -27,6 +27,9 @@ NOT_CAPTURED = "(content is not captured)"
 CALLS_LISTED = 100
 """Model calls listed one by one in ``llm_usage.calls``; beyond it there is one entry a model."""
 
+OWN_FACTS = ("status", "trace_id", "run_id", "resumed_from", "left_open")
+"""Facts of a trace that the user's own metadata does not replace."""
+
 OURS = ("parent_step", "started_ms", "status", "run_id")
 """Facts of a step that the user's own metadata does not replace."""
 
@@ -115,7 +118,7 @@ def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
     step = {
         "step_number": run.number,
         "action": run.action,
-        "description": run.description or run.name,
+        "description": run.description or _described(run, facts),
         "duration_ms": duration_ms,
         "input_preview": given,
         "output_preview": came,
@@ -162,6 +165,16 @@ def _document_metadata(metadata: Any) -> dict[str, Any] | None:
         key: value if isinstance(value, int | float) else Redacted(shorten(value_text(value), DOCUMENT_FACT_CHARS))
         for key, value in few
     } or None
+
+
+def _described(run: Run, facts: dict[str, Any]) -> str:
+    """Return a step's name; a model's call says for whom, since most have one model throughout."""
+    if run.action != "llm_inference":
+        return run.name
+    around = run.parent.nearest_step if run.parent is not None else None
+    names = (facts.get("agent"), facts.get("node"), around.name if around is not None and around is not run else None)
+    whose = next((name for name in names if isinstance(name, str) and name and name not in {run.name, "model"}), None)
+    return f"{run.name} ({whose})" if whose else run.name
 
 
 def _duration_ms(run: Run) -> int | None:
@@ -320,6 +333,7 @@ def _environment(trace: Trace) -> dict[str, object]:
     }
     given = dict(trace.overrides.get("environment", {}))
     users = {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
+    users = {**users, **given.pop("custom_tags", {})}
     facts = {"status": trace.status or trace.root.status or "ok", "trace_id": trace.id, **trace.tags}
     if trace.left_open:
         facts["left_open"] = str(trace.left_open)
@@ -328,7 +342,8 @@ def _environment(trace: Trace) -> dict[str, object]:
         facts["steps_folded"] = str(trace.elided.steps)
         facts["steps_folded_as"] = counts
         facts["steps_folded_with_errors"] = str(trace.elided.errors)
-    tags = {**users, **given.pop("custom_tags", {}), **facts}
+    taken = {f"user.{key}": value for key, value in users.items() if key in OWN_FACTS and facts.get(key) != value}
+    tags = {**users, **taken, **facts}
     return {
         **{key: value for key, value in {**environment, **given}.items() if value is not None},
         "custom_tags": tags,

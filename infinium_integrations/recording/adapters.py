@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
+from infinium_integrations.models import TRACE_FACTS
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.run import ModelCall, Options, Run
 
@@ -47,8 +48,10 @@ def identify_trace(
     if own:
         trace_tags["tags"] = ",".join(dict.fromkeys(own))
     for key, value in metadata.items():
-        if isinstance(value, str | int | float) and key not in _IDENTITY and not key.startswith(internal):
-            trace_tags.setdefault(key, HIDDEN if is_secret_key(key) else preview(value, limit))
+        if value is None or key in _IDENTITY or key.startswith(internal):
+            continue
+        name = f"user.{key}" if key in TRACE_FACTS else key  # the trace's own facts are its own
+        trace_tags.setdefault(name, HIDDEN if is_secret_key(key) else preview(value, limit))
 
 
 def set_temperature(call: ModelCall, temperature: object) -> None:

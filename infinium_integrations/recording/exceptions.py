@@ -19,6 +19,8 @@ MESSAGE_CHARS = 1_000
 FRAMES_KEPT = 12
 TRACEBACK_FRAMES = 5_000
 CAUSES_WALKED = 10
+CAUSES_SAID = 5
+"""Of a group of exceptions, those that its message names."""
 
 
 def classify(error: BaseException) -> str:
@@ -48,6 +50,7 @@ _CONTROL_FLOW = {
     "GraphBubbleUp": "interrupted",
     "WorkflowCancelledByUser": "cancelled",
     "WorkflowDone": "ok",
+    "WaitingForEvent": "interrupted",
 }
 
 
@@ -59,7 +62,7 @@ def failed(error: BaseException) -> tuple[str, Failure | None]:
 
 def describe(error: BaseException) -> Failure:
     """Describe an exception in bounded texts; nothing of it is kept."""
-    failure = Failure(type(error).__name__, _message(error), _key(error))
+    failure = Failure(type(error).__name__, _with_causes(error), _key(error))
     keys: list[Hashable] = []
     cause: BaseException | None = error
     while cause is not None and len(keys) < CAUSES_WALKED:
@@ -83,6 +86,22 @@ def describe(error: BaseException) -> Failure:
 
 def _key(error: BaseException) -> Hashable:
     return (id(error), type(error).__name__)
+
+
+def _with_causes(error: BaseException) -> str:
+    """Return an exception's message; of a group what was raised in it, too."""
+    message = _message(error)
+    if not isinstance(error, BaseExceptionGroup):
+        return message
+    causes: list[str] = []
+    waiting: list[BaseException] = [error]
+    while waiting and len(causes) < CAUSES_SAID:
+        one = waiting.pop(0)
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(one.exceptions[:CAUSES_WALKED])
+        else:
+            causes.append(f"{type(one).__name__}: {_message(one)}")
+    return preview(f"{message}: {'; '.join(causes)}", MESSAGE_CHARS)
 
 
 def _message(error: BaseException) -> str:

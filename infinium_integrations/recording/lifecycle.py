@@ -99,19 +99,17 @@ class OpenTraces:
         trace = run.trace
         run.ended = now
         trace.last_event = max(trace.last_event, now)
-        run.status = "interrupted" if status == "ok" and run.interrupted else status
+        # whoever leaves a stream when it says that a human is asked has not given the run up
+        run.status = "interrupted" if status in {"ok", "abandoned"} and run.interrupted else status
         run.adapter_state = None
         trace.close(run)
         self._drop(run)
         if run.status == "interrupted":
             # pass an interruption on to the run around, or remember the thread on which a root was interrupted
-            thread_id = run.trace.tags.get("thread_id")
             if run.parent is not None:
                 run.parent.interrupted = True
-            elif thread_id:
-                self._interrupted[thread_id] = run.trace.id
-                if len(self._interrupted) > REMEMBERED:
-                    self._interrupted.popitem(last=False)
+            else:
+                self._remember_interruption(run.trace)
         if failure is not None:
             self._pass_failure(run, failure)
         trace.ended.append(run.id)
@@ -123,6 +121,13 @@ class OpenTraces:
                 self.seal(trace, None)
             elif run is trace.root:
                 self._plan(trace)
+
+    def _remember_interruption(self, trace: Trace) -> None:
+        thread_id = trace.tags.get("thread_id")
+        if thread_id:
+            self._interrupted[thread_id] = trace.id
+            if len(self._interrupted) > REMEMBERED:
+                self._interrupted.popitem(last=False)
 
     def _drop(self, run: Run) -> None:
         """Take an ended run out of the open ones; a twin under the same id takes its place."""
@@ -218,7 +223,10 @@ class OpenTraces:
             trace.sealed = True
             self.traces.pop(trace.id, None)
             root = trace.root
-            trace.status = root.status or status or "incomplete"
+            asked = root.ended is None and root.interrupted
+            trace.status = root.status or ("interrupted" if asked else status) or "incomplete"
+            if asked:
+                self._remember_interruption(trace)
             trace.left_open = sum(run is not root for run in trace.open.values())
             left = trace.status if trace.status in {"cancelled", "abandoned"} else "incomplete"
             for run in trace.open.values():
@@ -242,4 +250,8 @@ class OpenTraces:
     def resumed_from(self, thread_id: str) -> str | None:
         """Return the id of the trace that was interrupted on this thread, once."""
         with self.lock:
-            return self._interrupted.pop(thread_id, None)
+            found = self._interrupted.pop(thread_id, None)
+            if found is None:  # its reader still holds the stream
+                waiting = (trace for trace in self.traces.values() if trace.root.interrupted)
+                found = next((trace.id for trace in waiting if trace.tags.get("thread_id") == thread_id), None)
+            return found

@@ -210,3 +210,23 @@ def test_the_turn_shows_what_the_model_asked_for(traces):
     trace = one(traces)
     turn = by_number(trace, 1)
     assert turn.output_preview == 'let me see\n→ add({"a": 1, "b": 2})'
+
+
+def test_an_agents_turns_are_told_apart(traces):
+    from llama_index.core.agent.workflow import FunctionAgent
+
+    def look_up(order: str) -> str:
+        """Look an order up."""
+        return f"{order} has shipped"
+
+    async def main():
+        replies = [("Let me look.", [("look_up", {"order": "A1"})]), "It has shipped."]
+        return await FunctionAgent(name="Support", tools=[look_up], llm=Scripted(replies=replies), streaming=False).run(
+            "A1?"
+        )
+
+    asyncio.run(main())
+    turns = [step.description for task in traces for step in task.steps if step.action == "workflow_step"]
+    assert turns == ["Support, turn 1", "Support, turn 2"]
+    calls = [step.description for task in traces for step in task.steps if step.llm_call]
+    assert calls == ["Scripted (Support)"] * 2

@@ -387,3 +387,27 @@ def test_what_another_handler_runs_when_a_task_has_failed_is_ok(caught, monkeypa
     trace = one(caught)
     assert status(trace) == "error"
     assert [found.metadata["status"] for found in trace.steps] == ["ok", "ok"]
+
+
+def test_a_step_that_waits_for_an_event_is_interrupted_and_the_run_goes_on(traces):
+    from workflows.events import HumanResponseEvent, InputRequiredEvent
+
+    class Asks(Workflow):
+        @step
+        async def ask(self, ctx: Context, ev: StartEvent) -> StopEvent:
+            answer = await ctx.wait_for_event(
+                HumanResponseEvent, waiter_event=InputRequiredEvent(prefix="Shall I?"), waiter_id="w"
+            )
+            return StopEvent(result=answer.response)
+
+    async def main():
+        handler = Asks().run()
+        async for event in handler.stream_events():
+            if isinstance(event, InputRequiredEvent):
+                handler.ctx.send_event(HumanResponseEvent(response="yes"))
+        return await handler
+
+    assert asyncio.run(main()) == "yes"
+    (task,) = traces
+    assert (task.status, task.errors) == ("ok", None)
+    assert [one.metadata["status"] for one in task.steps if one.metadata["name"] == "ask"] == ["interrupted", "ok"]
