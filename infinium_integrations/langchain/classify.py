@@ -158,12 +158,13 @@ def unknown_tools(run: Run, outputs: object) -> None:
     """Add a step for each call of a tool that does not exist: the model invented it, so nothing ran."""
     if run.parent is None or not isinstance(outputs, dict | list):
         return
-    messages = outputs.get("messages") if isinstance(outputs, dict) else outputs
-    if not isinstance(messages, list):
-        return
+    messages: list[object] = []
+    for one in outputs if isinstance(outputs, list) else [outputs]:  # beside ``Command``s there are updates
+        given = one.get("messages") if isinstance(one, dict) else [one]
+        messages += given if isinstance(given, list) else ()
     newest = itertools.takewhile(lambda message: getattr(message, "type", None) == "tool", reversed(messages))
     for message in reversed(list(newest)):
-        if message.status == "error":
+        if getattr(message, "status", None) == "error":
             _unknown_tool(run, message)
 
 

@@ -99,7 +99,14 @@ def _named(what: Kind, name: str, instance: object) -> str:
         return preview(named, 300) if isinstance(named, str) and named else type(instance).__name__
     if what.role in {"llm", "retrieval", "embedding", "rerank"}:
         return type(instance).__name__
-    return what.method if what.role == "step" else ".".join(name.split(".")[-2:])
+    if what.role == "step":
+        return what.method
+    return _short(name)
+
+
+def _short(name: str) -> str:
+    """Return a span's class and method, or its function."""
+    return ".".join(part for part in name.split(".")[-2:] if part != "<locals>")
 
 
 def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
@@ -161,7 +168,7 @@ def _begin(
         trace.framework = "llama_index"
     if run.parent is None:
         trace.has_content = what.has_content or options.full
-        trace_metadata.begin(run, options, workflows.named(what, instance) or ".".join(name.split(".")[-2:]), tags)
+        trace_metadata.begin(run, options, workflows.named(what, instance) or _short(name), tags)
     elif what.has_content:
         trace.has_content = True
     if not options.capture_content:

@@ -118,3 +118,21 @@ def test_a_group_of_exceptions_says_what_was_raised_in_it(traces):
         RunnableLambda(work).invoke("x", ordinary())
     (error,) = one(traces).errors
     assert error.message == "unhandled errors in a TaskGroup (2 sub-exceptions): ValueError: first; OSError: second"
+
+
+def test_an_invented_tool_beside_one_that_gives_a_command_is_a_failed_step(traces):
+    pytest.importorskip("langchain.agents")
+    from langchain.agents import create_agent
+    from langchain_core.messages import ToolMessage
+    from langgraph.types import Command
+
+    @tool
+    def move(where: str) -> Command:
+        """Move."""
+        return Command(update={"messages": [ToolMessage(where, tool_call_id="c1", name="move")]})
+
+    calls = [{"name": "move", "args": {"where": "on"}, "id": "c1"}, {"name": "invented", "args": {}, "id": "c2"}]
+    agent = create_agent(Model(replies=[AIMessage("", tool_calls=calls), "done"]), [move])
+    agent.invoke({"messages": [("user", "go")]}, ordinary())
+    found = {step.tool_call.tool_name: step.metadata["status"] for step in one(traces).steps if step.tool_call}
+    assert found == {"move": "ok", "invented": "error"}

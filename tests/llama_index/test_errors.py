@@ -5,6 +5,9 @@ import gc
 
 import pytest
 from kit import Scripted, an_engine, an_index, one, status, steps
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.embeddings import MockEmbedding
+from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 
@@ -103,3 +106,25 @@ def test_an_error_that_was_survived_is_recoverable(traces):
     trace = one(traces)
     assert status(trace) == "ok"
     assert [error.recoverable for error in trace.errors] == [True]
+
+
+def test_an_index_that_cannot_be_built_is_a_trace(traces):
+    class Broken(MockEmbedding):
+        def _get_text_embeddings(self, texts):
+            raise ValueError("no embedding")
+
+        _get_text_embedding = _get_text_embeddings
+
+    with pytest.raises(ValueError, match="no embedding"):
+        VectorStoreIndex.from_documents([Document(text="a")], embed_model=Broken(8))
+    assert traces[-1].status == "error"
+    assert traces[-1].errors[0].message == "no embedding"
+
+
+def test_a_local_function_under_a_span_has_its_own_name(traces):
+    @get_dispatcher(__name__).span
+    def clean(text):
+        return text.strip()
+
+    assert clean(" a ") == "a"
+    assert traces[-1].name == "clean"
