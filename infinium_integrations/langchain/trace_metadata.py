@@ -75,7 +75,7 @@ def started(run: Run, inputs: object) -> None:
     run.streaming = type(inputs) is dict and inputs == _STREAMED
     thread_id = run.trace.tags.get("thread_id")
     if thread_id and (inputs is None or _answers(inputs)):
-        before = runtime.recorder().resumed_from(thread_id)
+        before = runtime.recorder().resumed_from(thread_id, run.name)
         if before is not None:
             run.trace.tags["resumed_from"] = before
 

@@ -42,7 +42,8 @@ class OpenTraces:
         self._idle = idle
         self._clock = clock
         self._cap = cap
-        self._interrupted: OrderedDict[str, str] = OrderedDict()
+        self._interrupted: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """By thread and name of the root: several graphs may share a thread."""
         self._planned: float | None = None
         self.lock = threading.RLock()
         self.sealed = threading.Condition(self.lock)
@@ -125,7 +126,7 @@ class OpenTraces:
     def _remember_interruption(self, trace: Trace) -> None:
         thread_id = trace.tags.get("thread_id")
         if thread_id:
-            self._interrupted[thread_id] = trace.id
+            self._interrupted[thread_id, trace.root.name] = trace.id
             if len(self._interrupted) > REMEMBERED:
                 self._interrupted.popitem(last=False)
 
@@ -247,11 +248,12 @@ class OpenTraces:
                 self._sink(trace)
             self.sealed.notify_all()
 
-    def resumed_from(self, thread_id: str) -> str | None:
-        """Return the id of the trace that was interrupted on this thread, once."""
+    def resumed_from(self, thread_id: str, name: str) -> str | None:
+        """Return the id of the trace that was interrupted on this thread, once: of the same name, else the last."""
         with self.lock:
-            found = self._interrupted.pop(thread_id, None)
-            if found is None:  # its reader still holds the stream
-                waiting = (trace for trace in self.traces.values() if trace.root.interrupted)
-                found = next((trace.id for trace in waiting if trace.tags.get("thread_id") == thread_id), None)
-            return found
+            waiting = [trace for trace in self.traces.values() if trace.root.interrupted]  # a reader holds the stream
+            held = {trace.root.name: trace.id for trace in waiting if trace.tags.get("thread_id") == thread_id}
+            ended = [key for key in self._interrupted if key[0] == thread_id]
+            if (thread_id, name) in ended or (ended and name not in held):
+                return self._interrupted.pop((thread_id, name) if (thread_id, name) in ended else ended[-1])
+            return held.get(name) or next(iter(held.values()), None)

@@ -351,9 +351,9 @@ class Recorder:
                 above.interrupted = False
                 above = above.parent
 
-    def resumed_from(self, thread_id: str) -> str | None:
-        """Return the id of the trace that was interrupted on this thread, once."""
-        return self._traces.resumed_from(thread_id)
+    def resumed_from(self, thread_id: str, name: str) -> str | None:
+        """Return the id of the trace that was interrupted on this thread, once: of the same name, else the last."""
+        return self._traces.resumed_from(thread_id, name)
 
     def traces(self) -> list[Trace]:
         """Return the open traces."""

@@ -136,3 +136,17 @@ def test_an_invented_tool_beside_one_that_gives_a_command_is_a_failed_step(trace
     agent.invoke({"messages": [("user", "go")]}, ordinary())
     found = {step.tool_call.tool_name: step.metadata["status"] for step in one(traces).steps if step.tool_call}
     assert found == {"move": "ok", "invented": "error"}
+
+
+def test_of_two_graphs_on_one_thread_each_resumes_its_own(traces):
+    from langgraph.types import Command
+
+    graphs = {name: asking().with_config(run_name=name) for name in ("first", "second")}
+
+    def call(name, given):
+        graphs[name].invoke(given, {**ordinary(), "configurable": {"thread_id": "t1"}})
+        return traces[-1]
+
+    asked = {name: call(name, {"messages": [("user", "go")]}).trace_id for name in graphs}
+    answered = {name: call(name, Command(resume="yes")) for name in graphs}
+    assert {name: task.environment.custom_tags["resumed_from"] for name, task in answered.items()} == asked
