@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["IN_FLIGHT", "Sender", "SenderLoop"]
 
 IN_FLIGHT = 8
+ASK_SECONDS = 0.1
+"""Seconds between looks at whether the loop has ended that was asked."""
 CLOSE_SECONDS = 1.0
 """Seconds that the thread gets to close its connections."""
 
@@ -232,8 +234,10 @@ class Sender:
 
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(lambda: loop.keep(ask()))
-            answered.wait(max(0.0, deadline - time.monotonic()) + 0.05)
-        return answers[0]
+            while not answered.wait(max(0.0, min(ASK_SECONDS, deadline - time.monotonic() + 0.05))):
+                if time.monotonic() > deadline or loop.is_closed():
+                    break
+        return answers[0] or (loop.idle and not self._inbox)  # it ended meanwhile, since nothing was left
 
     async def _all(self, question: "Callable[[Outbox], Awaitable[bool | None]]") -> bool:
         self._pull()
@@ -286,6 +290,8 @@ class SenderLoop(asyncio.SelectorEventLoop):
         """It runs while the interpreter goes."""
         self.closing = False
         """Nothing new is begun."""
+        self.idle = False
+        """It ends because nothing is left to do."""
         self.ended = asyncio.Event()
         self.slots = asyncio.Semaphore(IN_FLIGHT)
         self._tasks: set[asyncio.Task[object]] = set()
@@ -320,6 +326,7 @@ class SenderLoop(asyncio.SelectorEventLoop):
         """Let the thread end once what was kept is done."""
         while others := self._tasks - {asyncio.current_task()}:
             await asyncio.wait(others)
+        self.idle = True
         self.end()
 
     async def finish(self) -> None:
