@@ -250,6 +250,8 @@ class Trace:
     has_content: bool = True
     """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
     token: int = 0
+    surrounding: tuple[str, str] | None = None
+    """The ids of OpenTelemetry's span that it stands in: of its trace and its own, in hexadecimal."""
     content: Content = field(default_factory=Content)
 
     def __post_init__(self) -> None:
