@@ -1,6 +1,6 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +82,9 @@ def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object]
         run.output = stream.said = messages.streamed()
 
 
-def asked(run: Run, given: Iterable[object], limit: int) -> Conversation:
+def asked(run: Run, given: Sequence[object], limit: int) -> Conversation:
     """Take what a model is sent: messages, or prompts, which are the user's."""
-    content = run.trace.content
-    return Conversation([messages.take_any(content, one, limit) for one in given])
+    return Conversation(messages.take_all(run.trace.content, given, limit))
 
 
 def called(metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> ModelCall:

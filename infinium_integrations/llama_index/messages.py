@@ -1,13 +1,14 @@
 """LlamaIndex's messages: taken by reference when they are seen, read as parts on the writer's thread."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves, parsed
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.media import Media
 from infinium_integrations.llama_index.classes import is_a
 
-__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_any"]
+__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning", "refusal", "name")
 """What provider packages put beside the blocks."""
@@ -15,27 +16,34 @@ _BYTES = ("image", "audio", "video", "data")
 _ROLES = {"chatbot": "assistant", "model": "assistant", "developer": "system", "function": "tool"}
 
 
+_says = attrgetter("blocks")
+
+
 def take(content: Content, message: object, limit: int) -> Message:
     """Take a ``ChatMessage``; one that was seen before, and holds the same, is the same."""
     held = getattr(message, "__dict__", {})
-    blocks, beside = held.get("blocks") or (), held.get("additional_kwargs")
-    only = getattr(next(iter(blocks)), "__dict__", {}).get("text") if len(blocks) == 1 and not beside else None
-    seen: object = id(only) if only is not None else leaves((blocks, beside))
     known = content.messages.get(id(message))
-    if known is not None and known.seen == seen:
-        return known
+    if known is None or not known.stands_for(held):
+        known = content.messages[id(message)] = _new(content, held, limit)
+        known.watch(held, ("blocks", "additional_kwargs"))
+    return known
+
+
+def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
+    """Take messages in order, and texts, which are the user's."""
+    return content.take_all(given, _says, lambda one: take_any(content, one, limit))
+
+
+def _new(content: Content, held: Mapping[str, Any], limit: int) -> Message:
+    beside = held.get("additional_kwargs")
     kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if isinstance(beside, dict) else {}
     name = kept.pop("name", None)
     taken = {
-        "blocks": [only] if only is not None else held_blocks(content, blocks, limit),
+        "blocks": held_blocks(content, held.get("blocks") or (), limit),
         "beside": _objects(content, kept, limit) if kept else {},
         "tool": _role(held.get("role")) == "tool",
     }
-    if only is not None:
-        taken["blocks"] = [content.take(only, limit)]
-    found = Message(_role(held.get("role")), name if isinstance(name, str) else None, taken, read, seen)
-    content.messages[id(message)] = found
-    return found
+    return Message(_role(held.get("role")), name if isinstance(name, str) else None, taken, read)
 
 
 def _role(role: object) -> str:
