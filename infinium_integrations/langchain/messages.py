@@ -235,11 +235,8 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
     if read is not None:
         return read(block)
     if kind in _CALLS:
-        return (
-            []
-            if calls and (not known or block.get("id", block.get("call_id")) in known or kind in _OWN)
-            else [_asked(block)]
-        )
+        told = not known.isdisjoint((block.get("id"), block.get("call_id"), block.get("toolUseId")))
+        return [] if calls and (told or not known or kind in _OWN) else [_asked(block)]
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
     if kind.endswith(("_call", "_tool_use", "_use")):

@@ -133,8 +133,25 @@ def read(held: Mapping[str, Any]) -> list[Part]:
 
 
 def _of_blocks(blocks: list[Any]) -> list[Part]:
-    """Return the parts that taken blocks stand for."""
-    return [part for block in blocks for part in _block(block)]
+    """Return the parts that taken blocks stand for; a citation is of the text beside it."""
+    parts: list[Part] = []
+    cited: list[Part] = []
+    for block in blocks:
+        if isinstance(block, dict) and block["block_type"] == "citation":
+            cited.append(_cited(block))
+        else:
+            parts += _block(block)
+        last = parts[-1] if parts else None
+        if cited and last is not None and last["type"] == "text":
+            parts[-1] = {**last, "citations": [*last.get("citations", ()), *cited]}
+            cited = []
+    return parts + [{"type": "text", "content": one.get("cited_text", ""), "citations": [one]} for one in cited]
+
+
+def _cited(block: Part) -> Part:
+    quoted = "".join(part["content"] for part in _of_blocks(block.get("cited_content") or []) if part["type"] == "text")
+    told = {"title": block.get("title"), "source": block.get("source"), "cited_text": quoted}
+    return {key: value for key, value in told.items() if value}
 
 
 def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
@@ -154,9 +171,9 @@ def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of 
             return [{"type": "tool_call", **call}]
         case "cache":
             return []
-        case "citation" | "citable" as kind:
-            title = [block["title"]] if kind == "citable" and block.get("title") else []
-            inner = _of_blocks([*title, *(block.get("cited_content") or block.get("content") or [])])
+        case "citable":
+            title = [block["title"]] if block.get("title") else []
+            inner = _of_blocks([*title, *(block.get("content") or [])])
             cited = {key: block[key] for key in ("title", "source") if block.get(key)}
             return [{**part, "citations": [cited]} if part["type"] == "text" else part for part in inner]
         case "image" | "audio" | "video" | "document" as kind:
@@ -202,8 +219,9 @@ def longer(given: Message, streamed: Message) -> Message:
 
 def _longer(held: tuple[Message, Message]) -> list[Part]:
     given, streamed = (message.parts() for message in held)
-    said = "".join(str(part["content"]) for part in given if part["type"] == "text")
+    texts = [str(part["content"]) for part in given if part["type"] == "text"]
     told = "".join(str(part["content"]) for part in streamed if part["type"] == "text")
-    if len(told.strip()) <= len(said.strip()):
+    so_far = len(texts) > 1 and all(map(told.startswith, texts))  # Mistral's has what was said up to each chunk
+    if not so_far and len(told.strip()) <= len("".join(texts).strip()):
         return given
     return [*streamed, *(part for part in given if part["type"] != "text")]

@@ -88,6 +88,15 @@ ANSWERS = {
         'Hello\n→ web_search({"type": "search", "query": "q"})\nreasoning: Hmm',
         "Hello",
     ),
+    "a call of Responses, which has two ids": (
+        AIMessage(
+            [{"type": "function_call", "id": "fc_1", "call_id": "t1", "name": "add", "arguments": '{"a": 1}'}],
+            tool_calls=[{"name": "add", "args": {"a": 1}, "id": "t1"}],
+        ),
+        [call("add", {"a": 1}, "t1")],
+        '→ add({"a": 1})',
+        '→ add({"a": 1})',
+    ),
     "DeepSeek": (
         AIMessage("Answer", additional_kwargs={"reasoning_content": "deep"}),
         [thought("deep"), text("Answer")],
