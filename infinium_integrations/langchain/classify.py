@@ -12,10 +12,11 @@ from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
+from infinium_integrations.langchain import frames
 from infinium_integrations.langchain.messages import take
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
-__all__ = ["Kind", "attempted", "called", "describe", "hear", "interruption", "kind", "unknown_tools"]
+__all__ = ["Kind", "attempted", "called", "describe", "fold_idle", "hear", "interruption", "kind", "unknown_tools"]
 
 PLUMBING = (
     "RunnableSequence",
@@ -32,6 +33,15 @@ PLUMBING = (
 """Names that LangChain assigns to compositions; one that the user named is a step."""
 
 NOISE = {"prompt", "parser"}
+
+HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
+"""What the names of the nodes end with that ``create_agent`` makes of its middleware."""
+
+HISTORY = {"load_history", "insert_history", "check_sync_or_async"}
+"""What ``RunnableWithMessageHistory`` calls its parts; a user's function may have such a name too."""
+
+RAW = {"raw", "parsed", "parsing_error"}
+"""What ``with_structured_output(include_raw=True)`` gives."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +65,8 @@ def kind(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs:
     """Classify a chain run."""
     if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
         return _PLUMBING
+    if name in HISTORY and _of_history(frames.runnable()):
+        return _PLUMBING
     if "langgraph_node" in metadata:
         return _in_graph(name, tags, metadata, kwargs)
     return _AGENT if metadata.get("lc_agent_name") == name else _CHAIN
@@ -72,6 +84,37 @@ def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, object], kw
     if name in {"LangGraph", node}:
         return _AGENT_PLUMBING if agent else _PLUMBING
     return _AGENT if agent else _CHAIN
+
+
+def _of_history(runnable: object) -> bool:
+    """Return whether a runnable is one of those that ``RunnableWithMessageHistory`` is made of."""
+    held = getattr(runnable, "__dict__", {})
+    function = held.get("func") or held.get("afunc")
+    if function is None:  # it assigns what the history gives
+        return type(runnable).__name__ == "RunnableAssign"
+    return str(getattr(function, "__qualname__", "")).startswith("RunnableWithMessageHistory.")
+
+
+def fold_idle(run: Run, outputs: object) -> None:
+    """Fold a step away that turns out at its end to be clutter: a hook that did nothing, the parts of a parser."""
+    if run.name.endswith(HOOKS):
+        if _changes_nothing(outputs) and (run.metadata or {}).get("node") == run.name:
+            runtime.recorder().fold(run)
+    elif (
+        run.name == "RunnableWithFallbacks"
+        and isinstance(outputs, dict)
+        and RAW - {"parsed"} <= dict.keys(outputs) <= RAW
+    ):
+        for step in list(run.trace.later(run)):
+            if step.above is run and step.action == "chain":
+                runtime.recorder().fold(step)
+        runtime.recorder().fold(run)
+
+
+def _changes_nothing(update: object) -> bool:
+    if type(update) is dict and update.keys() == {"messages"}:
+        update = update["messages"]
+    return update is None or (type(update) in {dict, list} and not update)
 
 
 def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, object]) -> None:

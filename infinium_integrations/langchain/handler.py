@@ -92,6 +92,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             if self._wants(run) and not (outputs is None and "inputs" in kwargs):
                 run.output = self._take(run, outputs)
             classify.unknown_tools(run, outputs)
+            classify.fold_idle(run, outputs)
         finally:
             runtime.recorder().finish(run, status)
 

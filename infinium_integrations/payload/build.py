@@ -92,9 +92,8 @@ def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], li
 def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
     duration_ms = _duration_ms(run)
     error = _error(run.error) if run.error else None
-    above = run.parent.nearest_step if run.parent else None
     facts: dict[str, Any] = {
-        "parent_step": above.number if above and above is not run else None,
+        "parent_step": run.above.number if run.above else None,
         "started_ms": max(0, round((run.started - trace.started) * 1000)),
         "status": run.status or ("incomplete" if run.ended is None else "ok"),
         "name": run.name,
@@ -171,8 +170,7 @@ def _described(run: Run, facts: dict[str, Any]) -> str:
     """Return a step's name; a model's call says for whom, since most have one model throughout."""
     if run.action != "llm_inference":
         return run.name
-    around = run.parent.nearest_step if run.parent is not None else None
-    names = (facts.get("agent"), facts.get("node"), around.name if around is not None and around is not run else None)
+    names = (facts.get("agent"), facts.get("node"), run.above.name if run.above is not None else None)
     whose = next((name for name in names if isinstance(name, str) and name and name not in {run.name, "model"}), None)
     return f"{run.name} ({whose})" if whose else run.name
 

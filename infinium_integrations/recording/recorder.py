@@ -213,6 +213,17 @@ class Recorder:
             if old.is_step and not new.is_step and not old.trace.sealed:
                 old.trace.replace(old, new)
 
+    def fold(self, run: Run) -> None:
+        """Take an open run back as a step, if it has nothing to tell: no step below it, no error, no note, no retry."""
+        with self._lock:
+            trace = run.trace
+            if not run.is_step or run.elided or run.parent is None or trace.sealed or trace.options.full:
+                return
+            if run.events or run.child_errors or run.interrupted or "attempt" in (run.metadata or ()):
+                return
+            if not any(step.above is run for step in trace.later(run)):
+                trace.fold(run)
+
     def touch(self, run: Run) -> None:
         """Record that a run is alive: a token came."""
         run.trace.last_event = self.clock()

@@ -1,7 +1,8 @@
 """What is known of a run while it goes on: plain records of bounded texts, numbers and ids, never a user's object."""
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -185,6 +186,14 @@ class Run:
         self.reports_seen += 1
         return self.reports_seen % self.reporters != 1
 
+    @property
+    def above(self) -> "Run | None":
+        """The kept step around it."""
+        step = self.parent.nearest_step if self.parent is not None else None
+        while step is not None and not step.is_step:  # folded away after what lies below it was
+            step = step.nearest_step
+        return step if step is not self else None
+
     def put(self, **facts: object) -> None:
         """Add facts to the step's metadata; None is ignored."""
         if self.metadata is None:
@@ -269,7 +278,7 @@ class Trace:
         self.count += 1
         run.number = self.count
         run.nearest_step = run
-        if len(self.head) < KEPT_FIRST:
+        if run.number == len(self.head) + 1 <= KEPT_FIRST:
             self.head.append(run)
             return
         self.tail.append(run)
@@ -310,6 +319,24 @@ class Trace:
         step = run.nearest_step
         if step is not None and step.error is None:
             step.error = failure
+
+    def later(self, run: Run) -> Iterator[Run]:
+        """Yield the kept steps that started after ``run``, the latest first."""
+        backwards = itertools.chain(reversed(self.tail), reversed(self.held), reversed(self.head))
+        return itertools.takewhile(lambda step: step.number > run.number, backwards)
+
+    def fold(self, run: Run) -> None:
+        """Take a step out again; what lies below it goes to the step above, those after it are numbered anew."""
+        for step in self.later(run):
+            step.number -= 1
+        if run.number <= len(self.head):
+            del self.head[run.number - 1]
+        else:
+            (self.held if run in self.held else self.tail).remove(run)
+        self.count -= 1
+        run.number = 0
+        run.is_step = False
+        run.nearest_step = run.parent.nearest_step if run.parent is not None else None
 
     def release(self) -> None:
         """Break the cycles, so that a trace is freed at once and not by the garbage collector."""
