@@ -235,7 +235,7 @@ class Recorder:
         if parent is not None:
             if parent.same_id_runs is not None:
                 parent = parent.same_id_runs.get(_token.get(), parent)
-            return parent
+            return _by_hand_within(parent)
         parent = self._traces.ended.get(parent_id)
         if parent is not None and (follow or parent.parent is not None):
             return parent
@@ -380,6 +380,17 @@ class Recorder:
     def open_traces(self) -> int:
         """How many traces are open."""
         return len(self._traces.traces)
+
+
+def _by_hand_within(parent: Run) -> Run:
+    """Return the open step of ``trace()`` that surrounds the caller, where it lies below ``parent``; else that."""
+    step = ambient.get()
+    while step is not None and step.ended is not None:
+        step = step.parent
+    above = step
+    while above is not None and above is not parent:
+        above = above.parent
+    return parent if above is None or step is None else step
 
 
 @diagnostics.guarded
