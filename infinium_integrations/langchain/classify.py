@@ -12,7 +12,8 @@ from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
-from infinium_integrations.langchain import frames
+from infinium_integrations.langchain import graphs
+from infinium_integrations.langchain.graphs import Graph
 from infinium_integrations.langchain.messages import take
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
@@ -61,28 +62,47 @@ _PLUMBING = Kind("chain", is_step=False)
 _AGENT_PLUMBING = Kind("agent", is_step=False)
 
 
-def kind(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs: Mapping[str, object]) -> Kind:
-    """Classify a chain run."""
+def kind(
+    name: str,
+    tags: Sequence[str],
+    metadata: Mapping[str, object],
+    kwargs: Mapping[str, object],
+    graph: Graph | None = None,
+) -> Kind:
+    """Classify a chain run; ``graph`` is what is known of it where it is a graph."""
     if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
         return _PLUMBING
-    if name in HISTORY and _of_history(frames.runnable()):
+    if name in HISTORY and _of_history(graphs.reported()):
         return _PLUMBING
     if "langgraph_node" in metadata:
-        return _in_graph(name, tags, metadata, kwargs)
-    return _AGENT if metadata.get("lc_agent_name") == name else _CHAIN
+        return _in_graph(name, tags, metadata, kwargs, graph)
+    return _AGENT if _is_agent(name, metadata, graph) else _CHAIN
 
 
-def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs: Mapping[str, object]) -> Kind:
+def _is_agent(name: str, metadata: Mapping[str, object], graph: Graph | None) -> bool:
+    return metadata.get("lc_agent_name") == name or (graph is not None and graph.agent)
+
+
+def _in_graph(
+    name: str,
+    tags: Sequence[str],
+    metadata: Mapping[str, object],
+    kwargs: Mapping[str, object],
+    graph: Graph | None,
+) -> Kind:
     node = metadata["langgraph_node"]
-    agent = metadata.get("lc_agent_name") == name
+    agent = _is_agent(name, metadata, graph)
     if any(tag.startswith("graph:step:") for tag in tags):
         return _AGENT_NODE if agent else _NODE
     if metadata.get("checkpoint_ns") != metadata.get("langgraph_checkpoint_ns"):
         return _NODE if name == node else _PLUMBING  # a task of the functional API; a router
     if "run_type" in kwargs:
         return _CHAIN  # langchain-core's runnables say their run_type; a graph does not
+    if name == "Prompt":
+        return _PLUMBING  # of create_react_agent
     if name in {"LangGraph", node}:
-        return _AGENT_PLUMBING if agent else _PLUMBING
+        is_the_node = name == node or any(tag.startswith("seq:step:") for tag in tags)
+        return _AGENT_PLUMBING if agent and is_the_node else _PLUMBING
     return _AGENT if agent else _CHAIN
 
 
@@ -117,12 +137,14 @@ def _changes_nothing(update: object) -> bool:
     return update is None or (type(update) in {dict, list} and not update)
 
 
-def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, object]) -> None:
+def describe(
+    run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, object], graph: Graph | None = None
+) -> None:
     """Put the node, the agent, the tags and the attempt into the step's metadata."""
     if not run.is_step:
         if what is _AGENT_PLUMBING and run.nearest_step is not None and run.nearest_step is run.parent:
             run.nearest_step.action = what.action
-            run.nearest_step.put(agent=metadata["lc_agent_name"])
+            run.nearest_step.put(agent=metadata.get("lc_agent_name") or (graph.name if graph is not None else None))
         return
     own = None
     for tag in tags:
@@ -141,6 +163,35 @@ def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping
     agent = metadata.get("lc_agent_name")
     if agent is not None:
         run.put(agent=agent)
+    elif node is not None:
+        _of_agent(run, what, node)
+
+
+def _of_agent(run: Run, what: Kind | None, node: object) -> None:
+    """Name the agent of a node whose metadata does not, and of what is called in the node."""
+    around = graph_of(run.parent) if what is not None and what.node else None
+    if around is not None:
+        run.put(agent=around.name if around.agent else None)
+        if run.name in around.agents:
+            run.action = "agent"
+            run.put(agent=around.agents[run.name])
+    elif run.above is not None and run.above.metadata is not None and run.above.metadata.get("node") == node:
+        run.put(agent=run.above.metadata.get("agent"))
+
+
+def keep_graph(run: Run, graph: Graph) -> None:
+    """Remember what is known of a graph while its run is open."""
+    if run.parent is None:
+        _memory(run)["graph"] = graph
+    else:
+        run.adapter_state = graph
+
+
+def graph_of(run: Run | None) -> Graph | None:
+    """Return what is known of the graph whose run this is."""
+    state = run.adapter_state if run is not None else None
+    found = state.get("graph") if isinstance(state, dict) else state
+    return found if isinstance(found, Graph) else None
 
 
 # -- attempts ----------------------------------------------------------------------------------------------------------

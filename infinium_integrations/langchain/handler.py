@@ -11,7 +11,7 @@ from langchain_core.outputs import LLMResult
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.diagnostics import guarded
-from infinium_integrations.langchain import classify, llm_calls, trace_metadata
+from infinium_integrations.langchain import classify, graphs, llm_calls, trace_metadata
 from infinium_integrations.langchain.base_handler import RecordingHandler, called, name_of
 from infinium_integrations.langchain.content import documents as taken_documents
 from infinium_integrations.langchain.inline import task_of_the_event
@@ -68,12 +68,15 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a chain, a graph or one of its nodes started."""
         name = called(kwargs, serialized, "chain")
-        kind = classify.kind(name, tags or (), metadata or {}, kwargs)
+        graph = graphs.started(tags or (), kwargs)
+        kind = classify.kind(name, tags or (), metadata or {}, kwargs, graph)
         run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, is_step=kind.is_step)
         if run is None:
             return
         if metadata or tags:
-            classify.describe(run, kind, tags or (), metadata or {})
+            classify.describe(run, kind, tags or (), metadata or {}, graph)
+        if graph is not None:
+            classify.keep_graph(run, graph)
         if self._wants(run):
             run.input = self._take(run, inputs)
         trace_metadata.started(run, inputs)
