@@ -8,7 +8,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
-from infinium_integrations.langchain import classify, trace_metadata
+from infinium_integrations.langchain import classify, resumption, trace_metadata
 from infinium_integrations.langchain.content import take
 from infinium_integrations.langchain.inline import InlineHandler
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
@@ -105,8 +105,10 @@ class RecordingHandler(InlineHandler):
             status, failure = failed(error)
             if failure is not None:
                 classify.attempted(run, failure)
-            if status == "interrupted" and self._wants(run):
-                classify.interruption(run, error)
+            if status == "interrupted":
+                resumption.asks(run)
+                if self._wants(run):
+                    classify.interruption(run, error)
         runtime.recorder().finish(run, status, failure)
 
 

@@ -17,7 +17,20 @@ from infinium_integrations.langchain.graphs import Graph
 from infinium_integrations.langchain.messages import take
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
 
-__all__ = ["Kind", "attempted", "called", "describe", "fold_idle", "hear", "interruption", "kind", "unknown_tools"]
+__all__ = [
+    "Kind",
+    "attempted",
+    "called",
+    "describe",
+    "fold_idle",
+    "graph_of",
+    "hear",
+    "interruption",
+    "keep_graph",
+    "kind",
+    "memory",
+    "unknown_tools",
+]
 
 PLUMBING = (
     "RunnableSequence",
@@ -146,15 +159,7 @@ def describe(
             run.nearest_step.action = what.action
             run.nearest_step.put(agent=metadata.get("lc_agent_name") or (graph.name if graph is not None else None))
         return
-    own = None
-    for tag in tags:
-        if tag.startswith("retry:attempt:"):
-            _retried(run, tag)
-        elif not tag.startswith(("seq:step:", "graph:step:", "map:key:", "langsmith:")):
-            own = own or []
-            own.append(tag)
-    if own:
-        run.put(tags=own)
+    _tagged(run, tags)
     node = metadata.get("langgraph_node")
     if node is not None:
         run.put(node=node)
@@ -165,6 +170,17 @@ def describe(
         run.put(agent=agent)
     elif node is not None:
         _of_agent(run, what, node)
+
+
+def _tagged(run: Run, tags: Iterable[str]) -> None:
+    own = []
+    for tag in tags:
+        if tag.startswith("retry:attempt:"):
+            _retried(run, tag)
+        elif not tag.startswith(("seq:step:", "graph:step:", "map:key:", "langsmith:")):
+            own.append(tag)
+    if own:
+        run.put(tags=own)
 
 
 def _of_agent(run: Run, what: Kind | None, node: object) -> None:
@@ -182,7 +198,7 @@ def _of_agent(run: Run, what: Kind | None, node: object) -> None:
 def keep_graph(run: Run, graph: Graph) -> None:
     """Remember what is known of a graph while its run is open."""
     if run.parent is None:
-        _memory(run)["graph"] = graph
+        memory(run)["graph"] = graph
     else:
         run.adapter_state = graph
 
@@ -197,7 +213,8 @@ def graph_of(run: Run | None) -> Graph | None:
 # -- attempts ----------------------------------------------------------------------------------------------------------
 
 
-def _memory(run: Run) -> dict[object, Any]:
+def memory(run: Run) -> dict[object, Any]:
+    """Return what is remembered while a trace's root is open."""
     root = run.trace.root
     if root.adapter_state is None or not isinstance(root.adapter_state, dict):
         if root.adapter_state is not None:
@@ -211,7 +228,7 @@ def _retried(run: Run, tag: str) -> None:
     attempt = tag.rpartition(":")[2]
     if attempt.isdecimal():
         run.put(attempt=int(attempt))
-        before = _memory(run).get(("failed", run.parent.id if run.parent else None))
+        before = memory(run).get(("failed", run.parent.id if run.parent else None))
         if before is not None and "attempt" not in (before.metadata or {}):
             before.put(attempt=int(attempt) - 1)
 
@@ -219,7 +236,7 @@ def _retried(run: Run, tag: str) -> None:
 def _again(run: Run, metadata: Mapping[str, object]) -> None:
     """Number an attempt of a node with a ``RetryPolicy``: the same task, run again after it failed."""
     task = metadata.get("langgraph_checkpoint_ns")
-    before = _memory(run).get(("task", task))
+    before = memory(run).get(("task", task))
     run.adapter_state = task
     if before is not None:
         attempt = (before.metadata or {}).get("attempt") or 1
@@ -232,11 +249,11 @@ def attempted(run: Run, failure: Failure) -> None:
     attempt = (run.metadata or {}).get("attempt")
     if isinstance(attempt, int):
         failure.attempts = attempt - 1
-    memory = _memory(run)
-    if run.is_step and run.parent is not None and len(memory) < ATTEMPTS_REMEMBERED:
-        memory["failed", run.parent.id] = run
+    known = memory(run)
+    if run.is_step and run.parent is not None and len(known) < ATTEMPTS_REMEMBERED:
+        known["failed", run.parent.id] = run
         if isinstance(run.adapter_state, str):
-            memory["task", run.adapter_state] = run
+            known["task", run.adapter_state] = run
 
 
 # -- tools without a run of their own ----------------------------------------------------------------------------------
@@ -245,7 +262,7 @@ def attempted(run: Run, failure: Failure) -> None:
 def called(run: Run) -> None:
     """Remember that a tool call was run."""
     if run.tool is not None and run.tool.call_id is not None and run.parent is not None:
-        _memory(run)["tool", run.tool.call_id] = True
+        memory(run)["tool", run.tool.call_id] = True
 
 
 def unknown_tools(run: Run, outputs: object) -> None:
@@ -263,10 +280,10 @@ def unknown_tools(run: Run, outputs: object) -> None:
 
 
 def _unknown_tool(run: Run, message: Any) -> None:
-    memory = _memory(run)
-    if ("tool", message.tool_call_id) in memory:
+    known = memory(run)
+    if ("tool", message.tool_call_id) in known:
         return
-    memory["tool", message.tool_call_id] = True
+    known["tool", message.tool_call_id] = True
     name = message.name or "tool"
     rejected = "HumanInTheLoop" in run.name  # a human's answer, and no failure of a tool
     step = runtime.recorder().add_step(run, "tool_use", name, "cancelled" if rejected else "error")

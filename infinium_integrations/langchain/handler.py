@@ -11,7 +11,7 @@ from langchain_core.outputs import LLMResult
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.diagnostics import guarded
-from infinium_integrations.langchain import classify, graphs, llm_calls, trace_metadata
+from infinium_integrations.langchain import classify, graphs, llm_calls, resumption, trace_metadata
 from infinium_integrations.langchain.base_handler import RecordingHandler, called, name_of
 from infinium_integrations.langchain.content import documents as taken_documents
 from infinium_integrations.langchain.inline import task_of_the_event
@@ -80,6 +80,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         if self._wants(run):
             run.input = self._take(run, inputs)
         trace_metadata.started(run, inputs)
+        resumption.started(run, inputs, graph)
 
     @guarded
     def on_chain_end(self, outputs: object, *, run_id: UUID, **kwargs: object) -> None:
@@ -329,12 +330,17 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None or run.repeated():
             return
         run.interrupted = True
+        resumption.stopped_at(run, ("checkpoint", event.checkpoint_id))
         if not event.interrupts:
             runtime.recorder().note(run, str(event.status))
 
     @guarded
     def on_resume(self, event: Any) -> None:
-        """LangGraph says that a graph goes on; the root's input has said so before."""
+        """Note which checkpoint a graph goes on from."""
+        run = runtime.recorder().get(event.run_id)
+        if run is not None and not run.repeated():
+            runtime.recorder().resume(run)
+            resumption.goes_on_from(run, ("checkpoint", event.checkpoint_id))
 
 
 @guarded

@@ -9,12 +9,12 @@ import functools
 import itertools
 import time
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 
 from infinium_integrations import diagnostics
 from infinium_integrations._entropy import new_id
-from infinium_integrations.recording.lifecycle import OPEN_TRACES, OpenTraces
+from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace
 
 __all__ = ["Recorder", "ambient", "suppressed"]
@@ -362,9 +362,13 @@ class Recorder:
                 above.interrupted = False
                 above = above.parent
 
-    def resumed_from(self, thread_id: str, name: str) -> str | None:
-        """Return the id of the trace that was interrupted on this thread, once: of the same name, else the last."""
-        return self._traces.resumed_from(thread_id, name)
+    def take_interrupted(self, keys: Iterable[Hashable]) -> Interrupted | None:
+        """Return the trace that was interrupted and has one of these keys, the first first; each is given once."""
+        return self._traces.take_interrupted(keys)
+
+    def give_back(self, interrupted: Interrupted) -> None:
+        """Let another trace find it: it was not the one that goes on."""
+        self._traces.remember_interrupted(interrupted)
 
     def traces(self) -> list[Trace]:
         """Return the open traces."""

@@ -259,6 +259,8 @@ class Trace:
     has_content: bool = True
     """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
     token: int = 0
+    resume_keys: list[Hashable] = field(default_factory=list)
+    """By what a later trace may find this one, should it end interrupted, as the one that it goes on with."""
     content: Content = field(default_factory=Content)
 
     def __post_init__(self) -> None:
