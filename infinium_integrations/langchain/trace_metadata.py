@@ -8,6 +8,7 @@ from uuid import UUID
 
 from infinium_integrations import diagnostics
 from infinium_integrations.errors import ValidationError
+from infinium_integrations.langchain.step_metadata import INTERNAL
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
@@ -15,8 +16,6 @@ from infinium_integrations.recording.run import Options, Run
 __all__ = ["begin", "started", "status_of_stream"]
 
 CONFIG_FRAMES = 12
-
-_INTERNAL = ("langgraph_", "ls_", "lc_", "checkpoint", "__", "infinium_", "langsmith")
 
 
 def begin(
@@ -36,7 +35,7 @@ def begin(
     if parent_id is not None:
         trace.tags["parent_run_id"] = str(parent_id)
     own = (tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))
-    identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=opts.FACT_CHARS)
+    identify_trace(run, options, own, metadata, internal=INTERNAL, limit=opts.FACT_CHARS)
     if "infinium_expected_outcome" in metadata:
         try:
             trace.expected_outcome = opts.outcome(metadata["infinium_expected_outcome"])
