@@ -4,23 +4,20 @@ LangGraph is never imported: what belongs to it is recognised by the metadata th
 """
 
 import functools
-import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.capture.preview import preview, to_json_value
+from infinium_integrations.capture.preview import to_json_value
 from infinium_integrations.langchain import graphs
 from infinium_integrations.langchain.graphs import Graph
-from infinium_integrations.langchain.messages import take
-from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run
 
 __all__ = [
     "Kind",
     "attempted",
-    "called",
     "describe",
     "fold_idle",
     "graph_of",
@@ -29,7 +26,6 @@ __all__ = [
     "keep_graph",
     "kind",
     "memory",
-    "unknown_tools",
 ]
 
 PLUMBING = (
@@ -254,49 +250,6 @@ def attempted(run: Run, failure: Failure) -> None:
         known["failed", run.parent.id] = run
         if isinstance(run.adapter_state, str):
             known["task", run.adapter_state] = run
-
-
-# -- tools without a run of their own ----------------------------------------------------------------------------------
-
-
-def called(run: Run) -> None:
-    """Remember that a tool call was run."""
-    if run.tool is not None and run.tool.call_id is not None and run.parent is not None:
-        memory(run)["tool", run.tool.call_id] = True
-
-
-def unknown_tools(run: Run, outputs: object) -> None:
-    """Add a step for each call of a tool that does not exist: the model invented it, so nothing ran."""
-    if run.parent is None or not isinstance(outputs, dict | list):
-        return
-    messages: list[object] = []
-    for one in outputs if isinstance(outputs, list) else [outputs]:  # beside ``Command``s there are updates
-        given = one.get("messages") if isinstance(one, dict) else [one]
-        messages += given if isinstance(given, list) else ()
-    newest = itertools.takewhile(lambda message: getattr(message, "type", None) == "tool", reversed(messages))
-    for message in reversed(list(newest)):
-        if getattr(message, "status", None) == "error":
-            _unknown_tool(run, message)
-
-
-def _unknown_tool(run: Run, message: Any) -> None:
-    known = memory(run)
-    if ("tool", message.tool_call_id) in known:
-        return
-    known["tool", message.tool_call_id] = True
-    name = message.name or "tool"
-    rejected = "HumanInTheLoop" in run.name  # a human's answer, and no failure of a tool
-    step = runtime.recorder().add_step(run, "tool_use", name, "cancelled" if rejected else "error")
-    step.tool = ToolUse(name, message.tool_call_id)
-    step.put(node=(run.metadata or {}).get("node"), agent=(run.metadata or {}).get("agent"))
-    limit = run.trace.options.preview_chars
-    step.output = None if run.private else take(run.trace.content, message, limit)
-    if rejected:
-        return
-    failure = Failure("ToolError", preview(message.content, limit))
-    failure.run, failure.private = step, run.private
-    step.error = failure
-    run.trace.failures.append(failure)
 
 
 # -- interrupts --------------------------------------------------------------------------------------------------------

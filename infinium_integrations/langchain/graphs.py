@@ -19,6 +19,8 @@ _AGENTS = ("create_agent.<locals>.", "create_react_agent.<locals>.")
 """Where the functions are defined that LangChain's and LangGraph's ready-made agents call their model with."""
 _WORKER = "_make_call_agent.<locals>."
 """Where those are defined that langgraph-supervisor calls its workers with."""
+_WRAPPERS = ("_wrap_tool_call", "_awrap_tool_call")
+"""What a ``ToolNode`` holds where middleware stands around its tools."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,8 +32,8 @@ class Graph:
     """Whether it is one of the frameworks' ready-made agents."""
     agents: dict[str, str] = field(default_factory=dict)
     """The names of its agents by the node that each is."""
-    tools: dict[str, frozenset[str]] = field(default_factory=dict)
-    """By node, the names of the tools that it can run."""
+    wrapped_tools: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By node, the names of the tools that it runs, where middleware may answer in a tool's place."""
     key: tuple[object, ...] | None = None
     """What tells it from other graphs on the same thread: where its checkpoints are, and its nodes."""
 
@@ -78,8 +80,8 @@ def _read(graph: object) -> Graph:
     for node, held in list(nodes.items())[:NODES_READ] if isinstance(nodes, dict) else ():
         bound = getattr(held, "bound", None)
         tools = getattr(bound, "tools_by_name", None)
-        if isinstance(tools, dict):
-            found.tools[node] = frozenset(tools)
+        if isinstance(tools, dict) and any(getattr(bound, name, None) for name in _WRAPPERS):
+            found.wrapped_tools[node] = frozenset(tools)
         within = getattr(bound, "nodes", None)
         made = _made_by(bound)
         found.agent = found.agent or made.startswith(_AGENTS)

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.langchain import classify
+from infinium_integrations.langchain import classify, tool_calls
 from infinium_integrations.langchain.content import is_command
 from infinium_integrations.langchain.graphs import Graph
 from infinium_integrations.recording.lifecycle import Interrupted
@@ -30,6 +30,7 @@ def started(run: Run, inputs: Any, graph: Graph | None) -> None:
         run.trace.resume_keys.append(("graph", thread_id, graph.key))
     if is_command(inputs):
         answered = inputs.resume is not None
+        tool_calls.answered_by_human(run, inputs.resume)
     else:
         answered = inputs is None and (graph is not None or run.parent is None)
     if answered:

@@ -50,7 +50,7 @@ def test_metadata_of_one_part_stands_on_its_step_and_on_no_other(traces, way):
 
 @by_each_way
 def test_what_lies_below_a_part_does_not_repeat_its_metadata(traces, way):
-    inner = RunnableLambda(lambda x: (part("c") | Model().with_config(metadata={"deep": 1})).invoke(x))
+    inner = RunnableLambda((part("c") | Model().with_config(metadata={"deep": 1})).invoke)
     WAYS[way](inner.with_config(run_name="outer", metadata={"of": "outer"}) | part("after"), "x", ordinary())
     task = one(traces)
     assert having(task, "of") == {"outer": "outer"}
