@@ -11,7 +11,15 @@ from langchain_core.outputs import LLMResult
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
 from infinium_integrations.diagnostics import contained, guarded
-from infinium_integrations.langchain import classify, graphs, llm_calls, resumption, tool_calls, trace_metadata
+from infinium_integrations.langchain import (
+    classify,
+    evaluators,
+    graphs,
+    llm_calls,
+    resumption,
+    tool_calls,
+    trace_metadata,
+)
 from infinium_integrations.langchain.base_handler import RecordingHandler, called, name_of
 from infinium_integrations.langchain.content import documents as taken_documents
 from infinium_integrations.langchain.inline import task_of_the_event
@@ -83,6 +91,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             run.input = self._take(run, inputs)
         trace_metadata.started(run, inputs)
         resumption.started(run, inputs, graph)
+        evaluators.started(run)
 
     @guarded
     def on_chain_end(self, outputs: object, *, run_id: UUID, **kwargs: object) -> None:
@@ -99,6 +108,7 @@ class InfiniumCallbackHandler(RecordingHandler):
                 run.output = self._take(run, outputs)
             tool_calls.without_run(run, outputs)
             classify.fold_idle(run, outputs)
+            evaluators.ended(run, outputs)
         finally:
             runtime.recorder().finish(run, status)
 
