@@ -1,17 +1,21 @@
 """Agents within graphs: supervisors and their workers, swarms, agents as nodes. An agent's step says so."""
 
 import asyncio
+import warnings
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.prebuilt import create_react_agent
 from langgraph.types import Command
 from lc_support import Model, call, one, ordinary, step, steps, tree
 
 from infinium_integrations import trace
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # LangGraph 1.0 warns of its own import
+    from langgraph.prebuilt import create_react_agent
 
 pytestmark = pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 USER = {"messages": [("user", "go")]}
