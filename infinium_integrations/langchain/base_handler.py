@@ -8,7 +8,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
-from infinium_integrations.langchain import classify, trace_metadata
+from infinium_integrations.langchain import classify, resumption, step_metadata, trace_metadata
 from infinium_integrations.langchain.content import take
 from infinium_integrations.langchain.inline import InlineHandler
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
@@ -84,6 +84,8 @@ class RecordingHandler(InlineHandler):
             trace_metadata.begin(run, self.options, name, parent_id, tags or (), metadata or {})
         elif not self.options.capture_content:
             run.private = True
+        if metadata:
+            step_metadata.keep_own(run, metadata)
         return run
 
     def _wants(self, run: Run) -> bool:
@@ -105,8 +107,10 @@ class RecordingHandler(InlineHandler):
             status, failure = failed(error)
             if failure is not None:
                 classify.attempted(run, failure)
-            if status == "interrupted" and self._wants(run):
-                classify.interruption(run, error)
+            if status == "interrupted":
+                resumption.asks(run)
+                if self._wants(run):
+                    classify.interruption(run, error)
         runtime.recorder().finish(run, status, failure)
 
 

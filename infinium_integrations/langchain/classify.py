@@ -4,18 +4,29 @@ LangGraph is never imported: what belongs to it is recognised by the metadata th
 """
 
 import functools
-import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.capture.preview import preview, to_json_value
-from infinium_integrations.langchain.messages import take
-from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
+from infinium_integrations.capture.preview import to_json_value
+from infinium_integrations.langchain import graphs
+from infinium_integrations.langchain.graphs import Graph
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run
 
-__all__ = ["Kind", "attempted", "called", "describe", "hear", "interruption", "kind", "unknown_tools"]
+__all__ = [
+    "Kind",
+    "attempted",
+    "describe",
+    "fold_idle",
+    "graph_of",
+    "hear",
+    "interruption",
+    "keep_graph",
+    "kind",
+    "memory",
+]
 
 PLUMBING = (
     "RunnableSequence",
@@ -32,6 +43,15 @@ PLUMBING = (
 """Names that LangChain assigns to compositions; one that the user named is a step."""
 
 NOISE = {"prompt", "parser"}
+
+HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
+"""What the names of the nodes end with that ``create_agent`` makes of its middleware."""
+
+HISTORY = {"load_history", "insert_history", "check_sync_or_async"}
+"""What ``RunnableWithMessageHistory`` calls its parts; a user's function may have such a name too."""
+
+RAW = {"raw", "parsed", "parsing_error"}
+"""What ``with_structured_output(include_raw=True)`` gives."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,45 +71,91 @@ _PLUMBING = Kind("chain", is_step=False)
 _AGENT_PLUMBING = Kind("agent", is_step=False)
 
 
-def kind(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs: Mapping[str, object]) -> Kind:
-    """Classify a chain run."""
+def kind(
+    name: str,
+    tags: Sequence[str],
+    metadata: Mapping[str, object],
+    kwargs: Mapping[str, object],
+    graph: Graph | None = None,
+) -> Kind:
+    """Classify a chain run; ``graph`` is what is known of it where it is a graph."""
     if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
         return _PLUMBING
+    if name in HISTORY and _of_history(graphs.reported()):
+        return _PLUMBING
     if "langgraph_node" in metadata:
-        return _in_graph(name, tags, metadata, kwargs)
-    return _AGENT if metadata.get("lc_agent_name") == name else _CHAIN
+        return _in_graph(name, tags, metadata, kwargs, graph)
+    return _AGENT if _is_agent(name, metadata, graph) else _CHAIN
 
 
-def _in_graph(name: str, tags: Sequence[str], metadata: Mapping[str, object], kwargs: Mapping[str, object]) -> Kind:
+def _is_agent(name: str, metadata: Mapping[str, object], graph: Graph | None) -> bool:
+    return metadata.get("lc_agent_name") == name or (graph is not None and graph.agent)
+
+
+def _in_graph(
+    name: str,
+    tags: Sequence[str],
+    metadata: Mapping[str, object],
+    kwargs: Mapping[str, object],
+    graph: Graph | None,
+) -> Kind:
     node = metadata["langgraph_node"]
-    agent = metadata.get("lc_agent_name") == name
+    agent = _is_agent(name, metadata, graph)
     if any(tag.startswith("graph:step:") for tag in tags):
         return _AGENT_NODE if agent else _NODE
     if metadata.get("checkpoint_ns") != metadata.get("langgraph_checkpoint_ns"):
         return _NODE if name == node else _PLUMBING  # a task of the functional API; a router
     if "run_type" in kwargs:
         return _CHAIN  # langchain-core's runnables say their run_type; a graph does not
+    if name == "Prompt":
+        return _PLUMBING  # of create_react_agent
     if name in {"LangGraph", node}:
-        return _AGENT_PLUMBING if agent else _PLUMBING
+        is_the_node = name == node or any(tag.startswith("seq:step:") for tag in tags)
+        return _AGENT_PLUMBING if agent and is_the_node else _PLUMBING
     return _AGENT if agent else _CHAIN
 
 
-def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, object]) -> None:
+def _of_history(runnable: object) -> bool:
+    """Return whether a runnable is one of those that ``RunnableWithMessageHistory`` is made of."""
+    held = getattr(runnable, "__dict__", {})
+    function = held.get("func") or held.get("afunc")
+    if function is None:  # it assigns what the history gives
+        return type(runnable).__name__ == "RunnableAssign"
+    return str(getattr(function, "__qualname__", "")).startswith("RunnableWithMessageHistory.")
+
+
+def fold_idle(run: Run, outputs: object) -> None:
+    """Fold a step away that turns out at its end to be clutter: a hook that did nothing, the parts of a parser."""
+    if run.name.endswith(HOOKS):
+        if _changes_nothing(outputs) and (run.metadata or {}).get("node") == run.name:
+            runtime.recorder().fold(run)
+    elif (
+        run.name == "RunnableWithFallbacks"
+        and isinstance(outputs, dict)
+        and RAW - {"parsed"} <= dict.keys(outputs) <= RAW
+    ):
+        for step in list(run.trace.later(run)):
+            if step.above is run and step.action == "chain":
+                runtime.recorder().fold(step)
+        runtime.recorder().fold(run)
+
+
+def _changes_nothing(update: object) -> bool:
+    if type(update) is dict and update.keys() == {"messages"}:
+        update = update["messages"]
+    return update is None or (type(update) in {dict, list} and not update)
+
+
+def describe(
+    run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping[str, object], graph: Graph | None = None
+) -> None:
     """Put the node, the agent, the tags and the attempt into the step's metadata."""
     if not run.is_step:
         if what is _AGENT_PLUMBING and run.nearest_step is not None and run.nearest_step is run.parent:
             run.nearest_step.action = what.action
-            run.nearest_step.put(agent=metadata["lc_agent_name"])
+            run.nearest_step.put(agent=metadata.get("lc_agent_name") or (graph.name if graph is not None else None))
         return
-    own = None
-    for tag in tags:
-        if tag.startswith("retry:attempt:"):
-            _retried(run, tag)
-        elif not tag.startswith(("seq:step:", "graph:step:", "map:key:", "langsmith:")):
-            own = own or []
-            own.append(tag)
-    if own:
-        run.put(tags=own)
+    _tagged(run, tags)
     node = metadata.get("langgraph_node")
     if node is not None:
         run.put(node=node)
@@ -98,12 +164,53 @@ def describe(run: Run, what: Kind | None, tags: Iterable[str], metadata: Mapping
     agent = metadata.get("lc_agent_name")
     if agent is not None:
         run.put(agent=agent)
+    elif node is not None:
+        _of_agent(run, what, node)
+
+
+def _tagged(run: Run, tags: Iterable[str]) -> None:
+    own = []
+    for tag in tags:
+        if tag.startswith("retry:attempt:"):
+            _retried(run, tag)
+        elif not tag.startswith(("seq:step:", "graph:step:", "map:key:", "langsmith:")):
+            own.append(tag)
+    if own:
+        run.put(tags=own)
+
+
+def _of_agent(run: Run, what: Kind | None, node: object) -> None:
+    """Name the agent of a node whose metadata does not, and of what is called in the node."""
+    around = graph_of(run.parent) if what is not None and what.node else None
+    if around is not None:
+        run.put(agent=around.name if around.agent else None)
+        if run.name in around.agents:
+            run.action = "agent"
+            run.put(agent=around.agents[run.name])
+    elif run.above is not None and run.above.metadata is not None and run.above.metadata.get("node") == node:
+        run.put(agent=run.above.metadata.get("agent"))
+
+
+def keep_graph(run: Run, graph: Graph) -> None:
+    """Remember what is known of a graph while its run is open."""
+    if run.parent is None:
+        memory(run)["graph"] = graph
+    else:
+        run.adapter_state = graph
+
+
+def graph_of(run: Run | None) -> Graph | None:
+    """Return what is known of the graph whose run this is."""
+    state = run.adapter_state if run is not None else None
+    found = state.get("graph") if isinstance(state, dict) else state
+    return found if isinstance(found, Graph) else None
 
 
 # -- attempts ----------------------------------------------------------------------------------------------------------
 
 
-def _memory(run: Run) -> dict[object, Any]:
+def memory(run: Run) -> dict[object, Any]:
+    """Return what is remembered while a trace's root is open."""
     root = run.trace.root
     if root.adapter_state is None or not isinstance(root.adapter_state, dict):
         if root.adapter_state is not None:
@@ -117,7 +224,7 @@ def _retried(run: Run, tag: str) -> None:
     attempt = tag.rpartition(":")[2]
     if attempt.isdecimal():
         run.put(attempt=int(attempt))
-        before = _memory(run).get(("failed", run.parent.id if run.parent else None))
+        before = memory(run).get(("failed", run.parent.id if run.parent else None))
         if before is not None and "attempt" not in (before.metadata or {}):
             before.put(attempt=int(attempt) - 1)
 
@@ -125,7 +232,7 @@ def _retried(run: Run, tag: str) -> None:
 def _again(run: Run, metadata: Mapping[str, object]) -> None:
     """Number an attempt of a node with a ``RetryPolicy``: the same task, run again after it failed."""
     task = metadata.get("langgraph_checkpoint_ns")
-    before = _memory(run).get(("task", task))
+    before = memory(run).get(("task", task))
     run.adapter_state = task
     if before is not None:
         attempt = (before.metadata or {}).get("attempt") or 1
@@ -138,54 +245,11 @@ def attempted(run: Run, failure: Failure) -> None:
     attempt = (run.metadata or {}).get("attempt")
     if isinstance(attempt, int):
         failure.attempts = attempt - 1
-    memory = _memory(run)
-    if run.is_step and run.parent is not None and len(memory) < ATTEMPTS_REMEMBERED:
-        memory["failed", run.parent.id] = run
+    known = memory(run)
+    if run.is_step and run.parent is not None and len(known) < ATTEMPTS_REMEMBERED:
+        known["failed", run.parent.id] = run
         if isinstance(run.adapter_state, str):
-            memory["task", run.adapter_state] = run
-
-
-# -- tools without a run of their own ----------------------------------------------------------------------------------
-
-
-def called(run: Run) -> None:
-    """Remember that a tool call was run."""
-    if run.tool is not None and run.tool.call_id is not None and run.parent is not None:
-        _memory(run)["tool", run.tool.call_id] = True
-
-
-def unknown_tools(run: Run, outputs: object) -> None:
-    """Add a step for each call of a tool that does not exist: the model invented it, so nothing ran."""
-    if run.parent is None or not isinstance(outputs, dict | list):
-        return
-    messages: list[object] = []
-    for one in outputs if isinstance(outputs, list) else [outputs]:  # beside ``Command``s there are updates
-        given = one.get("messages") if isinstance(one, dict) else [one]
-        messages += given if isinstance(given, list) else ()
-    newest = itertools.takewhile(lambda message: getattr(message, "type", None) == "tool", reversed(messages))
-    for message in reversed(list(newest)):
-        if getattr(message, "status", None) == "error":
-            _unknown_tool(run, message)
-
-
-def _unknown_tool(run: Run, message: Any) -> None:
-    memory = _memory(run)
-    if ("tool", message.tool_call_id) in memory:
-        return
-    memory["tool", message.tool_call_id] = True
-    name = message.name or "tool"
-    rejected = "HumanInTheLoop" in run.name  # a human's answer, and no failure of a tool
-    step = runtime.recorder().add_step(run, "tool_use", name, "cancelled" if rejected else "error")
-    step.tool = ToolUse(name, message.tool_call_id)
-    step.put(node=(run.metadata or {}).get("node"), agent=(run.metadata or {}).get("agent"))
-    limit = run.trace.options.preview_chars
-    step.output = None if run.private else take(run.trace.content, message, limit)
-    if rejected:
-        return
-    failure = Failure("ToolError", preview(message.content, limit))
-    failure.run, failure.private = step, run.private
-    step.error = failure
-    run.trace.failures.append(failure)
+            known["task", run.adapter_state] = run
 
 
 # -- interrupts --------------------------------------------------------------------------------------------------------

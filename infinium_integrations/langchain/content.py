@@ -11,6 +11,7 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from infinium_integrations.capture.content import Command, Content, Conversation, Documents
 from infinium_integrations.capture.serializer import fields_of
 from infinium_integrations.langchain import messages
+from infinium_integrations.langchain.prompts import template_of
 from infinium_integrations.recording.run import Run
 
 __all__ = ["documents", "is_command", "take"]
@@ -48,6 +49,9 @@ def _take(content: Content, value: Any, limit: int) -> object:  # noqa: PLR0911 
         return _conversation(content, value.messages, limit)
     if kind is StringPromptValue:
         return content.take(value.text, limit)
+    template = template_of(value)
+    if template is not None:
+        return _plain(content, template, limit)
     fields = value if kind is dict else fields_of(value, kind)
     if fields is not None:
         found = _state(content, fields, limit)
@@ -77,7 +81,8 @@ def _adapt(content: Content, value: object, limit: int) -> object:
         return _command(content, value, limit)
     if type(value) is Document:
         return _document(content, value, limit)
-    return None
+    template = template_of(value)
+    return None if template is None else _plain(content, template, limit)
 
 
 def _conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:

@@ -10,8 +10,16 @@ from langchain_core.outputs import LLMResult
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
-from infinium_integrations.diagnostics import guarded
-from infinium_integrations.langchain import classify, llm_calls, trace_metadata
+from infinium_integrations.diagnostics import contained, guarded
+from infinium_integrations.langchain import (
+    classify,
+    evaluators,
+    graphs,
+    llm_calls,
+    resumption,
+    tool_calls,
+    trace_metadata,
+)
 from infinium_integrations.langchain.base_handler import RecordingHandler, called, name_of
 from infinium_integrations.langchain.content import documents as taken_documents
 from infinium_integrations.langchain.inline import task_of_the_event
@@ -68,15 +76,22 @@ class InfiniumCallbackHandler(RecordingHandler):
     ) -> None:
         """Record that a chain, a graph or one of its nodes started."""
         name = called(kwargs, serialized, "chain")
-        kind = classify.kind(name, tags or (), metadata or {}, kwargs)
+        graph = None
+        with contained:  # it reads what the user made
+            graph = graphs.started(tags or (), kwargs)
+        kind = classify.kind(name, tags or (), metadata or {}, kwargs, graph)
         run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, is_step=kind.is_step)
         if run is None:
             return
         if metadata or tags:
-            classify.describe(run, kind, tags or (), metadata or {})
+            classify.describe(run, kind, tags or (), metadata or {}, graph)
+        if graph is not None:
+            classify.keep_graph(run, graph)
         if self._wants(run):
             run.input = self._take(run, inputs)
         trace_metadata.started(run, inputs)
+        resumption.started(run, inputs, graph)
+        evaluators.started(run)
 
     @guarded
     def on_chain_end(self, outputs: object, *, run_id: UUID, **kwargs: object) -> None:
@@ -91,7 +106,9 @@ class InfiniumCallbackHandler(RecordingHandler):
                 status = trace_metadata.status_of_stream(run)
             if self._wants(run) and not (outputs is None and "inputs" in kwargs):
                 run.output = self._take(run, outputs)
-            classify.unknown_tools(run, outputs)
+            tool_calls.without_run(run, outputs)
+            classify.fold_idle(run, outputs)
+            evaluators.ended(run, outputs)
         finally:
             runtime.recorder().finish(run, status)
 
@@ -227,7 +244,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             return
         run.tool = ToolUse(tool, kwargs.get("tool_call_id"))
         classify.describe(run, None, tags or (), metadata or {})
-        classify.called(run)
+        tool_calls.called(run)
         if self._wants(run):
             run.input = self._take(run, inputs if inputs is not None else input_str)
 
@@ -237,17 +254,20 @@ class InfiniumCallbackHandler(RecordingHandler):
         run = runtime.recorder().get(run_id)
         if run is None:
             return
-        failure = None
+        status, failure = "ok", None
         try:
             if run.tool is not None and run.tool.call_id is None:
                 run.tool.call_id = getattr(output, "tool_call_id", None)
-                classify.called(run)
+                tool_calls.called(run)
             if self._wants(run):
                 run.output = self._take(run, output)
-            if getattr(output, "status", None) == "error":
+            if getattr(output, "status", None) == "error" and tool_calls.refused(run):
+                status = "cancelled"
+            elif getattr(output, "status", None) == "error":
+                status = "error"
                 failure = Failure("ToolError", preview(output.content, run.trace.options.preview_chars))
         finally:
-            runtime.recorder().finish(run, "error" if failure else "ok", failure)
+            runtime.recorder().finish(run, status, failure)
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
@@ -325,12 +345,17 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None or run.repeated():
             return
         run.interrupted = True
+        resumption.stopped_at(run, ("checkpoint", event.checkpoint_id))
         if not event.interrupts:
             runtime.recorder().note(run, str(event.status))
 
     @guarded
     def on_resume(self, event: Any) -> None:
-        """LangGraph says that a graph goes on; the root's input has said so before."""
+        """Note which checkpoint a graph goes on from."""
+        run = runtime.recorder().get(event.run_id)
+        if run is not None and not run.repeated():
+            runtime.recorder().resume(run)
+            resumption.goes_on_from(run, ("checkpoint", event.checkpoint_id))
 
 
 @guarded

@@ -1,4 +1,4 @@
-"""The facts of a top-level LangChain run: its name, session, tags, rubric, and what it resumes."""
+"""The facts of a top-level LangChain run: its name, session, tags and rubric."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -6,9 +6,9 @@ from types import FrameType
 from typing import Any
 from uuid import UUID
 
-from infinium_integrations import diagnostics, runtime
+from infinium_integrations import diagnostics
 from infinium_integrations.errors import ValidationError
-from infinium_integrations.langchain.content import is_command
+from infinium_integrations.langchain.step_metadata import INTERNAL
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
@@ -16,8 +16,6 @@ from infinium_integrations.recording.run import Options, Run
 __all__ = ["begin", "started", "status_of_stream"]
 
 CONFIG_FRAMES = 12
-
-_INTERNAL = ("langgraph_", "ls_", "lc_", "checkpoint", "__", "infinium_", "langsmith")
 
 
 def begin(
@@ -37,7 +35,7 @@ def begin(
     if parent_id is not None:
         trace.tags["parent_run_id"] = str(parent_id)
     own = (tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))
-    identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=opts.FACT_CHARS)
+    identify_trace(run, options, own, metadata, internal=INTERNAL, limit=opts.FACT_CHARS)
     if "infinium_expected_outcome" in metadata:
         try:
             trace.expected_outcome = opts.outcome(metadata["infinium_expected_outcome"])
@@ -67,24 +65,12 @@ def _was_named(frame: FrameType | None, name: str) -> bool:
 
 
 def started(run: Run, inputs: object) -> None:
-    """Read what the input shows: that it comes later (a stream), that it answers an interrupt."""
-    if run.parent is not None:
-        if _answers(inputs):
-            runtime.recorder().resume(run)
-        return
-    run.streaming = type(inputs) is dict and inputs == _STREAMED
-    thread_id = run.trace.tags.get("thread_id")
-    if thread_id and (inputs is None or _answers(inputs)):
-        before = runtime.recorder().resumed_from(thread_id, run.name)
-        if before is not None:
-            run.trace.tags["resumed_from"] = before
+    """Read what the input of a root shows: that it comes later."""
+    if run.parent is None:
+        run.streaming = type(inputs) is dict and inputs == _STREAMED
 
 
 _STREAMED = {"input": ""}
-
-
-def _answers(inputs: Any) -> bool:
-    return is_command(inputs) and inputs.resume is not None
 
 
 def status_of_stream(run: Run) -> str:

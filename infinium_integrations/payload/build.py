@@ -7,12 +7,19 @@ The result is a draft: its texts are not redacted yet and have some slack beyond
 import platform
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
 from infinium_integrations._version import __version__
-from infinium_integrations.models import DURATION_LIMIT, INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT, iso
+from infinium_integrations.models import (
+    DURATION_LIMIT,
+    INPUT_SUMMARY_LIMIT,
+    OUTPUT_SUMMARY_LIMIT,
+    OWN_FACTS,
+    STEP_NAMES,
+    iso,
+)
 from infinium_integrations.payload import cost
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.payload.preview import value_text
@@ -26,9 +33,6 @@ NOT_CAPTURED = "(content is not captured)"
 
 CALLS_LISTED = 100
 """Model calls listed one by one in ``llm_usage.calls``; beyond it there is one entry a model."""
-
-OWN_FACTS = ("status", "trace_id", "run_id", "resumed_from", "left_open")
-"""Facts of a trace that the user's own metadata does not replace."""
 
 OURS = ("parent_step", "started_ms", "status", "run_id")
 """Facts of a step that the user's own metadata does not replace."""
@@ -121,9 +125,8 @@ def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], li
 def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
     duration_ms = _duration_ms(run)
     error = _error(run.error) if run.error else None
-    above = run.parent.nearest_step if run.parent else None
     facts: dict[str, Any] = {
-        "parent_step": above.number if above and above is not run else None,
+        "parent_step": run.above.number if run.above else None,
         "started_ms": max(0, round((run.started - trace.started) * 1000)),
         "status": run.status or ("incomplete" if run.ended is None else "ok"),
         "name": run.name,
@@ -144,6 +147,8 @@ def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
     if events:
         shown = ("name", "at_ms", "attempt", "error_type")
         facts["events"] = [{key: e[key] for key in shown if key in e} for e in events] if run.private else events
+    if run.users_metadata:
+        _add_users(facts, run.users_metadata)
     step = {
         "step_number": run.number,
         "action": run.action,
@@ -157,6 +162,17 @@ def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
         "metadata": facts,
     }
     return {key: value for key, value in step.items() if value is not None}
+
+
+def _add_users(facts: dict[str, Any], given: Mapping[str, object]) -> None:
+    """Add the user's own facts to ours; where a name is taken, under ``user``."""
+    free = {key: value for key, value in given.items() if key not in STEP_NAMES and key not in facts}
+    taken = {key: value for key, value in given.items() if key not in free}
+    if taken and "user" in free:
+        taken["user"] = free.pop("user")
+    facts.update(free)
+    if taken:
+        facts["user"] = taken
 
 
 DOCUMENTS_LISTED = 50
@@ -200,8 +216,7 @@ def _described(run: Run, facts: dict[str, Any]) -> str:
     """Return a step's name; a model's call says for whom, since most have one model throughout."""
     if run.action != "llm_inference":
         return run.name
-    around = run.parent.nearest_step if run.parent is not None else None
-    names = (facts.get("agent"), facts.get("node"), around.name if around is not None and around is not run else None)
+    names = (facts.get("agent"), facts.get("node"), run.above.name if run.above is not None else None)
     whose = next((name for name in names if isinstance(name, str) and name and name not in {run.name, "model"}), None)
     return f"{run.name} ({whose})" if whose else run.name
 
@@ -371,8 +386,8 @@ def _environment(trace: Trace) -> dict[str, object]:
         facts["steps_folded"] = str(trace.elided.steps)
         facts["steps_folded_as"] = counts
         facts["steps_folded_with_errors"] = str(trace.elided.errors)
-    taken = {f"user.{key}": value for key, value in users.items() if key in OWN_FACTS and facts.get(key) != value}
-    tags = {**users, **taken, **facts}
+    renamed = {key for key in users.keys() & OWN_FACTS if facts.get(key) != users[key]}
+    tags = {**{f"user.{key}" if key in renamed else key: value for key, value in users.items()}, **facts}
     return {
         **{key: value for key, value in {**environment, **given}.items() if value is not None},
         "custom_tags": tags,

@@ -2,12 +2,13 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 
 from infinium_integrations import diagnostics
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Run, Trace
 
-__all__ = ["OPEN_TRACES", "OpenTraces"]
+__all__ = ["OPEN_TRACES", "Interrupted", "OpenTraces"]
 
 OPEN_TRACES = 4_096
 """More open traces than this end the oldest as ``incomplete``."""
@@ -17,6 +18,19 @@ REMEMBERED = 10_000
 
 ENDED_KEPT = 1_000
 """Ended runs of an open trace that may still get children: tasks and threads that were started in them."""
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Interrupted:
+    """A trace that waits for a human."""
+
+    trace_id: str
+    keys: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, trace: Trace) -> "Interrupted":
+        """Return what is remembered of a trace."""
+        return cls(trace.id, tuple(trace.resume_keys))
 
 
 class OpenTraces:
@@ -42,8 +56,8 @@ class OpenTraces:
         self._idle = idle
         self._clock = clock
         self._cap = cap
-        self._interrupted: OrderedDict[tuple[str, str], str] = OrderedDict()
-        """By thread and name of the root: several graphs may share a thread."""
+        self._interrupted: OrderedDict[Hashable, Interrupted] = OrderedDict()
+        """By each of their keys."""
         self._planned: float | None = None
         self.lock = threading.RLock()
         self.sealed = threading.Condition(self.lock)
@@ -100,8 +114,9 @@ class OpenTraces:
         trace = run.trace
         run.ended = now
         trace.last_event = max(trace.last_event, now)
-        # whoever leaves a stream when it says that a human is asked has not given the run up
-        run.status = "interrupted" if status in {"ok", "abandoned"} and run.interrupted else status
+        if run.interrupted and (status in {"ok", "abandoned"} or (status == "cancelled" and not _cut_off(run))):
+            status = "interrupted"  # whoever leaves a stream that says that a human is asked has not given the run up
+        run.status = status
         run.adapter_state = None
         trace.close(run)
         self._drop(run)
@@ -110,7 +125,7 @@ class OpenTraces:
             if run.parent is not None:
                 run.parent.interrupted = True
             else:
-                self._remember_interruption(run.trace)
+                self.remember_interrupted(Interrupted.of(run.trace))
         if failure is not None:
             self._pass_failure(run, failure)
         trace.ended.append(run.id)
@@ -123,11 +138,13 @@ class OpenTraces:
             elif run is trace.root:
                 self._plan(trace)
 
-    def _remember_interruption(self, trace: Trace) -> None:
-        thread_id = trace.tags.get("thread_id")
-        if thread_id:
-            self._interrupted[thread_id, trace.root.name] = trace.id
-            if len(self._interrupted) > REMEMBERED:
+    def remember_interrupted(self, interrupted: Interrupted) -> None:
+        """Remember a trace that waits for a human; what waited under the same key before is given up."""
+        with self.lock:
+            for key in interrupted.keys:
+                self._interrupted[key] = interrupted
+                self._interrupted.move_to_end(key)
+            while len(self._interrupted) > REMEMBERED:
                 self._interrupted.popitem(last=False)
 
     def _drop(self, run: Run) -> None:
@@ -227,7 +244,7 @@ class OpenTraces:
             asked = root.ended is None and root.interrupted
             trace.status = root.status or ("interrupted" if asked else status) or "incomplete"
             if asked:
-                self._remember_interruption(trace)
+                self.remember_interrupted(Interrupted.of(trace))
             trace.left_open = sum(run is not root for run in trace.open.values())
             left = trace.status if trace.status in {"cancelled", "abandoned"} else "incomplete"
             for run in trace.open.values():
@@ -248,12 +265,26 @@ class OpenTraces:
                 self._sink(trace)
             self.sealed.notify_all()
 
-    def resumed_from(self, thread_id: str, name: str) -> str | None:
-        """Return the id of the trace that was interrupted on this thread, once: of the same name, else the last."""
+    def take_interrupted(self, keys: Iterable[Hashable]) -> Interrupted | None:
+        """Return the trace that was interrupted and has one of these keys, the first first; each is given once."""
         with self.lock:
-            waiting = [trace for trace in self.traces.values() if trace.root.interrupted]  # a reader holds the stream
-            held = {trace.root.name: trace.id for trace in waiting if trace.tags.get("thread_id") == thread_id}
-            ended = [key for key in self._interrupted if key[0] == thread_id]
-            if (thread_id, name) in ended or (ended and name not in held):
-                return self._interrupted.pop((thread_id, name) if (thread_id, name) in ended else ended[-1])
-            return held.get(name) or next(iter(held.values()), None)
+            held = [trace for trace in self.traces.values() if trace.root.interrupted]  # a reader holds the stream
+            for key in keys:
+                found = self._interrupted.get(key)
+                if found is not None:
+                    for other in found.keys:
+                        if self._interrupted.get(other) is found:
+                            del self._interrupted[other]
+                    return found
+                for trace in held:
+                    if key in trace.resume_keys:
+                        found = Interrupted.of(trace)
+                        trace.resume_keys.clear()
+                        return found
+            return None
+
+
+def _cut_off(run: Run) -> bool:
+    """Return whether the cancellation of a run ended something below it, too."""
+    below = (step for step in run.trace.later(run) if step.status == "cancelled" and step.ended != step.started)
+    return any(other.parent is run for other in run.trace.open.values()) or next(below, None) is not None

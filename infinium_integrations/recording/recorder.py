@@ -10,12 +10,12 @@ import itertools
 import sys
 import time
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 
 from infinium_integrations import diagnostics
 from infinium_integrations._entropy import new_id
-from infinium_integrations.recording.lifecycle import OPEN_TRACES, OpenTraces
+from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace
 
 __all__ = ["Recorder", "ambient", "suppressed"]
@@ -214,6 +214,17 @@ class Recorder:
             if old.is_step and not new.is_step and not old.trace.sealed:
                 old.trace.replace(old, new)
 
+    def fold(self, run: Run) -> None:
+        """Take an open run back as a step, if it has nothing to tell: no step below it, no error, no note, no retry."""
+        with self._lock:
+            trace = run.trace
+            if not run.is_step or run.elided or run.parent is None or trace.sealed or trace.options.full:
+                return
+            if run.events or run.child_errors or run.interrupted or "attempt" in (run.metadata or ()):
+                return
+            if not any(step.above is run for step in trace.later(run)):
+                trace.fold(run)
+
     def touch(self, run: Run) -> None:
         """Record that a run is alive: a token came."""
         run.trace.last_event = self.clock()
@@ -225,7 +236,7 @@ class Recorder:
         if parent is not None:
             if parent.same_id_runs is not None:
                 parent = parent.same_id_runs.get(_token.get(), parent)
-            return parent
+            return _by_hand_within(parent)
         parent = self._traces.ended.get(parent_id)
         if parent is not None and (follow or parent.parent is not None):
             return parent
@@ -353,9 +364,13 @@ class Recorder:
                 above.interrupted = False
                 above = above.parent
 
-    def resumed_from(self, thread_id: str, name: str) -> str | None:
-        """Return the id of the trace that was interrupted on this thread, once: of the same name, else the last."""
-        return self._traces.resumed_from(thread_id, name)
+    def take_interrupted(self, keys: Iterable[Hashable]) -> Interrupted | None:
+        """Return the trace that was interrupted and has one of these keys, the first first; each is given once."""
+        return self._traces.take_interrupted(keys)
+
+    def give_back(self, interrupted: Interrupted) -> None:
+        """Let another trace find it: it was not the one that goes on."""
+        self._traces.remember_interrupted(interrupted)
 
     def traces(self) -> list[Trace]:
         """Return the open traces."""
@@ -380,6 +395,17 @@ def _surrounding_span() -> tuple[str, str] | None:
         return None
     context = api.get_current_span().get_span_context()
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+
+
+def _by_hand_within(parent: Run) -> Run:
+    """Return the open step of ``trace()`` that surrounds the caller, where it lies below ``parent``; else that."""
+    step = ambient.get()
+    while step is not None and step.ended is not None:
+        step = step.parent
+    above = step
+    while above is not None and above is not parent:
+        above = above.parent
+    return parent if above is None or step is None else step
 
 
 @diagnostics.guarded

@@ -1,7 +1,8 @@
 """What is known of a run while it goes on: plain records of bounded texts, numbers and ids, never a user's object."""
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -160,6 +161,10 @@ class Run:
     llm: ModelCall | None = None
     tool: ToolUse | None = None
     metadata: dict[str, Any] | None = None
+    users_metadata: dict[str, object] | None = None
+    """The user's own facts of this step, bounded; they replace none of ours."""
+    metadata_seen: Mapping[str, object] | None = None
+    """What an adapter needs to tell the user's facts of this run from those of the runs below it."""
     events: list[dict[str, object]] | None = None
     child_errors: list[Failure] | None = None
     interrupted: bool = False
@@ -184,6 +189,14 @@ class Run:
             return False
         self.reports_seen += 1
         return self.reports_seen % self.reporters != 1
+
+    @property
+    def above(self) -> "Run | None":
+        """The kept step around it."""
+        step = self.parent.nearest_step if self.parent is not None else None
+        while step is not None and not step.is_step:  # folded away after what lies below it was
+            step = step.nearest_step
+        return step if step is not self else None
 
     def put(self, **facts: object) -> None:
         """Add facts to the step's metadata; None is ignored."""
@@ -252,6 +265,8 @@ class Trace:
     token: int = 0
     surrounding: tuple[str, str] | None = None
     """The ids of OpenTelemetry's span that it stands in: of its trace and its own, in hexadecimal."""
+    resume_keys: list[Hashable] = field(default_factory=list)
+    """By what a later trace may find this one, should it end interrupted, as the one that it goes on with."""
     content: Content = field(default_factory=Content)
 
     def __post_init__(self) -> None:
@@ -271,7 +286,7 @@ class Trace:
         self.count += 1
         run.number = self.count
         run.nearest_step = run
-        if len(self.head) < KEPT_FIRST:
+        if run.number == len(self.head) + 1 <= KEPT_FIRST:
             self.head.append(run)
             return
         self.tail.append(run)
@@ -312,6 +327,24 @@ class Trace:
         step = run.nearest_step
         if step is not None and step.error is None:
             step.error = failure
+
+    def later(self, run: Run) -> Iterator[Run]:
+        """Yield the kept steps that started after ``run``, the latest first."""
+        backwards = itertools.chain(reversed(self.tail), reversed(self.held), reversed(self.head))
+        return itertools.takewhile(lambda step: step.number > run.number, backwards)
+
+    def fold(self, run: Run) -> None:
+        """Take a step out again; what lies below it goes to the step above, those after it are numbered anew."""
+        for step in self.later(run):
+            step.number -= 1
+        if run.number <= len(self.head):
+            del self.head[run.number - 1]
+        else:
+            (self.held if run in self.held else self.tail).remove(run)
+        self.count -= 1
+        run.number = 0
+        run.is_step = False
+        run.nearest_step = run.parent.nearest_step if run.parent is not None else None
 
     def release(self) -> None:
         """Break the cycles, so that a trace is freed at once and not by the garbage collector."""

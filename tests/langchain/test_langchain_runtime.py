@@ -22,7 +22,18 @@ from lc_support import Model, TokenUsage, call, names, one, ordinary, step
 
 import infinium_integrations
 from infinium_integrations import diagnostics, instrument, runtime, suppress, uninstrument
-from infinium_integrations.langchain import base_handler, classify, handler, llm_calls, messages, trace_metadata
+from infinium_integrations.langchain import (
+    base_handler,
+    classify,
+    graphs,
+    handler,
+    llm_calls,
+    messages,
+    resumption,
+    step_metadata,
+    tool_calls,
+    trace_metadata,
+)
 from infinium_integrations.testing import captured_traces
 
 AGENT = "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
@@ -239,7 +250,11 @@ PLACES = [
     (llm_calls, "tools_offered"),
     (classify, "describe"),
     (classify, "kind"),
-    (classify, "unknown_tools"),
+    (classify, "fold_idle"),
+    (tool_calls, "without_run"),
+    (graphs, "started"),
+    (resumption, "started"),
+    (step_metadata, "keep_own"),
     (classify, "attempted"),
     (trace_metadata, "begin"),
     (trace_metadata, "started"),

@@ -490,15 +490,3 @@ def test_an_agent_as_a_node_is_one_step(traces):
     assert tree(one(traces)) == {"writer": {"model": {"Model": {}}}}
     if names_agents:
         assert step(one(traces), "writer").action == "agent"
-
-
-def test_middleware_hooks_are_steps_of_the_agent(traces):
-    from langchain.agents import create_agent
-    from langchain.agents.middleware import before_model
-
-    @before_model
-    def look(state, runtime):
-        return None
-
-    create_agent(Model(), tools=[], middleware=[look]).invoke({"messages": [("user", "go")]}, ordinary())
-    assert tree(one(traces)) == {"look.before_model": {}, "model": {"Model": {}}}

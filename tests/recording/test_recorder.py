@@ -280,6 +280,50 @@ def test_a_very_long_trace_keeps_first_and_last_steps_with_their_numbers_and_tru
     assert tags["steps_folded_with_errors"] == "1"
 
 
+@pytest.mark.parametrize("steps", [20, 5_200, 10_400])
+def test_steps_that_are_folded_away_leave_no_gap_and_no_step_without_its_parent(bench, steps):
+    bench.start("root")
+    for number in range(steps):
+        idle = bench.start(f"idle {number}", "root")
+        busy = bench.start(f"busy {number}", f"idle {number}" if number % 5 == 0 else "root")
+        bench.recorder.fold(idle)
+        bench.recorder.fold(busy) if number % 3 == 0 else None
+        bench.finish(f"busy {number}")
+        bench.finish(f"idle {number}")
+        bench.start(f"late {number}", f"idle {number}") if number == 7 else None
+    bench.finish("late 7")
+    bench.finish("root")
+    (trace,) = bench.sealed
+    found = wire(trace)["steps"]
+    numbers = [step["step_number"] for step in found]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == trace.count == len(found) + (trace.elided.steps if trace.elided else 0)
+    by_number = {step["step_number"]: step["metadata"] for step in found}
+    for meta in by_number.values():
+        kind, number = meta["name"].split()
+        above = by_number.get(meta["parent_step"])
+        below_idle = kind == "busy" and int(number) % 5 == 0
+        assert (above["name"] if above else None) == (f"idle {number}" if below_idle else None)
+
+
+def test_a_step_with_something_to_tell_is_not_folded_away(bench):
+    bench.start("root")
+    for name in ("noted", "failed", "asking", "parent"):
+        bench.start(name, "root")
+    bench.recorder.note(bench.recorder.get("noted"), "said")
+    bench.start("broken", "failed", is_step=False)
+    bench.finish("broken", "error", Failure("ValueError", "no"))
+    bench.recorder.get("asking").interrupted = True
+    bench.start("child", "parent")
+    for name in ("noted", "failed", "asking", "parent"):
+        bench.recorder.fold(bench.recorder.get(name))
+        bench.finish(name)
+    bench.finish("child")
+    bench.finish("root")
+    (trace,) = bench.sealed
+    assert [step.name for step in trace.steps] == ["noted", "failed", "asking", "parent", "child"]
+
+
 def test_inside_trace_a_framework_root_becomes_a_step(bench):
     root = bench.recorder.begin("mine", Options())
     token = ambient.set(root)
