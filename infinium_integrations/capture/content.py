@@ -87,23 +87,24 @@ class Message:
             own: Its fields.
             fields: The names of those that are content.
         """
-        structure = _Structure()
-        before = own.copy()
+        before, structure = own.copy(), None
         for name in fields:
             value = own.get(name)
-            if type(value) is not str and value is not None:
+            if type(value) in _CONTAINERS and not value:
+                before[name] = [] if type(value) is list else {}
+            elif type(value) is not str and value is not None:
+                structure = structure or _Structure()
                 before[name] = structure.copy(value)
-        if structure.left > 0:
-            self._own, self._before, self._more = own, before, structure.objects or None
+        if structure is None or structure.left > 0:
+            self._own, self._before = own, before
+            self._more = structure.objects if structure is not None else None
 
     def stands_for(self, own: object) -> bool:
         """Return whether it still says what the framework's own message does, of which these are the fields now."""
         if self._own is not own:
             return False
         try:  # what is identical is compared by identity alone
-            return own == self._before and (
-                self._more is None or all(fields == before for fields, before in self._more)
-            )
+            return own == self._before and (not self._more or all(fields == before for fields, before in self._more))
         except _INCOMPARABLE:
             return False
 
@@ -187,6 +188,7 @@ class _Structure:
 
 
 _PLAIN = frozenset({int, float, bool, type(None)})
+_CONTAINERS = frozenset({list, dict})
 _INCOMPARABLE = (ValueError, TypeError, RuntimeError)
 """What comparing changed values may raise, such as arrays."""
 
@@ -259,10 +261,10 @@ class Content:
             limit: Characters that are kept where there is no room for the whole.
             adapt: Returns what stands for a value of the framework's own; None for any other.
         """
-        kind, full = type(value), self.full()
-        if kind is str:
+        if type(value) is str:
             return self.text(value, limit)
-        if kind is dict and not full and (flat := _flat(value)) >= 0:
+        full = self.full()
+        if type(value) is dict and not full and (flat := _flat(value)) >= 0:
             self.spend(flat)
             return value.copy()
         room, chars = (limit + SLACK, limit + SLACK) if full else (STRUCTURE_ROOM, TEXT_CHARS)

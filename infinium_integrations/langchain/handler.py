@@ -146,7 +146,6 @@ class InfiniumCallbackHandler(RecordingHandler):
         given = messages[0] if messages else []
         llm_calls.begin(run, metadata or {}, kwargs.get("invocation_params") or {}, serialized)
         run.put(messages=len(given))
-        llm_calls.tools_offered(run, kwargs.get("invocation_params") or {})
         classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
             run.input = llm_calls.asked(run, given, run.trace.options.preview_chars)
@@ -204,7 +203,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None:
             return
         try:
-            llm_calls.answered(run, response)
+            llm_calls.ended(run, response)
             if self._wants(run):
                 run.output = llm_calls.answer(run, response, OUTPUT_SUMMARY_LIMIT) or run.output
         finally:
@@ -217,7 +216,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         if run is None:
             return
         try:
-            llm_calls.broke_off(run, kwargs.get("response"))
+            llm_calls.ended(run, kwargs.get("response"), failed=True)
         finally:
             self._failed(run, error)
 

@@ -1,6 +1,6 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from infinium_integrations.recording.adapters import (
 )
 from infinium_integrations.recording.run import ModelCall, Run
 
-__all__ = ["Stream", "answer", "answered", "asked", "begin", "broke_off", "tools_offered"]
+__all__ = ["Stream", "answer", "asked", "begin", "ended"]
 
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
 
@@ -79,8 +79,9 @@ _CHUNK_CHARS = 20
 
 def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> None:
     """Take a call in when it starts."""
-    run.llm = called(metadata, params, serialized)
-    run.adapter_state = stream = Stream()
+    stream = run.adapter_state = Stream()
+    call = run.llm = ModelCall()
+    call.unread = _Said(call, stream, (dict(metadata), params, serialized)).read
     if not run.private:
         run.request = params
         run.output = stream.said = messages.streamed()
@@ -91,47 +92,86 @@ def asked(run: Run, given: Sequence[object], limit: int) -> Conversation:
     return Conversation(messages.take_all(run.trace.content, given, limit))
 
 
-def called(metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> ModelCall:
-    """Describe a call when it starts: which model was asked for, of whom, with what temperature."""
-    call = ModelCall()
-    held = serialized if isinstance(serialized, dict) else {}
-    kwargs, path = held.get("kwargs"), held.get("id")
-    module = path[-2] if isinstance(path, list | tuple) and len(path) > 1 else None
-    sources = (metadata, params, kwargs if isinstance(kwargs, dict) else {})
-    call.requested = next((found for source in sources if (found := _first(source, _MODEL))), None)
-    named = (bounded_name(name) for name in (metadata.get("ls_provider"), params.get("_type"), module))
-    call.provider = next(filter(None, named), None)
-    set_temperature(call, metadata.get("ls_temperature", params.get("temperature")))
-    return call
+@dataclass(slots=True, eq=False)
+class _Said:
+    """What was said of a call when it started and when it ended, by reference; the writer's thread reads it."""
+
+    call: ModelCall
+    stream: Stream
+    asked: tuple[Mapping[str, object], Mapping[str, object], object]
+    """The run's metadata, the parameters of the call, and the model as it is written."""
+    sources: tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]] | None = None
+    """Of an answer, what is said beside its text: of the call, of the message and of the generation."""
+    reported: Mapping[str, object] | None = None
+    """The tokens that LangChain itself says."""
+    failed: bool = False
+
+    def end(self, response: object, *, failed: bool) -> None:
+        """Take what an answer says; what holds it may be changed by whoever gets it."""
+        generation = _first_generation(response)
+        message = getattr(generation, "message", None)
+        facts = (
+            getattr(response, "llm_output", None),
+            getattr(message, "response_metadata", None),
+            getattr(generation, "generation_info", None),
+        )
+        output, beside, info = (one.copy() if isinstance(one, dict) else {} for one in facts)
+        self.sources, self.failed = (output, beside, info), failed
+        reported = getattr(message, "usage_metadata", None)
+        self.reported = reported.copy() if isinstance(reported, dict) else None
+
+    def read(self) -> dict[str, object]:
+        """Describe the call; return what is known beside, for its step."""
+        call, (metadata, params, serialized) = self.call, self.asked
+        held = serialized if isinstance(serialized, dict) else {}
+        kwargs, path = held.get("kwargs"), held.get("id")
+        module = path[-2] if isinstance(path, list | tuple) and len(path) > 1 else None
+        known = (metadata, params, kwargs if isinstance(kwargs, dict) else {})
+        call.requested = next((found for source in known if (found := _first(source, _MODEL))), None)
+        named = (bounded_name(name) for name in (metadata.get("ls_provider"), params.get("_type"), module))
+        call.provider = next(filter(None, named), None)
+        set_temperature(call, metadata.get("ls_temperature", params.get("temperature")))
+        tools = params.get("tools") or params.get("functions") or params.get("toolConfig")
+        facts: dict[str, object] = {"tools": (tool_names(tools) or None) if tools else None}
+        if self.sources is not None:
+            for source in self.sources:
+                call.model = call.model or _first(source, ("model_name", "model", "model_id"))
+                call.provider = call.provider or bounded_name(source.get("model_provider"))
+            if self.failed:
+                self._broke_off(self.sources)
+            else:
+                facts["finish_reason"] = self._answered(self.sources)
+        return facts
+
+    def _answered(self, sources: tuple[Mapping[str, object], ...]) -> str | None:
+        call, stream = self.call, self.stream
+        reason = next(filter(None, map(finish_reason, (*sources[1:], sources[0]))), None)
+        if call.ttft_ms is not None:
+            call.model, reason = _once(call.model), _once(reason)
+        if self.reported is not None and self.reported.get("total_cost") == 0:
+            call.cached = True
+        elif stream.repeated:  # LangChain has added up what each chunk says of the whole
+            usage.apply(call, stream.usage)
+        else:
+            found = usage.filled(usage.read(self.reported), _reported(*sources))
+            usage.apply(call, found or stream.usage)
+        return reason
+
+    def _broke_off(self, sources: tuple[Mapping[str, object], ...]) -> None:
+        """Take the tokens of a call that failed, or broke off, and was billed all the same."""
+        if self.stream.usage is not None:
+            usage.apply(self.call, self.stream.usage, partial=True)
+            return
+        body = sources[1].get("body")
+        found = usage.read(self.reported) or _reported(*sources)
+        usage.apply(self.call, found or (_reported(body) if isinstance(body, dict) else None))
 
 
-def tools_offered(run: Run, params: Mapping[str, object]) -> None:
-    """Note the names of the tools that the model was offered."""
-    tools = params.get("tools") or params.get("functions") or params.get("toolConfig")
-    if tools:
-        run.put(tools=tool_names(tools) or None)
-
-
-def answered(run: Run, response: object) -> None:
-    """Take tokens and the model that answered from the result."""
-    call = run.llm
-    if call is None:
-        return
-    sources = _sources(response)
-    _resolve(call, sources)
-    reason = next(filter(None, map(finish_reason, (*sources[1:], sources[0]))), None)
-    stream = run.adapter_state if isinstance(run.adapter_state, Stream) else None
-    if call.ttft_ms is not None:
-        call.model, reason = _once(call.model), _once(reason)
-    run.put(finish_reason=reason)
-    reported = getattr(getattr(_first_generation(response), "message", None), "usage_metadata", None)
-    if isinstance(reported, Mapping) and reported.get("total_cost") == 0:
-        call.cached = True
-        return
-    if stream is not None and stream.repeated:
-        reported = None  # LangChain has added up what each chunk says of the whole
-    elsewhere = None if stream is not None and stream.repeated else _reported(*sources)
-    usage.apply(call, usage.filled(usage.read(reported), elsewhere) or _streamed(run))
+def ended(run: Run, response: object, *, failed: bool = False) -> None:
+    """Take what a call's answer, or what there is of one, says of the call."""
+    unread = getattr(run.llm and run.llm.unread, "__self__", None)
+    if isinstance(unread, _Said):
+        unread.end(response, failed=failed)
 
 
 def _once(word: str | None) -> str | None:
@@ -144,22 +184,6 @@ _LETTERS = 3
 """What is shorter and repeats itself is a name."""
 
 
-def _sources(response: object) -> tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]]:
-    """Return what a result says beside its text: of the call, of the message and of the generation."""
-    generation = _first_generation(response)
-    facts = (
-        getattr(response, "llm_output", None),
-        getattr(getattr(generation, "message", None), "response_metadata", None),
-        getattr(generation, "generation_info", None),
-    )
-    output, message, info = (one if isinstance(one, dict) else {} for one in facts)
-    return output, message, info
-
-
-def _streamed(run: Run) -> usage.Usage | None:
-    return run.adapter_state.usage if isinstance(run.adapter_state, Stream) else None
-
-
 def _reported(*sources: Mapping[str, object]) -> usage.Usage | None:
     for source in sources:
         for name in ("token_usage", "usage", "usage_metadata", "token_count", "amazon-bedrock-invocationMetrics"):
@@ -168,30 +192,6 @@ def _reported(*sources: Mapping[str, object]) -> usage.Usage | None:
             if found is not None:
                 return found
     return next((usage.read(source) for source in sources if "eval_count" in source), None)
-
-
-def _resolve(call: ModelCall, sources: Iterable[Mapping[str, object]]) -> None:
-    """Take the model that answered, and its provider where that is not known yet."""
-    for source in sources:
-        call.model = call.model or _first(source, ("model_name", "model", "model_id"))
-        call.provider = call.provider or bounded_name(source.get("model_provider"))
-
-
-def broke_off(run: Run, response: object) -> None:
-    """Take the tokens of a call that failed, or broke off, and was billed all the same."""
-    call = run.llm
-    if call is None:
-        return
-    sources = _sources(response)
-    _resolve(call, sources)
-    streamed = _streamed(run)
-    if streamed is not None:
-        usage.apply(call, streamed, partial=True)
-        return
-    message = getattr(_first_generation(response), "message", None)
-    body = sources[1].get("body")
-    found = usage.read(getattr(message, "usage_metadata", None)) or _reported(*sources)
-    usage.apply(call, found or (_reported(body) if isinstance(body, dict) else None))
 
 
 def _first_generation(response: object) -> object:

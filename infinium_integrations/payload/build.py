@@ -51,6 +51,8 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
     """
     given = trace.overrides
     runs = trace.steps
+    for run in runs:
+        run.read()
     name = trace.name or trace.root.name or "trace"
     outcome = trace.expected_outcome or trace.options.expected_outcome
     sections = {name: section.model_dump(exclude_none=True) for name, section in trace.options.sections.items()}

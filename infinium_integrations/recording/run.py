@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infinium_integrations.capture.content import Content
+from infinium_integrations.diagnostics import contained
 from infinium_integrations.models import PREVIEW_LIMIT
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class ModelCall:
     partial: bool = False
     as_given: bool = False
     """Set by the user: nothing is filled in."""
+    unread: Callable[[], Mapping[str, object]] | None = None
+    """Reads what was said of the call into it, once, on the writer's thread; returns facts for its step."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -198,6 +201,15 @@ class Run:
             step = step.nearest_step
         return step if step is not self else None
 
+    def read(self) -> None:
+        """Read what was said of the model's call, where that is not done yet; of an open one, what is said by now."""
+        call = self.llm
+        if call is not None and call.unread is not None:
+            with contained:
+                self.put(**call.unread())
+            if self.ended is not None:
+                call.unread = None
+
     def put(self, **facts: object) -> None:
         """Add facts to the step's metadata; None is ignored."""
         if self.metadata is None:
@@ -221,6 +233,7 @@ class ElidedSteps:
 
     def add(self, run: Run) -> None:
         """Take a finished run in."""
+        run.read()
         self.steps += 1
         self.errors += run.status == "error"
         self.actions[run.action] = self.actions.get(run.action, 0) + 1
