@@ -50,6 +50,8 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
+GLANCE = 64
+"""A text with a space among its first characters is no picture, see ``media.encoded``."""
 FLAT, LARGE = 20, 2**63
 """Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
 RECENT = 20
@@ -278,11 +280,13 @@ class Content:
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
             return text
-        found = media.encoded(text)
-        if found is not None:
-            return found
-        if length > TEXT_CHARS or self.full():
-            text = text[: limit + SLACK if self.full() else CUT_CHARS]
+        if " " not in text[:GLANCE] or text[:5] == "data:":
+            found = media.encoded(text)
+            if found is not None:
+                return found
+        full = self.full()
+        if length > TEXT_CHARS or full:
+            text = text[: limit + SLACK if full else CUT_CHARS]
             length = len(text)
         self.spend(length)
         return text

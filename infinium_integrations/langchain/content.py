@@ -92,7 +92,7 @@ def _conversation(content: Content, given: Sequence[object], limit: int) -> Conv
 def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
     """Take a state that holds messages; None where it holds none."""
     if fields.get("__type") == "tool_call_with_context":  # how LangGraph hands one call to its tools
-        return content.take({"tool_call": fields.get("tool_call")}, limit)
+        return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
     key = "messages" if _are_messages(fields.get("messages")) else None
     if key is None and len(fields) <= STATE_FIELDS:
         key = next((name for name, item in fields.items() if _are_messages(item)), None)

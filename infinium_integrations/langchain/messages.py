@@ -13,7 +13,7 @@ from infinium_integrations.capture.content import Content, Message, Part, Stream
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
 
-__all__ = ["is_message", "roles", "streamed", "take", "take_all", "take_any"]
+__all__ = ["held_call", "is_message", "roles", "streamed", "take", "take_all", "take_any"]
 
 roles = {
     "human": "user",
@@ -58,9 +58,9 @@ def _new(content: Content, message: BaseMessage, held: dict[str, Json], limit: i
     if text := get("content"):
         taken["content"] = content.take(text, limit)
     if calls := get("tool_calls"):
-        taken["calls"] = content.take(calls, limit)
+        taken["calls"] = [held_call(content, call, limit) for call in calls]
     if invalid := get("invalid_tool_calls"):
-        taken["invalid"] = content.take(invalid, limit)
+        taken["invalid"] = [held_call(content, call, limit) for call in invalid]
     if beside and type(beside) is dict:
         taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
     if call := get("tool_call_id"):
@@ -69,6 +69,13 @@ def _new(content: Content, message: BaseMessage, held: dict[str, Json], limit: i
         taken["remove"] = content.take(get("id"), limit)
     role = roles.get(kind, kind) if isinstance(kind, str) else type(message).__name__
     return Message(role, name if isinstance(name, str) else None, taken, _parts)
+
+
+def held_call(content: Content, call: Json, limit: int) -> object:
+    """Take a tool call: what is in its few fields."""
+    if type(call) is not dict:
+        return content.take(call, limit)
+    return {key: content.take(value, limit) for key, value in call.items() if key != "type"}
 
 
 def is_message(value: object) -> bool:
