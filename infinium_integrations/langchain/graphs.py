@@ -61,8 +61,9 @@ def started(tags: Sequence[str], kwargs: Mapping[str, object]) -> Graph | None:
         return None
     held = _held(frame.f_locals.get("self"))
     graph = _read(held)
-    if held.get("checkpointer") is not None:
-        graph.key = (id(held["checkpointer"]), frozenset(held.get("nodes") or ()))
+    checkpointer = held.get("checkpointer")
+    if checkpointer is not None and type(checkpointer) is not bool:  # a graph within another has a bool or none
+        graph.key = (id(checkpointer), frozenset(held.get("nodes") or ()))
     return graph
 
 

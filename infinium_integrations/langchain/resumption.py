@@ -32,7 +32,7 @@ def started(run: Run, inputs: Any, graph: Graph | None) -> None:
         answered = inputs.resume is not None
         tool_calls.answered_by_human(run, inputs.resume)
     else:
-        answered = inputs is None and (graph is not None or run.parent is None)
+        answered = inputs is None and (run.parent is None or (graph is not None and graph.key is not None))
     if answered:
         runtime.recorder().resume(run)
         classify.memory(run)["resuming"] = True

@@ -172,6 +172,39 @@ def test_a_question_that_is_answered_within_the_same_trace_is_no_link(traces):
     assert (task.status, link(task)) == ("ok", None)
 
 
+@pytest.mark.parametrize("kind", [asking, stopping])
+def test_a_graph_that_goes_on_within_the_same_trace_leaves_it_ok(traces, kind):
+    if kind is stopping:
+        pytest.importorskip("langgraph.callbacks")
+    graph, given = kind(), YES if kind is asking else None
+    with trace("Both"):
+        graph.invoke(GIVEN, config())
+        graph.invoke(given, config())
+    assert one(traces).status == "ok"
+
+
+def test_one_of_two_subgraphs_that_asks_again_keeps_the_run_interrupted(traces):
+    def twice(state):
+        return {"x": [interrupt("1"), interrupt("2")]}
+
+    def within(node):
+        made = StateGraph(State)
+        made.add_node("inner", node)
+        made.add_edge(START, "inner")
+        return made.compile()
+
+    outer = StateGraph(State)
+    for name, node in (("a", twice), ("b", ask)):
+        outer.add_node(name, within(node))
+        outer.add_edge(START, name)
+    graph = outer.compile(checkpointer=InMemorySaver())
+    asked = graph.invoke(GIVEN, config())["__interrupt__"]
+    asked = graph.invoke(Command(resume={one.id: "yes" for one in asked}), config())["__interrupt__"]
+    graph.invoke(Command(resume={one.id: "yes" for one in asked}), config())
+    assert [task.status for task in traces] == ["interrupted", "interrupted", "ok"]
+    assert [link(task) for task in traces] == [None, traces[0].trace_id, traces[1].trace_id]
+
+
 # -- ways of reading ---------------------------------------------------------------------------------------------------
 
 
