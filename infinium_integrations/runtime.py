@@ -151,7 +151,7 @@ def install(runtime: Runtime | None) -> Runtime | None:
 def _pending(trace: Trace) -> "PendingTrace":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
     from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: loaded by ``preload``)
-    from infinium_integrations.payload.build import assemble  # noqa: PLC0415
+    from infinium_integrations.payload.build import assemble, spans  # noqa: PLC0415
     from infinium_integrations.payload.captured import Capture  # noqa: PLC0415
     from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
     from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
@@ -162,6 +162,7 @@ def _pending(trace: Trace) -> "PendingTrace":
         trace_id=trace.id,
         wire=assemble(trace, capture),
         captured=capture.captured(trace),
+        spans=spans(trace),
         redactor=redactor,
         client=trace.options.client,
         limits=Limits(preview=trace.options.preview_chars),

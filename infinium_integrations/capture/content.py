@@ -7,8 +7,9 @@ seen before in the same trace is recognised, and taken once.
 import contextlib
 import json
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 from infinium_integrations import diagnostics
@@ -25,7 +26,6 @@ __all__ = [
     "Part",
     "Streamed",
     "held_chars",
-    "leaves",
     "parsed",
 ]
 
@@ -44,8 +44,16 @@ STRUCTURE_ROOM = 200_000
 """Characters of keys, numbers and marks of one value: texts don't count."""
 ITEMS_TAKEN = 5_000
 DEPTH_TAKEN = 30
-LEAVES = 300
-"""Of a message that is looked at for a change."""
+WATCHED, WATCHED_CHARS = 300, 16_384
+"""Lists and dicts of one message that are held and looked at for a change, and characters of a picture in them.
+
+A message that has more is taken anew each time that it is seen.
+"""
+DEPTH_WATCHED = 15
+FLAT, LARGE = 20, 2**63
+"""Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
+RECENT = 20
+"""Of a long history the messages that are compared as a whole; of earlier ones only what says the most."""
 
 
 class Message:
@@ -56,20 +64,48 @@ class Message:
         name: The name of who speaks, or of the tool, if it has one.
         held: References to its texts and copies of what holds them, as ``read`` takes them.
         read: Returns its parts; called once, on the writer's thread.
-        seen: What it is recognised by, see ``leaves``.
     """
 
-    __slots__ = ("_parts", "held", "name", "read", "role", "seen")
+    __slots__ = ("_before", "_more", "_own", "_parts", "held", "name", "read", "role")
 
-    def __init__(
-        self, role: str, name: str | None, held: Any, read: Callable[[Any], list[Part]], seen: object = None
-    ) -> None:
+    def __init__(self, role: str, name: str | None, held: Any, read: Callable[[Any], list[Part]]) -> None:
         self.role = role
         self.name = name
         self.held = held
         self.read = read
-        self.seen = seen
         self._parts: list[Part] | None = None
+        self._own: dict[str, Any] | None = None
+        """The fields of the framework's own message, and in ``_before`` a copy of them and of what they hold."""
+        self._before: dict[str, Any] = {}
+        self._more: list[tuple[dict[str, Any], dict[str, Any]]] | None = None
+        """Fields of objects that it holds, each beside a copy."""
+
+    def watch(self, own: dict[str, Any], fields: Iterable[str]) -> None:
+        """Watch the framework's own message for changes.
+
+        Args:
+            own: Its fields.
+            fields: The names of those that are content.
+        """
+        structure = _Structure()
+        before = own.copy()
+        for name in fields:
+            value = own.get(name)
+            if type(value) is not str and value is not None:
+                before[name] = structure.copy(value)
+        if structure.left > 0:
+            self._own, self._before, self._more = own, before, structure.objects or None
+
+    def stands_for(self, own: object) -> bool:
+        """Return whether it still says what the framework's own message does, of which these are the fields now."""
+        if self._own is not own:
+            return False
+        try:  # what is identical is compared by identity alone
+            return own == self._before and (
+                self._more is None or all(fields == before for fields, before in self._more)
+            )
+        except _INCOMPARABLE:
+            return False
 
     def parts(self) -> list[Part]:
         """Return its parts; what can't be read is none."""
@@ -120,10 +156,54 @@ class Streamed:
         return Message("assistant", None, self.chunks, self.read) if self.chunks else None
 
 
+class _Structure:
+    """Copies what lists and dicts hold, and keeps everything else as it is: equal to it while nothing is changed."""
+
+    def __init__(self) -> None:
+        self.left = WATCHED
+        """How many containers may still come; none where there is a large picture."""
+        self.objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def copy(self, value: Any, depth: int = 0) -> Any:
+        """Copy one value that lies so deep."""
+        kind = type(value)
+        if kind is str or kind is bytes:
+            if len(value) > WATCHED_CHARS and (kind is bytes or len(value) > TEXT_CHARS or media.encoded(value)):
+                self.left = 0
+            return value
+        if kind in _PLAIN or self.left <= 0 or depth > DEPTH_WATCHED:
+            return value
+        self.left -= 1
+        if kind is dict:
+            return {key: self.copy(item, depth + 1) for key, item in value.items()}
+        if kind is list:
+            return [self.copy(item, depth + 1) for item in value]
+        if kind is tuple:
+            return tuple([self.copy(item, depth + 1) for item in value])
+        fields = getattr(value, "__dict__", None)
+        if type(fields) is dict:
+            self.objects.append((fields, self.copy(fields, depth + 1)))
+        return value
+
+
+_PLAIN = frozenset({int, float, bool, type(None)})
+_INCOMPARABLE = (ValueError, TypeError, RuntimeError)
+"""What comparing changed values may raise, such as arrays."""
+
+
+@dataclass(slots=True, eq=False)
+class _History:
+    """The messages that were taken last: the frameworks' own by identity, what each says, and what was taken."""
+
+    ids: list[int]
+    said: list[object]
+    taken: list[Message]
+
+
 class Content:
     """What one trace refers to: its messages by identity, and how many characters in all."""
 
-    __slots__ = ("__weakref__", "chars", "cut", "messages")
+    __slots__ = ("__weakref__", "_history", "chars", "cut", "messages")
 
     def __init__(self) -> None:
         _all.live.add(self)
@@ -132,8 +212,46 @@ class Content:
         """Something was taken as a preview only, for want of room."""
         self.messages: dict[int, Message] = {}
         """By the identity of the framework's own message."""
+        self._history: _History | None = None
 
-    def take(self, value: object, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
+    def take_all(
+        self, given: Sequence[object], says: Callable[[Any], object], take: Callable[[object], Message]
+    ) -> list[Message]:
+        """Take messages in order; of a long history one that was seen before costs a look-up.
+
+        Args:
+            given: The framework's own messages.
+            says: Returns what one says the most in, such as its text.
+            take: Takes one that is new or has changed.
+        """
+        before, many = self._history, len(given) > RECENT
+        taken: list[Message] = []
+        if before is not None and many:
+            count = max(len(before.ids) - RECENT, 0)
+            first = given[:count]
+            with contextlib.suppress(AttributeError):  # a pair or a dict
+                if before.ids[:count] == list(map(id, first)) and all(map(is_, before.said, map(says, first))):
+                    taken = before.taken[: len(first)]
+        seen, known = self.messages.get, len(taken)
+        for one in given[known:]:
+            message = seen(id(one))
+            if message is None or not message.stands_for(getattr(one, "__dict__", None)):
+                message = take(one)
+            taken.append(message)
+        if many:
+            self._remember(given, known, says, taken)
+        return taken
+
+    def _remember(
+        self, given: Sequence[object], known: int, says: Callable[[Any], object], taken: list[Message]
+    ) -> None:
+        """Keep what was taken, of which the first ones are those that were known."""
+        old = self._history or _History([], [], [])
+        with contextlib.suppress(AttributeError):
+            said = old.said[:known] + list(map(says, given[known:]))
+            self._history = _History(old.ids[:known] + list(map(id, given[known:])), said, taken.copy())
+
+    def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
         """Return references to the texts of a value and copies of what holds them.
 
         Args:
@@ -141,9 +259,13 @@ class Content:
             limit: Characters that are kept where there is no room for the whole.
             adapt: Returns what stands for a value of the framework's own; None for any other.
         """
-        if type(value) is str:
+        kind, full = type(value), self.full()
+        if kind is str:
             return self.text(value, limit)
-        room, chars = (limit + SLACK, limit + SLACK) if self.full() else (STRUCTURE_ROOM, TEXT_CHARS)
+        if kind is dict and not full and (flat := _flat(value)) >= 0:
+            self.spend(flat)
+            return value.copy()
+        room, chars = (limit + SLACK, limit + SLACK) if full else (STRUCTURE_ROOM, TEXT_CHARS)
         taker = Taker(room, chars, adapt)
         taken = taker.whole_value(value)
         self.spend(taker.taken)
@@ -197,10 +319,42 @@ class Taker(Copier):
         self.room -= 2 if self.chars == TEXT_CHARS else len(value) + 2
         return value
 
+    def mapping(self, value: object, entries: dict[Any, Any]) -> object:
+        """Take the entries of a value; a few plain ones at once, whose secret keys are looked for on our thread."""
+        flat = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else -1
+        if flat < 0 or self.room <= FLAT * SHORT:
+            return super().mapping(value, entries)
+        self.taken += flat
+        self.room -= len(entries) * 6 + sum(map(len, entries))
+        return entries.copy()
+
     def unknown(self, value: object, kind: type) -> object:
         """Take a value of the framework's own as its adapter has it."""
         found = self.adapt(value) if self.adapt is not None else None
         return found if found is not None else super().unknown(value, kind)
+
+
+def _flat(entries: dict[Any, Any]) -> int:
+    """Count the characters of short texts under short names; -1 where there is anything but those and numbers."""
+    if (
+        len(entries) > FLAT or "type" in entries or "value" in entries
+    ):  # many; a picture's block, a secret by its neighbour
+        return -1
+    chars = 0
+    for key, value in entries.items():
+        kind = type(value)
+        if kind is str:
+            chars += len(value)
+            if len(value) > SHORT or value[:5] == "data:":
+                return -1
+        elif value is not None and not (kind in _NUMBERS and -LARGE < value < LARGE):
+            return -1
+        if type(key) is not str or len(key) > SHORT:
+            return -1
+    return chars
+
+
+_NUMBERS = frozenset({int, float, bool})
 
 
 class _All:
@@ -231,40 +385,3 @@ def parsed(text: object) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def leaves(value: object) -> object:
-    """Return what a value is recognised by: the identities of its texts, which whoever compares it holds."""
-    if type(value) is str:
-        return id(value)
-    found: list[object] = []
-    _gather(value, found)
-    return tuple(found)
-
-
-def _gather(value: Any, found: list[object]) -> None:
-    kind = type(value)
-    if len(found) >= LEAVES:
-        return
-    if kind is str:
-        found.append(id(value))
-    elif kind is dict:
-        found.append(len(value))
-        for key, item in tuple(value.items()):
-            found.append(key)
-            _gather(item, found)
-    elif kind is list or kind is tuple:
-        found.append(len(value))
-        for item in value[:LEAVES]:
-            _gather(item, found)
-    elif kind in _PLAIN:
-        found.append(value)
-    else:
-        held = getattr(value, "__dict__", None)
-        if type(held) is dict:
-            _gather(held, found)
-        else:
-            found.append(id(value))
-
-
-_PLAIN = frozenset({int, float, bool, type(None)})

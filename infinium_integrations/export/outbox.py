@@ -16,7 +16,7 @@ from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.memory import NoLock
-from infinium_integrations.storage.record import DamagedError, NewerFormatError, Record
+from infinium_integrations.storage.record import DamagedError, NewerFormatError, Receipt, Record
 from infinium_integrations.storage.selector import DeliveryCounters
 
 __all__ = ["Outbox", "Outcome", "Transport"]
@@ -309,11 +309,11 @@ class Outbox:
             self.retry.succeeded()
             self.reason = None
             self.rate_limiter.faster()
-            done = records.receipt(record, status="sent", reason=None, remote_trace_id=verdict.trace_id, sent_at=_now())
-            self._finish(name, "sent", lambda: self.store.delivered(self._account, name, done))
+            receipt = Receipt("infinium", time.time_ns() // 1_000_000, verdict.trace_id)
+            self._finish(name, "sent", lambda: self.store.delivered(self._account, name, receipt))
         elif verdict.action in {"reject", "shrink"}:
             self.retry.succeeded()
-            refused = records.receipt(record, status="rejected", reason=verdict.reason, rejected_at=_now())
+            refused = records.refused(record, verdict.reason, time.time_ns())
             diagnostics.warn_once(("reject", verdict.reason), "Infinium refused a trace: %s", verdict.reason)
             self._finish(name, "rejected", lambda: self.store.reject(self._account, name, refused))
         else:
@@ -413,7 +413,3 @@ class Outbox:
     def _notify(self) -> None:
         for event in self._watchers:
             event.set()
-
-
-def _now() -> str:
-    return records.moment(time.time_ns())

@@ -14,6 +14,7 @@ from typing import Any
 from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
 from infinium_integrations._entropy import new_id
+from infinium_integrations.payload.build import Spans
 from infinium_integrations.payload.finalize import Limits, encode, finalize
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
@@ -42,6 +43,7 @@ class PendingTrace:
         client: Anything with ``send_task_data(TaskData)`` that is to send it; None for the account of the settings.
         limits: Characters that are kept of each text; None for the usual ones.
         captured: What is kept beside the payload, redacted.
+        spans: When each step began.
     """
 
     trace_id: str
@@ -50,6 +52,7 @@ class PendingTrace:
     client: Any = None
     limits: Limits | None = None
     captured: dict[str, Any] | None = None
+    spans: Spans | None = None
 
 
 @dataclass(slots=True)
@@ -279,7 +282,10 @@ class Writer:
         self._last_ns = recorded = max(self._last_ns + 1, time.time_ns())  # later than the last
         trace_id = pending.trace_id if safe_id(pending.trace_id) else str(new_id())
         name = file_name(recorded, trace_id)
-        data = pack(new_record(trace_id, payload, encode(payload), recorded, facts, captured=pending.captured))
+        record = new_record(
+            trace_id, payload, encode(payload), recorded, facts, spans=pending.spans, captured=pending.captured
+        )
+        data = pack(record)
         store = self._selector.put(settings, name, data, account)
         if account is None:
             self._counters.add("local")

@@ -86,7 +86,7 @@ def _adapt(content: Content, value: object, limit: int) -> object:
 
 
 def _conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
-    return Conversation([messages.take_any(content, one, limit) for one in given])
+    return Conversation(messages.take_all(content, given, limit))
 
 
 def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
@@ -133,23 +133,23 @@ def _command(content: Content, command: Any, limit: int) -> object:
 
 def documents(content: Content, found: Sequence[object], limit: int) -> Documents:
     """Take what a retriever found."""
-    few = found[:DOCUMENTS_TAKEN]
-    metadata: Any = content.take([getattr(one, "metadata", None) for one in few], limit)  # in one go
-    return Documents(
-        [_document(content, one, limit, facts) for one, facts in zip(few, metadata, strict=False)], len(found)
-    )
+    return Documents([_document(content, one, limit) for one in found[:DOCUMENTS_TAKEN]], len(found))
 
 
-def _document(content: Content, document: object, limit: int, taken: object = None) -> dict[str, Any]:
+def _document(content: Content, document: object, limit: int) -> dict[str, Any]:
     if not isinstance(document, Document):
         return {"content": content.take(document, limit)}
+    facts: dict[str, Any] = {}
     metadata: Mapping[str, Any] = document.metadata if isinstance(document.metadata, dict) else {}
     found = document.id or metadata.get("id") or metadata.get("source")
-    scores = (metadata[name] for name in _SCORES if name in metadata and isinstance(metadata[name], Real))
-    facts = {
-        "id": None if found is None else content.take(found, limit),
-        "score": next((float(score) for score in scores if not isinstance(score, bool)), None),
-        "content": content.take(document.page_content, limit),
-        "metadata": taken or (content.take(metadata, limit) if metadata else None),
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+    if found is not None:
+        facts["id"] = content.take(found, limit)
+    for name in _SCORES:
+        score = metadata.get(name)
+        if score is not None and isinstance(score, Real) and not isinstance(score, bool):
+            facts["score"] = float(score)
+            break
+    facts["content"] = content.take(document.page_content, limit)
+    if metadata:
+        facts["metadata"] = content.take(metadata, limit)
+    return facts

@@ -1,6 +1,6 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ class Stream:
     said: Streamed | None = None
     """None where no content is kept."""
     usage: Usage | None = None
+    """What the chunks have reported: added up, as LangChain has it, or the last where each tells of the whole."""
+    last: int | None = None
+    """Input tokens of the last chunk that reported some."""
     repeated: bool = False
     """Several chunks have reported the whole call so far."""
 
@@ -48,9 +51,10 @@ class Stream:
         reported = getattr(message, "usage_metadata", None)
         if reported:
             found = usage.read(reported)
-            if self.usage is not None and found is not None and self.usage.prompt and found.prompt:
-                self.repeated = True
-            self.usage = usage.later(self.usage, found)
+            if found is not None and found.prompt:
+                self.repeated = self.repeated or found.prompt == self.last
+                self.last = found.prompt
+            self.usage = (usage.later if self.repeated else usage.added)(self.usage, found)
 
     def event(self, run: Run, event: object, clock: Callable[[], float]) -> None:
         """Take one event of a v3 stream in."""
@@ -82,10 +86,9 @@ def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object]
         run.output = stream.said = messages.streamed()
 
 
-def asked(run: Run, given: Iterable[object], limit: int) -> Conversation:
+def asked(run: Run, given: Sequence[object], limit: int) -> Conversation:
     """Take what a model is sent: messages, or prompts, which are the user's."""
-    content = run.trace.content
-    return Conversation([messages.take_any(content, one, limit) for one in given])
+    return Conversation(messages.take_all(run.trace.content, given, limit))
 
 
 def called(metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> ModelCall:
@@ -116,16 +119,29 @@ def answered(run: Run, response: object) -> None:
         return
     sources = _sources(response)
     _resolve(call, sources)
-    run.put(finish_reason=next(filter(None, map(finish_reason, (*sources[1:], sources[0]))), None))
+    reason = next(filter(None, map(finish_reason, (*sources[1:], sources[0]))), None)
+    stream = run.adapter_state if isinstance(run.adapter_state, Stream) else None
+    if call.ttft_ms is not None:
+        call.model, reason = _once(call.model), _once(reason)
+    run.put(finish_reason=reason)
     reported = getattr(getattr(_first_generation(response), "message", None), "usage_metadata", None)
     if isinstance(reported, Mapping) and reported.get("total_cost") == 0:
         call.cached = True
         return
-    stream = run.adapter_state if isinstance(run.adapter_state, Stream) else None
     if stream is not None and stream.repeated:
         reported = None  # LangChain has added up what each chunk says of the whole
     elsewhere = None if stream is not None and stream.repeated else _reported(*sources)
     usage.apply(call, usage.filled(usage.read(reported), elsewhere) or _streamed(run))
+
+
+def _once(word: str | None) -> str | None:
+    """Return a word that several chunks said and LangChain strung together."""
+    period = (word + word).find(word, 1) if word else 0
+    return word[:period] if word and period > _LETTERS else word
+
+
+_LETTERS = 3
+"""What is shorter and repeats itself is a name."""
 
 
 def _sources(response: object) -> tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]]:

@@ -4,15 +4,16 @@ The shapes of the providers' blocks are those of their packages and of LangChain
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from langchain_core.messages import BaseMessage
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves, parsed
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
 
-__all__ = ["is_message", "roles", "streamed", "take", "take_any"]
+__all__ = ["is_message", "roles", "streamed", "take", "take_all", "take_any"]
 
 roles = {
     "human": "user",
@@ -34,38 +35,38 @@ _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio"
 """What providers put beside the content."""
 
 
+_SAID = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs")
+_says = attrgetter("content")
+
+
 def take(content: Content, message: BaseMessage, limit: int) -> Message:
     """Take a message; one that was seen before, and holds the same, is the same."""
     held = message.__dict__
-    text, calls, beside = held.get("content"), held.get("tool_calls"), held.get("additional_kwargs")
-    if type(text) is str and not calls and not beside:
-        seen: object = id(text)
-    else:
-        seen = leaves((text, calls, held.get("invalid_tool_calls"), beside))
     known = content.messages.get(id(message))
-    if known is not None and known.seen == seen:
-        return known
-    taken = _new(content, message, held, limit)
-    taken.seen = seen
-    content.messages[id(message)] = taken
-    return taken
+    if known is None or not known.stands_for(held):
+        known = content.messages[id(message)] = _new(content, message, held, limit)
+        known.watch(held, _SAID)
+    return known
 
 
 def _new(content: Content, message: BaseMessage, held: dict[str, Json], limit: int) -> Message:
-    kind = held.get("type")
-    name = held.get("name")
+    get = held.get
+    kind, name, beside = get("type"), get("name"), get("additional_kwargs")
     if kind == "chat":
-        kind = held.get("role")
-    beside = held.get("additional_kwargs") or {}
-    facts = {
-        "content": held.get("content"),
-        "calls": held.get("tool_calls"),
-        "invalid": held.get("invalid_tool_calls"),
-        "beside": {key: beside[key] for key in _BESIDE if beside.get(key)} if type(beside) is dict else None,
-        "call_id": held.get("tool_call_id"),
-        "remove": held.get("id") if kind == "remove" else None,
-    }
-    taken = {key: content.take(value, limit) for key, value in facts.items() if value}
+        kind = get("role")
+    taken: dict[str, Json] = {}
+    if text := get("content"):
+        taken["content"] = content.take(text, limit)
+    if calls := get("tool_calls"):
+        taken["calls"] = content.take(calls, limit)
+    if invalid := get("invalid_tool_calls"):
+        taken["invalid"] = content.take(invalid, limit)
+    if beside and type(beside) is dict:
+        taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
+    if call := get("tool_call_id"):
+        taken["call_id"] = content.take(call, limit)
+    if kind == "remove":
+        taken["remove"] = content.take(get("id"), limit)
     role = roles.get(kind, kind) if isinstance(kind, str) else type(message).__name__
     return Message(role, name if isinstance(name, str) else None, taken, _parts)
 
@@ -81,6 +82,11 @@ def is_message(value: object) -> bool:
 
 _PAIR = 2
 _PAIRED = frozenset({*roles, "placeholder"})
+
+
+def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
+    """Take messages in order, each in any of its forms."""
+    return content.take_all(given, _says, lambda one: take_any(content, one, limit))
 
 
 def take_any(content: Content, value: Json, limit: int) -> Message:
@@ -229,11 +235,8 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
     if read is not None:
         return read(block)
     if kind in _CALLS:
-        return (
-            []
-            if calls and (not known or block.get("id", block.get("call_id")) in known or kind in _OWN)
-            else [_asked(block)]
-        )
+        told = not known.isdisjoint((block.get("id"), block.get("call_id"), block.get("toolUseId")))
+        return [] if calls and (told or not known or kind in _OWN) else [_asked(block)]
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
     if kind.endswith(("_call", "_tool_use", "_use")):

@@ -47,7 +47,7 @@ def _adapt(content: Content, value: object, limit: int, depth: int) -> object:
 
 def conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
     """Take messages."""
-    return Conversation([messages.take_any(content, one, limit) for one in given])
+    return Conversation(messages.take_all(content, given, limit))
 
 
 Writer = Callable[[Content, Any, int, int], object]

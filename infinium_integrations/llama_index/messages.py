@@ -1,13 +1,14 @@
 """LlamaIndex's messages: taken by reference when they are seen, read as parts on the writer's thread."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, leaves, parsed
+from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.media import Media
 from infinium_integrations.llama_index.classes import is_a
 
-__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_any"]
+__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning", "refusal", "name")
 """What provider packages put beside the blocks."""
@@ -15,27 +16,34 @@ _BYTES = ("image", "audio", "video", "data")
 _ROLES = {"chatbot": "assistant", "model": "assistant", "developer": "system", "function": "tool"}
 
 
+_says = attrgetter("blocks")
+
+
 def take(content: Content, message: object, limit: int) -> Message:
     """Take a ``ChatMessage``; one that was seen before, and holds the same, is the same."""
     held = getattr(message, "__dict__", {})
-    blocks, beside = held.get("blocks") or (), held.get("additional_kwargs")
-    only = getattr(next(iter(blocks)), "__dict__", {}).get("text") if len(blocks) == 1 and not beside else None
-    seen: object = id(only) if only is not None else leaves((blocks, beside))
     known = content.messages.get(id(message))
-    if known is not None and known.seen == seen:
-        return known
+    if known is None or not known.stands_for(held):
+        known = content.messages[id(message)] = _new(content, held, limit)
+        known.watch(held, ("blocks", "additional_kwargs"))
+    return known
+
+
+def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
+    """Take messages in order, and texts, which are the user's."""
+    return content.take_all(given, _says, lambda one: take_any(content, one, limit))
+
+
+def _new(content: Content, held: Mapping[str, Any], limit: int) -> Message:
+    beside = held.get("additional_kwargs")
     kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if isinstance(beside, dict) else {}
     name = kept.pop("name", None)
     taken = {
-        "blocks": [only] if only is not None else held_blocks(content, blocks, limit),
+        "blocks": held_blocks(content, held.get("blocks") or (), limit),
         "beside": _objects(content, kept, limit) if kept else {},
         "tool": _role(held.get("role")) == "tool",
     }
-    if only is not None:
-        taken["blocks"] = [content.take(only, limit)]
-    found = Message(_role(held.get("role")), name if isinstance(name, str) else None, taken, read, seen)
-    content.messages[id(message)] = found
-    return found
+    return Message(_role(held.get("role")), name if isinstance(name, str) else None, taken, read)
 
 
 def _role(role: object) -> str:
@@ -125,8 +133,25 @@ def read(held: Mapping[str, Any]) -> list[Part]:
 
 
 def _of_blocks(blocks: list[Any]) -> list[Part]:
-    """Return the parts that taken blocks stand for."""
-    return [part for block in blocks for part in _block(block)]
+    """Return the parts that taken blocks stand for; a citation is of the text beside it."""
+    parts: list[Part] = []
+    cited: list[Part] = []
+    for block in blocks:
+        if isinstance(block, dict) and block["block_type"] == "citation":
+            cited.append(_cited(block))
+        else:
+            parts += _block(block)
+        last = parts[-1] if parts else None
+        if cited and last is not None and last["type"] == "text":
+            parts[-1] = {**last, "citations": [*last.get("citations", ()), *cited]}
+            cited = []
+    return parts + [{"type": "text", "content": one.get("cited_text", ""), "citations": [one]} for one in cited]
+
+
+def _cited(block: Part) -> Part:
+    quoted = "".join(part["content"] for part in _of_blocks(block.get("cited_content") or []) if part["type"] == "text")
+    told = {"title": block.get("title"), "source": block.get("source"), "cited_text": quoted}
+    return {key: value for key, value in told.items() if value}
 
 
 def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
@@ -146,9 +171,9 @@ def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of 
             return [{"type": "tool_call", **call}]
         case "cache":
             return []
-        case "citation" | "citable" as kind:
-            title = [block["title"]] if kind == "citable" and block.get("title") else []
-            inner = _of_blocks([*title, *(block.get("cited_content") or block.get("content") or [])])
+        case "citable":
+            title = [block["title"]] if block.get("title") else []
+            inner = _of_blocks([*title, *(block.get("content") or [])])
             cited = {key: block[key] for key in ("title", "source") if block.get(key)}
             return [{**part, "citations": [cited]} if part["type"] == "text" else part for part in inner]
         case "image" | "audio" | "video" | "document" as kind:
@@ -194,8 +219,9 @@ def longer(given: Message, streamed: Message) -> Message:
 
 def _longer(held: tuple[Message, Message]) -> list[Part]:
     given, streamed = (message.parts() for message in held)
-    said = "".join(str(part["content"]) for part in given if part["type"] == "text")
+    texts = [str(part["content"]) for part in given if part["type"] == "text"]
     told = "".join(str(part["content"]) for part in streamed if part["type"] == "text")
-    if len(told.strip()) <= len(said.strip()):
+    so_far = len(texts) > 1 and all(map(told.startswith, texts))  # Mistral's has what was said up to each chunk
+    if not so_far and len(told.strip()) <= len("".join(texts).strip()):
         return given
     return [*streamed, *(part for part in given if part["type"] != "text")]

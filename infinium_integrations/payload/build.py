@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from infinium_integrations._version import __version__
 from infinium_integrations.models import (
@@ -27,7 +27,7 @@ from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse
 from infinium_integrations.redaction.key_names import Redacted
 from infinium_integrations.redaction.redactor import shorten
 
-__all__ = ["assemble", "version_of"]
+__all__ = ["Spans", "assemble", "spans", "version_of"]
 
 NOT_CAPTURED = "(content is not captured)"
 
@@ -76,6 +76,35 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
         "prompt_studio": {"prompts_used": given["prompts"]} if given.get("prompts") else None,
     }
     return {key: value for key, value in draft.items() if value not in (None, [], {})}
+
+
+class Spans(TypedDict, total=False):
+    """When each step began, more exactly than the payload says it, and what the trace stood in."""
+
+    started_ns: int
+    """When the trace began, in nanoseconds since the epoch."""
+    steps: dict[str, list[int]]
+    """By step number: nanoseconds from the trace's beginning to the step's, and of its duration where it ended."""
+    trace_id: str
+    """Of OpenTelemetry's span that surrounded the trace, 32 hexadecimal digits; ``span_id`` has 16."""
+    span_id: str
+
+
+def spans(trace: Trace) -> Spans:
+    """Return when each step began, to the nanosecond, and the span that surrounds the trace."""
+    times = {
+        str(run.number): [_ns(run.started - trace.started)]
+        + ([] if run.ended is None else [_ns(run.ended - run.started)])
+        for run in trace.steps
+    }
+    found: Spans = {"started_ns": _ns(trace.started_wall), "steps": times}
+    if trace.surrounding is not None:
+        found["trace_id"], found["span_id"] = trace.surrounding
+    return found
+
+
+def _ns(seconds: float) -> int:
+    return max(0, round(seconds * 1e9))
 
 
 _LEFT = frozenset({"abandoned", "cancelled", "interrupted", "incomplete"})

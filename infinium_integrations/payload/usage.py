@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from infinium_integrations.recording.run import ModelCall
 
-__all__ = ["apply", "filled", "later", "read"]
+__all__ = ["added", "apply", "filled", "later", "read"]
 
 _PROMPT = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "inputTokenCount")
 _COMPLETION = (
@@ -28,7 +28,10 @@ _CREATION = (
     *("cache_creation", "cache_creation_input_tokens", "cacheWriteInputTokens"),
     *("flex_cache_creation", "priority_cache_creation"),
 )
-_REASONING = ("reasoning", "reasoning_tokens", "thoughts_token_count", "flex_reasoning", "priority_reasoning")
+_REASONING = (
+    *("reasoning", "reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
+    *("flex_reasoning", "priority_reasoning"),
+)
 """With OpenAI's service tiers, LangChain puts the tier before the name."""
 _DETAILS = (
     "input_token_details",
@@ -68,6 +71,8 @@ def read(raw: object) -> Usage | None:
     # LiteLLM writes OpenAI's names, which count cached tokens in, with Anthropic's beside them
     if prompt is not None and "input_token_details" not in facts and facts.get("prompt_tokens") is None:
         prompt += sum(_count(facts.get(name)) or 0 for name in _ADDITIVE)
+    if prompt is not None and "prompt_token_count" in facts:  # Gemini counts what its own tools answered apart
+        prompt += _count(facts.get("tool_use_prompt_token_count")) or 0
     if completion is not None and "thoughts_token_count" in facts and "candidates_token_count" in facts:
         completion += _count(facts["thoughts_token_count"]) or 0
     if total is not None and prompt is not None and completion is not None:
@@ -88,6 +93,20 @@ def later(one: Usage | None, other: Usage | None) -> Usage | None:
     if total is not None and prompt is not None and completion is not None:
         total = max(prompt + completion, other.total or 0)
     return Usage(_known(prompt, other.prompt), _known(completion, other.completion), total, details)
+
+
+def added(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Add up what two chunks of one call reported."""
+    if one is None or other is None:
+        return one or other
+    details = {name: one.details.get(name, 0) + other.details.get(name, 0) for name in {**one.details, **other.details}}
+    return Usage(
+        _sum(one.prompt, other.prompt), _sum(one.completion, other.completion), _sum(one.total, other.total), details
+    )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return one + other if one is not None and other is not None else _known(one, other)
 
 
 def _known(value: int | None, reported: int | None) -> int | None:

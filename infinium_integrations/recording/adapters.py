@@ -98,7 +98,7 @@ def finish_reason(facts: object) -> str | None:
     status = fact(facts, "status")  # OpenAI's Responses
     if status == "incomplete":
         return bounded_name(fact(fact(facts, "incomplete_details"), "reason")) or status
-    return status if status in {"completed", "failed", "cancelled"} else None
+    return status if isinstance(status, str) and status in {"completed", "failed", "cancelled"} else None
 
 
 def fact(value: object, name: str) -> object:

@@ -1,7 +1,7 @@
 """The store: a folder with one file a trace. The files are the truth; writing one needs no lock.
 
 outbox/<account>/     waits to be delivered; <account> stands for the origin and the agent
-history/<day>/        delivered, with its receipt; or local (``.local.``), where there was no account
+history/<day>/        delivered, its receipt in its name; or local (``.local.``), where there was no account
 rejected/<account>/   refused for good, with the reason
 damaged/              could not be read
 aside/                being written
@@ -22,7 +22,7 @@ from typing import Protocol
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.locks import Lock
 from infinium_integrations.storage.memory import NoLock
-from infinium_integrations.storage.record import Record
+from infinium_integrations.storage.record import Receipt, Record
 
 __all__ = [
     "CLIENT",
@@ -83,7 +83,7 @@ class Store(Protocol):
     def read(self, account: str, name: str) -> Record:
         """Read what waits; DamagedError (it was set aside), NewerFormatError, FileNotFoundError."""
 
-    def delivered(self, account: str, name: str, record: Record) -> None:
+    def delivered(self, account: str, name: str, receipt: Receipt) -> None:
         """Move a trace from what waits to the history, with its receipt."""
 
     def reject(self, account: str, name: str, record: Record) -> None:
@@ -164,7 +164,7 @@ class FolderStore:
 
     def was_delivered(self, name: str) -> bool:
         """Whether a trace is in the history."""
-        return any((self.root / "history").glob(f"*/{glob.escape(name)}{SUFFIX}"))
+        return any((self.root / "history").glob(f"*/{glob.escape(name)}*{SUFFIX}"))
 
     def stands(self, account: str) -> bool:
         """Whether the folder of what waits for an account is still there."""
@@ -188,22 +188,24 @@ class FolderStore:
         """Delete a trace wherever it is kept: one that was being moved may be in two places. False where it is gone."""
         found = False
         for area in ("outbox", "history", "rejected"):
-            for path in (self.root / area).glob("*/"):
-                for suffix in (SUFFIX, f"{LOCAL}{SUFFIX}"):
+            for path in (self.root / area).glob(f"*/{glob.escape(name)}[.~]*{SUFFIX[1:]}"):
+                if path.name.removesuffix(SUFFIX).removesuffix(LOCAL).partition("~")[0] == name:
                     with contextlib.suppress(FileNotFoundError):
-                        (path / f"{name}{suffix}").unlink()
+                        path.unlink()
                         found = True
         return found
 
-    def delivered(self, account: str, name: str, record: Record) -> None:
-        """Move a trace to the history; where there is no room for its receipt, it is only taken from the outbox.
+    def delivered(self, account: str, name: str, receipt: Receipt) -> None:
+        """Move a trace to the history; where that can't be, it is only taken from the outbox.
 
         One that was deleted while it was being sent is not kept.
         """
-        path = self._outbox(account, name)
-        if self._keep_delivered and path.exists():
+        path, day = self._outbox(account, name), datetime.now(UTC).date().isoformat()
+        if self._keep_delivered:
             with contextlib.suppress(OSError):
-                self.keep(name, records.pack(record))
+                os.utime(path)  # its age counts from its delivery
+                self._move(path, self.root / "history" / day / f"{receipt.added(name)}{SUFFIX}")
+                return
         path.unlink(missing_ok=True)
 
     def reject(self, account: str, name: str, record: Record) -> None:
@@ -225,8 +227,11 @@ class FolderStore:
         return self.root / "outbox" / account / f"{name}{SUFFIX}"
 
     def _move(self, path: Path, target: Path) -> None:
-        make_folder(target.parent)
-        path.replace(target)
+        try:
+            path.replace(target)
+        except FileNotFoundError:  # the folder of a new account or day
+            make_folder(target.parent)
+            path.replace(target)
 
     def _write(self, target: Path, data: bytes) -> None:
         if not self._checked:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from infinium_integrations.storage import record as records
-from infinium_integrations.storage.record import Record
+from infinium_integrations.storage.record import Receipt, Record
 
 __all__ = ["MEMORY_BYTES", "MemoryStore", "NoLock"]
 
@@ -85,7 +85,7 @@ class MemoryStore:
 
     def was_delivered(self, name: str) -> bool:
         """Whether a trace is in the history."""
-        return ("history", "", name) in self._files
+        return any(key[0] == "history" and records.stem(key[2]) == name for key in self.files())
 
     def stands(self, account: str) -> bool:  # noqa: ARG002  (the interface of Store)
         """Say yes: memory isn't removed."""
@@ -98,10 +98,11 @@ class MemoryStore:
             raise FileNotFoundError(name)
         return records.unpack_trace(data)
 
-    def delivered(self, account: str, name: str, record: Record) -> None:
+    def delivered(self, account: str, name: str, receipt: Receipt) -> None:
         """Move a trace to the history; one that was deleted while it was being sent is not kept."""
-        if self._remove(("outbox", account, name)) is not None:
-            self.keep(name, records.pack(record))
+        data = self._remove(("outbox", account, name))
+        if data is not None:
+            self.keep(receipt.added(name), data)
 
     def reject(self, account: str, name: str, record: Record) -> None:
         """Move a trace to what was refused."""
@@ -119,7 +120,7 @@ class MemoryStore:
 
     def remove(self, name: str) -> bool:
         """Delete a trace; False where it is gone."""
-        return [self._remove(key) for key in self.files() if key[2] == name] != []
+        return [self._remove(key) for key in self.files() if records.stem(key[2]) == name] != []
 
     def put_back(self, key: tuple[str, str, str], account: str) -> None:
         """Move a refused trace back to what waits."""

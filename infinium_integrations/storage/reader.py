@@ -298,7 +298,7 @@ class TraceReader:
         return self._selector().memories()[int(number)], (area, account, row.file)
 
     def _remove(self, row: "Row") -> bool:
-        folder, name = self._folder(), row.file.removesuffix(LOCAL)
+        folder, name = self._folder(), records.stem(row.file).removesuffix(LOCAL)
         found = [memory.remove(name) for memory in self._selector().memories()]
         return any(found) | (folder is not None and folder.remove(name))
 
@@ -357,13 +357,14 @@ def _task(row: "Row", data: bytes, path: Path | None) -> "TaskData":
     from infinium_integrations.models import DeliveryState, TaskData  # noqa: PLC0415
 
     record = records.unpack(data)
-    facts = record.head["delivery"]
+    facts, receipt = record.head["delivery"], records.receipt_of(row.file)
+    remote = facts.get("remote_trace_id") if receipt is None else receipt.remote_id
     rejected, sent = row.delivery == "rejected", row.delivery == "sent"
     state = DeliveryState(
         status=row.delivery,
         path=str(path) if path is not None else None,
         reason=facts.get("reason") if rejected else None,
-        remote_trace_id=facts.get("remote_trace_id") if sent else None,
+        remote_trace_id=remote if sent else None,
     )
     task = TaskData.model_validate(record.payload()).with_delivery(state)
     try:

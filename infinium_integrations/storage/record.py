@@ -1,33 +1,41 @@
-"""The file of one trace: gzipped JSON, its facts first, then its payload, then what the model saw and said.
+"""The file of one trace: gzipped JSON, its facts first, then its payload, its spans, and what the model saw and said.
 
-It is written as three gzip members, which any gzip reader reads as one text: what a list shows is read without
-unpacking the payload, what is sent without unpacking the content, and a receipt is added without packing either again.
-Format 1 had no content.
+It is written as four gzip members, which any gzip reader reads as one text: what a list shows is read without
+unpacking the payload, what is sent without unpacking the content, and content is taken away without packing the rest
+again. That a trace was delivered stands in its file's name. Format 1 had no spans and no content, and its receipt among
+its facts.
 """
 
 import gzip
 import json
 import re
+import urllib.parse
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infinium_integrations.capture.folding import unfolded
+
+if TYPE_CHECKING:
+    from infinium_integrations.payload.build import Spans
 
 __all__ = [
     "EMPTY",
     "FORMAT",
     "DamagedError",
     "NewerFormatError",
+    "Receipt",
     "Record",
     "facts_of",
     "file_name",
     "new_record",
     "pack",
     "peek",
-    "receipt",
+    "receipt_of",
+    "refused",
     "safe_id",
+    "stem",
     "unpack",
     "unpack_head",
     "unpack_trace",
@@ -47,7 +55,9 @@ LINE_CHARS = 160
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 _BEFORE, _AFTER = b'"payload":', b"}"
-_CAPTURED = b',"captured":'
+_SPANS, _CAPTURED = b',"spans":', b',"captured":'
+_NAME_LIMIT = 190
+"""Bytes of a file's name with a remote id in it; most file systems take 255, receipts to come and suffix included."""
 
 
 class DamagedError(Exception):
@@ -65,7 +75,17 @@ class Record:
     head: dict[str, Any]
     body: bytes
     packed: bytes = b""
-    """What the model saw and said, as it lies in the file."""
+    """Its spans and what the model saw and said, as they lie in the file."""
+
+    def spans(self) -> "Spans | None":
+        """Return when each step began; None where that isn't known. Raises as ``captured`` does."""
+        if not self.packed:
+            return None
+        text, rest = _member(self.packed)
+        found: Spans | None = _loaded(text, _SPANS)
+        if not rest:
+            raise DamagedError
+        return found
 
     def captured(self) -> dict[str, Any] | None:
         """Return what the model saw and said, each reference in it replaced by what it refers to; None of nothing.
@@ -75,14 +95,13 @@ class Record:
         """
         if not self.packed:
             return None
-        text, rest = _member(self.packed, CAPTURED_LIMIT)
+        text, rest = _member(_member(self.packed)[1], CAPTURED_LIMIT)
         if rest or not text.endswith(_AFTER):
             raise DamagedError
-        if text == _AFTER:
-            return None
         try:
-            return unfolded(json.loads(text[len(_CAPTURED) : -len(_AFTER)]))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            found = _loaded(text[: -len(_AFTER)], _CAPTURED)
+            return None if found is None else unfolded(found)
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedError from error
 
     @property
@@ -103,6 +122,7 @@ def new_record(
     recorded_ns: int,
     delivery: dict[str, object],
     *,
+    spans: "Spans | None" = None,
     captured: dict[str, object] | None = None,
 ) -> Record:
     """Make the record of a trace that was just recorded.
@@ -113,6 +133,7 @@ def new_record(
         body: The same, encoded.
         recorded_ns: Nanoseconds since the epoch.
         delivery: What is known of its delivery, at least ``status``.
+        spans: When its steps began.
         captured: What the model saw and said, redacted; references in it are as ``unfolded`` reads them.
     """
     tags = _tags(payload)
@@ -125,8 +146,23 @@ def new_record(
         "facts": facts_of(payload),
         "delivery": delivery,
     }
-    written = b"" if captured is None else _CAPTURED + _json(captured)
-    return Record(head, body, _squeeze(written + _AFTER))
+    return Record(head, body, _packed(spans, captured))
+
+
+def _packed(spans: object, captured: object) -> bytes:
+    content = EMPTY if captured is None else _squeeze(_CAPTURED + _json(captured) + _AFTER)
+    return _squeeze(b"" if spans is None else _SPANS + _json(spans)) + content
+
+
+def _loaded(text: bytes, key: bytes) -> Any:
+    if not text:
+        return None
+    if not text.startswith(key):
+        raise DamagedError
+    try:
+        return json.loads(text[len(key) :])
+    except (ValueError, RecursionError) as error:
+        raise DamagedError from error
 
 
 def _json(value: object) -> bytes:
@@ -138,19 +174,12 @@ def moment(ns: int) -> str:
     return datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def receipt(record: Record, **facts: object) -> Record:
-    """Return the same record with facts of its delivery added; None takes one away."""
+def refused(record: Record, reason: str | None, at: int) -> Record:
+    """Return the same record with the server's reason for refusing it, ``at`` nanoseconds since the epoch."""
     # lone surrogates, which a server's JSON may carry and no file can, are replaced
-    facts = {
-        key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-        for key, value in facts.items()
-    }
-    delivery = {**record.head.get("delivery", {}), **facts}
-    return Record(
-        {**record.head, "delivery": {key: value for key, value in delivery.items() if value is not None}},
-        record.body,
-        record.packed,
-    )
+    reason = None if reason is None else reason.encode("utf-8", "replace").decode()
+    facts = {**record.head.get("delivery", {}), "status": "rejected", "reason": reason, "rejected_at": moment(at)}
+    return replace(record, head={**record.head, "delivery": facts})
 
 
 def facts_of(payload: dict[str, Any]) -> dict[str, object]:
@@ -224,7 +253,7 @@ def without_content(data: bytes) -> bytes:
         NewerFormatError: A later version wrote it.
     """
     packed = unpack(data).packed
-    return data[: -len(packed)] + EMPTY if packed else data
+    return data[: -len(_member(packed)[1])] + EMPTY if packed else data
 
 
 def unpack(data: bytes) -> Record:
@@ -247,11 +276,11 @@ def unpack(data: bytes) -> Record:
         more, rest = _member(rest, CAPTURED_LIMIT)
         text += more
     head = _head(text)
-    payload, captured = head.pop("payload", None), head.pop("captured", None)
+    payload, spans, captured = (head.pop(key, None) for key in ("payload", "spans", "captured"))
     if not isinstance(payload, dict):
         raise DamagedError
-    packed = _squeeze(_CAPTURED + _json(captured) + _AFTER) if isinstance(captured, dict) else b""
-    return Record(head, _json(payload), packed)
+    found = [value if isinstance(value, dict) else None for value in (spans, captured)]
+    return Record(head, _json(payload), _packed(*found) if any(found) else b"")
 
 
 def unpack_trace(data: bytes) -> Record:
@@ -332,3 +361,36 @@ def safe_id(trace_id: str) -> bool:
 def file_name(recorded: int, trace_id: str) -> str:
     """Return the name of a trace's file, without the suffix; it begins with when it was stored, in nanoseconds."""
     return f"{recorded:020d}-{trace_id.replace(':', '_')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a trace was delivered: it stands behind ``~`` in the name of its file, once for each destination."""
+
+    destination: str
+    """``infinium``, or what else takes traces: letters only."""
+    at_ms: int
+    """Milliseconds since the epoch."""
+    remote_id: str | None = None
+    """Under which id it is known there."""
+
+    def added(self, name: str) -> str:
+        """Return a file's name with this receipt; without the remote id, where no name could hold it."""
+        short = f"{name}~{self.destination},{self.at_ms}"
+        remote = urllib.parse.quote(self.remote_id or "", safe="", errors="replace")
+        whole = f"{short},{remote}" if remote else short
+        return whole if len(whole) <= _NAME_LIMIT else short
+
+
+def receipt_of(name: str, destination: str = "infinium") -> Receipt | None:
+    """Return the receipt of one destination that stands in a file's name; None where there is none."""
+    for written in name.split("~")[1:]:
+        to, at, remote = (*written.split(","), "", "")[:3]
+        if to == destination and at.isascii() and at.isdigit():
+            return Receipt(to, int(at), urllib.parse.unquote(remote) or None)
+    return None
+
+
+def stem(name: str) -> str:
+    """Return a file's name without receipts."""
+    return name.partition("~")[0]

@@ -1,6 +1,7 @@
 """What a model saw and said in every form that providers have: answers first, reasoning as text, nothing lost."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from lc_support import Model, one, ordinary
 
+from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.folding import folded
+from infinium_integrations.langchain import messages
 from infinium_integrations.viewer.terminal.transcript import as_json
 
 SEALED = "EuYBCkQYAiJA" + "A1b2C3d4" * 60
@@ -84,6 +87,15 @@ ANSWERS = {
         ],
         'Hello\n→ web_search({"type": "search", "query": "q"})\nreasoning: Hmm',
         "Hello",
+    ),
+    "a call of Responses, which has two ids": (
+        AIMessage(
+            [{"type": "function_call", "id": "fc_1", "call_id": "t1", "name": "add", "arguments": '{"a": 1}'}],
+            tool_calls=[{"name": "add", "args": {"a": 1}, "id": "t1"}],
+        ),
+        [call("add", {"a": 1}, "t1")],
+        '→ add({"a": 1})',
+        '→ add({"a": 1})',
     ),
     "DeepSeek": (
         AIMessage("Answer", additional_kwargs={"reasoning_content": "deep"}),
@@ -219,6 +231,54 @@ def test_a_long_answer_leaves_room_for_the_calls(traces):
     answer, asked = found.output_preview.split("\n")
     assert (len(found.output_preview), len(asked), answer[-1], asked[-1]) == (500, 150, "…", "…")
     assert asked.startswith('→ search({"query": "qqq')
+
+
+def test_of_a_long_history_each_message_is_taken_once_and_what_changes_in_it_is_seen():
+    content = Content()
+    given = [HumanMessage(f"message {number}") for number in range(60)]
+    first = messages.take_all(content, given, 500)
+    again = messages.take_all(content, [*given, AIMessage("new")], 500)
+    assert again[:60] == first
+    given[3].content = "changed"
+    given[57].additional_kwargs["reasoning"] = "thought of later"
+    given[30] = HumanMessage("another")
+    changed = messages.take_all(content, given, 500)
+    assert [one is other for one, other in zip(first, changed, strict=True)].count(False) == 3
+    assert [changed[number].held["content"] for number in (3, 30)] == ["changed", "another"]
+    mixed = [("human", "a pair"), {"role": "user", "content": "a dict"}, *given[2:]]
+    assert [one.role for one in messages.take_all(content, mixed, 500)] == ["user"] * 60
+    assert [one.held["content"] for one in messages.take_all(content, given[:25], 500)][3] == "changed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message.tool_calls[0]["args"].update(a=2),
+        lambda message: message.tool_calls.append({"name": "g", "args": {}, "id": "2", "type": "tool_call"}),
+        lambda message: message.additional_kwargs.update(refusal="no"),
+        lambda message: message.content[0].update(text="other"),
+        lambda message: setattr(message, "content", "other"),
+        lambda message: setattr(message, "tool_calls", []),
+    ],
+)
+def test_whatever_changes_in_a_message_makes_it_another(change):
+    content = Content()
+    call = {"name": "f", "args": {"a": 1, "deep": {"b": [1, {"c": 2}]}}, "id": "1", "type": "tool_call"}
+    message = AIMessage([{"type": "text", "text": "one"}], tool_calls=[call])
+    before = messages.take(content, message, 500)
+    assert messages.take(content, message, 500) is before
+    change(message)
+    assert messages.take(content, message, 500) is not before
+
+
+def test_nothing_of_a_large_picture_is_held():
+    content = Content()
+    picture = "data:image/png;base64," + "iVBORw0KGgo" * 100_000
+    message = HumanMessage([{"type": "image_url", "image_url": {"url": picture}}])
+    held = sys.getrefcount(picture)
+    messages.take(content, message, 500)
+    del message
+    assert sys.getrefcount(picture) < held
 
 
 def test_a_message_that_was_changed_is_another_and_one_that_was_not_is_the_same(traces):

@@ -41,12 +41,29 @@ def chunk(text="", prompt=0, completion=0, **more):
         ([chunk("a", 100, 1), chunk("b", 100, 2), chunk("c", 100, 3)], (100, 3)),  # vLLM says the whole so far
         ([chunk("a", 25, 1), chunk("b"), chunk("", 0, 14)], (25, 15)),  # Anthropic says parts, which are added up
         ([chunk("a"), chunk("b"), chunk("", 10, 5)], (10, 5)),  # OpenAI says it once
+        # Gemini's are made parts of by its package; what its tools answered comes later
+        ([chunk("a", 32, 262), chunk("b", 0, 26), chunk("c", 764, 4)], (796, 292)),
     ],
 )
 def test_a_streams_tokens_are_those_that_the_provider_said(traces, chunks, tokens):
     list(Says(chunks=chunks).stream("hi", ordinary()))
     call = one(traces).steps[0].llm_call
     assert (call.prompt_tokens, call.completion_tokens) == tokens
+
+
+def test_of_a_stream_that_is_left_the_parts_are_added_up(traces):
+    read = Says(chunks=[chunk("a", 32, 262), chunk("b", 764, 26), chunk("c", 0, 4)]).stream("hi", ordinary())
+    next(read), next(read)
+    read.close()
+    call = one(traces).steps[0].llm_call
+    assert (call.prompt_tokens, call.completion_tokens) == (796, 288)
+
+
+def test_what_several_chunks_say_and_langchain_strings_together_is_said_once(traces):
+    said = {"model_name": "gemini-x", "finish_reason": "STOP"}
+    list(Says(chunks=[chunk("a", response_metadata=said), chunk("b", response_metadata=said)]).stream("hi", ordinary()))
+    (call,) = one(traces).steps
+    assert (call.llm_call.model, call.metadata["finish_reason"]) == ("gemini-x", "STOP")
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,17 @@ def test_documents_have_their_metadata(traces):
     (found,) = steps(traces, "retrieval")
     assert found.metadata["documents"][0]["metadata"] == {"file_name": "sea.txt", "page": 3}
     assert found.captured.documents[0]["content"] == ("The sea is salty. " * 100).strip()
+
+
+def test_a_citation_is_of_the_text_beside_it_and_no_second_answer(traces):
+    if not hasattr(types, "CitationBlock"):
+        pytest.skip("this core has no such blocks")
+    quoted = types.TextBlock(text="20 days a year")
+    source = {"source": "manual.pdf", "title": "Manual", "additional_location_info": {}}
+    blocks = [types.TextBlock(text="You get 20 days."), types.CitationBlock(cited_content=quoted, **source)]
+    Scripted(replies=["ok"]).chat([ChatMessage(role="assistant", blocks=blocks)])
+    (call,) = steps(traces, "llm_inference")
+    cited = {"title": "Manual", "source": "manual.pdf", "cited_text": "20 days a year"}
+    assert call.captured.input_messages[0]["parts"] == [
+        {"type": "text", "content": "You get 20 days.", "citations": [cited]}
+    ]

@@ -4,7 +4,7 @@ from types import SimpleNamespace as Held
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.llms import LLMMetadata
 from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.llms.custom import CustomLLM
@@ -127,3 +127,21 @@ def test_a_stream_has_the_tokens_the_model_and_the_reason_that_its_events_say(tr
 def test_why_the_model_stopped_is_kept(traces, raw, beside, reason):
     Says(raws=[raw], beside=beside).chat([ChatMessage(role="user", content="hi")])
     assert traces[0].steps[0].metadata["finish_reason"] == reason
+
+
+def test_an_answer_with_lists_beside_it_is_kept(traces):  # Bedrock's has the states of its tools there
+    Says(raws=[{}], beside={"status": [], "tool_call_id": []}).chat([ChatMessage(role="user", content="hi")])
+    assert traces[0].steps[0].captured.output_messages[0]["parts"] == [{"type": "text", "content": "x"}]
+
+
+class SaysSoFar(Says):
+    blocks: list[Any] = Field(default_factory=list)
+
+    def _reply(self, raw, text="x", delta=None):
+        self.blocks.append(TextBlock(text=text))
+        return ChatResponse(message=ChatMessage(role="assistant", blocks=list(self.blocks)), raw=raw, delta=delta)
+
+
+def test_an_answer_that_repeats_what_was_said_so_far_is_said_once(traces):  # Mistral's, streamed
+    list(SaysSoFar(raws=[{}, {}, {}]).stream_chat([ChatMessage(role="user", content="hi")]))
+    assert traces[0].steps[0].captured.output_messages[0]["parts"] == [{"type": "text", "content": "xxx"}]

@@ -32,6 +32,15 @@ def counts(found):
             {"input_tokens": 9, "output_tokens": 8, "input_token_details": {"priority_cache_read": 4}},
             (9, 8, {"cache_read": 4}),
         ),
+        (
+            {"input_tokens": 9, "output_tokens": 60, "output_tokens_details": {"thinking_tokens": 53}},
+            (9, 60, {"reasoning": 53}),
+        ),
+        (  # what Gemini's own tools answered is read by the model too
+            {"prompt_token_count": 32, "tool_use_prompt_token_count": 764}
+            | {"candidates_token_count": 477, "thoughts_token_count": 240, "total_token_count": 1513},
+            (796, 717, {"reasoning": 240}),
+        ),
     ],
 )
 def test_cached_and_tiered_tokens_are_counted_as_billed(reported, expected):
@@ -73,6 +82,7 @@ def test_what_one_source_leaves_out_another_says():
         ({"status": "completed"}, "completed"),
         (Held(finish_reason=Held(name="MAX_TOKENS")), "MAX_TOKENS"),
         ({"status": 200}, None),
+        ({"status": []}, None),
         (None, None),
     ],
 )

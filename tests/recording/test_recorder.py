@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infinium_integrations.payload.build import assemble
+from infinium_integrations.payload.build import assemble, spans
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.recording.recorder import Recorder, ambient, suppressed
 from infinium_integrations.recording.run import Failure, Options
@@ -579,3 +579,47 @@ def test_what_a_long_trace_is_said_to_hold_counts_the_steps_that_are_kept():
     recorder.finish(root, "ok")
     assert got[0].count == 40_000
     assert got[0].weight() < 11_000_000
+
+
+# -- what the file keeps beside what is sent ---------------------------------------------------------------------------
+
+
+def test_each_step_keeps_when_it_began_and_how_long_it_took_to_the_nanosecond():
+    bench = Bench()
+    bench.start("root")
+    for name, begins, lasts in (("a", 0.0000015, 0.00025), ("b", 0.0000005, None)):
+        bench.pass_time(begins)
+        bench.start(name, "root")
+        if lasts is not None:
+            bench.pass_time(lasts)
+            bench.finish(name)
+    (trace,) = bench.recorder.traces()
+    assert spans(trace) == {
+        "started_ns": 1_700_000_000_000_000_000,
+        "steps": {"1": [1_500, 250_000], "2": [252_000]},
+    }
+
+
+def test_a_trace_knows_the_span_of_opentelemetry_that_it_stands_in():
+    sdk = pytest.importorskip("opentelemetry.sdk.trace")
+    bench = Bench()
+    bench.start("outside")
+    with sdk.TracerProvider().get_tracer("test").start_as_current_span("request") as span:
+        bench.start("inside")
+    context = span.get_span_context()
+    outside, inside = bench.recorder.traces()
+    assert "span_id" not in spans(outside)
+    assert int(spans(inside)["trace_id"], 16) == context.trace_id
+    assert int(spans(inside)["span_id"], 16) == context.span_id
+
+
+def test_a_span_that_cannot_be_read_harms_no_trace(monkeypatch):
+    def broken():
+        raise RuntimeError
+
+    api = pytest.importorskip("opentelemetry.trace")
+    monkeypatch.setattr(api, "get_current_span", broken)
+    bench = Bench()
+    bench.start("root")
+    bench.finish("root")
+    assert len(bench.sealed) == 1

@@ -59,16 +59,42 @@ def test_the_file_is_gzipped_json_with_its_format_facts_and_payload(deliver, sto
     assert SECRET not in json.dumps(found)
 
 
-def test_a_delivered_trace_has_its_receipt(deliver, store, serve):
+def test_a_delivered_trace_has_its_receipt_in_the_name_of_the_file_that_waited(deliver, store, serve):
+    unreachable()
+    written(delivery := deliver(), TRACE)
+    (waiting,) = files(store, "outbox")
+    before = waiting.stat().st_ino, waiting.read_bytes()
     serve()
-    delivery = deliver()
-    delivery.submit(TRACE)
+    target = store / "outbox" / account_of(settings.current())
+    target.mkdir(0o700)
+    waiting.rename(target / waiting.name)
+    delivery.submit(new_id())  # a flush of an account that has had no trace looks for none
     assert delivery.flush(10)
-    (path,) = files(store, "history")
-    facts = json.loads(gzip.decompress(path.read_bytes()))["delivery"]
-    assert facts["status"] == "sent"
-    assert facts["remote_trace_id"]
-    assert facts["sent_at"].endswith("Z")
+    path, _ = files(store, "history")
+    assert (path.stat().st_ino, path.read_bytes()) == before
+    receipt = records.receipt_of(path.name.removesuffix(".json.gz"))
+    task = delivery.reader.get(TRACE)
+    assert (task.delivery.status, task.delivery.remote_trace_id) == ("sent", receipt.remote_id)
+    assert abs(receipt.at_ms / 1000 - path.stat().st_mtime) < 60
+    assert delivery.reader.delete(TRACE)
+    assert path not in files(store, "history")
+
+
+@PATIENT
+@given(st.sampled_from(["infinium", "otlp"]), st.integers(0, 10**14), st.none() | st.text(min_size=1, max_size=300))
+def test_a_receipt_in_a_name_reads_back_whatever_the_remote_id(destination, at, remote):
+    name = records.file_name(1, TRACE)
+    receipt = records.Receipt(destination, at, remote)
+    added = records.Receipt("other", 5, "x").added(receipt.added(name))
+    found = records.receipt_of(added, destination)
+    assert records.stem(added) == name
+    assert (found.destination, found.at_ms) == (destination, at)
+    assert records.receipt_of(added, "other") == records.Receipt("other", 5, "x")
+    assert records.receipt_of(name, destination) is None
+    assert len(added) < 255 - len(".local.json.gz")
+    assert "/" not in added
+    if remote is None or (len(remote) < 64 and remote.isascii() and remote.isalnum()):
+        assert found.remote_id == remote
 
 
 def test_what_waits_is_apart_by_origin_and_agent_and_never_sent_to_another(deliver, store, serve):
@@ -103,8 +129,15 @@ def test_what_was_recorded_before_a_change_of_settings_goes_where_it_was_meant_t
 )
 def test_a_record_reads_back_as_it_was_written(payload, facts):
     body = json.dumps(payload).encode()
-    record = records.new_record(TRACE, payload, body, time.time_ns(), {"status": "pending", **facts})
+    spans = {"started_ns": 5, "steps": {"1": [7, 9], "2": [8]}, "trace_id": "0" * 32, "span_id": "0" * 16}
+    captured = {"messages": [], "output": body.decode()}
+    given = {"spans": spans, "captured": captured}
+    record = records.new_record(TRACE, payload, body, time.time_ns(), {"status": "pending", **facts}, **given)
     data = records.pack(record)
+    assert (record.spans(), record.captured()) == (spans, captured)
+    assert records.unpack(records.without_content(data)).spans() == spans
+    assert records.unpack(records.without_content(data)).captured() is None
+    assert {key: json.loads(gzip.decompress(data))[key] for key in given} == given
     assert records.unpack(data) == record
     assert records.unpack_head(data) == record.head
     assert json.loads(gzip.decompress(data))["payload"] == payload

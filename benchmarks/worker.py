@@ -1,0 +1,80 @@
+"""One library in a process of its own: takes a line of JSON for each turn, and prints what that turn cost.
+
+``worker.py turns FRAMEWORK LIBRARY URL`` reads ``{"work": "W1"}`` from its input until it ends.
+``worker.py exit FRAMEWORK LIBRARY URL`` runs one program and prints when it was done: what follows is the way out.
+``worker.py import FRAMEWORK LIBRARY URL`` prints the seconds that setting the library up took.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import libraries
+
+
+def turn(work, times, config, flush):
+    """Return seconds: of the caller's CPU, of the process's CPU until all is delivered, and of the caller's wall.
+
+    The first with nothing of ours running beside it, the others of a tight loop.
+    """
+    caller = 0.0
+    for _ in range(times):
+        began = time.thread_time()
+        work(config)
+        caller += time.thread_time() - began
+        flush()
+    gc.collect()
+    wall, whole = time.perf_counter(), time.process_time()
+    for _ in range(times):
+        work(config)
+    wall = time.perf_counter() - wall
+    flush()
+    return {"caller": caller, "total": time.process_time() - whole, "wall": wall}
+
+
+def idle(seconds):
+    """Return milliseconds of CPU a second while nothing happens."""
+    began = time.process_time()
+    time.sleep(seconds)
+    return (time.process_time() - began) * 1_000 / seconds
+
+
+def on_disk():
+    folder = os.environ.get("INFINIUM_STORE")
+    return sum(path.stat().st_size for path in Path(folder).rglob("*.json.gz")) if folder else 0
+
+
+def main():
+    mode, framework, library, url = sys.argv[1:]
+    workloads = importlib.import_module(f"{framework}_workloads").workloads()
+    began = time.perf_counter()
+    callbacks, flush = getattr(libraries, framework.upper())[library](url)
+    if mode == "import":
+        print(time.perf_counter() - began)
+        return
+    config = {"callbacks": callbacks} if callbacks else {}
+    if mode == "exit":
+        next(iter(workloads.values()))[0](config)
+        print(time.time(), flush=True)
+        return
+    print("ready", flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "idle" in asked:
+            said = {"idle": idle(asked["idle"]), "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+        else:
+            work, _, times = workloads[asked["work"]]
+            before = on_disk()
+            said = turn(work, times, config, flush)
+            said = {key: value / times * 1e6 for key, value in said.items()}
+            said["disk"] = (on_disk() - before) / times / 2
+        print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main()
