@@ -81,7 +81,7 @@ def kind(
     """Classify a chain run; ``graph`` is what is known of it where it is a graph."""
     if "langsmith:hidden" in tags or kwargs.get("run_type") in NOISE or name.partition("<")[0] in PLUMBING:
         return _PLUMBING
-    if name in HISTORY and _of_history(graphs.reported()):
+    if name in HISTORY and graphs.is_of_history():
         return _PLUMBING
     if "langgraph_node" in metadata:
         return _in_graph(name, tags, metadata, kwargs, graph)
@@ -113,15 +113,6 @@ def _in_graph(
         is_the_node = name == node or any(tag.startswith("seq:step:") for tag in tags)
         return _AGENT_PLUMBING if agent and is_the_node else _PLUMBING
     return _AGENT if agent else _CHAIN
-
-
-def _of_history(runnable: object) -> bool:
-    """Return whether a runnable is one of those that ``RunnableWithMessageHistory`` is made of."""
-    held = getattr(runnable, "__dict__", {})
-    function = held.get("func") or held.get("afunc")
-    if function is None:  # it assigns what the history gives
-        return type(runnable).__name__ == "RunnableAssign"
-    return str(getattr(function, "__qualname__", "")).startswith("RunnableWithMessageHistory.")
 
 
 def fold_idle(run: Run, outputs: object) -> None:

@@ -17,8 +17,7 @@ _BESIDE_A_SCORE = ("key", "reasoning", "comment")
 def started(run: Run) -> None:
     """Name what an evaluation chain grades."""
     if run.name.endswith(_CHAINS):
-        held = getattr(graphs.reported(), "__dict__", {})
-        _say(run, evaluator=bounded_name(held.get("criterion_name")) or run.name)
+        _say(run, evaluator=bounded_name(graphs.reported().get("criterion_name")) or run.name)
 
 
 def ended(run: Run, outputs: object) -> None:

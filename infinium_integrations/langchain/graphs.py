@@ -6,10 +6,10 @@ Callbacks do not name the object whose run they report; the frames that call the
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
+from types import FrameType, FunctionType, MethodType
 from typing import Any
 
-__all__ = ["Graph", "reported", "started"]
+__all__ = ["Graph", "is_of_history", "reported", "started"]
 
 FRAMES = 10
 """How far up is looked: from a callback through our guard and LangChain's manager."""
@@ -38,10 +38,18 @@ class Graph:
     """What tells it from other graphs on the same thread: where its checkpoints are, and its nodes."""
 
 
-def reported() -> object:
-    """Return the object whose start or end LangChain's callback manager reports right now, if it can be seen."""
+def reported() -> dict[str, Any]:
+    """Return what the object holds whose start or end LangChain's callback manager reports right now."""
     frame = _reporting(sys._getframe(1))  # noqa: SLF001
-    return frame.f_locals.get("self") if frame is not None else None
+    return _held(frame.f_locals.get("self")) if frame is not None else {}
+
+
+def is_of_history() -> bool:
+    """Return whether the runnable whose start is reported is one that ``RunnableWithMessageHistory`` is made of."""
+    held = reported()
+    if _made_by(held):
+        return _made_by(held).startswith("RunnableWithMessageHistory.")
+    return "mapper" in held  # it assigns what the history gives
 
 
 def started(tags: Sequence[str], kwargs: Mapping[str, object]) -> Graph | None:
@@ -51,14 +59,11 @@ def started(tags: Sequence[str], kwargs: Mapping[str, object]) -> Graph | None:
     frame = _reporting(sys._getframe(1))  # noqa: SLF001
     if frame is None or not frame.f_code.co_qualname.startswith("Pregel."):
         return None
-    known = frame.f_locals
-    graph = _read(known.get("self"))
-    config: Any = known.get("config")
-    place = (config.get("configurable") or {}).get("checkpoint_ns") if isinstance(config, dict) else None
-    checkpointer = getattr(known.get("self"), "checkpointer", None)
-    if checkpointer is not None:
-        nodes = frozenset(getattr(known.get("self"), "nodes", ()))
-        graph.key = (id(checkpointer), place if isinstance(place, str) else "", nodes)
+    held = _held(frame.f_locals.get("self"))
+    graph = _read(held)
+    checkpointer = held.get("checkpointer")
+    if checkpointer is not None and type(checkpointer) is not bool:  # a graph within another has a bool or none
+        graph.key = (id(checkpointer), frozenset(held.get("nodes") or ()))
     return graph
 
 
@@ -73,32 +78,41 @@ def _reporting(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-def _read(graph: object) -> Graph:
+def _held(thing: object) -> dict[str, Any]:
+    """Return what an object holds: no code of the user's runs, as it might where an attribute is asked for."""
+    held = getattr(thing, "__dict__", None)
+    return held if type(held) is dict else {}
+
+
+def _read(graph: dict[str, Any]) -> Graph:
     found = Graph(_name_of(graph))
-    nodes: Any = getattr(graph, "nodes", None)
-    swarm = "active_agent" in (getattr(graph, "channels", None) or ())
-    for node, held in list(nodes.items())[:NODES_READ] if isinstance(nodes, dict) else ():
-        bound = getattr(held, "bound", None)
-        tools = getattr(bound, "tools_by_name", None)
-        if isinstance(tools, dict) and any(getattr(bound, name, None) for name in _WRAPPERS):
+    swarm = "active_agent" in (graph.get("channels") or ())
+    for node, bound in _nodes(graph):
+        tools = bound.get("tools_by_name") or bound.get("_tools_by_name")
+        if isinstance(tools, dict) and any(bound.get(name) for name in _WRAPPERS):
             found.wrapped_tools[node] = frozenset(tools)
-        within = getattr(bound, "nodes", None)
         made = _made_by(bound)
         found.agent = found.agent or made.startswith(_AGENTS)
-        if made.startswith(_WORKER) or (isinstance(within, dict) and (swarm or _is_agent(within))):
-            found.agents[node] = node if made else _name_of(bound) or node
+        if made.startswith(_WORKER):
+            found.agents[node] = node
+        elif "nodes" in bound and (swarm or any(_made_by(inner).startswith(_AGENTS) for _, inner in _nodes(bound))):
+            found.agents[node] = _name_of(bound) or node
     return found
 
 
-def _name_of(graph: object) -> str | None:
-    name = getattr(graph, "name", None)
+def _nodes(graph: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return a graph's nodes: their names and what each runs."""
+    nodes = graph.get("nodes")
+    some = list(nodes.items())[:NODES_READ] if isinstance(nodes, dict) else []
+    return [(name, _held(getattr(node, "bound", None))) for name, node in some]
+
+
+def _name_of(graph: dict[str, Any]) -> str | None:
+    name = graph.get("name")
     return name if isinstance(name, str) and name != "LangGraph" else None
 
 
-def _is_agent(nodes: Mapping[str, object]) -> bool:
-    return any(_made_by(getattr(held, "bound", None)).startswith(_AGENTS) for held in list(nodes.values())[:NODES_READ])
-
-
-def _made_by(bound: object) -> str:
-    function = getattr(bound, "func", None) or getattr(bound, "afunc", None)
-    return str(getattr(function, "__qualname__", ""))
+def _made_by(bound: dict[str, Any]) -> str:
+    """Return where the function was defined that something runs."""
+    function: Any = bound.get("func") or bound.get("afunc")
+    return function.__qualname__ if type(function) in {FunctionType, MethodType} else ""

@@ -25,15 +25,16 @@ def started(run: Run, inputs: Any, graph: Graph | None) -> None:
     if type(run.adapter_state) is str:
         goes_on_from(run, ("task", run.adapter_state))
         return
+    if graph is None and inputs is not None and not is_command(inputs):
+        return
     thread_id = run.trace.tags.get("thread_id")
     if run.parent is None and graph is not None and graph.key is not None and thread_id:
         run.trace.resume_keys.append(("graph", thread_id, graph.key))
-    if is_command(inputs):
-        answered = inputs.resume is not None
-        tool_calls.answered_by_human(run, inputs.resume)
-    else:
-        answered = inputs is None and (graph is not None or run.parent is None)
-    if answered:
+    answer = inputs.resume if is_command(inputs) else None
+    if answer is not None:
+        tool_calls.answered_by_human(run, answer)
+    on_top = run.parent is None or (graph is not None and graph.key is not None)
+    if answer is not None or (inputs is None and on_top):
         runtime.recorder().resume(run)
         classify.memory(run)["resuming"] = True
         for key in run.trace.resume_keys[:1] if run.parent is None else ():

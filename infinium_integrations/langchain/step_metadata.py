@@ -31,9 +31,8 @@ def keep_own(run: Run, metadata: Mapping[str, object]) -> None:
     while above is not None and (above.metadata_seen is None or not (above.is_step or above.parent is None)):
         above = above.parent
     known = (above.metadata_seen if above is not None else None) or _NOTHING
-    fresh = ((key, value) for key, value in metadata.items() if key not in _FRAMEWORK and value is not None)
-    new = ((key, value) for key, value in fresh if known.get(key, _ABSENT) != _token(value))
-    own = {key: value for key, value in new if not key.startswith(INTERNAL)}
+    new = [key for key in metadata if key not in _FRAMEWORK and known.get(key, _ABSENT) != _token(metadata[key])]
+    own = {key: metadata[key] for key in new if metadata[key] is not None and not key.startswith(INTERNAL)}
     run.metadata_seen = {**known, **{key: _token(value) for key, value in own.items()}} if own else known
     if own and run.parent is not None:
         run.users_metadata = {key: _bounded(key, own[key]) for key in list(own)[:KEYS_KEPT]}

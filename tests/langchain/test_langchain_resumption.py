@@ -77,7 +77,7 @@ def test_of_two_graphs_with_one_name_on_one_thread_each_resumes_its_own(traces, 
     assert [link(task) for task in traces[2:]] == [traces[which].trace_id for which in order]
 
 
-def test_two_graphs_that_share_a_thread_and_its_checkpoints_by_namespace_do_not_cross(traces):
+def test_two_graphs_over_one_store_of_checkpoints_do_not_cross(traces):
     saver = InMemorySaver()
     first, second = asking(saver, node="a"), asking(saver, node="b")
     first.invoke(GIVEN, config())
@@ -87,14 +87,12 @@ def test_two_graphs_that_share_a_thread_and_its_checkpoints_by_namespace_do_not_
     assert [link(task) for task in traces[2:]] == [traces[1].trace_id, traces[0].trace_id]
 
 
-def test_a_graph_that_was_never_interrupted_resumes_nothing(traces):
+def test_a_graph_that_has_asked_nothing_resumes_nothing(traces):
     asking().invoke(GIVEN, config())
-    other = asking(node="other")
-    other.invoke(GIVEN, config("t2"))
-    traces.clear()
-    with pytest.raises(Exception, match=r".*"):
-        asking(node="third").invoke(None, config())
-    assert link(traces[0]) is None
+    other = stopping()
+    other.update_state({"configurable": {"thread_id": "t1"}}, GIVEN, as_node="before")
+    other.invoke(None, config())
+    assert [(task.status, link(task)) for task in traces] == [("interrupted", None), ("ok", None)]
 
 
 @pytest.mark.parametrize("kind", [asking, stopping])
@@ -172,6 +170,39 @@ def test_a_question_that_is_answered_within_the_same_trace_is_no_link(traces):
         graph.invoke(YES, config())
     task = one(traces)
     assert (task.status, link(task)) == ("ok", None)
+
+
+@pytest.mark.parametrize("kind", [asking, stopping])
+def test_a_graph_that_goes_on_within_the_same_trace_leaves_it_ok(traces, kind):
+    if kind is stopping:
+        pytest.importorskip("langgraph.callbacks")
+    graph, given = kind(), YES if kind is asking else None
+    with trace("Both"):
+        graph.invoke(GIVEN, config())
+        graph.invoke(given, config())
+    assert one(traces).status == "ok"
+
+
+def test_one_of_two_subgraphs_that_asks_again_keeps_the_run_interrupted(traces):
+    def twice(state):
+        return {"x": [interrupt("1"), interrupt("2")]}
+
+    def within(node):
+        made = StateGraph(State)
+        made.add_node("inner", node)
+        made.add_edge(START, "inner")
+        return made.compile()
+
+    outer = StateGraph(State)
+    for name, node in (("a", twice), ("b", ask)):
+        outer.add_node(name, within(node))
+        outer.add_edge(START, name)
+    graph = outer.compile(checkpointer=InMemorySaver())
+    asked = graph.invoke(GIVEN, config())["__interrupt__"]
+    asked = graph.invoke(Command(resume={one.id: "yes" for one in asked}), config())["__interrupt__"]
+    graph.invoke(Command(resume={one.id: "yes" for one in asked}), config())
+    assert [task.status for task in traces] == ["interrupted", "interrupted", "ok"]
+    assert [link(task) for task in traces] == [None, traces[0].trace_id, traces[1].trace_id]
 
 
 # -- ways of reading ---------------------------------------------------------------------------------------------------

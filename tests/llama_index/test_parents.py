@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit import Scripted, actions, an_engine, by_number, ended, one, parent, status, steps, tags
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.workflow import StartEvent, StopEvent, Workflow
+from llama_index.core.workflow import step as workflow_step
 
 from infinium_integrations import current_trace, suppress, trace
 
@@ -147,6 +150,36 @@ def test_a_tool_can_add_steps_to_the_trace_around_it(traces):
     found = one(traces)
     (by_hand,) = steps(found, "custom")
     assert parent(found, by_hand).action == "retrieval"
+
+
+def test_a_call_within_a_step_made_by_hand_lies_below_it(traces):
+    model = Scripted(replies=["a", "b", "c"])
+
+    class Asking(BaseRetriever):
+        def _retrieve(self, query_bundle):
+            with current_trace().step("custom", "by hand"):
+                model.chat([ChatMessage("1?")])
+            return []
+
+    class Flow(Workflow):
+        @workflow_step
+        async def work(self, event: StartEvent) -> StopEvent:
+            with current_trace().step("custom", "by hand"):
+                await model.achat([ChatMessage("2?")])
+            return StopEvent(result=await function(model))
+
+    @trace("a function")
+    async def function(model):
+        return str(await model.achat([ChatMessage("3?")]))
+
+    async def run():
+        await Flow().run()
+
+    Asking().retrieve("q?")
+    asyncio.run(run())
+    found = ended(traces, 2)
+    below = [parent(task, call).description for task in found for call in steps(task, "llm_inference")]
+    assert below == ["by hand", "by hand", "a function"]
 
 
 # -- LangChain ---------------------------------------------------------------------------------------------------------
