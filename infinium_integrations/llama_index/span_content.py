@@ -7,9 +7,9 @@ from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import llm_calls
 from infinium_integrations.llama_index.classes import fields, is_a
-from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output
-from infinium_integrations.llama_index.span_state import State
+from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
+from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output, turn
+from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import describe
 from infinium_integrations.recording.run import Failure, Run
@@ -86,8 +86,11 @@ def taken(run: Run, what: Kind, result: object, limit: int) -> object:
         return _counted(result, "node")
     if what.role == "flow" and is_a(result, "AgentOutput"):
         return final_answer(content, result, limit)
-    if type(result) is list and result and type(result[0]) is float:
-        return f"<vector of {len(result)}>"
+    if what.method == AGENT_TURN and is_a(result, "AgentOutput"):
+        state = state_of(run)
+        return turn(content, result, state.said if state is not None else None, limit)
+    if isinstance(result, list) and result and type(result[0]) is float:
+        result = f"<vector of {len(result)}>"
     return take(content, result, limit)
 
 

@@ -1,17 +1,15 @@
 """Spans become runs: one function for a span's start, one for its end, one for its exception."""
 
 import inspect
-import sys
 from collections import OrderedDict
 from collections.abc import Mapping
-from types import FrameType
 from typing import Any
-
-from llama_index_instrumentation.dispatcher import Dispatcher
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import (
+    frames,
+    interruptions,
     legacy_threads,
     llm_calls,
     span_content,
@@ -20,7 +18,7 @@ from infinium_integrations.llama_index import (
     workflows,
 )
 from infinium_integrations.llama_index.classes import is_a
-from infinium_integrations.llama_index.classify import Kind, kind
+from infinium_integrations.llama_index.classify import AGENT_TURN, Kind, kind
 from infinium_integrations.llama_index.content import is_failure
 from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
@@ -31,8 +29,6 @@ __all__ = ["any_open", "drop", "end", "end_all", "enter", "judged", "leave", "wa
 
 UUID_CHARS = 37
 """A span's id ends in a dash and a UUID."""
-
-DISPATCHER = Dispatcher.__module__
 
 LEAKS_REMEMBERED = 1_000
 
@@ -254,10 +250,10 @@ def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, 
     """Record a result; return how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
         came = span_content.taken(run, state.kind, result, _limit(run))
-        run.output = came if came is not None else run.output
+        run.output = came if came is not None or state.kind.method == AGENT_TURN else run.output
     span_content.facts(run, state, result)
     if state.cancelled:
-        return "cancelled", None
+        return interruptions.left(run, state, "cancelled"), None
     if state.broken is not None and streamed:
         return state.broken, state.failure
     if state.kind.role == "tool" and is_a(result, "ToolOutput") and is_failure(result):
@@ -291,8 +287,8 @@ def _error_of_task(span_id: str) -> BaseException | None:
 
     Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
     """
-    frame = _ending_frame()
-    if frame is None or frame.f_code.co_name != OF_A_TASK or frame.f_locals.get("span_id") != span_id:
+    frame = frames.ending_frame()
+    if frame is None or frame.f_code.co_name != frames.OF_A_TASK or frame.f_locals.get("span_id") != span_id:
         return None
     run = runtime.recorder().find(span_id)
     _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
@@ -300,25 +296,6 @@ def _error_of_task(span_id: str) -> BaseException | None:
         _leaks.popitem(last=False)
     future = frame.f_locals.get("future")
     return future.exception() if future is not None and not future.cancelled() else None
-
-
-OF_A_TASK = "handle_future_result"
-
-ENDING = {"wrapper", "async_wrapper", OF_A_TASK}
-"""The dispatcher's functions that end spans."""
-
-FRAMES_SEARCHED = 50
-"""Of the caller's: others may wrap the dispatcher's methods and our handler's."""
-
-
-def _ending_frame() -> FrameType | None:
-    """Return the frame of the dispatcher's function that has a span ended; None where that was done by hand."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    for _ in range(FRAMES_SEARCHED):
-        if frame is None or (frame.f_code.co_name in ENDING and frame.f_globals.get("__name__") == DISPATCHER):
-            return frame
-        frame = frame.f_back
-    return None
 
 
 def drop(span_id: str, error: BaseException | None) -> None:
@@ -333,12 +310,11 @@ def drop(span_id: str, error: BaseException | None) -> None:
         recorder.finish(run, status, failure)
         return
     failure = _known(run, state, failure)
-    workflows.dropped(run, state, status)
+    workflows.dropped(run, state, status, error)
+    status = interruptions.left(run, state, status)
     if state.call is not None and status != "ok" and run.llm is not None:
         llm_calls.left(run, state.call, partial=state.call.usage is not None)
     end(run, state, status, failure)
-    if type(error).__name__ == "WaitingForEvent":  # the step is run again once the event has come: the run goes on
-        recorder.resume(run)
 
 
 def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:

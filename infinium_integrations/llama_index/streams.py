@@ -183,6 +183,7 @@ def model_ended(run: Run, state: State, status: str, failure: Failure | None, at
             around_it.broken = None if status == "ok" else status
             around_it.failure = failure
             around_it.last = at
+            around_it.said = run.output
             handed_on = around_it.kind.role != "llm" or around_it.leaf is run
             if streamed and handed_on and not above.private:
                 above.output = run.output
