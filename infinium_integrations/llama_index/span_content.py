@@ -5,7 +5,7 @@ from typing import Any
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
-from infinium_integrations.llama_index import llm_calls
+from infinium_integrations.llama_index import llm_calls, structured
 from infinium_integrations.llama_index.classes import fields, is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
 from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output, turn
@@ -27,7 +27,7 @@ _UNPACKED = {"kwargs", "args", "prompt_args", "llm_kwargs"}
 _SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
 
 
-def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> object:
+def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
     """Take what a span was called with."""
     content = run.trace.content
     if what.role in _ASKED:
@@ -35,6 +35,8 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
         return take(content, found, limit) if found is not None else None
     if what.role in {"embedding", "llm"}:
         return llm_calls.asked(run, arguments, limit) if what.role == "llm" else None
+    if what.role == "structured":
+        return structured.asked(content, arguments, limit) or _call(content, arguments, limit)
     if what.role == "flow":
         start, asked = arguments.get("start_event"), arguments.get("user_msg")
         if start is not None:
@@ -75,7 +77,7 @@ def tool_input(run: Run, arguments: Mapping[str, Any], limit: int) -> object:
     return take(content, rest, limit)
 
 
-def taken(run: Run, what: Kind, result: object, limit: int) -> object:
+def taken(run: Run, what: Kind, result: object, limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
     """Take what a span gave."""
     content = run.trace.content
     if result is None or what.role == "llm":
@@ -84,6 +86,8 @@ def taken(run: Run, what: Kind, result: object, limit: int) -> object:
         return documents(content, result, limit)
     if what.role == "ingestion":
         return _counted(result, "node")
+    if what.role == "structured":
+        return structured.answer(content, result, limit)
     if what.role == "flow" and is_a(result, "AgentOutput"):
         return final_answer(content, result, limit)
     if what.method == AGENT_TURN and is_a(result, "AgentOutput"):

@@ -5,13 +5,16 @@ from typing import Any
 
 from infinium_integrations.capture.content import Message
 from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, ModelCall, Run
 
-__all__ = ["Flow", "State", "Work", "above", "state_of"]
+__all__ = ["BETWEEN", "Flow", "State", "Work", "above", "model_around", "state_of"]
 
 FRAMES_WALKED = 200
 """How far up the stack a call is looked for that has no run of its own."""
 
+
+BETWEEN = {"plumbing", "program", "structured"}
+"""The roles of what may lie between one model's call and another that it hands on."""
 
 Work = tuple[str, int]
 """A step's name and the event that it works on."""
@@ -90,6 +93,8 @@ class State:
     call_id: str | None = None
     handed: tuple[int, ...] | None = None
     """What a tool's function was called with, by identity."""
+    model: ModelCall | None = None
+    """Whom a structured prediction asks."""
     said: object = None
     """What the last model's call below has answered."""
     ran: bool = False
@@ -108,5 +113,19 @@ def above(run: Run | None, role: str) -> State | None:
         state = state_of(run)
         if state is not None and state.kind.role == role:
             return state
+        run = run.parent
+    return None
+
+
+def model_around(run: Run | None) -> Run | None:
+    """Return the model's call that a model's call lies directly in: one that hands it on."""
+    while run is not None:
+        state = state_of(run)
+        if state is None:
+            return None
+        if state.kind.role == "llm":
+            return run
+        if state.kind.role not in BETWEEN:
+            return None
         run = run.parent
     return None

@@ -14,13 +14,14 @@ from infinium_integrations.llama_index import (
     llm_calls,
     span_content,
     streams,
+    structured,
     trace_metadata,
     workflows,
 )
 from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind, kind
 from infinium_integrations.llama_index.content import is_failure
-from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.llama_index.span_state import BETWEEN, State, model_around, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.run import Failure, Options, Run, ToolUse
@@ -97,6 +98,8 @@ def _named(what: Kind, name: str, instance: object) -> str:
         return type(instance).__name__
     if what.role == "step":
         return what.method
+    if what.role == "structured":
+        return type(instance).__name__
     return _short(name)
 
 
@@ -107,8 +110,9 @@ def _short(name: str) -> str:
 
 def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
     """Return whether a span repeats the one around it: ``__call__`` and ``call``, or a nested model's call."""
-    if what.role == "llm":
-        return _model_around(around) is not None
+    handed_on = what.role in {"llm", "structured"} and model_around(around) is not None
+    if what.role == "llm" or handed_on:
+        return handed_on or structured.replaceable(around) is not None
     if what.role == "tool" and _is_form(instance):
         return True
     while around is not None:
@@ -117,33 +121,19 @@ def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> boo
             return False
         if state.kind.role == what.role:
             return what.role in _INNER and around.name == name
-        if state.kind.role not in {"plumbing", "program"}:
+        if state.kind.role not in BETWEEN:
             return False
         around = around.parent
     return False
 
 
-_INNER = {"tool", "embedding", "rerank", "retrieval"}
+_INNER = {"tool", "embedding", "rerank", "retrieval", "structured"}
 
 
 def _is_form(tool: object) -> bool:
     """Return whether a tool is a form that structured prediction has the model fill in; calling it runs nothing."""
     function = getattr(tool, "__dict__", {}).get("_fn")
     return getattr(function, "__qualname__", "").endswith("get_function_tool.<locals>.model_fn")
-
-
-def _model_around(run: Run | None) -> Run | None:
-    """Return the model's call that a model's call lies directly in: one that hands it on."""
-    while run is not None:
-        state = state_of(run)
-        if state is None:
-            return None
-        if state.kind.role == "llm":
-            return run
-        if state.kind.role not in {"plumbing", "program"}:
-            return None
-        run = run.parent
-    return None
 
 
 # -- the start ---------------------------------------------------------------------------------------------------------
@@ -158,7 +148,7 @@ def _begin(
     tags: Mapping[str, object],
     options: Options,
 ) -> None:
-    state = run.adapter_state = State(what)
+    state = run.adapter_state = State(what, model=llm_calls.called(instance) if what.role == "structured" else None)
     trace = run.trace
     if trace.framework is None:
         trace.framework = "llama_index"
@@ -193,8 +183,11 @@ def _limit(run: Run) -> int:
 def _model(run: Run, state: State, instance: object) -> None:
     state.call = llm_calls.Call()
     run.llm = llm_calls.called(instance)
-    outer = _model_around(run.parent)
+    outer = model_around(run.parent)
     if outer is None:
+        prediction = structured.replaceable(run.parent)
+        if prediction is not None:
+            structured.stand_in(prediction, run)
         return
     outer_state = state_of(outer)
     if outer_state is None or outer_state.leaf is not None:
@@ -266,6 +259,8 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
     recorder = runtime.recorder()
     parent, role = state_of(run.parent), state.kind.role
     now = recorder.clock()
+    if role == "structured":
+        structured.ended(run, state)
     if role == "llm" and state.leaf is None:
         streams.model_ended(run, state, status, failure, now)
     if role == "writer" and parent is not None:

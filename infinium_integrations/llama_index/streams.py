@@ -18,7 +18,7 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import guarded
 from infinium_integrations.export import fork_safety
-from infinium_integrations.llama_index import llm_calls
+from infinium_integrations.llama_index import llm_calls, structured
 from infinium_integrations.llama_index.classes import is_a, names
 from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Failure, Run, Trace
@@ -214,6 +214,8 @@ def close(stream: Stream, status: str | None = None) -> None:
         if state.call is not None:
             llm_calls.left(run, state.call, partial=ended == "abandoned")
             model_ended(run, state, ended, failure, at)
+        if state.kind.role == "structured":
+            structured.ended(run, state)
         recorder.finish(run, status or ended, failure, at=at)
 
 
