@@ -5,7 +5,7 @@ from typing import Any
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
-from infinium_integrations.llama_index import llm_calls, structured
+from infinium_integrations.llama_index import ingestion, llm_calls, structured
 from infinium_integrations.llama_index.classes import fields, is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
 from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output, turn
@@ -44,7 +44,11 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
         if asked is not None:
             return take(content, asked, limit)
     if what.role == "ingestion":
-        return _counted(arguments.get("documents") or arguments.get("nodes"), "document")
+        return ingestion.counted(arguments.get("documents") or arguments.get("nodes"), "document")
+    if what.role == "transformation":
+        return ingestion.nodes(run, arguments)
+    if what.method == ingestion.JOBS:
+        return ingestion.counted(arguments.get("jobs"), "job")
     return _call(content, arguments, limit)
 
 
@@ -84,8 +88,9 @@ def taken(run: Run, what: Kind, result: object, limit: int) -> object:  # noqa: 
         return None
     if what.role in {"retrieval", "rerank"} and isinstance(result, list):
         return documents(content, result, limit)
-    if what.role == "ingestion":
-        return _counted(result, "node")
+    if what.role in {"ingestion", "transformation"}:
+        run.put(nodes_out=len(result) if what.role == "transformation" and isinstance(result, Sequence) else None)
+        return ingestion.counted(result, "node")
     if what.role == "structured":
         return structured.answer(content, result, limit)
     if what.role == "flow" and is_a(result, "AgentOutput"):
@@ -96,12 +101,6 @@ def taken(run: Run, what: Kind, result: object, limit: int) -> object:  # noqa: 
     if isinstance(result, list) and result and type(result[0]) is float:
         result = f"<vector of {len(result)}>"
     return take(content, result, limit)
-
-
-def _counted(items: object, noun: str) -> str | None:
-    if not isinstance(items, Sequence):
-        return None
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def facts(run: Run, state: State, result: object) -> None:

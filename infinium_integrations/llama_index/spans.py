@@ -9,6 +9,7 @@ from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import (
     frames,
+    ingestion,
     interruptions,
     legacy_threads,
     llm_calls,
@@ -33,6 +34,9 @@ UUID_CHARS = 37
 
 LEAKS_REMEMBERED = 1_000
 
+_NAMELESS = {"plumbing", "embedding"}
+"""What stands at the root where an index is built: no span surrounds that."""
+
 _leaks: OrderedDict[str, str | None] = OrderedDict()
 """Spans that stay the active one after they have ended (a decorated function gave a task), and what is around them."""
 
@@ -51,7 +55,7 @@ def enter(
     name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
     arguments = bound.arguments
     around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
-    what = kind(name, instance, arguments, tags, in_flow=_is_flow(around))
+    what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=_is_flow(around)), instance, around)
     if around is not None and _is_flow(around) and what.role != "step":
         around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
     if not new_roots and around is None:
@@ -100,6 +104,8 @@ def _named(what: Kind, name: str, instance: object) -> str:
         return what.method
     if what.role == "structured":
         return type(instance).__name__
+    if what.role == "transformation":
+        return ingestion.named(instance)
     return _short(name)
 
 
@@ -269,6 +275,8 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
         parent.last = now
         if status != "ok":
             parent.broken, parent.failure = status, failure
+    if run.parent is None and role in _NAMELESS and (run.trace.has_content or status == "error"):
+        ingestion.name_root(run, _short(str(run.id)[:-UUID_CHARS]))
     recorder.finish(run, status, failure)
     if state.stream is not None:
         streams.close(state.stream)
