@@ -5,7 +5,7 @@ from typing import Any
 
 from infinium_integrations.capture.content import Message
 from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, ModelCall, Run
+from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run
 
 __all__ = ["BETWEEN", "Flow", "State", "Work", "above", "model_around", "state_of"]
 
@@ -93,8 +93,6 @@ class State:
     call_id: str | None = None
     handed: tuple[int, ...] | None = None
     """What a tool's function was called with, by identity."""
-    model: ModelCall | None = None
-    """Whom a structured prediction asks."""
     said: object = None
     """What the last model's call below has answered."""
     ran: bool = False

@@ -90,8 +90,21 @@ def _parent(parent_id: str | None) -> Run | None:
     reading = streams.around()
     if reading is not None and (named is None or reading.started >= named.started):
         return reading
-    carried = trace_metadata.carried() if named is None else None
-    return recorder.find(carried) if carried is not None else named
+    if named is not None:
+        return _deeper(named)
+    carried = trace_metadata.carried()
+    return recorder.find(carried) if carried is not None else None
+
+
+def _deeper(named: Run) -> Run:
+    """Return the run that surrounds the caller where it is another framework's, or a user's step, below the named."""
+    inner = runtime.recorder().surrounding()
+    above = inner if state_of(inner) is None else None
+    while above is not None:
+        if above is named:
+            return inner or named
+        above = above.parent
+    return named
 
 
 def _named(what: Kind, name: str, instance: object) -> str:
@@ -154,7 +167,8 @@ def _begin(
     tags: Mapping[str, object],
     options: Options,
 ) -> None:
-    state = run.adapter_state = State(what, model=llm_calls.called(instance) if what.role == "structured" else None)
+    state = run.adapter_state = State(what)
+    run.llm = llm_calls.called(instance) if what.role == "structured" else None
     trace = run.trace
     if trace.framework is None:
         trace.framework = "llama_index"

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import AsyncGeneratorType, CodeType, FrameType, GeneratorType
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "model_ended",
     "open_streams",
     "poll",
+    "reading",
     "settle",
     "stream_in",
     "take",
@@ -162,6 +163,12 @@ def around() -> Run | None:
                 return stream.runs[0]
         frame = frame.f_back
     return None
+
+
+def reading() -> Hashable:
+    """Return the id of the run whose stream the caller is being read for: another framework's run belongs to it."""
+    run = around()
+    return run.id if run is not None else None
 
 
 def open_streams() -> int:

@@ -32,20 +32,19 @@ def stand_in(prediction: Run, call: Run) -> None:
     """Let a model's call take the step of the prediction around it."""
     state = state_of(prediction)
     if state is not None:
-        state.leaf = call
+        state.leaf, prediction.llm = call, None
         runtime.recorder().replace(prediction, call)
 
 
 def ended(run: Run, state: State) -> None:
     """Make a prediction the model's call that it was, where none was seen below; its tokens are unknown."""
-    if state.calls or state.leaf is not None:
-        run.action = "chain"
+    if state.calls or state.leaf is not None or run.inner_calls:
+        run.action, run.llm = "chain", None
         return
     outer = model_around(run.parent)
-    if outer is not None:
-        run.action, outer.llm = "chain", state.model  # it hands the prediction on
+    if outer is not None:  # it hands the prediction on
+        run.action, run.llm, outer.llm = "chain", None, run.llm
         return
-    run.llm = state.model
     if run.parent is None and not run.trace.root_is_step:
         run.trace.root_is_step = True
         run.trace.keep(run)

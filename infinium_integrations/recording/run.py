@@ -158,6 +158,8 @@ class Run:
     """Of a model's call, what else was asked for: tools, temperature and the like."""
     error: Failure | None = None
     llm: ModelCall | None = None
+    inner_calls: list[ModelCall] | None = None
+    """Of a model's call, the calls below it, if it has ended: it may only have handed them on."""
     tool: ToolUse | None = None
     metadata: dict[str, Any] | None = None
     events: list[dict[str, object]] | None = None
