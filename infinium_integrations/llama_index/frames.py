@@ -1,28 +1,28 @@
-"""What only LlamaIndex's own frames know of a span that ends: that its task failed, that its step waits."""
+"""What only frames know of a span: that its task failed, that its step waits, who called."""
 
 import sys
 from types import FrameType
 
 from llama_index_instrumentation.dispatcher import Dispatcher
 
-__all__ = ["OF_A_TASK", "ending_frame", "waiting"]
+__all__ = ["OF_A_TASK", "caller", "ending_frame", "waiting"]
 
 _DISPATCHER = Dispatcher.__module__
 
 OF_A_TASK = "handle_future_result"
 
-_ENDING = {"wrapper", "async_wrapper", OF_A_TASK}
-"""The dispatcher's functions that end spans."""
+_SPANNING = {"wrapper", "async_wrapper", OF_A_TASK}
+"""The dispatcher's functions that begin and end spans."""
 
 _SEARCHED = 50
 """Of the caller's: others may wrap the dispatcher's methods and our handler's."""
 
 
 def ending_frame() -> FrameType | None:
-    """Return the frame of the dispatcher's function that has a span ended; None where that was done by hand."""
+    """Return the frame of the dispatcher's function that has a span begin or end; None where that was done by hand."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     for _ in range(_SEARCHED):
-        if frame is None or (frame.f_code.co_name in _ENDING and frame.f_globals.get("__name__") == _DISPATCHER):
+        if frame is None or (frame.f_code.co_name in _SPANNING and frame.f_globals.get("__name__") == _DISPATCHER):
             return frame
         frame = frame.f_back
     return None
@@ -39,3 +39,9 @@ def waiting() -> tuple[bool, object]:
     if called is None or "captured_waiting" not in names:
         return False, None
     return True, called.__closure__[names.index("captured_waiting")].cell_contents
+
+
+def caller() -> FrameType | None:
+    """Return the frame that called what the dispatcher has a span for; None where the span is made by hand."""
+    frame = ending_frame()
+    return frame.f_back if frame is not None else None

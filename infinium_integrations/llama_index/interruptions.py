@@ -26,12 +26,13 @@ APART_SECONDS = 0.005
 
 @dataclass(slots=True, frozen=True)
 class _Left:
-    """A workflow that waits: the root's name, when it started (seconds since the epoch), and ``Flow.spent``."""
+    """A workflow that waits: its name, when it started (seconds since the epoch), ``Flow.spent``, and its thread."""
 
     trace_id: str
     name: str
     started: float
     spent: float
+    thread_id: str | None
 
 
 _all: weakref.WeakKeyDictionary[Recorder, OrderedDict[str, _Left]] = weakref.WeakKeyDictionary()
@@ -56,7 +57,8 @@ def left(run: Run, state: State, status: str) -> str:
 
 def _described(run: Run, flow: Flow) -> _Left:
     trace = run.trace
-    return _Left(trace.id, run.name, trace.started_wall + run.started - trace.started, flow.spent)
+    started = trace.started_wall + run.started - trace.started
+    return _Left(trace.id, run.name, started, flow.spent, trace.tags.get("thread_id"))
 
 
 def resumed(run: Run, flow: Flow, arguments: Mapping[str, Any]) -> None:
@@ -67,16 +69,17 @@ def resumed(run: Run, flow: Flow, arguments: Mapping[str, Any]) -> None:
         return
     flow.resumed = True
     flow.spent = held.get("elapsed_alive") or 0.0
-    thread_id = run.trace.tags.get("thread_id")
-    before = runtime.recorder().resumed_from(thread_id, run.name) if thread_id else None
-    before = before or _before(run, flow, held.get("last_alive_stamp"))
+    before = _before(run, flow, held.get("last_alive_stamp"))
     if before is not None:
         run.trace.tags.setdefault("resumed_from", before)
 
 
 def _before(run: Run, flow: Flow, saved_at: float | None) -> str | None:
-    """Find the trace whose context was saved: the only one, or the one that started when the context says it did."""
-    found = [one for one in _waiting(run.trace.id) if one.name == run.name]
+    """Find the trace whose context was saved: the thread's last, the one that started when it says, the only one."""
+    thread_id = run.trace.tags.get("thread_id")
+    found = [one for one in _waiting(run.trace.id) if one.name == run.name and one.thread_id == thread_id]
+    if thread_id is not None:
+        return found[-1].trace_id if found else None
     if saved_at is None:
         return found[0].trace_id if len(found) == 1 else None
     distances = sorted((abs(saved_at - (flow.spent - one.spent) - one.started), one.trace_id) for one in found)

@@ -14,7 +14,7 @@ from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import describe
 from infinium_integrations.recording.run import Failure, Run
 
-__all__ = ["OUTPUT_SUMMARY_LIMIT", "facts", "given", "taken", "tool_failure", "tool_input"]
+__all__ = ["OUTPUT_SUMMARY_LIMIT", "facts", "given", "judged", "taken", "tool_failure", "tool_input"]
 
 
 _ASKED = {
@@ -50,6 +50,12 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
     if what.method == ingestion.JOBS:
         return ingestion.counted(arguments.get("jobs"), "job")
     return _call(content, arguments, limit)
+
+
+def judged(run: Run, values: Mapping[str, Any]) -> object:
+    """Take what an evaluator judges."""
+    limit = OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
+    return take(run.trace.content, values, limit)
 
 
 def _call(content: Content, arguments: Mapping[str, Any], limit: int) -> object:

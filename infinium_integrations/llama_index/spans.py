@@ -8,6 +8,7 @@ from typing import Any
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import (
+    evaluators,
     frames,
     ingestion,
     interruptions,
@@ -61,19 +62,24 @@ def enter(
     if not new_roots and around is None:
         return
     named = around.id if around is not None else parent_id
-    called = _named(what, name, instance)
+    judged_by = evaluators.evaluation(what)
+    called = judged_by[0] if judged_by is not None else _named(what, name, instance)
     run = runtime.recorder().start(
         span_id,
         named,
         what.action,
         called,
         options=options,
-        is_step=options.full or (what.is_step and not _repeats(what, called, around, instance)),
+        is_step=options.full
+        or judged_by is not None
+        or (what.is_step and not _repeats(what, called, around, instance)),
         root_is_step=what.root_is_step and around is None,
         watch=False,
     )
     if run is not None:
-        _begin(run, what, name, instance, arguments, tags, options)
+        if judged_by is not None:
+            run.input = None if run.private or not options.capture_content else span_content.judged(run, judged_by[1])
+        _begin(run, what, called if judged_by is not None else name, instance, arguments, tags, options)
 
 
 def _is_flow(run: Run | None) -> bool:

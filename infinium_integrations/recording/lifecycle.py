@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from infinium_integrations import diagnostics
-from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, ModelCall, Run, Trace
+from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Run, Trace
 
 __all__ = ["OPEN_TRACES", "OpenTraces"]
 
@@ -97,14 +97,13 @@ class OpenTraces:
 
     def end(self, run: Run, status: str, failure: Failure | None, now: float) -> None:
         """End an open run, and seal its trace where that is complete now."""
+        run.pass_call()
         trace = run.trace
         run.ended = now
         trace.last_event = max(trace.last_event, now)
         # whoever leaves a stream when it says that a human is asked has not given the run up
         run.status = "interrupted" if status in {"ok", "abandoned"} and run.interrupted else status
         run.adapter_state = None
-        if run.llm is not None:
-            _pass_call(run)
         trace.close(run)
         self._drop(run)
         if run.status == "interrupted":
@@ -259,24 +258,3 @@ class OpenTraces:
             if (thread_id, name) in ended or (ended and name not in held):
                 return self._interrupted.pop((thread_id, name) if (thread_id, name) in ended else ended[-1])
             return held.get(name) or next(iter(held.values()), None)
-
-
-def _pass_call(run: Run) -> None:
-    """Note a model's call at the one around it, whatever framework that is of; who only hands calls on makes none."""
-    calls = [run.llm] if run.llm is not None else []
-    if run.inner_calls and calls and _only_hands_on(calls[0], run.inner_calls):
-        calls, run.llm, run.action = run.inner_calls, None, "chain"
-    above = run.parent
-    while above is not None and above.llm is None:
-        above = above.parent
-    if above is not None:
-        above.inner_calls = [*(above.inner_calls or ()), *calls][:EVENTS_KEPT]
-
-
-def _only_hands_on(own: ModelCall, inner: list[ModelCall]) -> bool:
-    """Return whether a call reports no tokens but those of the calls below it."""
-    if own.as_given:
-        return False
-    told = (own.prompt_tokens, own.completion_tokens)
-    below = [tuple(getattr(call, name) for call in inner) for name in ("prompt_tokens", "completion_tokens")]
-    return told in {(None, None), tuple(sum(count or 0 for count in counts) for counts in below)}

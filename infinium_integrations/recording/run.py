@@ -87,6 +87,12 @@ class ModelCall:
     as_given: bool = False
     """Set by the user: nothing is filled in."""
 
+    def hands_on(self, inner: "list[ModelCall]") -> bool:
+        """Return whether it reports no tokens but those of the calls below it."""
+        told = (self.prompt_tokens, self.completion_tokens)
+        below = [[call.prompt_tokens or 0 for call in inner], [call.completion_tokens or 0 for call in inner]]
+        return not self.as_given and told in {(None, None), (sum(below[0]), sum(below[1]))}
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class ToolUse:
@@ -158,8 +164,6 @@ class Run:
     """Of a model's call, what else was asked for: tools, temperature and the like."""
     error: Failure | None = None
     llm: ModelCall | None = None
-    inner_calls: list[ModelCall] | None = None
-    """Of a model's call, the calls below it, if it has ended: it may only have handed them on."""
     tool: ToolUse | None = None
     metadata: dict[str, Any] | None = None
     events: list[dict[str, object]] | None = None
@@ -177,6 +181,8 @@ class Run:
     reports_seen: int = 0
     same_id_runs: "dict[int, Run] | None" = None
     """By token of their traces, the open runs that were given the same id, this one included."""
+    inner_calls: list[ModelCall] | None = None
+    """Of a model's call, the calls below it that have ended: it may only have handed them on."""
     task_runs: "set[Run] | None" = None
     """The open runs of the same asyncio task."""
 
@@ -186,6 +192,19 @@ class Run:
             return False
         self.reports_seen += 1
         return self.reports_seen % self.reporters != 1
+
+    def pass_call(self) -> None:
+        """Note a model's call at the one around it, of whatever framework; who only hands calls on makes none."""
+        if self.llm is None:
+            return
+        calls = [self.llm]
+        if self.inner_calls and self.llm.hands_on(self.inner_calls):
+            calls, self.llm, self.action = self.inner_calls, None, "chain"
+        above = self.parent
+        while above is not None and above.llm is None:
+            above = above.parent
+        if above is not None:
+            above.inner_calls = [*(above.inner_calls or ()), *calls][:EVENTS_KEPT]
 
     def put(self, **facts: object) -> None:
         """Add facts to the step's metadata; None is ignored."""
