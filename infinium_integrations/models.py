@@ -84,6 +84,10 @@ TRACE_FACTS: frozenset[str] = frozenset(
     }
 )
 """What this library writes into ``environment.custom_tags``."""
+IDENTITY_FACTS = frozenset({"session_id", "user_id", "thread_id"})
+"""Those of them that the user gives."""
+OWN_FACTS = TRACE_FACTS - IDENTITY_FACTS
+"""Those that the user's own metadata does not replace: of such a name it stands under ``user.`` and the name."""
 STEP_FACTS: frozenset[str] = frozenset(
     {
         *("parent_step", "started_ms", "status", "name", "run_id", "tool_call_id", "attempt", "agent", "node"),
@@ -92,6 +96,11 @@ STEP_FACTS: frozenset[str] = frozenset(
     }
 )
 """What this library writes into a step's ``metadata``, the keys inside ``usage_details`` and ``documents`` included."""
+STEP_NAMES: frozenset[str] = STEP_FACTS - {"cache_read", "cache_creation", "reasoning", "id", "score", "preview"} | {
+    *("usage_details", "finish_reason", "estimated_cost_usd", "system", "system_step", "tools", "messages"),
+    *("document_count", "interrupts", "events_left_out"),
+}
+"""The names in a step's ``metadata`` that are taken: the user's own facts of such a name stand under ``user``."""
 
 
 @dataclass(frozen=True, slots=True)

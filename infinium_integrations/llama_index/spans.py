@@ -15,6 +15,7 @@ from infinium_integrations.llama_index import (
     legacy_threads,
     llm_calls,
     span_content,
+    step_metadata,
     streams,
     structured,
     trace_metadata,
@@ -183,6 +184,7 @@ def _begin(
         trace_metadata.begin(run, options, workflows.named(what, instance) or _short(name), tags)
     elif what.has_content:
         trace.has_content = True
+    step_metadata.keep_own(run, tags)
     if not options.capture_content:
         run.private = True
     if what.role == "llm":

@@ -7,12 +7,19 @@ The result is a draft: its texts are not redacted yet and have some slack beyond
 import platform
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from infinium_integrations._version import __version__
-from infinium_integrations.models import DURATION_LIMIT, INPUT_SUMMARY_LIMIT, OUTPUT_SUMMARY_LIMIT, iso
+from infinium_integrations.models import (
+    DURATION_LIMIT,
+    INPUT_SUMMARY_LIMIT,
+    OUTPUT_SUMMARY_LIMIT,
+    OWN_FACTS,
+    STEP_NAMES,
+    iso,
+)
 from infinium_integrations.payload import cost
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.payload.preview import value_text
@@ -26,9 +33,6 @@ NOT_CAPTURED = "(content is not captured)"
 
 CALLS_LISTED = 100
 """Model calls listed one by one in ``llm_usage.calls``; beyond it there is one entry a model."""
-
-OWN_FACTS = ("status", "trace_id", "run_id", "resumed_from", "left_open")
-"""Facts of a trace that the user's own metadata does not replace."""
 
 OURS = ("parent_step", "started_ms", "status", "run_id")
 """Facts of a step that the user's own metadata does not replace."""
@@ -115,6 +119,8 @@ def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
     if events:
         shown = ("name", "at_ms", "attempt", "error_type")
         facts["events"] = [{key: e[key] for key in shown if key in e} for e in events] if run.private else events
+    if run.users_metadata:
+        _add_users(facts, run.users_metadata)
     step = {
         "step_number": run.number,
         "action": run.action,
@@ -128,6 +134,17 @@ def _step(run: Run, trace: Trace, capture: Capture) -> dict[str, object]:
         "metadata": facts,
     }
     return {key: value for key, value in step.items() if value is not None}
+
+
+def _add_users(facts: dict[str, Any], given: Mapping[str, object]) -> None:
+    """Add the user's own facts to ours; where a name is taken, under ``user``."""
+    free = {key: value for key, value in given.items() if key not in STEP_NAMES and key not in facts}
+    taken = {key: value for key, value in given.items() if key not in free}
+    if taken and "user" in free:
+        taken["user"] = free.pop("user")
+    facts.update(free)
+    if taken:
+        facts["user"] = taken
 
 
 DOCUMENTS_LISTED = 50
@@ -342,8 +359,8 @@ def _environment(trace: Trace) -> dict[str, object]:
         facts["steps_folded"] = str(trace.elided.steps)
         facts["steps_folded_as"] = counts
         facts["steps_folded_with_errors"] = str(trace.elided.errors)
-    taken = {f"user.{key}": value for key, value in users.items() if key in OWN_FACTS and facts.get(key) != value}
-    tags = {**users, **taken, **facts}
+    renamed = {key for key in users.keys() & OWN_FACTS if facts.get(key) != users[key]}
+    tags = {**{f"user.{key}" if key in renamed else key: value for key, value in users.items()}, **facts}
     return {
         **{key: value for key, value in {**environment, **given}.items() if value is not None},
         "custom_tags": tags,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
-from infinium_integrations.models import TRACE_FACTS
+from infinium_integrations.models import IDENTITY_FACTS, OWN_FACTS
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.run import ModelCall, Options, Run
 
@@ -20,7 +20,7 @@ __all__ = [
 NAME_CHARS = 300
 TOOLS_LISTED = 50
 
-_IDENTITY = {"session_id", "user_id", "thread_id", "conversation_id"}
+_IDENTITY = IDENTITY_FACTS | {"conversation_id"}
 
 
 def identify_trace(
@@ -50,7 +50,7 @@ def identify_trace(
     for key, value in metadata.items():
         if value is None or key in _IDENTITY or key.startswith(internal):
             continue
-        name = f"user.{key}" if key in TRACE_FACTS else key  # the trace's own facts are its own
+        name = f"user.{key}" if key in OWN_FACTS else key  # the trace's own facts are its own
         trace_tags.setdefault(name, HIDDEN if is_secret_key(key) else preview(value, limit))
 
 

@@ -166,6 +166,10 @@ class Run:
     llm: ModelCall | None = None
     tool: ToolUse | None = None
     metadata: dict[str, Any] | None = None
+    users_metadata: dict[str, object] | None = None
+    """The user's own facts of this step, bounded; they replace none of ours."""
+    metadata_seen: Mapping[str, object] | None = None
+    """What an adapter needs to tell the user's facts of this run from those of the runs below it."""
     events: list[dict[str, object]] | None = None
     child_errors: list[Failure] | None = None
     interrupted: bool = False
