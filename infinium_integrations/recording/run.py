@@ -197,6 +197,14 @@ class Run:
         self.reports_seen += 1
         return self.reports_seen % self.reporters != 1
 
+    def put(self, **facts: object) -> None:
+        """Add facts to the step's metadata; None is ignored."""
+        if self.metadata is None:
+            self.metadata = {}
+        for name, value in facts.items():
+            if value is not None:
+                self.metadata[name] = value
+
     def pass_call(self) -> None:
         """Note a model's call at the one around it, of whatever framework; who only hands calls on makes none."""
         if self.llm is None:
@@ -209,14 +217,6 @@ class Run:
             above = above.parent
         if above is not None:
             above.inner_calls = [*(above.inner_calls or ()), *calls][:EVENTS_KEPT]
-
-    def put(self, **facts: object) -> None:
-        """Add facts to the step's metadata; None is ignored."""
-        if self.metadata is None:
-            self.metadata = {}
-        for name, value in facts.items():
-            if value is not None:
-                self.metadata[name] = value
 
     def __repr__(self) -> str:
         return f"<Run {self.action} {self.name!r} {self.status or 'open'}>"
