@@ -39,6 +39,10 @@ _EMBEDDING = {
     *("get_text_embedding_batch", "aget_text_embedding_batch", "get_agg_embedding_from_queries"),
     *("get_image_embedding", "aget_image_embedding", "get_image_embedding_batch", "aget_image_embedding_batch"),
 }
+_STRUCTURED = {
+    *("structured_predict", "astructured_predict", "stream_structured_predict", "astream_structured_predict"),
+}
+"""Most classes leave them to the core, which calls the model; a provider's own may call its client."""
 _RERANK = {"postprocess_nodes", "apostprocess_nodes", "_postprocess_nodes", "_apostprocess_nodes"}
 _WRITER = {"write_response_to_history", "awrite_response_to_history"}
 _ENGINE = {"query", "aquery", "chat", "achat", "stream_chat", "astream_chat"}
@@ -112,9 +116,16 @@ def _classify(owner: type, method: str) -> Kind:  # noqa: C901, PLR0911  (a tabl
 
 
 def _around_model(owner: type, method: str) -> Kind:
+    if method in _STRUCTURED and not _is_cores(owner, method):
+        return Kind("structured", "llm_inference", method)
     if method.startswith("_"):
         return _plumbing(method)
     return Kind("program", "chain", method, is_step=False) if _is_framework(owner, method) else _own(method)
+
+
+def _is_cores(owner: type, method: str) -> bool:
+    defines = next((base for base in owner.__mro__ if method in base.__dict__), owner)
+    return defines.__module__.startswith("llama_index.core.")
 
 
 def _other(owner: type, method: str) -> Kind:

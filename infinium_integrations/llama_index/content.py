@@ -12,7 +12,7 @@ from infinium_integrations.capture.content import Content, Conversation, Documen
 from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import fields, is_a, names
 
-__all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output"]
+__all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output", "tool_message", "turn"]
 
 DOCUMENTS_TAKEN = 1_000
 EVENT_DEPTH = 6
@@ -187,6 +187,34 @@ def _of_agent_turn(content: Content, value: Any, limit: int, depth: int) -> obje
     return conversation(content, value.__dict__.get("input") or (), limit)
 
 
+def tool_message(content: Content, result: Any, limit: int) -> Message:
+    """Take a ``ToolCallResult`` as the message that the model is given of it."""
+    given = _of_tool_output(content, result.tool_output, limit, 1)
+    if isinstance(given, Message):
+        return Message("tool", result.tool_name, given.held, messages.read)
+    held = {"blocks": [given], "beside": {"tool_call_id": result.tool_id}, "tool": True}
+    return Message("tool", result.tool_name, held, messages.read)
+
+
+def turn(content: Content, output: Any, said: object, limit: int) -> object:
+    """Take what an agent's turn came to: what the model below has said already is left out.
+
+    Args:
+        content: The trace's.
+        output: The ``AgentOutput``.
+        said: The model's answer as it was taken.
+        limit: As everywhere.
+    """
+    taken = _of_agent(content, output, limit, 1)
+    answer = messages.take_any(content, output.__dict__.get("response"), limit)
+    while isinstance(said, Message) and isinstance(said.held, tuple):
+        said = said.held[0]  # a streamed answer: what was given at its end
+    if not isinstance(said, Message) or (said is not answer and said.held != answer.held):
+        return taken
+    calls = taken.held[1] if isinstance(taken, Message) and taken is not answer else None
+    return Message("assistant", None, calls, list) if calls else None
+
+
 @_writes("ToolOutput")
 def _of_tool_output(content: Content, value: Any, limit: int, depth: int) -> object:  # noqa: ARG001
     told = _mcp_text(value.__dict__.get("raw_output"))
@@ -232,6 +260,14 @@ def _of_stop(content: Content, value: object, limit: int, depth: int) -> object:
     if result is not None:
         return take(content, result, limit, depth - 1)
     return _of_event(content, value, limit, depth)
+
+
+@_writes("InputRequiredEvent", "HumanResponseEvent")
+def _of_question(content: Content, value: object, limit: int, depth: int) -> object:
+    """Take a question to a human, or the answer, as its text where it is nothing else."""
+    held = fields(value)
+    only = next(iter(held.values())) if len(held) == 1 else None
+    return content.take(only, limit) if isinstance(only, str) else _of_event(content, value, limit, depth)
 
 
 @_writes("ToolSelection", "Event")

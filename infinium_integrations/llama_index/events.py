@@ -5,7 +5,7 @@ from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview, to_json_value
-from infinium_integrations.llama_index import llm_calls, spans, streams
+from infinium_integrations.llama_index import llm_calls, spans, streams, structured
 from infinium_integrations.llama_index.classes import fields
 from infinium_integrations.llama_index.content import conversation
 from infinium_integrations.llama_index.span_state import State, state_of
@@ -124,6 +124,13 @@ def _stream_broke(event: Any) -> None:
         llm_calls.left(run, state.call, partial=True)
     finally:
         spans.end(run, state, status, failure)
+
+
+@on("LLMStructuredPredictEndEvent")
+def _predicted(event: Any) -> None:
+    run, state = _run_of(event)
+    if run is not None and state is not None and state.kind.role == "structured" and spans.wants(run):
+        run.output = structured.answer(run.trace.content, event.output, run.trace.options.preview_chars)
 
 
 # -- embeddings and rerankers ------------------------------------------------------------------------------------------

@@ -167,6 +167,7 @@ class InfiniumEventHandler(BaseEventHandler):
         state = _HandlerState(make_options(**options))
         self.__dict__.update(state=state, inner=_SpanHandler(state))
         runtime.add_resolver(active_span_id.get)
+        runtime.add_resolver(streams.reading)
         runtime.add_settler(streams.settle)
 
     __hash__ = object.__hash__

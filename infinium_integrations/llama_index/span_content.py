@@ -5,16 +5,16 @@ from typing import Any
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
-from infinium_integrations.llama_index import llm_calls
+from infinium_integrations.llama_index import ingestion, llm_calls, structured
 from infinium_integrations.llama_index.classes import fields, is_a
-from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output
-from infinium_integrations.llama_index.span_state import State
+from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
+from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output, turn
+from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import describe
 from infinium_integrations.recording.run import Failure, Run
 
-__all__ = ["OUTPUT_SUMMARY_LIMIT", "facts", "given", "taken", "tool_failure", "tool_input"]
+__all__ = ["OUTPUT_SUMMARY_LIMIT", "facts", "given", "judged", "taken", "tool_failure", "tool_input"]
 
 
 _ASKED = {
@@ -27,7 +27,7 @@ _UNPACKED = {"kwargs", "args", "prompt_args", "llm_kwargs"}
 _SETTINGS = {"self", "ctx", "tags", "init_state", "callback_manager", "cls"}
 
 
-def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> object:
+def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
     """Take what a span was called with."""
     content = run.trace.content
     if what.role in _ASKED:
@@ -35,6 +35,8 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
         return take(content, found, limit) if found is not None else None
     if what.role in {"embedding", "llm"}:
         return llm_calls.asked(run, arguments, limit) if what.role == "llm" else None
+    if what.role == "structured":
+        return structured.asked(content, arguments, limit) or _call(content, arguments, limit)
     if what.role == "flow":
         start, asked = arguments.get("start_event"), arguments.get("user_msg")
         if start is not None:
@@ -42,8 +44,18 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
         if asked is not None:
             return take(content, asked, limit)
     if what.role == "ingestion":
-        return _counted(arguments.get("documents") or arguments.get("nodes"), "document")
+        return ingestion.counted(arguments.get("documents") or arguments.get("nodes"), "document")
+    if what.role == "transformation":
+        return ingestion.nodes(run, arguments)
+    if what.method == ingestion.JOBS:
+        return ingestion.counted(arguments.get("jobs"), "job")
     return _call(content, arguments, limit)
+
+
+def judged(run: Run, values: Mapping[str, Any]) -> object:
+    """Take what an evaluator judges."""
+    limit = OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
+    return take(run.trace.content, values, limit)
 
 
 def _call(content: Content, arguments: Mapping[str, Any], limit: int) -> object:
@@ -75,26 +87,26 @@ def tool_input(run: Run, arguments: Mapping[str, Any], limit: int) -> object:
     return take(content, rest, limit)
 
 
-def taken(run: Run, what: Kind, result: object, limit: int) -> object:
+def taken(run: Run, what: Kind, result: object, limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
     """Take what a span gave."""
     content = run.trace.content
     if result is None or what.role == "llm":
         return None
     if what.role in {"retrieval", "rerank"} and isinstance(result, list):
         return documents(content, result, limit)
-    if what.role == "ingestion":
-        return _counted(result, "node")
+    if what.role in {"ingestion", "transformation"}:
+        run.put(nodes_out=len(result) if what.role == "transformation" and isinstance(result, Sequence) else None)
+        return ingestion.counted(result, "node")
+    if what.role == "structured":
+        return structured.answer(content, result, limit)
     if what.role == "flow" and is_a(result, "AgentOutput"):
         return final_answer(content, result, limit)
-    if type(result) is list and result and type(result[0]) is float:
-        return f"<vector of {len(result)}>"
+    if what.method == AGENT_TURN and is_a(result, "AgentOutput"):
+        state = state_of(run)
+        return turn(content, result, state.said if state is not None else None, limit)
+    if isinstance(result, list) and result and type(result[0]) is float:
+        result = f"<vector of {len(result)}>"
     return take(content, result, limit)
-
-
-def _counted(items: object, noun: str) -> str | None:
-    if not isinstance(items, Sequence):
-        return None
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def facts(run: Run, state: State, result: object) -> None:

@@ -3,13 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from infinium_integrations.capture.content import Message
 from infinium_integrations.llama_index.classify import Kind
 from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run
 
-__all__ = ["Flow", "State", "above", "state_of"]
+__all__ = ["BETWEEN", "Flow", "State", "Work", "above", "model_around", "state_of"]
 
 FRAMES_WALKED = 200
 """How far up the stack a call is looked for that has no run of its own."""
+
+
+BETWEEN = {"plumbing", "program", "structured"}
+"""The roles of what may lie between one model's call and another that it hands on."""
+
+Work = tuple[str, int]
+"""A step's name and the event that it works on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -18,18 +26,45 @@ class Flow:
 
     instance: int
     made: set[int] = field(default_factory=set)
-    """The identities of the events that its steps returned."""
+    """The identities of the events that its steps returned or sent."""
     agent: str | None = None
     turns: int = 0
     """How often an agent has asked its model."""
+    results: list[Message] = field(default_factory=list)
+    """What tools gave since the last turn."""
     stopped: bool = False
-    failed: dict[tuple[str, int], Run] = field(default_factory=dict)
-    waiting: dict[tuple[str, int], Run] = field(default_factory=dict)
+    resumed: bool = False
+    """It goes on with a context that was saved, and the answer that it waited for is not seen yet."""
+    spent: float = 0.0
+    """Seconds that it had gone on when its context was saved, as the framework counts them."""
+    working: int = 0
+    """Its steps that are open."""
+    question: object = None
+    """What was last asked, as it was taken."""
+    asked: bool = False
+    """A step ended with a question to a human."""
+    idle: bool = False
+    """No step is open and none gave anything to go on with: whatever comes next comes from outside."""
+    waits: set[Work] = field(default_factory=set)
+    """Its steps that wait for an event."""
+    failed: dict[Work, Run] = field(default_factory=dict)
+    again: dict[Work, Run] = field(default_factory=dict)
+    """Its steps that gave nothing, and may be run again once something has come."""
 
-    def remember(self, where: dict[tuple[str, int], Run], work: tuple[str, int], run: Run) -> None:
+    def remember(self, where: dict[Work, Run], work: Work, run: Run) -> None:
         """Keep a step that may be run again."""
         if len(where) < ATTEMPTS_REMEMBERED:
             where[work] = run
+
+    def made_by_steps(self, event: object) -> None:
+        """Remember an event that one of its steps returned or sent."""
+        if len(self.made) < ATTEMPTS_REMEMBERED:
+            self.made.add(id(event))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it waits for what comes from outside."""
+        return not self.stopped and (self.asked or self.idle or bool(self.waits))
 
 
 @dataclass(slots=True, eq=False)
@@ -54,11 +89,12 @@ class State:
     """The chat engine's writer has read the stream to its end."""
     cancelled: bool = False
     flow: Flow | None = None
-    work: tuple[str, int] | None = None
-    """A step's name and the event that it works on."""
+    work: Work | None = None
     call_id: str | None = None
     handed: tuple[int, ...] | None = None
     """What a tool's function was called with, by identity."""
+    said: object = None
+    """What the last model's call below has answered."""
     ran: bool = False
     """A tool ran below this step."""
 
@@ -75,5 +111,19 @@ def above(run: Run | None, role: str) -> State | None:
         state = state_of(run)
         if state is not None and state.kind.role == role:
             return state
+        run = run.parent
+    return None
+
+
+def model_around(run: Run | None) -> Run | None:
+    """Return the model's call that a model's call lies directly in: one that hands it on."""
+    while run is not None:
+        state = state_of(run)
+        if state is None:
+            return None
+        if state.kind.role == "llm":
+            return run
+        if state.kind.role not in BETWEEN:
+            return None
         run = run.parent
     return None

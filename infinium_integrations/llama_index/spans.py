@@ -1,28 +1,30 @@
 """Spans become runs: one function for a span's start, one for its end, one for its exception."""
 
 import inspect
-import sys
 from collections import OrderedDict
 from collections.abc import Mapping
-from types import FrameType
 from typing import Any
-
-from llama_index_instrumentation.dispatcher import Dispatcher
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import (
+    evaluators,
+    frames,
+    ingestion,
+    interruptions,
     legacy_threads,
     llm_calls,
     span_content,
+    step_metadata,
     streams,
+    structured,
     trace_metadata,
     workflows,
 )
 from infinium_integrations.llama_index.classes import is_a
-from infinium_integrations.llama_index.classify import Kind, kind
+from infinium_integrations.llama_index.classify import AGENT_TURN, Kind, kind
 from infinium_integrations.llama_index.content import is_failure
-from infinium_integrations.llama_index.span_state import State, state_of
+from infinium_integrations.llama_index.span_state import BETWEEN, State, model_around, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.run import Failure, Options, Run, ToolUse
@@ -32,9 +34,10 @@ __all__ = ["any_open", "drop", "end", "end_all", "enter", "judged", "leave", "wa
 UUID_CHARS = 37
 """A span's id ends in a dash and a UUID."""
 
-DISPATCHER = Dispatcher.__module__
-
 LEAKS_REMEMBERED = 1_000
+
+_NAMELESS = {"plumbing", "embedding"}
+"""What stands at the root where an index is built: no span surrounds that."""
 
 _leaks: OrderedDict[str, str | None] = OrderedDict()
 """Spans that stay the active one after they have ended (a decorated function gave a task), and what is around them."""
@@ -54,25 +57,30 @@ def enter(
     name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
     arguments = bound.arguments
     around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
-    what = kind(name, instance, arguments, tags, in_flow=_is_flow(around))
+    what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=_is_flow(around)), instance, around)
     if around is not None and _is_flow(around) and what.role != "step":
         around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
     if not new_roots and around is None:
         return
     named = around.id if around is not None else parent_id
-    called = _named(what, name, instance)
+    judged_by = evaluators.evaluation(what)
+    called = judged_by[0] if judged_by is not None else _named(what, name, instance)
     run = runtime.recorder().start(
         span_id,
         named,
         what.action,
         called,
         options=options,
-        is_step=options.full or (what.is_step and not _repeats(what, called, around, instance)),
+        is_step=options.full
+        or judged_by is not None
+        or (what.is_step and not _repeats(what, called, around, instance)),
         root_is_step=what.root_is_step and around is None,
         watch=False,
     )
     if run is not None:
-        _begin(run, what, name, instance, arguments, tags, options)
+        if judged_by is not None:
+            run.input = None if run.private or not options.capture_content else span_content.judged(run, judged_by[1])
+        _begin(run, what, called if judged_by is not None else name, instance, arguments, tags, options)
 
 
 def _is_flow(run: Run | None) -> bool:
@@ -89,8 +97,21 @@ def _parent(parent_id: str | None) -> Run | None:
     reading = streams.around()
     if reading is not None and (named is None or reading.started >= named.started):
         return reading
-    carried = trace_metadata.carried() if named is None else None
-    return recorder.find(carried) if carried is not None else named
+    if named is not None:
+        return _deeper(named)
+    carried = trace_metadata.carried()
+    return recorder.find(carried) if carried is not None else None
+
+
+def _deeper(named: Run) -> Run:
+    """Return the run that surrounds the caller where it is another framework's, or a user's step, below the named."""
+    inner = runtime.recorder().surrounding()
+    above = inner if state_of(inner) is None else None
+    while above is not None:
+        if above is named:
+            return inner or named
+        above = above.parent
+    return named
 
 
 def _named(what: Kind, name: str, instance: object) -> str:
@@ -101,6 +122,10 @@ def _named(what: Kind, name: str, instance: object) -> str:
         return type(instance).__name__
     if what.role == "step":
         return what.method
+    if what.role == "structured":
+        return type(instance).__name__
+    if what.role == "transformation":
+        return ingestion.named(instance)
     return _short(name)
 
 
@@ -111,8 +136,9 @@ def _short(name: str) -> str:
 
 def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> bool:
     """Return whether a span repeats the one around it: ``__call__`` and ``call``, or a nested model's call."""
-    if what.role == "llm":
-        return _model_around(around) is not None
+    handed_on = what.role in {"llm", "structured"} and model_around(around) is not None
+    if what.role == "llm" or handed_on:
+        return handed_on or structured.replaceable(around) is not None
     if what.role == "tool" and _is_form(instance):
         return True
     while around is not None:
@@ -121,33 +147,19 @@ def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> boo
             return False
         if state.kind.role == what.role:
             return what.role in _INNER and around.name == name
-        if state.kind.role not in {"plumbing", "program"}:
+        if state.kind.role not in BETWEEN:
             return False
         around = around.parent
     return False
 
 
-_INNER = {"tool", "embedding", "rerank", "retrieval"}
+_INNER = {"tool", "embedding", "rerank", "retrieval", "structured"}
 
 
 def _is_form(tool: object) -> bool:
     """Return whether a tool is a form that structured prediction has the model fill in; calling it runs nothing."""
     function = getattr(tool, "__dict__", {}).get("_fn")
     return getattr(function, "__qualname__", "").endswith("get_function_tool.<locals>.model_fn")
-
-
-def _model_around(run: Run | None) -> Run | None:
-    """Return the model's call that a model's call lies directly in: one that hands it on."""
-    while run is not None:
-        state = state_of(run)
-        if state is None:
-            return None
-        if state.kind.role == "llm":
-            return run
-        if state.kind.role not in {"plumbing", "program"}:
-            return None
-        run = run.parent
-    return None
 
 
 # -- the start ---------------------------------------------------------------------------------------------------------
@@ -163,6 +175,7 @@ def _begin(
     options: Options,
 ) -> None:
     state = run.adapter_state = State(what)
+    run.llm = llm_calls.called(instance) if what.role == "structured" else None
     trace = run.trace
     if trace.framework is None:
         trace.framework = "llama_index"
@@ -171,6 +184,7 @@ def _begin(
         trace_metadata.begin(run, options, workflows.named(what, instance) or _short(name), tags)
     elif what.has_content:
         trace.has_content = True
+    step_metadata.keep_own(run, tags)
     if not options.capture_content:
         run.private = True
     if what.role == "llm":
@@ -197,8 +211,11 @@ def _limit(run: Run) -> int:
 def _model(run: Run, state: State, instance: object) -> None:
     state.call = llm_calls.Call()
     run.llm = llm_calls.called(instance)
-    outer = _model_around(run.parent)
+    outer = model_around(run.parent)
     if outer is None:
+        prediction = structured.replaceable(run.parent)
+        if prediction is not None:
+            structured.stand_in(prediction, run)
         return
     outer_state = state_of(outer)
     if outer_state is None or outer_state.leaf is not None:
@@ -254,10 +271,10 @@ def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, 
     """Record a result; return how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
         came = span_content.taken(run, state.kind, result, _limit(run))
-        run.output = came if came is not None else run.output
+        run.output = came if came is not None or state.kind.method == AGENT_TURN else run.output
     span_content.facts(run, state, result)
     if state.cancelled:
-        return "cancelled", None
+        return interruptions.left(run, state, "cancelled"), None
     if state.broken is not None and streamed:
         return state.broken, state.failure
     if state.kind.role == "tool" and is_a(result, "ToolOutput") and is_failure(result):
@@ -270,6 +287,8 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
     recorder = runtime.recorder()
     parent, role = state_of(run.parent), state.kind.role
     now = recorder.clock()
+    if role == "structured":
+        structured.ended(run, state)
     if role == "llm" and state.leaf is None:
         streams.model_ended(run, state, status, failure, now)
     if role == "writer" and parent is not None:
@@ -278,6 +297,8 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
         parent.last = now
         if status != "ok":
             parent.broken, parent.failure = status, failure
+    if run.parent is None and role in _NAMELESS and (run.trace.has_content or status == "error"):
+        ingestion.name_root(run, _short(str(run.id)[:-UUID_CHARS]))
     recorder.finish(run, status, failure)
     if state.stream is not None:
         streams.close(state.stream)
@@ -291,8 +312,8 @@ def _error_of_task(span_id: str) -> BaseException | None:
 
     Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
     """
-    frame = _ending_frame()
-    if frame is None or frame.f_code.co_name != OF_A_TASK or frame.f_locals.get("span_id") != span_id:
+    frame = frames.ending_frame()
+    if frame is None or frame.f_code.co_name != frames.OF_A_TASK or frame.f_locals.get("span_id") != span_id:
         return None
     run = runtime.recorder().find(span_id)
     _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
@@ -300,25 +321,6 @@ def _error_of_task(span_id: str) -> BaseException | None:
         _leaks.popitem(last=False)
     future = frame.f_locals.get("future")
     return future.exception() if future is not None and not future.cancelled() else None
-
-
-OF_A_TASK = "handle_future_result"
-
-ENDING = {"wrapper", "async_wrapper", OF_A_TASK}
-"""The dispatcher's functions that end spans."""
-
-FRAMES_SEARCHED = 50
-"""Of the caller's: others may wrap the dispatcher's methods and our handler's."""
-
-
-def _ending_frame() -> FrameType | None:
-    """Return the frame of the dispatcher's function that has a span ended; None where that was done by hand."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    for _ in range(FRAMES_SEARCHED):
-        if frame is None or (frame.f_code.co_name in ENDING and frame.f_globals.get("__name__") == DISPATCHER):
-            return frame
-        frame = frame.f_back
-    return None
 
 
 def drop(span_id: str, error: BaseException | None) -> None:
@@ -333,12 +335,11 @@ def drop(span_id: str, error: BaseException | None) -> None:
         recorder.finish(run, status, failure)
         return
     failure = _known(run, state, failure)
-    workflows.dropped(run, state, status)
+    workflows.dropped(run, state, status, error)
+    status = interruptions.left(run, state, status)
     if state.call is not None and status != "ok" and run.llm is not None:
         llm_calls.left(run, state.call, partial=state.call.usage is not None)
     end(run, state, status, failure)
-    if type(error).__name__ == "WaitingForEvent":  # the step is run again once the event has come: the run goes on
-        recorder.resume(run)
 
 
 def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:

@@ -11,14 +11,14 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import AsyncGeneratorType, CodeType, FrameType, GeneratorType
 from typing import Any
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import guarded
 from infinium_integrations.export import fork_safety
-from infinium_integrations.llama_index import llm_calls
+from infinium_integrations.llama_index import llm_calls, structured
 from infinium_integrations.llama_index.classes import is_a, names
 from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Failure, Run, Trace
@@ -31,6 +31,7 @@ __all__ = [
     "model_ended",
     "open_streams",
     "poll",
+    "reading",
     "settle",
     "stream_in",
     "take",
@@ -164,6 +165,12 @@ def around() -> Run | None:
     return None
 
 
+def reading() -> Hashable:
+    """Return the id of the run whose stream the caller is being read for: another framework's run belongs to it."""
+    run = around()
+    return run.id if run is not None else None
+
+
 def open_streams() -> int:
     """How many streams are not read to their end."""
     return len(_open)
@@ -183,6 +190,7 @@ def model_ended(run: Run, state: State, status: str, failure: Failure | None, at
             around_it.broken = None if status == "ok" else status
             around_it.failure = failure
             around_it.last = at
+            around_it.said = run.output
             handed_on = around_it.kind.role != "llm" or around_it.leaf is run
             if streamed and handed_on and not above.private:
                 above.output = run.output
@@ -213,6 +221,8 @@ def close(stream: Stream, status: str | None = None) -> None:
         if state.call is not None:
             llm_calls.left(run, state.call, partial=ended == "abandoned")
             model_ended(run, state, ended, failure, at)
+        if state.kind.role == "structured":
+            structured.ended(run, state)
         recorder.finish(run, status or ended, failure, at=at)
 
 

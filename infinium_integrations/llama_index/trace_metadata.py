@@ -5,16 +5,13 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 from infinium_integrations._entropy import new_id
+from infinium_integrations.llama_index.step_metadata import INTERNAL, TAG_CHARS, listed
 from infinium_integrations.recording.adapters import identify_trace
 from infinium_integrations.recording.run import Options, Run
 
 __all__ = ["begin", "capture", "carried", "restore"]
 
-TAG_CHARS = 500
-TAGS_LISTED = 50
 KEY = "infinium"
-
-_INTERNAL = ("llamaindex.", "infinium", "run_name")
 
 _THIS_HOST = new_id().hex
 
@@ -28,9 +25,7 @@ def begin(run: Run, options: Options, name: str, tags: Mapping[str, object]) -> 
     named = tags.get("run_name")
     trace.name = named if isinstance(named, str) and named.strip() else options.name or name
     trace.tags["run_id"] = str(run.id)
-    listed = tags.get("tags")
-    own = [listed] if isinstance(listed, str) else listed[:TAGS_LISTED] if isinstance(listed, list | tuple) else ()
-    identify_trace(run, options, [str(tag)[:TAG_CHARS] for tag in own], tags, internal=_INTERNAL, limit=TAG_CHARS)
+    identify_trace(run, options, listed(tags.get("tags")), tags, internal=INTERNAL, limit=TAG_CHARS)
     elsewhere = _carried.get()
     if elsewhere and elsewhere.get("process") != _process():  # in this process, its parent would have been found
         trace.tags["parent_trace_id"] = elsewhere["trace_id"][:TAG_CHARS]

@@ -1,14 +1,19 @@
 """Workflows and agents: their steps, turns, hand-offs, tools that nothing ran, and steps that are run again."""
 
-from collections.abc import Mapping
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.llama_index import span_content
+from infinium_integrations.capture.content import Conversation
+from infinium_integrations.llama_index import frames, interruptions, span_content
 from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
-from infinium_integrations.llama_index.span_state import Flow, State, above
-from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Run, ToolUse
+from infinium_integrations.llama_index.content import take, tool_message
+from infinium_integrations.llama_index.span_state import Flow, State, Work, above, state_of
+from infinium_integrations.recording.run import Failure, Run, ToolUse
 
 __all__ = ["begin", "call_id", "dropped", "ended", "named", "sign", "stopped"]
 
@@ -28,10 +33,13 @@ def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     """Take a workflow's run or one of its steps in."""
     if state.kind.role == "flow":
         state.flow = Flow(id(instance))
+        interruptions.resumed(run, state.flow, arguments)
         return
     event = next((value for value in arguments.values() if is_a(value, "Event")), None)
     flow = _flow(run)
     state.work = (state.kind.method, id(event))
+    if flow is not None:
+        _goes_on(run, flow, state.work, event)
     agent = getattr(event, "__dict__", {}).get("current_agent_name")
     if is_a(event, "ToolCall"):
         state.call_id = event.tool_id  # type: ignore[union-attr]
@@ -45,16 +53,25 @@ def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
         if state.kind.method == AGENT_TURN:
             flow.turns += 1
             run.description = f"{flow.agent or UNNAMED}, turn {flow.turns}"
-        _again(run, flow, state.work)
+            run.input = Conversation(flow.results) if flow.results else None
+            flow.results = []
 
 
-def _again(run: Run, flow: Flow, work: tuple[str, int]) -> None:
-    """Return whether a step is run again with the same event: after it failed, or after it waited for an answer."""
-    waited = flow.waiting.pop(work, None)
+def _goes_on(run: Run, flow: Flow, work: Work, event: object) -> None:
+    """Take in that a workflow has come to its next step, maybe one that is run again: it failed, or it has waited."""
+    waited = flow.again.pop(work, None)
     if waited is not None:
         waited.status = "interrupted"
         run.put(replayed=True)
-    failed = flow.failed.get(work)
+    flow.waits.discard(work)
+    flow.idle = False
+    flow.asked = flow.asked and id(event) in flow.made
+    flow.working += 1
+    around = _run_of(run, flow)
+    interruptions.refresh(around, flow)
+    if flow.resumed:
+        interruptions.answered(around, flow, event, getattr(_kept("state"), "collected_waiters", None))
+    failed = flow.failed.get(work) if run.is_step else None
     if failed is not None:
         attempt = (failed.metadata or {}).get("attempt") or 1
         failed.put(attempt=attempt)
@@ -66,6 +83,19 @@ def sign(run: Run) -> None:
     flow = _flow(run.parent)
     if flow is not None and flow.agent is not None:
         run.put(agent=flow.agent)
+
+
+def _run_of(run: Run, flow: Flow) -> Run:
+    """Return the workflow's run that a step belongs to."""
+    while run.parent is not None and getattr(state_of(run), "flow", None) is not flow:
+        run = run.parent
+    return run
+
+
+def _kept(name: str) -> Any:
+    """Return what the framework keeps of the step that the caller is in; versions before 2.9 keep nothing."""
+    known = getattr(sys.modules.get("workflows.runtime.types.results"), "StepWorkerStateContextVar", None)
+    return getattr(known.get(None), name, None) if isinstance(known, ContextVar) else None
 
 
 def _flow(run: Run | None) -> Flow | None:
@@ -86,23 +116,78 @@ def ended(run: Run, state: State, result: object) -> tuple[str, Failure | None]:
     """Return how a workflow's run or a step ended; older workflows end a failed run with nothing at all."""
     if state.kind.role == "step":
         stopped(run, state, result)
-        _step_ended(run, state, result)
-    elif state.flow is not None and result is None and not state.flow.stopped:
+        return _step_ended(run, state, result), None
+    if state.flow is not None and result is None and not state.flow.stopped:
         failure = run.child_errors[-1] if run.child_errors else None
-        return ("error", failure) if failure is not None else ("cancelled", None)
+        return ("error", failure) if failure is not None else (interruptions.left(run, state, "cancelled"), None)
+    if state.flow is not None:
+        run.interrupted = False
     return "ok", None
 
 
-def _step_ended(run: Run, state: State, result: Any) -> None:
+def _step_ended(run: Run, state: State, result: Any) -> str:
     flow = _flow(run)
-    if flow is not None and len(flow.made) < ATTEMPTS_REMEMBERED:
-        flow.made.add(id(result))
-    if result is None and flow is not None and state.work is not None and run.is_step:
-        flow.remember(flow.waiting, state.work, run)
-    if run.is_step and is_a(result, "Event"):
-        run.put(emits=type(result).__name__)
-    if is_a(result, "ToolCallResult") and result.tool_output.is_error and not state.ran:
-        _unknown_tool(run, state, result)
+    if is_a(result, "ToolCallResult"):
+        if result.tool_output.is_error and not state.ran:
+            _unknown_tool(run, state, result)
+        if flow is not None and not run.private:
+            flow.results.append(tool_message(run.trace.content, result, run.trace.options.preview_chars))
+    given = result if isinstance(result, list) else [result] if result is not None else []
+    sent = [*given, *(one.event for one in getattr(_kept("sends"), "entries", ()))]
+    if run.is_step and sent:
+        run.put(emits=_counted(sent))
+        if result is None and not run.private:
+            run.output = _counted(sent)
+    if flow is None or state.work is None:
+        return "ok"
+    for event in sent:
+        flow.made_by_steps(event)
+    flow.working -= 1
+    status = "ok" if given else _gave_nothing(run, flow, state.work, sent=bool(sent))
+    if any(is_a(event, "InputRequiredEvent") for event in given):
+        flow.asked, flow.question = True, run.output
+    interruptions.refresh(_run_of(run, flow), flow)
+    return status
+
+
+def _counted(events: Sequence[object]) -> str:
+    """Name events by their classes; where there are several of one, with their number."""
+    if len(events) == 1:
+        return type(events[0]).__name__
+    kinds = Counter(type(event).__name__ for event in events)
+    return ", ".join(f"{count} × {name}" for name, count in kinds.items())  # noqa: RUF001  (meant)
+
+
+def _gave_nothing(run: Run, flow: Flow, work: Work, *, sent: bool) -> str:
+    """Return the status of a step that gave nothing: it waits, or it has gathered what is not complete yet."""
+    known, waits = frames.waiting()
+    if waits is not None:
+        _asks(run, waits)
+        _waits(run, flow, work)
+        return "interrupted"
+    gathered = any(type(one).__name__ == "AddCollectedEvent" for one in getattr(_kept("returns"), "return_values", ()))
+    if not known and not gathered and not sent and run.is_step:
+        flow.remember(flow.again, work, run)
+    flow.idle = not flow.working and not gathered and not sent
+    return "ok"
+
+
+def _waits(run: Run, flow: Flow, work: Work) -> None:
+    flow.waits.add(work)
+    if run.is_step:
+        flow.remember(flow.again, work, run)
+
+
+def _asks(run: Run, waits: object) -> None:
+    """Take what a step or a tool asks for while it waits."""
+    asks = getattr(getattr(waits, "add", None), "waiter_event", None)
+    if asks is None or run.private:
+        return
+    asked = take(run.trace.content, asks, run.trace.options.preview_chars)
+    run.output = asked if run.is_step else run.output
+    flow = _flow(run)
+    if flow is not None:
+        flow.question = asked
 
 
 def stopped(run: Run, state: State, result: object) -> None:
@@ -113,12 +198,19 @@ def stopped(run: Run, state: State, result: object) -> None:
             flow.stopped = True
 
 
-def dropped(run: Run, state: State, status: str) -> None:
-    """Remember a failed step, in case that it is run again."""
+def dropped(run: Run, state: State, status: str, error: BaseException | None) -> None:
+    """Remember a step that failed or waits, in case that it is run again."""
+    waits = error if type(error).__name__ == "WaitingForEvent" else None
+    if waits is not None:
+        _asks(run, waits)
     flow = _flow(run.parent)
-    if state.work is None or flow is None or status != "error":
+    if state.work is None or flow is None:
         return
-    if flow.failed.get(state.work) is not run:
+    flow.working -= 1
+    if waits is not None:
+        _waits(run, flow, state.work)
+        interruptions.refresh(_run_of(run, flow), flow)
+    if status == "error" and flow.failed.get(state.work) is not run:
         flow.remember(flow.failed, state.work, run)
 
 

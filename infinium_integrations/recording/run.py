@@ -91,6 +91,12 @@ class ModelCall:
     unread: Callable[[], Mapping[str, object]] | None = None
     """Reads what was said of the call into it, once, on the writer's thread; returns facts for its step."""
 
+    def hands_on(self, inner: "list[ModelCall]") -> bool:
+        """Return whether it reports no tokens but those of the calls below it."""
+        told = (self.prompt_tokens, self.completion_tokens)
+        below = [[call.prompt_tokens or 0 for call in inner], [call.completion_tokens or 0 for call in inner]]
+        return not self.as_given and told in {(None, None), (sum(below[0]), sum(below[1]))}
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class ToolUse:
@@ -183,6 +189,8 @@ class Run:
     reports_seen: int = 0
     same_id_runs: "dict[int, Run] | None" = None
     """By token of their traces, the open runs that were given the same id, this one included."""
+    inner_calls: list[ModelCall] | None = None
+    """Of a model's call, the calls below it that have ended: it may only have handed them on."""
     task_runs: "set[Run] | None" = None
     """The open runs of the same asyncio task."""
 
@@ -217,6 +225,19 @@ class Run:
         for name, value in facts.items():
             if value is not None:
                 self.metadata[name] = value
+
+    def pass_call(self) -> None:
+        """Note a model's call at the one around it, of whatever framework; who only hands calls on makes none."""
+        if self.llm is None:
+            return
+        calls = [self.llm]
+        if self.inner_calls and self.llm.hands_on(self.inner_calls):
+            calls, self.llm, self.action = self.inner_calls, None, "chain"
+        above = self.parent
+        while above is not None and above.llm is None:
+            above = above.parent
+        if above is not None:
+            above.inner_calls = [*(above.inner_calls or ()), *calls][:EVENTS_KEPT]
 
     def __repr__(self) -> str:
         return f"<Run {self.action} {self.name!r} {self.status or 'open'}>"

@@ -209,7 +209,7 @@ def test_the_turn_shows_what_the_model_asked_for(traces):
     run(FunctionAgent(tools=[add], llm=llm), "1 + 2?")
     trace = one(traces)
     turn = by_number(trace, 1)
-    assert turn.output_preview == 'let me see\n→ add({"a": 1, "b": 2})'
+    assert turn.output_preview == '→ add({"a": 1, "b": 2})'
 
 
 def test_an_agents_turns_are_told_apart(traces):
@@ -230,3 +230,57 @@ def test_an_agents_turns_are_told_apart(traces):
     assert turns == ["Support, turn 1", "Support, turn 2"]
     calls = [step.description for task in traces for step in task.steps if step.llm_call]
     assert calls == ["Scripted (Support)"] * 2
+
+
+def test_a_turn_is_given_what_the_tools_gave_and_does_not_say_again_what_its_model_said(traces):
+    calls = [("add", {"a": 1, "b": 2}), ("add", {"a": 3, "b": 4})]
+    llm = Scripted(replies=[("let me see", calls), ("again", [("add", {"a": 5, "b": 6})]), "it is 11"])
+    run(FunctionAgent(name="Calc", tools=[add], llm=llm), "how much?")
+    first, second, third = steps(one(traces), "workflow_step")
+    assert (first.input_preview, first.output_preview) == (
+        "user: how much?",
+        '→ add({"a": 1, "b": 2}), add({"a": 3, "b": 4})',
+    )
+    assert sorted(second.input_preview.split("\n")) == ["tool add: 3", "tool add: 7"]
+    assert (third.input_preview, third.output_preview) == ("tool add: 11", None)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_turns_that_reason_in_text_or_fail_have_the_tools_results_as_input_too(traces, streaming):
+    replies = ['Thought: I need a tool\nAction: fail\nAction Input: {"why": "broken"}', "Thought: I can\nAnswer: no"]
+    run(ReActAgent(tools=[fail], llm=Scripted(replies=replies), streaming=streaming), "go")
+    first, second = steps(one(traces), "workflow_step")
+    assert first.output_preview == '→ fail({"why": "broken"})'
+    assert second.input_preview.startswith("tool fail: ")
+    assert "broken" in second.input_preview
+    assert second.output_preview is None
+
+
+def test_the_agent_that_takes_over_is_given_what_the_hand_off_says(traces):
+    llm = Scripted(replies=[("", [("handoff", {"to_agent": "writer", "reason": "write"})])])
+    reader = FunctionAgent(name="reader", description="Reads.", llm=llm, tools=[add], can_handoff_to=["writer"])
+    writer = FunctionAgent(name="writer", description="Writes.", llm=Scripted(replies=["done"]), tools=[add])
+    run(AgentWorkflow(agents=[reader, writer], root_agent="reader"), user_msg="go")
+    first, second = steps(one(traces), "workflow_step")
+    assert [first.description, second.description] == ["reader, turn 1", "writer, turn 2"]
+    assert second.input_preview.startswith("tool handoff: Agent writer is now handling the request")
+
+
+def test_a_turn_whose_agent_says_something_of_its_own_shows_that(traces):
+    class Polite(FunctionAgent):
+        async def take_step(self, *args, **kwargs):
+            output = await super().take_step(*args, **kwargs)
+            output.response.blocks[0].text = f"Dear user, {output.response.content}"
+            return output
+
+    run(Polite(tools=[add], llm=Scripted(replies=["it is 3"]), streaming=False), "1 + 2?")
+    (turn,) = steps(one(traces), "workflow_step")
+    assert turn.output_preview == "Dear user, it is 3"
+
+
+def test_the_messages_of_a_turn_are_those_that_its_model_was_sent(traces):
+    llm = Scripted(replies=[("", [("add", {"a": 1, "b": 2})]), "3"])
+    run(FunctionAgent(tools=[add], llm=llm), "1 + 2?")
+    trace = one(traces)
+    turn, model = by_number(trace, 4), by_number(trace, 5)
+    assert turn.captured.input == [model.captured.input_messages[-1]]

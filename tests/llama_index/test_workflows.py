@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import inspect
+import sys
 import time
 from importlib.metadata import version
 
 import pytest
-from kit import Scripted, actions, an_engine, ended, one, parent, status, steps
+from kit import Scripted, actions, add, an_engine, ended, one, parent, status, steps
+from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 from llama_index.core.workflow.retry_policy import ConstantDelayRetryPolicy
@@ -19,6 +21,8 @@ from infinium_integrations.llama_index import InfiniumEventHandler
 from infinium_integrations.llama_index.handler import _SpanHandler
 
 WORKFLOWS = tuple(int(part) for part in version("llama-index-workflows").split(".")[:2])
+SENDS = hasattr(sys.modules.get("workflows.runtime.types.results"), "StepSends")
+"""Workflows keep account of what each step sends."""
 
 
 class Work(Event):
@@ -411,3 +415,85 @@ def test_a_step_that_waits_for_an_event_is_interrupted_and_the_run_goes_on(trace
     (task,) = traces
     assert (task.status, task.errors) == ("ok", None)
     assert [one.metadata["status"] for one in task.steps if one.metadata["name"] == "ask"] == ["interrupted", "ok"]
+
+
+def test_a_step_that_only_sends_events_says_what_it_sent(traces):
+    asyncio.run(run(FanOut(), topic="x"))
+    (fan,) = [found for found in steps(one(traces)) if found.description == "fan"]
+    if SENDS:
+        assert (fan.output_preview, fan.metadata["emits"]) == ("3 × Work", "3 × Work")  # noqa: RUF001
+
+
+@pytest.mark.skipif(not SENDS, reason="these workflows keep no account of what a step sends")
+def test_what_a_step_sends_is_counted_by_kind_and_what_it_returns_beside_is_its_output(traces):
+    class Mixed(Workflow):
+        @step
+        async def fan(self, ctx: Context, ev: StartEvent) -> Work | Done | None:
+            ctx.send_event(Done(at=1))
+            ctx.send_event(Work(at=1))
+            ctx.send_event(Done(at=2))
+
+        @step
+        async def work(self, ctx: Context, ev: Work) -> Done:
+            ctx.send_event(Done(at=3))
+            return Done(at=4)
+
+        @step(num_workers=1)
+        async def join(self, ctx: Context, ev: Done) -> StopEvent | None:
+            done = ctx.collect_events(ev, [Done] * 4)
+            return StopEvent(result=len(done)) if done else None
+
+    asyncio.run(run(Mixed()))
+    fan, *rest = steps(one(traces))
+    work = next(found for found in rest if found.description == "work")
+    assert fan.output_preview == "2 × Done, 1 × Work"  # noqa: RUF001
+    assert (work.output_preview, work.metadata["emits"]) == ('{"at": 4}', "2 × Done")  # noqa: RUF001
+
+
+@pytest.mark.skipif(not SENDS, reason="these workflows keep no account of what a step sends")
+def test_a_step_that_sends_one_event_names_it(traces):
+    class One(Workflow):
+        @step
+        async def begin(self, ctx: Context, ev: StartEvent) -> Work | None:
+            ctx.send_event(Work(at=1))
+
+        @step
+        async def end(self, ev: Work) -> StopEvent:
+            return StopEvent()
+
+    asyncio.run(run(One()))
+    assert steps(one(traces))[0].output_preview == "Work"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_step_that_gathers_is_ok_however_often_the_framework_runs_it_again(traces, workers):
+    class Gather(FanOut):
+        @step(num_workers=8)
+        async def work(self, ev: Work) -> Done:
+            await asyncio.sleep(0)
+            return Done(at=ev.at)
+
+        @step(num_workers=workers)
+        async def join(self, ctx: Context, ev: Done) -> StopEvent | None:
+            await asyncio.sleep(0.01)  # the others come meanwhile, so that what it saw is out of date
+            done = ctx.collect_events(ev, [Done] * 3)
+            return StopEvent(result={"done": len(done)}) if done else None
+
+    asyncio.run(run(Gather()))
+    trace = one(traces)
+    assert status(trace) == "ok"
+    assert {found.metadata["status"] for found in steps(trace)} == {"ok"}
+    assert len([found for found in steps(trace) if found.description == "join"]) >= 3
+
+
+def test_tools_that_are_gathered_while_others_run_are_ok_with_every_detail(caught):
+    llm = Scripted(replies=[("both", [("add", {"a": 1, "b": 2}), ("add", {"a": 3, "b": 4})]), "done"])
+
+    async def ask():
+        return await FunctionAgent(tools=[add], llm=llm).run("go")
+
+    with InfiniumEventHandler(detail="full"):
+        asyncio.run(ask())
+    trace = one(caught)
+    assert {found.metadata["status"] for found in trace.steps} == {"ok"}
+    assert len([found for found in trace.steps if found.description == "aggregate_tool_results"]) >= 2
