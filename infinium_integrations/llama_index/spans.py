@@ -1,5 +1,6 @@
 """Spans become runs: one function for a span's start, one for its end, one for its exception."""
 
+import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -129,6 +130,7 @@ def _named(what: Kind, name: str, instance: object) -> str:
     return _short(name)
 
 
+@functools.lru_cache(1_024)
 def _short(name: str) -> str:
     """Return a span's class and method, or its function."""
     return ".".join(part for part in name.split(".")[-2:] if part != "<locals>")

@@ -90,6 +90,8 @@ def finish_reason(facts: object) -> str | None:
     Args:
         facts: A mapping, or an object with such attributes.
     """
+    if facts is None:
+        return None
     for name in ("finish_reason", "stop_reason", "stopReason", "done_reason"):
         found = fact(facts, name)
         word = getattr(found, "name", found)  # Gemini's is an enum's member
@@ -103,6 +105,8 @@ def finish_reason(facts: object) -> str | None:
 
 def fact(value: object, name: str) -> object:
     """Read one fact of a mapping or an object."""
+    if type(value) is dict:
+        return value.get(name)
     if value is None or isinstance(value, str | int | float | list | tuple):
         return None
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
