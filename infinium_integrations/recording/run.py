@@ -230,12 +230,14 @@ class Run:
         """Note a model's call at the one around it, of whatever framework; who only hands calls on makes none."""
         if self.llm is None:
             return
-        calls = [self.llm]
-        if self.inner_calls and self.llm.hands_on(self.inner_calls):
-            calls, self.llm, self.action = self.inner_calls, None, "chain"
         above = self.parent
         while above is not None and above.llm is None:
             above = above.parent
+        if above is not None or self.inner_calls:
+            self.read()  # their tokens are compared
+        calls = [self.llm]
+        if self.inner_calls and self.llm.hands_on(self.inner_calls):
+            calls, self.llm, self.action = self.inner_calls, None, "chain"
         if above is not None:
             above.inner_calls = [*(above.inner_calls or ()), *calls][:EVENTS_KEPT]
 
