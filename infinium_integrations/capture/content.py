@@ -54,7 +54,7 @@ GLANCE = 64
 """A text with a space among its first characters is no picture, see ``media.encoded``."""
 FLAT, LARGE = 20, 2**63
 """Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
-RECENT = 20
+HISTORIES, RECENT = 8, 20
 """Of a long history the messages that are compared as a whole; of earlier ones only what says the most."""
 
 
@@ -207,7 +207,7 @@ class _History:
 class Content:
     """What one trace refers to: its messages by identity, and how many characters in all."""
 
-    __slots__ = ("__weakref__", "_history", "chars", "cut", "messages")
+    __slots__ = ("__weakref__", "_histories", "chars", "cut", "messages")
 
     def __init__(self) -> None:
         _all.live.add(self)
@@ -216,7 +216,8 @@ class Content:
         """Something was taken as a preview only, for want of room."""
         self.messages: dict[int, Message] = {}
         """By the identity of the framework's own message."""
-        self._history: _History | None = None
+        self._histories: dict[int, _History] = {}
+        """By the identity of the first message: a model gets the system prompt before what its node gets."""
 
     def take_all(
         self, given: Sequence[object], says: Callable[[Any], object], take: Callable[[object], Message]
@@ -228,9 +229,10 @@ class Content:
             says: Returns what one says the most in, such as its text.
             take: Takes one that is new or has changed.
         """
-        before, many = self._history, len(given) > RECENT
+        many = len(given) > RECENT
+        before = self._histories.get(id(given[0])) if many else None
         taken: list[Message] = []
-        if before is not None and many:
+        if before is not None:
             count = max(len(before.ids) - RECENT, 0)
             first = given[:count]
             with contextlib.suppress(AttributeError):  # a pair or a dict
@@ -243,17 +245,18 @@ class Content:
                 message = take(one)
             taken.append(message)
         if many:
-            self._remember(given, known, says, taken)
+            self._remember(before or _History([], [], []), given, known, says, taken)
         return taken
 
     def _remember(
-        self, given: Sequence[object], known: int, says: Callable[[Any], object], taken: list[Message]
+        self, old: _History, given: Sequence[object], known: int, says: Callable[[Any], object], taken: list[Message]
     ) -> None:
         """Keep what was taken, of which the first ones are those that were known."""
-        old = self._history or _History([], [], [])
+        if len(self._histories) >= HISTORIES and id(given[0]) not in self._histories:
+            self._histories.clear()
         with contextlib.suppress(AttributeError):
             said = old.said[:known] + list(map(says, given[known:]))
-            self._history = _History(old.ids[:known] + list(map(id, given[known:])), said, taken.copy())
+            self._histories[id(given[0])] = _History(old.ids[:known] + list(map(id, given[known:])), said, taken.copy())
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
         """Return references to the texts of a value and copies of what holds them.
