@@ -9,7 +9,7 @@ import json
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any
 
 from infinium_integrations import diagnostics
@@ -55,7 +55,7 @@ GLANCE = 64
 FLAT, LARGE = 20, 2**63
 """Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
 HISTORIES, RECENT = 8, 20
-"""Of a long history the messages that are compared as a whole; of earlier ones only what says the most."""
+"""Histories of a trace that are remembered; of each the newest messages, which are looked up one by one."""
 
 
 class Message:
@@ -89,6 +89,8 @@ class Message:
             own: Its fields.
             fields: The names of those that are content.
         """
+        if own.get("artifact") is not None:  # what a tool keeps for the program may be large: it is not held
+            return
         before, structure = own.copy(), None
         for name in fields:
             value = own.get(name)
@@ -100,6 +102,10 @@ class Message:
         if structure is None or structure.left > 0:
             self._own, self._before = own, before
             self._more = structure.objects if structure is not None else None
+
+    def watched(self) -> tuple[object, object]:
+        """Return the fields of the framework's own message and their copy; None twice where these aren't all of it."""
+        return (None, None) if self._own is None or self._more else (self._own, self._before)
 
     def stands_for(self, own: object) -> bool:
         """Return whether it still says what the framework's own message does, of which these are the fields now."""
@@ -191,16 +197,17 @@ class _Structure:
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 _CONTAINERS = frozenset({list, dict})
-_INCOMPARABLE = (ValueError, TypeError, RuntimeError)
+_fields = attrgetter("__dict__")
+_INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What comparing changed values may raise, such as arrays."""
 
 
 @dataclass(slots=True, eq=False)
 class _History:
-    """The messages that were taken last: the frameworks' own by identity, what each says, and what was taken."""
+    """The messages that were taken last: the fields of the frameworks' own, copies of them, and what was taken."""
 
-    ids: list[int]
-    said: list[object]
+    own: list[object]
+    before: list[object]
     taken: list[Message]
 
 
@@ -219,25 +226,22 @@ class Content:
         self._histories: dict[int, _History] = {}
         """By the identity of the first message: a model gets the system prompt before what its node gets."""
 
-    def take_all(
-        self, given: Sequence[object], says: Callable[[Any], object], take: Callable[[object], Message]
-    ) -> list[Message]:
+    def take_all(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
         """Take messages in order; of a long history one that was seen before costs a look-up.
 
         Args:
             given: The framework's own messages.
-            says: Returns what one says the most in, such as its text.
             take: Takes one that is new or has changed.
         """
         many = len(given) > RECENT
         before = self._histories.get(id(given[0])) if many else None
         taken: list[Message] = []
         if before is not None:
-            count = max(len(before.ids) - RECENT, 0)
-            first = given[:count]
-            with contextlib.suppress(AttributeError):  # a pair or a dict
-                if before.ids[:count] == list(map(id, first)) and all(map(is_, before.said, map(says, first))):
-                    taken = before.taken[: len(first)]
+            count = max(len(before.own) - RECENT, 0)
+            with contextlib.suppress(*_INCOMPARABLE):  # a pair or a dict
+                first = list(map(_fields, given[:count]))
+                if len(first) == count and all(map(is_, before.own, first)) and before.before[:count] == first:
+                    taken = before.taken[:count]
         seen, known = self.messages.get, len(taken)
         for one in given[known:]:
             message = seen(id(one))
@@ -245,18 +249,16 @@ class Content:
                 message = take(one)
             taken.append(message)
         if many:
-            self._remember(before or _History([], [], []), given, known, says, taken)
+            self._remember(before or _History([], [], []), id(given[0]), known, taken)
         return taken
 
-    def _remember(
-        self, old: _History, given: Sequence[object], known: int, says: Callable[[Any], object], taken: list[Message]
-    ) -> None:
-        """Keep what was taken, of which the first ones are those that were known."""
-        if len(self._histories) >= HISTORIES and id(given[0]) not in self._histories:
+    def _remember(self, old: _History, first: int, known: int, taken: list[Message]) -> None:
+        """Keep what was taken, of which so many were known."""
+        if len(self._histories) >= HISTORIES and first not in self._histories:
             self._histories.clear()
-        with contextlib.suppress(AttributeError):
-            said = old.said[:known] + list(map(says, given[known:]))
-            self._histories[id(given[0])] = _History(old.ids[:known] + list(map(id, given[known:])), said, taken.copy())
+        watched = [message.watched() for message in taken[known:]]
+        own = old.own[:known] + [own for own, _ in watched]
+        self._histories[first] = _History(own, old.before[:known] + [before for _, before in watched], taken.copy())
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
         """Return references to the texts of a value and copies of what holds them.

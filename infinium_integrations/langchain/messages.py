@@ -5,7 +5,6 @@ The shapes of the providers' blocks are those of their packages and of LangChain
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
 
 from langchain_core.messages import BaseMessage
 
@@ -36,7 +35,6 @@ _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio"
 
 
 _SAID = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs")
-_says = attrgetter("content")
 
 
 def take(content: Content, message: BaseMessage, limit: int) -> Message:
@@ -93,7 +91,7 @@ _PAIRED = frozenset({*roles, "placeholder"})
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
     """Take messages in order, each in any of its forms."""
-    return content.take_all(given, _says, lambda one: take_any(content, one, limit))
+    return content.take_all(given, lambda one: take_any(content, one, limit))
 
 
 def take_any(content: Content, value: Json, limit: int) -> Message:

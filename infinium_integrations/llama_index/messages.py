@@ -1,7 +1,6 @@
 """LlamaIndex's messages: taken by reference when they are seen, read as parts on the writer's thread."""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
@@ -16,9 +15,6 @@ _BYTES = ("image", "audio", "video", "data")
 _ROLES = {"chatbot": "assistant", "model": "assistant", "developer": "system", "function": "tool"}
 
 
-_says = attrgetter("blocks")
-
-
 def take(content: Content, message: object, limit: int) -> Message:
     """Take a ``ChatMessage``; one that was seen before, and holds the same, is the same."""
     held = getattr(message, "__dict__", {})
@@ -31,7 +27,7 @@ def take(content: Content, message: object, limit: int) -> Message:
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
     """Take messages in order, and texts, which are the user's."""
-    return content.take_all(given, _says, lambda one: take_any(content, one, limit))
+    return content.take_all(given, lambda one: take_any(content, one, limit))
 
 
 def _new(content: Content, held: Mapping[str, Any], limit: int) -> Message:

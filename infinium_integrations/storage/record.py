@@ -378,6 +378,7 @@ class Receipt:
         """Return a file's name with this receipt; without the remote id, where no name could hold it."""
         short = f"{name}~{self.destination},{self.at_ms}"
         remote = urllib.parse.quote(self.remote_id or "", safe="", errors="replace")
+        remote = remote.replace("~", "%7E").replace(".", "%2E")  # which end a receipt and a name
         whole = f"{short},{remote}" if remote else short
         return whole if len(whole) <= _NAME_LIMIT else short
 

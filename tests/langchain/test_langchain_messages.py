@@ -2,6 +2,7 @@
 
 import json
 import sys
+import weakref
 from typing import Any
 
 import pytest
@@ -248,6 +249,45 @@ def test_of_a_long_history_each_message_is_taken_once_and_what_changes_in_it_is_
     mixed = [("human", "a pair"), {"role": "user", "content": "a dict"}, *given[2:]]
     assert [one.role for one in messages.take_all(content, mixed, 500)] == ["user"] * 60
     assert [one.held["content"] for one in messages.take_all(content, given[:25], 500)][3] == "changed"
+
+
+def test_a_history_that_is_made_anew_each_time_is_not_taken_for_the_last_one():
+    content = Content()
+    for number in range(50):
+        call = {"name": f"t{number}", "args": {}, "id": str(number), "type": "tool_call"}
+        given = [AIMessage("", tool_calls=[call]), *(HumanMessage("again") for _ in range(25))]
+        taken = messages.take_all(content, given, 500)
+        assert taken[0].held["calls"][0]["name"] == f"t{number}"
+        del given, taken
+
+
+def test_what_changes_inside_an_early_message_of_a_long_history_is_seen():
+    content = Content()
+    call = {"name": "t", "args": {"x": 1}, "id": "1", "type": "tool_call"}
+    given = [HumanMessage([{"type": "text", "text": "one"}]), AIMessage("", tool_calls=[call])]
+    given += [HumanMessage(f"message {number}") for number in range(40)]
+    before = messages.take_all(content, given, 500)
+    given[0].content[0]["text"] = "removed"
+    given[1].tool_calls[0]["args"]["x"] = 2
+    after = messages.take_all(content, given, 500)
+    assert [one is other for one, other in zip(before, after, strict=True)] == [False, False, *[True] * 40]
+
+
+def test_what_a_tool_keeps_for_the_program_is_not_held():
+    class Large:
+        def __eq__(self, other):
+            raise AttributeError
+
+        __hash__ = None
+
+    content, artifact = Content(), Large()
+    gone = weakref.ref(artifact)
+    message = ToolMessage("ok", tool_call_id="1", artifact=artifact)
+    messages.take(content, message, 500)
+    message.artifact = artifact = None
+    message.artifact = Large()
+    messages.take(content, message, 500)
+    assert gone() is None
 
 
 @pytest.mark.parametrize(
