@@ -1,6 +1,6 @@
 """What tracing costs: the bare program, a handler that does nothing, ours, and the peers, in one run.
 
-    tox -e bench                                     everything; about a quarter of an hour
+    tox -e bench                                     everything
     tox -e bench -- --only W1,W3 --turns 10          a part
     tox -e bench -- --beside before=/path/to/tree    another version of ours too, from its sources
 
@@ -15,6 +15,7 @@ wall     how much longer a tight loop takes, µs
 """
 
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -124,8 +125,6 @@ def measure(name, workers, turns, sink):
 
 
 def repeats(name):
-    import importlib
-
     framework = next(framework for framework, names in FRAMEWORKS.items() if name in names)
     return importlib.import_module(f"{framework}_workloads").workloads()[name][2]
 

@@ -50,8 +50,6 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
-GLANCE = 64
-"""A text with a space among its first characters is no picture, see ``media.encoded``."""
 FLAT, LARGE = 20, 2**63
 """Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
 HISTORIES, RECENT = 8, 20
@@ -68,7 +66,7 @@ class Message:
         read: Returns its parts; called once, on the writer's thread.
     """
 
-    __slots__ = ("_before", "_more", "_own", "_parts", "held", "name", "read", "role")
+    __slots__ = ("_parts", "held", "name", "read", "role")
 
     def __init__(self, role: str, name: str | None, held: Any, read: Callable[[Any], list[Part]]) -> None:
         self.role = role
@@ -76,45 +74,6 @@ class Message:
         self.held = held
         self.read = read
         self._parts: list[Part] | None = None
-        self._own: dict[str, Any] | None = None
-        """The fields of the framework's own message, and in ``_before`` a copy of them and of what they hold."""
-        self._before: dict[str, Any] = {}
-        self._more: list[tuple[dict[str, Any], dict[str, Any]]] | None = None
-        """Fields of objects that it holds, each beside a copy."""
-
-    def watch(self, own: dict[str, Any], fields: Iterable[str]) -> None:
-        """Watch the framework's own message for changes.
-
-        Args:
-            own: Its fields.
-            fields: The names of those that are content.
-        """
-        if own.get("artifact") is not None:  # what a tool keeps for the program may be large: it is not held
-            return
-        before, structure = own.copy(), None
-        for name in fields:
-            value = own.get(name)
-            if type(value) in _CONTAINERS and not value:
-                before[name] = [] if type(value) is list else {}
-            elif type(value) is not str and value is not None:
-                structure = structure or _Structure()
-                before[name] = structure.copy(value)
-        if structure is None or structure.left > 0:
-            self._own, self._before = own, before
-            self._more = structure.objects if structure is not None else None
-
-    def watched(self) -> tuple[object, object]:
-        """Return the fields of the framework's own message and their copy; None twice where these aren't all of it."""
-        return (None, None) if self._own is None or self._more else (self._own, self._before)
-
-    def stands_for(self, own: object) -> bool:
-        """Return whether it still says what the framework's own message does, of which these are the fields now."""
-        if self._own is not own:
-            return False
-        try:  # what is identical is compared by identity alone
-            return own == self._before and (not self._more or all(fields == before for fields, before in self._more))
-        except _INCOMPARABLE:
-            return False
 
     def parts(self) -> list[Part]:
         """Return its parts; what can't be read is none."""
@@ -195,6 +154,48 @@ class _Structure:
         return value
 
 
+class _Known:
+    """A message that was taken, beside the fields of the framework's own and a copy of what they held then.
+
+    Args:
+        taken: What was taken.
+        own: The fields of the framework's own message.
+        said: The names of those that are content.
+    """
+
+    __slots__ = ("before", "more", "own", "taken")
+
+    def __init__(self, taken: Message, own: dict[str, Any], said: Iterable[str]) -> None:
+        self.taken = taken
+        self.own: dict[str, Any] | None = None
+        """None of a message that is not held: it is taken anew each time that it is seen."""
+        self.before: dict[str, Any] = {}
+        self.more: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        """Fields of objects that it holds, each beside a copy."""
+        if own.get("artifact") is not None:  # what a tool keeps for the program may be large
+            return
+        before, structure = own.copy(), None
+        for name in said:
+            value = own.get(name)
+            if type(value) in _CONTAINERS and not value:
+                before[name] = [] if type(value) is list else {}
+            elif type(value) is not str and value is not None:
+                structure = structure or _Structure()
+                before[name] = structure.copy(value)
+        if structure is None or structure.left > 0:
+            self.own, self.before = own, before
+            self.more = structure.objects if structure is not None else []
+
+    def stands_for(self, own: object) -> bool:
+        """Return whether what was taken is what the message says that has these fields now."""
+        if self.own is not own:
+            return False
+        try:  # what is identical is compared by identity alone
+            return own == self.before and (not self.more or all(fields == before for fields, before in self.more))
+        except _INCOMPARABLE:
+            return False
+
+
 _PLAIN = frozenset({int, float, bool, type(None)})
 _CONTAINERS = frozenset({list, dict})
 _fields = attrgetter("__dict__")
@@ -214,17 +215,34 @@ class _History:
 class Content:
     """What one trace refers to: its messages by identity, and how many characters in all."""
 
-    __slots__ = ("__weakref__", "_histories", "chars", "cut", "messages")
+    __slots__ = ("__weakref__", "_histories", "_known", "chars", "cut")
 
     def __init__(self) -> None:
         _all.live.add(self)
         self.chars = 0
         self.cut = False
         """Something was taken as a preview only, for want of room."""
-        self.messages: dict[int, Message] = {}
+        self._known: dict[int, _Known] = {}
         """By the identity of the framework's own message."""
         self._histories: dict[int, _History] = {}
         """By the identity of the first message: a model gets the system prompt before what its node gets."""
+
+    def message(
+        self, own: Any, said: Iterable[str], make: "Callable[[Content, Any, int], Message]", limit: int
+    ) -> Message:
+        """Take a message of the framework's; one that was seen before, and holds the same, is the same.
+
+        Args:
+            own: The framework's own message.
+            said: The names of its fields that are content.
+            make: Takes one that is new or has changed; called with this, the message and the limit.
+            limit: Characters that are kept where there is no room for the whole.
+        """
+        fields = getattr(own, "__dict__", {})
+        known = self._known.get(id(own))
+        if known is None or not known.stands_for(fields):
+            known = self._known[id(own)] = _Known(make(self, own, limit), fields, said)
+        return known.taken
 
     def take_all(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
         """Take messages in order; of a long history one that was seen before costs a look-up.
@@ -242,23 +260,28 @@ class Content:
                 first = list(map(_fields, given[:count]))
                 if len(first) == count and all(map(is_, before.own, first)) and before.before[:count] == first:
                     taken = before.taken[:count]
-        seen, known = self.messages.get, len(taken)
-        for one in given[known:]:
-            message = seen(id(one))
-            if message is None or not message.stands_for(getattr(one, "__dict__", None)):
-                message = take(one)
-            taken.append(message)
+        seen, count = self._known.get, len(taken)
+        for one in given[count:]:
+            known = seen(id(one))
+            found = known is not None and known.stands_for(getattr(one, "__dict__", None))
+            taken.append(known.taken if known is not None and found else take(one))
         if many:
-            self._remember(before or _History([], [], []), id(given[0]), known, taken)
+            self._remember(before or _History([], [], []), given, count, taken)
         return taken
 
-    def _remember(self, old: _History, first: int, known: int, taken: list[Message]) -> None:
-        """Keep what was taken, of which so many were known."""
-        if len(self._histories) >= HISTORIES and first not in self._histories:
+    def _remember(self, old: _History, given: Sequence[object], count: int, taken: list[Message]) -> None:
+        """Keep what was taken, of which so many were known; whose fields aren't all of it is looked up each time."""
+        if len(self._histories) >= HISTORIES and id(given[0]) not in self._histories:
             self._histories.clear()
-        watched = [message.watched() for message in taken[known:]]
-        own = old.own[:known] + [own for own, _ in watched]
-        self._histories[first] = _History(own, old.before[:known] + [before for _, before in watched], taken.copy())
+        fresh = [self._known.get(id(one)) for one in given[count:]]
+        own = old.own[:count] + [None if one is None or one.more else one.own for one in fresh]
+        before = old.before[:count] + [None if one is None else one.before for one in fresh]
+        self._histories[id(given[0])] = _History(own, before, taken.copy())
+
+    def forget(self) -> None:
+        """Let go of the framework's own messages: no more of them come."""
+        self._known.clear()
+        self._histories.clear()
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
         """Return references to the texts of a value and copies of what holds them.
@@ -285,10 +308,9 @@ class Content:
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
             return text
-        if " " not in text[:GLANCE] or text[:5] == "data:":
-            found = media.encoded(text)
-            if found is not None:
-                return found
+        found = media.encoded(text)
+        if found is not None:
+            return found
         full = self.full()
         if length > TEXT_CHARS or full:
             text = text[: limit + SLACK if full else CUT_CHARS]
@@ -347,9 +369,8 @@ class Taker(Copier):
 
 def _flat(entries: dict[Any, Any]) -> int:
     """Count the characters of short texts under short names; -1 where there is anything but those and numbers."""
-    if (
-        len(entries) > FLAT or "type" in entries or "value" in entries
-    ):  # many; a picture's block, a secret by its neighbour
+    # the second may say that it is a picture, the third be a secret by its neighbour
+    if len(entries) > FLAT or "type" in entries or "value" in entries:
         return -1
     chars = 0
     for key, value in entries.items():

@@ -8,10 +8,9 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
-from infinium_integrations.langchain import classify, resumption, step_metadata, trace_metadata
+from infinium_integrations.langchain import classify, resumption, trace_metadata
 from infinium_integrations.langchain.content import take
 from infinium_integrations.langchain.inline import InlineHandler
-from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Run
@@ -85,7 +84,7 @@ class RecordingHandler(InlineHandler):
         elif not self.options.capture_content:
             run.private = True
         if metadata:
-            step_metadata.keep_own(run, metadata)
+            trace_metadata.keep_own(run, metadata)
         return run
 
     def _wants(self, run: Run) -> bool:
@@ -94,7 +93,7 @@ class RecordingHandler(InlineHandler):
     def _take(self, run: Run, value: object) -> object:
         if value is None:
             return "null"
-        return take(run, value, OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars)
+        return take(run, value, run.limit)
 
     def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""

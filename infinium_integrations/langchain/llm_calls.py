@@ -20,6 +20,7 @@ from infinium_integrations.recording.run import ModelCall, Run
 __all__ = ["Stream", "answer", "asked", "begin", "ended"]
 
 _MODEL = ("ls_model_name", "model", "model_name", "azure_deployment", "deployment_name", "model_id", "base_model_id")
+_NAMED = (*_MODEL, "ls_provider", "ls_temperature")
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +82,8 @@ def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object]
     """Take a call in when it starts."""
     stream = run.adapter_state = Stream()
     call = run.llm = ModelCall()
-    call.unread = _Said(call, stream, (dict(metadata), params, serialized)).read
+    named = {name: metadata[name] for name in _NAMED if name in metadata}  # the rest may be the user's objects
+    call.unread = _Said(call, stream, (named, params, serialized))
     if not run.private:
         run.request = params
         run.output = stream.said = messages.streamed()
@@ -99,7 +101,7 @@ class _Said:
     call: ModelCall
     stream: Stream
     asked: tuple[Mapping[str, object], Mapping[str, object], object]
-    """The run's metadata, the parameters of the call, and the model as it is written."""
+    """What the run's metadata says of the model, the parameters of the call, and the model as it is written."""
     sources: tuple[Mapping[str, object], Mapping[str, object], Mapping[str, object]] | None = None
     """Of an answer, what is said beside its text: of the call, of the message and of the generation."""
     reported: Mapping[str, object] | None = None
@@ -169,7 +171,7 @@ class _Said:
 
 def ended(run: Run, response: object, *, failed: bool = False) -> None:
     """Take what a call's answer, or what there is of one, says of the call."""
-    unread = getattr(run.llm and run.llm.unread, "__self__", None)
+    unread = run.llm.unread if run.llm is not None else None
     if isinstance(unread, _Said):
         unread.end(response, failed=failed)
 

@@ -39,16 +39,11 @@ _SAID = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs")
 
 def take(content: Content, message: BaseMessage, limit: int) -> Message:
     """Take a message; one that was seen before, and holds the same, is the same."""
-    held = message.__dict__
-    known = content.messages.get(id(message))
-    if known is None or not known.stands_for(held):
-        known = content.messages[id(message)] = _new(content, message, held, limit)
-        known.watch(held, _SAID)
-    return known
+    return content.message(message, _SAID, _new, limit)
 
 
-def _new(content: Content, message: BaseMessage, held: dict[str, Json], limit: int) -> Message:
-    get = held.get
+def _new(content: Content, message: BaseMessage, limit: int) -> Message:
+    get = message.__dict__.get
     kind, name, beside = get("type"), get("name"), get("additional_kwargs")
     if kind == "chat":
         kind = get("role")

@@ -1,4 +1,4 @@
-"""The facts of a top-level LangChain run: its name, session, tags and rubric."""
+"""The user's facts: of a top-level LangChain run its name, session, tags and rubric, of a part its own metadata."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -8,14 +8,23 @@ from uuid import UUID
 
 from infinium_integrations import diagnostics
 from infinium_integrations.errors import ValidationError
-from infinium_integrations.langchain.step_metadata import INTERNAL
 from infinium_integrations.recording import options as opts
-from infinium_integrations.recording.adapters import identify_trace
+from infinium_integrations.recording.adapters import identify_trace, keep_facts, own_facts
 from infinium_integrations.recording.run import Options, Run
 
-__all__ = ["begin", "started", "status_of_stream"]
+__all__ = ["begin", "keep_own", "started", "status_of_stream"]
 
 CONFIG_FRAMES = 12
+
+_INTERNAL = ("langgraph_", "ls_", "lc_", "checkpoint", "__", "infinium_", "langsmith")
+"""What the frameworks' own keys begin with."""
+_COMMON = frozenset(
+    {
+        *(f"langgraph_{name}" for name in ("step", "node", "triggers", "path", "checkpoint_ns")),
+        *(f"ls_{name}" for name in ("provider", "model_name", "model_type", "temperature", "integration")),
+        *("checkpoint_ns", "lc_agent_name"),
+    }
+)
 
 
 def begin(
@@ -35,7 +44,7 @@ def begin(
     if parent_id is not None:
         trace.tags["parent_run_id"] = str(parent_id)
     own = (tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))
-    identify_trace(run, options, own, metadata, internal=INTERNAL, limit=opts.FACT_CHARS)
+    identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=opts.FACT_CHARS)
     if "infinium_expected_outcome" in metadata:
         try:
             trace.expected_outcome = opts.outcome(metadata["infinium_expected_outcome"])
@@ -62,6 +71,13 @@ def _was_named(frame: FrameType | None, name: str) -> bool:
             if known.get("run_name") == name:
                 return True
     return False
+
+
+def keep_own(run: Run, metadata: Mapping[str, object]) -> None:
+    """Keep the metadata of one part, as of ``with_config(metadata=…)``, on its step; a root's is the trace's."""
+    own = own_facts(run, metadata, internal=_INTERNAL, common=_COMMON)
+    if run.parent is not None:
+        keep_facts(run, own, opts.FACT_CHARS)
 
 
 def started(run: Run, inputs: object) -> None:

@@ -10,7 +10,6 @@ from infinium_integrations import runtime
 from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.content import take
 from infinium_integrations.llama_index.span_state import Flow, State, state_of
-from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Run
 
@@ -108,5 +107,4 @@ def answered(run: Run, flow: Flow, event: object, waiters: Any) -> None:
         return
     flow.resumed = False
     if run.input is None and not run.private:
-        limit = OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
-        run.input = take(run.trace.content, answer, limit)
+        run.input = take(run.trace.content, answer, run.limit)

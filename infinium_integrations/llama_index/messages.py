@@ -17,12 +17,7 @@ _ROLES = {"chatbot": "assistant", "model": "assistant", "developer": "system", "
 
 def take(content: Content, message: object, limit: int) -> Message:
     """Take a ``ChatMessage``; one that was seen before, and holds the same, is the same."""
-    held = getattr(message, "__dict__", {})
-    known = content.messages.get(id(message))
-    if known is None or not known.stands_for(held):
-        known = content.messages[id(message)] = _new(content, held, limit)
-        known.watch(held, ("blocks", "additional_kwargs"))
-    return known
+    return content.message(message, ("blocks", "additional_kwargs"), _new, limit)
 
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
@@ -30,7 +25,8 @@ def take_all(content: Content, given: Sequence[object], limit: int) -> list[Mess
     return content.take_all(given, lambda one: take_any(content, one, limit))
 
 
-def _new(content: Content, held: Mapping[str, Any], limit: int) -> Message:
+def _new(content: Content, message: object, limit: int) -> Message:
+    held = getattr(message, "__dict__", {})
     beside = held.get("additional_kwargs")
     kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if isinstance(beside, dict) else {}
     name = kept.pop("name", None)

@@ -54,8 +54,7 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
 
 def judged(run: Run, values: Mapping[str, Any]) -> object:
     """Take what an evaluator judges."""
-    limit = OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
-    return take(run.trace.content, values, limit)
+    return take(run.trace.content, values, run.limit)
 
 
 def _call(content: Content, arguments: Mapping[str, Any], limit: int) -> object:

@@ -16,7 +16,6 @@ from infinium_integrations.llama_index import (
     legacy_threads,
     llm_calls,
     span_content,
-    step_metadata,
     streams,
     structured,
     trace_metadata,
@@ -26,7 +25,6 @@ from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind, kind
 from infinium_integrations.llama_index.content import is_failure
 from infinium_integrations.llama_index.span_state import BETWEEN, State, model_around, state_of
-from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.run import Failure, Options, Run, ToolUse
 
@@ -186,7 +184,7 @@ def _begin(
         trace_metadata.begin(run, options, workflows.named(what, instance) or _short(name), tags)
     elif what.has_content:
         trace.has_content = True
-    step_metadata.keep_own(run, tags)
+    trace_metadata.keep_own(run, tags)
     if not options.capture_content:
         run.private = True
     if what.role == "llm":
@@ -198,16 +196,12 @@ def _begin(
     if run.is_step and what.role != "step":
         workflows.sign(run)
     if wants(run) and run.input is None:
-        run.input = span_content.given(run, what, arguments, _limit(run))
+        run.input = span_content.given(run, what, arguments, run.limit)
 
 
 def wants(run: Run) -> bool:
     """Return whether a run's texts are kept."""
     return not run.private and (run.is_step or run.parent is None)
-
-
-def _limit(run: Run) -> int:
-    return OUTPUT_SUMMARY_LIMIT if run.parent is None else run.trace.options.preview_chars
 
 
 def _model(run: Run, state: State, instance: object) -> None:
@@ -239,7 +233,7 @@ def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     run.tool = ToolUse(run.name, workflows.call_id(run))
     state.handed = legacy_threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
     if wants(run):
-        run.input = span_content.tool_input(run, arguments, _limit(run))
+        run.input = span_content.tool_input(run, arguments, run.limit)
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
@@ -272,7 +266,7 @@ def leave(span_id: str, result: object) -> None:
 def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
     """Record a result; return how the run ended."""
     if wants(run) and not streamed and state.kind.role != "embedding":
-        came = span_content.taken(run, state.kind, result, _limit(run))
+        came = span_content.taken(run, state.kind, result, run.limit)
         run.output = came if came is not None or state.kind.method == AGENT_TURN else run.output
     span_content.facts(run, state, result)
     if state.cancelled:
@@ -280,7 +274,7 @@ def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, 
     if state.broken is not None and streamed:
         return state.broken, state.failure
     if state.kind.role == "tool" and is_a(result, "ToolOutput") and is_failure(result):
-        return "error", span_content.tool_failure(result, _limit(run))
+        return "error", span_content.tool_failure(result, run.limit)
     return workflows.ended(run, state, result)
 
 

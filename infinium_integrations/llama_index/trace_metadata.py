@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 from infinium_integrations._entropy import new_id
-from infinium_integrations.llama_index.step_metadata import INTERNAL, TAG_CHARS, listed
-from infinium_integrations.recording.adapters import identify_trace
+from infinium_integrations.recording.adapters import identify_trace, keep_facts, own_facts
 from infinium_integrations.recording.run import Options, Run
 
-__all__ = ["begin", "capture", "carried", "restore"]
+__all__ = ["begin", "capture", "carried", "keep_own", "restore"]
+
+TAG_CHARS = 500
+TAGS_LISTED = 50
+_INTERNAL = ("llamaindex.", "infinium", "run_name")
+"""What the framework's and our own keys begin with."""
 
 KEY = "infinium"
 
@@ -25,11 +29,27 @@ def begin(run: Run, options: Options, name: str, tags: Mapping[str, object]) -> 
     named = tags.get("run_name")
     trace.name = named if isinstance(named, str) and named.strip() else options.name or name
     trace.tags["run_id"] = str(run.id)
-    identify_trace(run, options, listed(tags.get("tags")), tags, internal=INTERNAL, limit=TAG_CHARS)
+    identify_trace(run, options, _listed(tags.get("tags")), tags, internal=_INTERNAL, limit=TAG_CHARS)
     elsewhere = _carried.get()
     if elsewhere and elsewhere.get("process") != _process():  # in this process, its parent would have been found
         trace.tags["parent_trace_id"] = elsewhere["trace_id"][:TAG_CHARS]
         trace.tags["parent_run_id"] = elsewhere.get("span_id", "")[:TAG_CHARS]
+
+
+def keep_own(run: Run, tags: Mapping[str, object]) -> None:
+    """Keep the tags of one part, as of ``instrument_tags(…)``, on its steps; a root's are the trace's."""
+    if not tags:
+        return
+    own = own_facts(run, tags, internal=_INTERNAL)
+    if run.parent is not None and own:
+        run.put(tags=_listed(own.pop("tags", None)) or None)
+        keep_facts(run, own, TAG_CHARS)
+
+
+def _listed(tags: object) -> list[str]:
+    """Return the tags that were given as a list, or as one text."""
+    given = [tags] if isinstance(tags, str) else tags[:TAGS_LISTED] if isinstance(tags, list | tuple) else ()
+    return [str(tag)[:TAG_CHARS] for tag in given]
 
 
 # -- other tasks, threads and processes --------------------------------------------------------------------------------

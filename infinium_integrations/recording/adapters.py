@@ -13,6 +13,8 @@ __all__ = [
     "fact",
     "finish_reason",
     "identify_trace",
+    "keep_facts",
+    "own_facts",
     "set_temperature",
     "tool_names",
 ]
@@ -52,6 +54,54 @@ def identify_trace(
             continue
         name = f"user.{key}" if key in OWN_FACTS else key  # the trace's own facts are its own
         trace_tags.setdefault(name, HIDDEN if is_secret_key(key) else preview(value, limit))
+
+
+FACTS_KEPT = 50
+"""Of the user's own facts of one step."""
+
+_PLAIN = frozenset({str, int, float, bool})
+_NOTHING: Mapping[str, object] = {}
+_ABSENT = object()
+
+
+def own_facts(
+    run: Run, given: Mapping[str, object], *, internal: tuple[str, ...], common: frozenset[str] = frozenset()
+) -> dict[str, object]:
+    """Return what is a run's own of the user's facts: frameworks hand each run those of all that is around it, too.
+
+    Args:
+        run: It remembers them for the runs below it.
+        given: What the framework hands it.
+        internal: What the framework's own keys begin with.
+        common: Those of them that are met most often: looking a key up is cheaper than comparing its beginning.
+    """
+    above = run.parent
+    while above is not None and (above.metadata_seen is None or not (above.is_step or above.parent is None)):
+        above = above.parent
+    known = (above.metadata_seen if above is not None else None) or _NOTHING
+    new = [key for key in given if key not in common and known.get(key, _ABSENT) != _token(given[key])]
+    own = {key: given[key] for key in new if given[key] is not None and not key.startswith(internal)}
+    run.metadata_seen = {**known, **{key: _token(value) for key, value in own.items()}} if own else known
+    return own
+
+
+def keep_facts(run: Run, own: Mapping[str, object], limit: int) -> None:
+    """Keep the user's own facts of a step: numbers as they are, anything else as text of so many characters."""
+    if own:
+        run.users_metadata = {key: _bounded(key, own[key], limit) for key in list(own)[:FACTS_KEPT]}
+
+
+def _token(value: object) -> object:
+    """Return what tells a value from another without a call of the user's code; a dict is copied on its way down."""
+    if type(value) is dict and len(value) <= FACTS_KEPT:
+        return [(id(key), id(item)) for key, item in value.items()]
+    return value if type(value) in _PLAIN else id(value)
+
+
+def _bounded(key: str, value: object, limit: int) -> object:
+    if is_secret_key(key):
+        return HIDDEN
+    return value if type(value) in _PLAIN and type(value) is not str else preview(value, limit)
 
 
 def set_temperature(call: ModelCall, temperature: object) -> None:

@@ -262,6 +262,7 @@ class OpenTraces:
                 if ended is not None and ended.status in {"error", "cancelled", "abandoned"}:
                     self.remember_late(run_id, counted=False)
             trace.ended.clear()
+            trace.content.forget()
             if (trace.has_content or trace.status == "error") and not trace.silent:
                 self._sink(trace)
             self.sealed.notify_all()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.diagnostics import contained
-from infinium_integrations.models import PREVIEW_LIMIT
+from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT, PREVIEW_LIMIT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -69,6 +69,13 @@ class Options:
     preview_chars: int = PREVIEW_LIMIT
 
 
+class Unread(Protocol):
+    """What was said of a model's call, to be read on the writer's thread."""
+
+    def read(self) -> Mapping[str, object]:
+        """Read it into the call; return facts for its step."""
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class ModelCall:
     """One call of a model. Tokens are None where unknown."""
@@ -88,8 +95,8 @@ class ModelCall:
     partial: bool = False
     as_given: bool = False
     """Set by the user: nothing is filled in."""
-    unread: Callable[[], Mapping[str, object]] | None = None
-    """Reads what was said of the call into it, once, on the writer's thread; returns facts for its step."""
+    unread: "Unread | None" = None
+    """What was said of the call, where it is not read yet."""
 
     def hands_on(self, inner: "list[ModelCall]") -> bool:
         """Return whether it reports no tokens but those of the calls below it."""
@@ -202,6 +209,11 @@ class Run:
         return self.reports_seen % self.reporters != 1
 
     @property
+    def limit(self) -> int:
+        """Characters that are kept of its texts where its trace has no room for the whole."""
+        return OUTPUT_SUMMARY_LIMIT if self.parent is None else self.trace.options.preview_chars
+
+    @property
     def above(self) -> "Run | None":
         """The kept step around it."""
         step = self.parent.nearest_step if self.parent is not None else None
@@ -214,7 +226,7 @@ class Run:
         call = self.llm
         if call is not None and call.unread is not None:
             with contained:
-                self.put(**call.unread())
+                self.put(**call.unread.read())
             if self.ended is not None:
                 call.unread = None
 

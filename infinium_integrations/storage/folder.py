@@ -164,7 +164,7 @@ class FolderStore:
 
     def was_delivered(self, name: str) -> bool:
         """Whether a trace is in the history."""
-        return any((self.root / "history").glob(f"*/{glob.escape(name)}*{SUFFIX}"))
+        return any(_stem(path) == name for path in (self.root / "history").glob(f"*/{glob.escape(name)}*{SUFFIX}"))
 
     def stands(self, account: str) -> bool:
         """Whether the folder of what waits for an account is still there."""
@@ -189,7 +189,7 @@ class FolderStore:
         found = False
         for area in ("outbox", "history", "rejected"):
             for path in (self.root / area).glob(f"*/{glob.escape(name)}[.~]*{SUFFIX[1:]}"):
-                if path.name.removesuffix(SUFFIX).removesuffix(LOCAL).partition("~")[0] == name:
+                if _stem(path).removesuffix(LOCAL) == name:
                     with contextlib.suppress(FileNotFoundError):
                         path.unlink()
                         found = True
@@ -253,6 +253,10 @@ class FolderStore:
         finally:
             if not in_place:
                 aside.unlink(missing_ok=True)
+
+
+def _stem(path: Path) -> str:
+    return records.stem(path.name.removesuffix(SUFFIX))
 
 
 def write_new(path: Path, data: bytes) -> None:

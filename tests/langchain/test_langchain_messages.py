@@ -1,11 +1,13 @@
 """What a model saw and said in every form that providers have: answers first, reasoning as text, nothing lost."""
 
+import gc
 import json
 import sys
 import weakref
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -13,9 +15,11 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from lc_support import Model, one, ordinary
 
-from infinium_integrations.capture.content import Content
+from infinium_integrations.capture.content import Content, Conversation
 from infinium_integrations.capture.folding import folded
-from infinium_integrations.langchain import messages
+from infinium_integrations.langchain import llm_calls, messages
+from infinium_integrations.recording.recorder import Recorder
+from infinium_integrations.recording.run import Options
 from infinium_integrations.viewer.terminal.transcript import as_json
 
 SEALED = "EuYBCkQYAiJA" + "A1b2C3d4" * 60
@@ -271,6 +275,43 @@ def test_what_changes_inside_an_early_message_of_a_long_history_is_seen():
     given[1].tool_calls[0]["args"]["x"] = 2
     after = messages.take_all(content, given, 500)
     assert [one is other for one, other in zip(before, after, strict=True)] == [False, False, *[True] * 40]
+
+
+def test_once_a_trace_is_sealed_nothing_of_the_programs_is_held_by_it():
+    class Own:
+        pass
+
+    sealed = []
+    recorder = Recorder(sealed.append)
+    run = recorder.start("root", None, "chain", "root", options=Options())
+    in_metadata, in_message = Own(), Own()
+    gone = weakref.ref(in_metadata), weakref.ref(in_message)
+    message = HumanMessage("asked", response_metadata={"own": in_message})
+    llm_calls.begin(run, {"mine": in_metadata, "ls_provider": "openai"}, {}, None)
+    run.input = Conversation(messages.take_all(run.trace.content, [message] * 30, 500))
+    del message, in_metadata, in_message
+    recorder.finish(run, "ok")
+    gc.collect()
+    assert [one() for one in gone] == [None, None]
+    assert sealed[0].root.input.messages[0].held["content"] == "asked"
+    sealed[0].root.read()
+    assert sealed[0].root.llm.provider == "openai"
+
+
+def test_a_secret_key_in_what_is_copied_at_once_reaches_neither_content_nor_payload(traces):
+    found = [Document("text", metadata={"password": "hunter2hunter2", "page": 3})]
+    call = {"name": "login", "args": {"api_key": "abcd1234abcd1234", "user": "u"}, "id": "1", "type": "tool_call"}
+
+    def work(state):
+        Says(answer=AIMessage("", tool_calls=[call])).invoke([HumanMessage("go")])
+        return {"found": found, "token": "efgh5678efgh5678", "deep": {"secret": "ijkl9012ijkl9012"}}
+
+    RunnableLambda(work).invoke({"client_secret": "mnop3456mnop3456"}, ordinary())
+    task = one(traces)
+    told = json.dumps([task.to_wire(), as_json(task)], default=str)
+    for secret in ("hunter2", "abcd1234", "efgh5678", "ijkl9012", "mnop3456"):
+        assert secret not in told
+    assert '"page": 3' in told
 
 
 def test_what_a_tool_keeps_for_the_program_is_not_held():

@@ -30,7 +30,6 @@ from infinium_integrations.langchain import (
     llm_calls,
     messages,
     resumption,
-    step_metadata,
     tool_calls,
     trace_metadata,
 )
@@ -254,7 +253,7 @@ PLACES = [
     (tool_calls, "without_run"),
     (graphs, "started"),
     (resumption, "started"),
-    (step_metadata, "keep_own"),
+    (trace_metadata, "keep_own"),
     (classify, "attempted"),
     (trace_metadata, "begin"),
     (trace_metadata, "started"),
