@@ -85,20 +85,30 @@ _OPEN = frozenset({"DispatcherSpanMixin"})
 
 def documents(content: Content, nodes: Sequence[object], limit: int) -> Documents:
     """Take what a retriever found."""
-    return Documents([_document(content, node, limit) for node in nodes[:DOCUMENTS_TAKEN]], len(nodes))
+    return Documents([_document(content, node, limit) for node in nodes[:DOCUMENTS_TAKEN]], len(nodes), _facts)
 
 
-def _document(content: Content, node: object, limit: int) -> dict[str, Any]:
-    held = getattr(node, "__dict__", {})
+_Document = tuple[object, float | None, object, object]
+
+
+def _document(content: Content, node: object, limit: int) -> _Document:
+    held = getattr(node, "__dict__", _EMPTY)
     inner = getattr(held.get("node"), "__dict__", held)
-    metadata = inner.get("metadata")
-    facts = {
-        "id": inner.get("id_"),
-        "score": _number(held.get("score")),
-        "content": content.take(_node_text(node, inner), limit),
-        "metadata": content.take(metadata, limit) if metadata else None,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+    metadata, score = inner.get("metadata"), held.get("score")
+    return (
+        inner.get("id_"),
+        score if type(score) is float else _number(score),
+        content.take(_node_text(node, inner), limit),
+        content.take(metadata, limit) if metadata else None,
+    )
+
+
+_EMPTY: dict[str, Any] = {}
+
+
+def _facts(document: _Document) -> dict[str, Any]:
+    facts = zip(("id", "score", "content", "metadata"), document, strict=True)
+    return {name: fact for name, fact in facts if fact is not None}
 
 
 def _number(score: object) -> float | None:
@@ -122,7 +132,7 @@ def _node_text(node: object, held: Mapping[str, object]) -> str:
 
 @_writes("NodeWithScore", "BaseNode")
 def _of_node(content: Content, value: object, limit: int, depth: int) -> object:  # noqa: ARG001  (as all here)
-    return _document(content, value, limit)
+    return _facts(_document(content, value, limit))
 
 
 def _named(name: str) -> Writer:

@@ -71,7 +71,7 @@ class Capture:
                 more = {**more, "structured_response": self.value(taken.structured)}
             return {"messages": messages, **more} if more else messages
         if isinstance(taken, Documents):
-            return [self.value(one) for one in taken.items]
+            return [self.value(taken.read(one)) for one in taken.held]
         if isinstance(taken, Command):
             return {"goto": self.value(taken.goto), "update": self.value(taken.update)}
         if isinstance(taken, Streamed):

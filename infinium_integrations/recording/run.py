@@ -25,6 +25,7 @@ __all__ = [
     "ToolUse",
     "Trace",
     "TraceClient",
+    "key_of",
 ]
 
 AWAITED = frozenset({"llm_inference", "tool_use", "retrieval", "embedding", "rerank"})
@@ -148,6 +149,11 @@ class Failure:
         return True
 
 
+def key_of(run_id: Hashable) -> Hashable:
+    """Return what a run is looked up by: a UUID's number, since the hash of a UUID is computed in Python each time."""
+    return getattr(run_id, "int", run_id)
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Run:
     """One run: a step of a trace, its root, or plumbing that is folded away (``is_step`` is False)."""
@@ -157,6 +163,8 @@ class Run:
     parent: "Run | None"
     action: str
     name: str
+    key: Hashable = None
+    """What it is looked up by while its trace is open: see ``key_of``."""
     is_step: bool = True
     number: int = 0
     elided: bool = False
@@ -353,7 +361,7 @@ class Trace:
 
     def close(self, run: Run) -> None:
         """Take an ended run out of the open ones."""
-        self.open.pop(run.id, None)
+        self.open.pop(run.key, None)
         if run.elided:
             self.elide(run)
 
