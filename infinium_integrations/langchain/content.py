@@ -35,32 +35,34 @@ def take(run: Run, value: object, limit: int) -> object:
     return _take(run.trace.content, value, limit)
 
 
-def _take(content: Content, value: Any, limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
+def _take(content: Content, value: Any, limit: int) -> object:
     kind = type(value)
-    if kind is dict:
-        found = _state(content, value, limit)
-        return _plain(content, value, limit) if found is None else found
     if kind in _PLAIN:
         return content.take(value, limit)
-    if isinstance(value, BaseMessage):
-        return messages.take(content, value, limit)
     if kind is list or kind is tuple:
         return _sequence(content, value, limit)
-    if is_command(value):
+    if kind is dict:
+        found = _state(content, value, limit)
+    elif isinstance(value, BaseMessage):
+        return messages.take(content, value, limit)
+    elif is_command(value):
         return _command(content, value, limit)
-    if kind is ChatPromptValue:
+    else:
+        found = _prompt(content, value, limit)
+        fields = fields_of(value, kind) if found is None else None
+        if fields is not None:
+            found = _state(content, fields, limit)
+    return _plain(content, value, limit) if found is None else found
+
+
+def _prompt(content: Content, value: Any, limit: int) -> object:
+    """Take a prompt's value, or a template; None of anything else."""
+    if type(value) is ChatPromptValue:
         return _conversation(content, value.messages, limit)
-    if kind is StringPromptValue:
+    if type(value) is StringPromptValue:
         return content.take(value.text, limit)
     template = template_of(value)
-    if template is not None:
-        return _plain(content, template, limit)
-    fields = fields_of(value, kind)
-    if fields is not None:
-        found = _state(content, fields, limit)
-        if found is not None:
-            return found
-    return _plain(content, value, limit)
+    return None if template is None else _plain(content, template, limit)
 
 
 def _sequence(content: Content, value: Any, limit: int) -> object:
@@ -84,8 +86,7 @@ def _adapt(content: Content, value: object, limit: int) -> object:
         return _command(content, value, limit)
     if type(value) is Document:
         return _facts(_document(content, value, limit))
-    template = template_of(value)
-    return None if template is None else _plain(content, template, limit)
+    return _prompt(content, value, limit)
 
 
 def _conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:

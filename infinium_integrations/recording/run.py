@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.diagnostics import contained
@@ -151,7 +152,7 @@ class Failure:
 
 def key_of(run_id: Hashable) -> Hashable:
     """Return what a run is looked up by: a UUID's number, since the hash of a UUID is computed in Python each time."""
-    return getattr(run_id, "int", run_id)
+    return run_id.int if type(run_id) is UUID else run_id
 
 
 @dataclass(slots=True, eq=False, repr=False)
