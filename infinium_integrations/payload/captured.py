@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from infinium_integrations import settings
 from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Part, Streamed
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
@@ -13,9 +14,9 @@ from infinium_integrations.payload.preview import JsonMessage
 from infinium_integrations.recording.adapters import tool_names
 from infinium_integrations.recording.run import Run, Trace
 from infinium_integrations.redaction.key_names import Redacted
-from infinium_integrations.redaction.redactor import Redactor, shorten
+from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "capture_of"]
 
 SYSTEM_CHARS = 1_000
 LEAST_CHARS = 8_000
@@ -32,6 +33,7 @@ class Capture:
     """
 
     def __init__(self, redactor: Redactor, chars: int) -> None:
+        self.redactor = redactor
         self._finisher = Finisher(redactor, cut=True, limits=Limits())
         self._kept = chars > 0
         self._chars = max(chars, LEAST_CHARS)
@@ -280,6 +282,12 @@ class Capture:
             "tools": names,
             "parameters": self._plain(asked) if asked else None,
         }
+
+
+def capture_of(trace: Trace) -> Capture:
+    """Return what renders a trace by the settings of this moment, with this process's secrets and the trace's rule."""
+    redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
+    return Capture(redactor, settings.current().content_chars)
 
 
 _WORDS = frozenset({"type", "modality"})

@@ -69,7 +69,7 @@ def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> ob
 
 @functools.cache
 def load() -> Any:
-    """Import genai-prices and its table of prices, for ``export.preload``; None where the extra is not installed."""
+    """Import genai-prices and its table of prices, ahead of our threads; None where the extra is not installed."""
     try:
         import genai_prices  # noqa: PLC0415  (an extra)
     except ImportError:

@@ -9,14 +9,31 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key, words
-from infinium_integrations.redaction.patterns import pattern
 
-__all__ = ["Scan", "Span", "rule", "spans"]
+__all__ = ["Scan", "Span", "pattern", "rule", "spans"]
 
 Span = tuple[int, int]
+
+
+class _Pattern:
+    """A regular expression that is compiled when first used: by the writer's thread, not while a user imports us."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._given = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(re.compile(*self._given), name)
+        setattr(self, name, found)  # from now on it is found without this method
+        return found
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Return what works as ``re.compile(text, flags)``; may be used from any thread."""
+    return cast("re.Pattern[str]", _Pattern(text, flags))
+
 
 _WORD = "[A-Za-z0-9_-]"
 _FREE_RULES = {

@@ -10,9 +10,8 @@ from urllib.parse import quote, quote_plus
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
-from infinium_integrations.redaction.detectors import Span, spans
+from infinium_integrations.redaction.detectors import Span, pattern, spans
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK
-from infinium_integrations.redaction.patterns import pattern
 
 __all__ = ["SLACK", "Redactor", "process_secrets"]
 
