@@ -139,17 +139,15 @@ class Capture:
         whole: list[Part] = []
         for part in parts:
             last = whole[-1] if whole else None
-            if last is not None and last["type"] == part["type"] == "text" and self._apart_differs(last, part):
-                whole[-1] = {**last, "content": f"{last['content']}{part['content']}"}
-            else:
-                whole.append(part)
+            if last is not None and last["type"] == part["type"] == "text":
+                texts = (last["content"], part["content"])
+                if all(isinstance(text, str) for text in texts):
+                    joined = "".join(texts)
+                    if self.text(joined) != "".join(map(self.text, texts)):
+                        whole[-1] = {**last, "content": joined}
+                        continue
+            whole.append(part)
         return whole
-
-    def _apart_differs(self, one: Part, other: Part) -> bool:
-        texts = (one["content"], other["content"])
-        if not all(isinstance(text, str) for text in texts):
-            return False
-        return self.text("".join(texts)) != "".join(map(self.text, texts))
 
     # -- what stands on the wire -----------------------------------------------------------------------------------
 
@@ -251,19 +249,16 @@ class Capture:
         if run.llm is not None and not run.llm.as_given:
             found = self._model(run, given, came, definitions)
         elif run.tool is not None:
-            found = {"arguments": given, "result": self._result(came)}
+            if isinstance(came, Reference):  # of a message its text
+                parts = self.messages[came.index]["parts"]
+                if len(parts) == 1 and parts[0]["type"] == "tool_call_response":
+                    came = parts[0].get("response")
+            found = {"arguments": given, "result": came}
         elif isinstance(run.output, Documents):
             found = {"input": given, "documents": came}
         else:
             found = {"input": given, "output": came}
         return {key: value for key, value in found.items() if value is not None}
-
-    def _result(self, came: Json) -> Json:
-        """Return what a tool gave: of a message its text."""
-        if not isinstance(came, Reference):
-            return came
-        parts = self.messages[came.index]["parts"]
-        return parts[0].get("response") if len(parts) == 1 and parts[0]["type"] == "tool_call_response" else came
 
     def _model(self, run: Run, given: Json, came: Json, definitions: list[Json]) -> dict[str, Json]:
         request = run.request or {}

@@ -50,21 +50,17 @@ def _price(model: str, provider: str | None, counts: tuple[int, int], details: t
     prices = load()
     if prices is None:
         return None
-    with diagnostics.contained, contextlib.suppress(LookupError, ValueError):  # unknown model, contradicting counts
-        usage = _usage(prices, counts, details)
-        return float(prices.calc_price(usage, model, provider_id=provider).total_price)
-    return None
-
-
-def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> object:
     fields = {"input_tokens": counts[0], "output_tokens": counts[1]}
     fields |= {name: count for name, count in zip(_DETAILS.values(), details, strict=True) if count}
-    try:
-        return prices.Usage(**fields)
-    except TypeError:  # older versions know fewer kinds
-        for name in set(_DETAILS.values()).difference(_ALWAYS_KNOWN):
-            fields.pop(name, None)
-        return prices.Usage(**fields)
+    with diagnostics.contained, contextlib.suppress(LookupError, ValueError):  # unknown model, contradicting counts
+        try:
+            usage = prices.Usage(**fields)
+        except TypeError:  # older versions know fewer kinds
+            for name in set(_DETAILS.values()).difference(_ALWAYS_KNOWN):
+                fields.pop(name, None)
+            usage = prices.Usage(**fields)
+        return float(prices.calc_price(usage, model, provider_id=provider).total_price)
+    return None
 
 
 @functools.cache
