@@ -5,7 +5,7 @@ called, since those may consume a stream or serialise a client.
 """
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from infinium_integrations.capture.content import Content, Conversation, Documents, Message, Part
@@ -37,12 +37,12 @@ def take(content: Content, value: object, limit: int, depth: int = EVENT_DEPTH) 
     write = _writer(type(value))
     if write is not None:
         return write(content, value, limit, depth) if depth else f"<{type(value).__name__}>"
-    return content.take(value, limit, lambda inner: _adapt(content, inner, limit, depth - 1))
 
+    def adapt(inner: object) -> object:
+        """Return what stands for a value of the framework's inside another; None for any other value."""
+        return None if _writer(type(inner)) is None else take(content, inner, limit, max(depth - 1, 0))
 
-def _adapt(content: Content, value: object, limit: int, depth: int) -> object:
-    """Return what stands for a value of the framework's inside another; None for any other value."""
-    return None if _writer(type(value)) is None else take(content, value, limit, max(depth, 0))
+    return content.take(value, limit, adapt)
 
 
 def conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
@@ -92,10 +92,15 @@ def _document(content: Content, node: object, limit: int) -> dict[str, Any]:
     held = getattr(node, "__dict__", {})
     inner = getattr(held.get("node"), "__dict__", held)
     metadata = inner.get("metadata")
+    text = inner.get("text")
+    if text is None:
+        text = getattr(inner.get("text_resource"), "__dict__", {}).get("text")
+    if not isinstance(text, str):
+        text = f"<{type(node).__name__}>"
     facts = {
         "id": inner.get("id_"),
         "score": _number(held.get("score")),
-        "content": content.take(_node_text(node, inner), limit),
+        "content": content.take(text, limit),
         "metadata": content.take(metadata, limit) if metadata else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
@@ -108,13 +113,6 @@ def _number(score: object) -> float | None:
         return float(score)  # type: ignore[arg-type]  # NumPy's too
     except (TypeError, ValueError):
         return None
-
-
-def _node_text(node: object, held: Mapping[str, object]) -> str:
-    text = held.get("text")
-    if text is None:
-        text = getattr(held.get("text_resource"), "__dict__", {}).get("text")
-    return text if isinstance(text, str) else f"<{type(node).__name__}>"
 
 
 # -- one writer for each kind of value ---------------------------------------------------------------------------------

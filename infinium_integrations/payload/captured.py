@@ -80,13 +80,10 @@ class Capture:
             message = taken.message()
             return None if message is None else self.value(message)
         if isinstance(taken, dict):
-            return self._finisher.mapping(taken, self._item)
+            return self._finisher.mapping(taken, lambda value, _: self.value(value))
         if isinstance(taken, list | tuple):
             return [self.value(item) for item in taken]
         return to_json_value(taken, self._chars, **_BOUNDS)
-
-    def _item(self, value: object, key: str) -> object:  # noqa: ARG002
-        return self.value(value)
 
     def text(self, text: str) -> str:
         """Return a text without its secrets; each distinct one is looked at once."""
