@@ -71,12 +71,11 @@ def warn_once(cause: object, message: str, *details: object) -> None:
         if cause in _said or len(_said) >= _CAUSES_REMEMBERED:
             return
         _said.add(cause)
-    logger.warning(message, *map(_printable, details))
-
-
-def _printable(detail: object) -> object:
-    text = "" if isinstance(detail, int | float) else str(detail)
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text) or detail
+    written: list[object] = []
+    for detail in details:
+        text = "" if isinstance(detail, int | float) else str(detail)
+        written.append("".join(char if char.isprintable() else repr(char)[1:-1] for char in text) or detail)
+    logger.warning(message, *written)
 
 
 def record(error: BaseException) -> None:

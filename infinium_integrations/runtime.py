@@ -112,9 +112,9 @@ def tracing(client: object = None) -> bool:
     """
     runtime = current()
     if client is not None and runtime.tracing:
-        from infinium_integrations.export import preload  # noqa: PLC0415  (as in _Runtime)
+        from infinium_integrations.export.pipeline import preload_for_client  # noqa: PLC0415  (as in _Runtime)
 
-        preload.for_client(client)
+        preload_for_client(client)
     return runtime.tracing
 
 
@@ -150,20 +150,18 @@ def install(runtime: Runtime | None) -> Runtime | None:
 
 def _pending(trace: Trace) -> "PendingTrace":
     """Turn a sealed trace into what is stored and sent; runs on the writer's thread."""
-    from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: loaded by ``preload``)
+    from infinium_integrations.export.writer import PendingTrace  # noqa: PLC0415  (here and below: preloaded)
     from infinium_integrations.payload.build import assemble, spans  # noqa: PLC0415
-    from infinium_integrations.payload.captured import Capture  # noqa: PLC0415
+    from infinium_integrations.payload.captured import capture_of  # noqa: PLC0415
     from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
-    from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
-    redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
-    capture = Capture(redactor, settings.current().content_chars)
+    capture = capture_of(trace)
     pending = PendingTrace(
         trace_id=trace.id,
         wire=assemble(trace, capture),
         captured=capture.captured(trace),
         spans=spans(trace),
-        redactor=redactor,
+        redactor=capture.redactor,
         client=trace.options.client,
         limits=Limits(preview=trace.options.preview_chars),
     )

@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypedDict, Unpack
 
-from infinium_integrations import diagnostics, runtime, settings
+from infinium_integrations import diagnostics, runtime
 from infinium_integrations.capture.folding import unfolded
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.build import assemble
-from infinium_integrations.payload.captured import Capture
+from infinium_integrations.payload.captured import capture_of
 from infinium_integrations.payload.finalize import Limits, finalize
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
-from infinium_integrations.redaction.redactor import Redactor, process_secrets
 
 __all__ = ["CapturedTraces", "Deadlines", "captured_traces"]
 
@@ -79,10 +78,9 @@ class _Captured:
 
         def take(trace: Trace) -> None:
             limits = Limits(preview=trace.options.preview_chars)
-            redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
-            capture = Capture(redactor, settings.current().content_chars)
-            task = TaskData.model_validate(finalize(assemble(trace, capture), redactor, cut=True, limits=limits))
-            captured = capture.captured(trace)
+            capture = capture_of(trace)
+            wire = finalize(assemble(trace, capture), capture.redactor, cut=True, limits=limits)
+            task, captured = TaskData.model_validate(wire), capture.captured(trace)
             traces.append(task.with_captured(None if captured is None else unfolded(captured)))
             self.delivery.recorded += 1
 

@@ -136,11 +136,21 @@ class Outbox:
 
     async def run(self) -> None:
         """Deliver whenever there is something, until cancelled; an outbox of a client's ends when nothing is left."""
+
+        def later() -> None:
+            self.retry.failed()
+            self._work.set()
+
         while self._shared or self._waiting or self._work.is_set():
             await self._work.wait()
             self._work.clear()
             await self._rest()
-            await self._guarded_drain()
+            try:
+                with diagnostics.contained_or(later):
+                    await self._drain()
+            finally:
+                self._lock.release()
+                self._notify()
 
     async def drained(self, deadline: float) -> bool:
         """Wait until all that waits now is gone; False at the deadline, or when the next try lies beyond it."""
@@ -198,58 +208,44 @@ class Outbox:
         soon = time.monotonic() + self.retry.left < deadline
         return soon and self.retry.reached and not self.retry.blocked
 
-    async def _guarded_drain(self) -> None:
-        def later() -> None:
-            self.retry.failed()
-            self._work.set()
-
-        try:
-            with diagnostics.contained_or(later):
-                try:
-                    await self._drain()
-                except OSError as error:
-                    self._unreadable(error)
-                    self._work.set()
-        finally:
-            self._lock.release()
-            self._notify()
-
     async def _drain(self) -> None:
         looks = 0
-        while (names := self._scan()) or self._sending:
-            self._elsewhere = not self._lock.take()
-            self._notify()
-            if self._elsewhere:
-                looks += 1
-                await self._sleep(min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(looks, 10)))
-                continue
-            # while a request is under way the lock is kept: another process would send the same trace
-            if self._sending or not names or any(map(self._may_start, names)) or self.retry.left > 0:
-                await self._round(names)
-                await self._rest()
-            else:
-                self._lock.release()
-                await self._sleep(HOLD)
+        try:
+            while (names := self._scan()) or self._sending:
+                self._elsewhere = not self._lock.take()
+                self._notify()
+                if self._elsewhere:
+                    looks += 1
+                    await self._sleep(min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(looks, 10)))
+                    continue
+                # while a request is under way the lock is kept: another process would send the same trace
+                if self._sending or not names or any(map(self._may_start, names)) or self.retry.left > 0:
+                    await self._round(names)
+                    await self._rest()
+                else:
+                    self._lock.release()
+                    await self._sleep(HOLD)
+        except OSError as error:
+            self._unreadable(error)
+            self._work.set()
 
     async def _round(self, names: list[str]) -> None:
         """Start one after the other; after a failure, one at a time, and none while the pause lasts."""
         for name in names:
             if self.retry.failing and self._sending:
                 await asyncio.wait(list(self._sending.values()))
+            if not self._may_start(name):
+                continue
+            if wait := self.rate_limiter.take():
+                await asyncio.sleep(wait)
+            await self._slots.acquire()
             if self._may_start(name):
-                await self._start(name)
+                self._sending[name] = self._spawn(self._deliver(name))
+            else:
+                self._slots.release()
         while self._sending and not self._work.is_set():  # one that takes long holds up no other
             await self._change(None)
         self._work.clear()
-
-    async def _start(self, name: str) -> None:
-        if wait := self.rate_limiter.take():
-            await asyncio.sleep(wait)
-        await self._slots.acquire()
-        if not self._may_start(name):
-            self._slots.release()
-            return
-        self._sending[name] = self._spawn(self._deliver(name))
 
     async def _rest(self) -> None:
         if self.retry.blocked and not self._sending:

@@ -2,15 +2,18 @@
 
 import atexit
 import contextlib
+import importlib
+import inspect
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Self
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.export import fork_safety, preload
+from infinium_integrations.export import fork_safety
 from infinium_integrations.export.sender import Sender
 from infinium_integrations.export.writer import PendingTrace, Writer
 from infinium_integrations.storage.folder import Store
@@ -18,7 +21,7 @@ from infinium_integrations.storage.locks import close_inherited
 from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "preload_for_client", "preload_for_sending", "preload_for_writing"]
 
 WRITE_PATIENCE = 2.0
 """Seconds in which at least one queued trace must get written at exit, and that a reader waits for what is written."""
@@ -52,7 +55,7 @@ class Delivery:
         self._assemble = assemble
         self._sweep = sweep
         self._seal = seal
-        preload.for_writing()
+        preload_for_writing()
         self._exiting = False
         self._pid = 0
         self._own()
@@ -63,7 +66,7 @@ class Delivery:
         )
         _deliveries.add(self)
         if settings.current().has_account:
-            preload.for_sending()
+            preload_for_sending()
 
     def _own(self) -> Self:
         """Make what this process has of its own: at first, and anew in a forked child when it is first used there.
@@ -151,7 +154,7 @@ class Delivery:
     def configure(self) -> None:
         """Take over changed settings; what was submitted before goes where it was meant to go."""
         if settings.current().has_account:
-            preload.for_sending()
+            preload_for_sending()
         self.wake()
 
     def flush(self, timeout: float) -> bool:
@@ -276,3 +279,56 @@ def _in_child() -> None:
 
 atexit.register(_at_exit)
 fork_safety.in_child(_in_child)
+
+
+# -- what our threads will need, imported by whoever makes the first handler, client or trace --------------------------
+
+# An import on a thread of ours, beside the user's own, may hand the user half-imported modules, and a child forked
+# meanwhile inherits them. So our threads import nothing, of the standard library and of other packages neither.
+
+_WRITING = (
+    "infinium_integrations.payload.build",
+    "tokenize",  # by ``linecache``, for a line of a stack trace
+)
+_SENDING = (
+    "infinium_integrations.export.transports",
+    "encodings.idna",  # by ``getaddrinfo``
+    "h11",
+    "httpcore",
+)
+"""What httpx, asyncio and the resolver import at the first request or connection."""
+
+_AWAITING = ("concurrent.futures.thread",)
+"""What ``AsyncInfiniumClient`` needs beyond that."""
+
+_preloaded: set[tuple[str, ...]] = set()
+_preloading = threading.RLock()
+
+
+def preload_for_writing() -> None:
+    """Import what the writer needs, and the prices where they are installed."""
+    if _WRITING not in _preloaded:
+        _preload(_WRITING)
+        from infinium_integrations.payload import cost  # noqa: PLC0415  (as all here)
+
+        cost.load()
+
+
+def preload_for_sending() -> None:
+    """Import what the sender needs, an HTTP client above all."""
+    if _SENDING not in _preloaded:
+        _preload(_SENDING)
+
+
+def preload_for_client(client: object) -> None:
+    """Import what the thread of a client of the user's needs."""
+    preload_for_sending()
+    if _AWAITING not in _preloaded and inspect.iscoroutinefunction(getattr(type(client), "send_task_data", None)):
+        _preload(_AWAITING)
+
+
+def _preload(names: tuple[str, ...]) -> None:
+    with _preloading:
+        for name in names:
+            importlib.import_module(name)
+        _preloaded.add(names)

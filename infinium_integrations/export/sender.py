@@ -1,6 +1,6 @@
 """The sender: one daemon thread with its own event loop, started at need, blocked while idle.
 
-Light to import: httpx is loaded by ``preload``, in the thread that makes the first handler.
+Light to import: httpx is preloaded by ``pipeline``, in the thread that makes the first handler.
 """
 
 import asyncio
@@ -272,7 +272,7 @@ class Sender:
         return outbox
 
     def _transport(self, settings: Settings, client: object) -> Any:
-        from infinium_integrations.export import transports  # noqa: PLC0415  (loaded by ``preload``)
+        from infinium_integrations.export import transports  # noqa: PLC0415  (preloaded)
 
         if client is not None:
             return transports.ClientCall(client)

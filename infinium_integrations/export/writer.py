@@ -232,8 +232,12 @@ class Writer:
             self._work()
             self._report()
             if self._sweep_soon or (self._due is not None and self._due <= time.perf_counter()):
-                self._sweep_soon = False
-                self._look_after()
+                self._sweep_soon, self._due = False, None
+                if self._sweep is not None:
+                    with diagnostics.contained:
+                        now = time.perf_counter()
+                        wait = self._sweep(now)
+                        self._due = None if wait is None else now + wait
             if not self._jobs:
                 due = self._due
                 patience = None if due is None else max(0.0, min(due - time.perf_counter(), threading.TIMEOUT_MAX))
@@ -267,14 +271,6 @@ class Writer:
         for waiting in [waiting for waiting in self._waiting if waiting[0] < oldest]:
             self._waiting.remove(waiting)
             waiting[1].set()
-
-    def _look_after(self) -> None:
-        self._due = None
-        if self._sweep is not None:
-            with diagnostics.contained:
-                now = time.perf_counter()
-                wait = self._sweep(now)
-                self._due = None if wait is None else now + wait
 
     def _keep(self, pending: PendingTrace, settings: Settings) -> None:
         payload = finalize(pending.wire, pending.redactor, cut=True, limits=pending.limits)

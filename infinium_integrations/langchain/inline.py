@@ -23,17 +23,15 @@ class InlineHandler(BaseCallbackHandler):
     @property
     def run_inline(self) -> bool:  # type: ignore[override]  # a plain attribute of LangChain's class
         """Whether LangChain is to call the handler in the caller's thread."""
-        frame = sys._getframe(1)  # noqa: SLF001  (who asks decides)
-        return not frame.f_code.co_qualname.startswith(SELECTIVE) or _harmless(frame)
-
-
-def _harmless(frame: FrameType | None) -> bool:
-    """Return whether no handler that ``on_llm_start`` would call without ours goes uncalled because ours is inline."""
-    if frame is not None and frame.f_code.co_name == "<listcomp>":  # Python 3.11
-        frame = frame.f_back
-    manager = frame.f_locals.get("self") if frame is not None else None
-    others = [handler for handler in getattr(manager, "handlers", ()) if not isinstance(handler, InlineHandler)]
-    return not others or any(handler.run_inline for handler in others)
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (who asks decides)
+        if frame is None or not frame.f_code.co_qualname.startswith(SELECTIVE):
+            return True
+        # does a handler that ``on_llm_start`` would call without ours go uncalled because ours is inline?
+        if frame.f_code.co_name == "<listcomp>":  # Python 3.11
+            frame = frame.f_back
+        manager = frame.f_locals.get("self") if frame is not None else None
+        others = [handler for handler in getattr(manager, "handlers", ()) if not isinstance(handler, InlineHandler)]
+        return not others or any(handler.run_inline for handler in others)
 
 
 def task_of_the_event() -> asyncio.Task[object] | None:

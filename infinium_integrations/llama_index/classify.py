@@ -116,16 +116,12 @@ def _classify(owner: type, method: str) -> Kind:  # noqa: C901, PLR0911  (a tabl
 
 
 def _around_model(owner: type, method: str) -> Kind:
-    if method in _STRUCTURED and not _is_cores(owner, method):
+    defines = next((base for base in owner.__mro__ if method in base.__dict__), owner)
+    if method in _STRUCTURED and not defines.__module__.startswith("llama_index.core."):
         return Kind("structured", "llm_inference", method)
     if method.startswith("_"):
         return _plumbing(method)
     return Kind("program", "chain", method, is_step=False) if _is_framework(owner, method) else _own(method)
-
-
-def _is_cores(owner: type, method: str) -> bool:
-    defines = next((base for base in owner.__mro__ if method in base.__dict__), owner)
-    return defines.__module__.startswith("llama_index.core.")
 
 
 def _other(owner: type, method: str) -> Kind:

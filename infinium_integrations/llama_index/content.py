@@ -5,7 +5,7 @@ called, since those may consume a stream or serialise a client.
 """
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from infinium_integrations.capture.content import Content, Conversation, Documents, Message, Part
@@ -37,12 +37,12 @@ def take(content: Content, value: object, limit: int, depth: int = EVENT_DEPTH) 
     write = _writer(type(value))
     if write is not None:
         return write(content, value, limit, depth) if depth else f"<{type(value).__name__}>"
-    return content.take(value, limit, lambda inner: _adapt(content, inner, limit, depth - 1))
 
+    def adapt(inner: object) -> object:
+        """Return what stands for a value of the framework's inside another; None for any other value."""
+        return None if _writer(type(inner)) is None else take(content, inner, limit, max(depth - 1, 0))
 
-def _adapt(content: Content, value: object, limit: int, depth: int) -> object:
-    """Return what stands for a value of the framework's inside another; None for any other value."""
-    return None if _writer(type(value)) is None else take(content, value, limit, max(depth, 0))
+    return content.take(value, limit, adapt)
 
 
 def conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
@@ -95,10 +95,13 @@ def _document(content: Content, node: object, limit: int) -> _Document:
     held = getattr(node, "__dict__", _EMPTY)
     inner = getattr(held.get("node"), "__dict__", held)
     metadata, score = inner.get("metadata"), held.get("score")
+    text = inner.get("text")
+    if text is None:
+        text = getattr(inner.get("text_resource"), "__dict__", {}).get("text")
     return (
         inner.get("id_"),
         score if type(score) is float else _number(score),
-        content.take(_node_text(node, inner), limit),
+        content.take(text if isinstance(text, str) else f"<{type(node).__name__}>", limit),
         content.take(metadata, limit) if metadata else None,
     )
 
@@ -118,13 +121,6 @@ def _number(score: object) -> float | None:
         return float(score)  # type: ignore[arg-type]  # NumPy's too
     except (TypeError, ValueError):
         return None
-
-
-def _node_text(node: object, held: Mapping[str, object]) -> str:
-    text = held.get("text")
-    if text is None:
-        text = getattr(held.get("text_resource"), "__dict__", {}).get("text")
-    return text if isinstance(text, str) else f"<{type(node).__name__}>"
 
 
 # -- one writer for each kind of value ---------------------------------------------------------------------------------

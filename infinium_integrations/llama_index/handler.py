@@ -197,10 +197,13 @@ class InfiniumEventHandler(BaseEventHandler):
         inner: _SpanHandler = self.__dict__["inner"]
         return inner
 
+    @guarded
     def handle(self, event: BaseEvent, **kwargs: object) -> None:
         """Record what an event says."""
         if _role(self.state) is not None:
-            _handle(event)
+            events.handle(event)
+            if _leaving:
+                _detach_finished()
 
     def register(self) -> Self:
         """Record every run of the process that starts from now on; may be called from any thread.
@@ -250,13 +253,6 @@ class InfiniumEventHandler(BaseEventHandler):
         traceback: TracebackType | None,
     ) -> None:
         self.unregister()
-
-
-@guarded
-def _handle(event: object) -> None:
-    events.handle(event)
-    if _leaving:
-        _detach_finished()
 
 
 def _role(state: _HandlerState) -> bool | None:

@@ -32,18 +32,7 @@ def around(name: str, instance: object, arguments: Mapping[str, object]) -> Run 
     if is_a(instance, "Workflow") and not name.endswith(".run"):
         event = next((value for value in arguments.values() if is_a(value, "Event")), None)
         return _flow(id(instance), id(event)) if event is not None else None
-    return _tool(sys._getframe(1))  # noqa: SLF001
-
-
-def _flow(instance: int, event: int) -> Run | None:
-    """Find the workflow's run: of several at once the one that made this event, else one that has not begun."""
-    found = [(run, state.flow) for run, state in _open() if state.flow is not None and state.flow.instance == instance]
-    makers = [run for run, flow in found if event in flow.made]
-    fresh = [run for run, flow in found if not flow.made]
-    return next(iter([*makers, *fresh, *(run for run, _ in found)]), None)
-
-
-def _tool(frame: FrameType | None) -> Run | None:
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     for _ in range(FRAMES_WALKED):
         if frame is None:
             return None
@@ -53,6 +42,14 @@ def _tool(frame: FrameType | None) -> Run | None:
             return next((run for run, state in _open() if state.handed == call), None)
         frame = frame.f_back
     return None
+
+
+def _flow(instance: int, event: int) -> Run | None:
+    """Find the workflow's run: of several at once the one that made this event, else one that has not begun."""
+    found = [(run, state.flow) for run, state in _open() if state.flow is not None and state.flow.instance == instance]
+    makers = [run for run, flow in found if event in flow.made]
+    fresh = [run for run, flow in found if not flow.made]
+    return next(iter([*makers, *fresh, *(run for run, _ in found)]), None)
 
 
 def _open() -> Iterator[tuple[Run, State]]:

@@ -130,7 +130,10 @@ def _of_blocks(blocks: list[Any]) -> list[Part]:
     cited: list[Part] = []
     for block in blocks:
         if isinstance(block, dict) and block["block_type"] == "citation":
-            cited.append(_cited(block))
+            quoted = (part for part in _of_blocks(block.get("cited_content") or []) if part["type"] == "text")
+            told = {"title": block.get("title"), "source": block.get("source")}
+            told["cited_text"] = "".join(part["content"] for part in quoted)
+            cited.append({key: value for key, value in told.items() if value})
         else:
             parts += _block(block)
         last = parts[-1] if parts else None
@@ -138,12 +141,6 @@ def _of_blocks(blocks: list[Any]) -> list[Part]:
             parts[-1] = {**last, "citations": [*last.get("citations", ()), *cited]}
             cited = []
     return parts + [{"type": "text", "content": one.get("cited_text", ""), "citations": [one]} for one in cited]
-
-
-def _cited(block: Part) -> Part:
-    quoted = "".join(part["content"] for part in _of_blocks(block.get("cited_content") or []) if part["type"] == "text")
-    told = {"title": block.get("title"), "source": block.get("source"), "cited_text": quoted}
-    return {key: value for key, value in told.items() if value}
 
 
 def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)

@@ -298,19 +298,16 @@ def _has_ended(stream: Stream, now: float) -> bool:
     target = stream.ref()
     if target is not None:
         return _is_over(target)
-    return stream.let_go is None or now - stream.let_go > LET_GO_SECONDS or not _calls_open(stream)
-
-
-def _calls_open(stream: Stream) -> bool:
-    """Return whether a model's call goes on below: the closing of its generator has not come yet."""
-    trace = stream.runs[0].trace
-    for run in list(trace.open.values()):
+    if stream.let_go is None or now - stream.let_go > LET_GO_SECONDS:
+        return True
+    # a model's call may go on below: the closing of its generator has not come yet
+    for run in list(stream.runs[0].trace.open.values()):
         above: Run | None = run if run.llm is not None else None
         while above is not None:
             if above in stream.runs:
-                return True
+                return False
             above = above.parent
-    return False
+    return True
 
 
 def settle(deadline: float) -> None:

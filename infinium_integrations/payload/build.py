@@ -195,23 +195,19 @@ def _content_facts(run: Run, capture: Capture) -> dict[str, Any]:
 
 
 def _document(document: dict[str, Any]) -> dict[str, Any]:
+    metadata = document.get("metadata")
+    few = list(metadata.items())[:DOCUMENT_FACTS] if isinstance(metadata, dict) else ()
+    facts = {
+        key: value if isinstance(value, int | float) else Redacted(shorten(value_text(value), DOCUMENT_FACT_CHARS))
+        for key, value in few
+    }
     shown = {
         "id": document.get("id"),
         "score": document.get("score"),
         "preview": Redacted(shorten(value_text(document.get("content")), DOCUMENT_CHARS)),
-        "metadata": _document_metadata(document.get("metadata")),
+        "metadata": facts or None,
     }
     return {key: value for key, value in shown.items() if value is not None}
-
-
-def _document_metadata(metadata: Any) -> dict[str, Any] | None:
-    if not isinstance(metadata, dict):
-        return None
-    few = list(metadata.items())[:DOCUMENT_FACTS]
-    return {
-        key: value if isinstance(value, int | float) else Redacted(shorten(value_text(value), DOCUMENT_FACT_CHARS))
-        for key, value in few
-    } or None
 
 
 def _described(run: Run, facts: dict[str, Any]) -> str:
@@ -280,12 +276,17 @@ def _llm_call(call: ModelCall, duration_ms: int | None = None) -> dict[str, obje
 
 def _error(failure: Failure) -> dict[str, object]:
     message = NOT_CAPTURED if failure.private else failure.message
+    stack = None
+    if failure.frames:
+        line = "" if failure.private else None
+        frames = [traceback.FrameSummary(file, number, name, line=line) for file, number, name in failure.frames]
+        stack = "".join(traceback.StackSummary.from_list(frames).format()) + f"{failure.type}: {message}"
     detail = {
         "error_type": failure.type,
         "message": message,
         "recoverable": failure.recoverable,
         "retry_count": failure.attempts,
-        "stack_trace": _stack(failure, message),
+        "stack_trace": stack,
         "error_code": None if failure.private and not str(failure.code).isdecimal() else failure.code,
     }
     return {key: value for key, value in detail.items() if value is not None}
@@ -296,14 +297,6 @@ def _given_errors(trace: Trace) -> list[dict[str, object]]:
     if not trace.root.private:
         return errors
     return [{**error, "message": NOT_CAPTURED, "stack_trace": None} for error in errors]
-
-
-def _stack(failure: Failure, message: str) -> str | None:
-    if not failure.frames:
-        return None
-    line = "" if failure.private else None
-    frames = [traceback.FrameSummary(file, number, name, line=line) for file, number, name in failure.frames]
-    return "".join(traceback.StackSummary.from_list(frames).format()) + f"{failure.type}: {message}"
 
 
 # -- totals ------------------------------------------------------------------------------------------------------------
@@ -353,18 +346,15 @@ def _listed(calls: list[tuple[ModelCall, int | None]]) -> list[dict[str, object]
     by_model: dict[tuple[str | None, str | None], list[tuple[ModelCall, int | None]]] = {}
     for call, ms in calls:
         by_model.setdefault((call.model or call.requested, call.provider), []).append((call, ms))
-    return [_model_total(model, provider, group) for (model, provider), group in by_model.items()]
-
-
-def _model_total(
-    model: str | None, provider: str | None, group: list[tuple[ModelCall, int | None]]
-) -> dict[str, object]:
-    whole = ModelCall(model, provider)
-    whole.prompt_tokens = _sum(call.prompt_tokens for call, _ in group)
-    whole.completion_tokens = _sum(call.completion_tokens for call, _ in group)
-    whole.latency_ms = _sum(call.latency_ms if call.latency_ms is not None else ms for call, ms in group)
-    whole.purpose = f"total of {len(group)} calls"
-    return _llm_call(whole)
+    totals = []
+    for (model, provider), group in by_model.items():
+        whole = ModelCall(model, provider)
+        whole.prompt_tokens = _sum(call.prompt_tokens for call, _ in group)
+        whole.completion_tokens = _sum(call.completion_tokens for call, _ in group)
+        whole.latency_ms = _sum(call.latency_ms if call.latency_ms is not None else ms for call, ms in group)
+        whole.purpose = f"total of {len(group)} calls"
+        totals.append(_llm_call(whole))
+    return totals
 
 
 # -- environment -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from infinium_integrations import settings
 from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Part, Streamed
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
@@ -13,9 +14,9 @@ from infinium_integrations.payload.preview import JsonMessage
 from infinium_integrations.recording.adapters import tool_names
 from infinium_integrations.recording.run import Run, Trace
 from infinium_integrations.redaction.key_names import Redacted
-from infinium_integrations.redaction.redactor import Redactor, shorten
+from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "capture_of"]
 
 SYSTEM_CHARS = 1_000
 LEAST_CHARS = 8_000
@@ -32,6 +33,7 @@ class Capture:
     """
 
     def __init__(self, redactor: Redactor, chars: int) -> None:
+        self.redactor = redactor
         self._finisher = Finisher(redactor, cut=True, limits=Limits())
         self._kept = chars > 0
         self._chars = max(chars, LEAST_CHARS)
@@ -78,13 +80,10 @@ class Capture:
             message = taken.message()
             return None if message is None else self.value(message)
         if isinstance(taken, dict):
-            return self._finisher.mapping(taken, self._item)
+            return self._finisher.mapping(taken, lambda value, _: self.value(value))
         if isinstance(taken, list | tuple):
             return [self.value(item) for item in taken]
         return to_json_value(taken, self._chars, **_BOUNDS)
-
-    def _item(self, value: object, key: str) -> object:  # noqa: ARG002
-        return self.value(value)
 
     def text(self, text: str) -> str:
         """Return a text without its secrets; each distinct one is looked at once."""
@@ -137,17 +136,15 @@ class Capture:
         whole: list[Part] = []
         for part in parts:
             last = whole[-1] if whole else None
-            if last is not None and last["type"] == part["type"] == "text" and self._apart_differs(last, part):
-                whole[-1] = {**last, "content": f"{last['content']}{part['content']}"}
-            else:
-                whole.append(part)
+            if last is not None and last["type"] == part["type"] == "text":
+                texts = (last["content"], part["content"])
+                if all(isinstance(text, str) for text in texts):
+                    joined = "".join(texts)
+                    if self.text(joined) != "".join(map(self.text, texts)):
+                        whole[-1] = {**last, "content": joined}
+                        continue
+            whole.append(part)
         return whole
-
-    def _apart_differs(self, one: Part, other: Part) -> bool:
-        texts = (one["content"], other["content"])
-        if not all(isinstance(text, str) for text in texts):
-            return False
-        return self.text("".join(texts)) != "".join(map(self.text, texts))
 
     # -- what stands on the wire -----------------------------------------------------------------------------------
 
@@ -249,19 +246,16 @@ class Capture:
         if run.llm is not None and not run.llm.as_given:
             found = self._model(run, given, came, definitions)
         elif run.tool is not None:
-            found = {"arguments": given, "result": self._result(came)}
+            if isinstance(came, Reference):  # of a message its text
+                parts = self.messages[came.index]["parts"]
+                if len(parts) == 1 and parts[0]["type"] == "tool_call_response":
+                    came = parts[0].get("response")
+            found = {"arguments": given, "result": came}
         elif isinstance(run.output, Documents):
             found = {"input": given, "documents": came}
         else:
             found = {"input": given, "output": came}
         return {key: value for key, value in found.items() if value is not None}
-
-    def _result(self, came: Json) -> Json:
-        """Return what a tool gave: of a message its text."""
-        if not isinstance(came, Reference):
-            return came
-        parts = self.messages[came.index]["parts"]
-        return parts[0].get("response") if len(parts) == 1 and parts[0]["type"] == "tool_call_response" else came
 
     def _model(self, run: Run, given: Json, came: Json, definitions: list[Json]) -> dict[str, Json]:
         request = run.request or {}
@@ -280,6 +274,12 @@ class Capture:
             "tools": names,
             "parameters": self._plain(asked) if asked else None,
         }
+
+
+def capture_of(trace: Trace) -> Capture:
+    """Return what renders a trace by the settings of this moment, with this process's secrets and the trace's rule."""
+    redactor = Redactor(secrets=process_secrets(), user=trace.options.redact)
+    return Capture(redactor, settings.current().content_chars)
 
 
 _WORDS = frozenset({"type", "modality"})

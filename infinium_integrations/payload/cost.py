@@ -50,26 +50,22 @@ def _price(model: str, provider: str | None, counts: tuple[int, int], details: t
     prices = load()
     if prices is None:
         return None
+    fields = {"input_tokens": counts[0], "output_tokens": counts[1]}
+    fields |= {name: count for name, count in zip(_DETAILS.values(), details, strict=True) if count}
     with diagnostics.contained, contextlib.suppress(LookupError, ValueError):  # unknown model, contradicting counts
-        usage = _usage(prices, counts, details)
+        try:
+            usage = prices.Usage(**fields)
+        except TypeError:  # older versions know fewer kinds
+            for name in set(_DETAILS.values()).difference(_ALWAYS_KNOWN):
+                fields.pop(name, None)
+            usage = prices.Usage(**fields)
         return float(prices.calc_price(usage, model, provider_id=provider).total_price)
     return None
 
 
-def _usage(prices: Any, counts: tuple[int, int], details: tuple[int, ...]) -> object:
-    fields = {"input_tokens": counts[0], "output_tokens": counts[1]}
-    fields |= {name: count for name, count in zip(_DETAILS.values(), details, strict=True) if count}
-    try:
-        return prices.Usage(**fields)
-    except TypeError:  # older versions know fewer kinds
-        for name in set(_DETAILS.values()).difference(_ALWAYS_KNOWN):
-            fields.pop(name, None)
-        return prices.Usage(**fields)
-
-
 @functools.cache
 def load() -> Any:
-    """Import genai-prices and its table of prices, for ``export.preload``; None where the extra is not installed."""
+    """Import genai-prices and its table of prices, ahead of our threads; None where the extra is not installed."""
     try:
         import genai_prices  # noqa: PLC0415  (an extra)
     except ImportError:

@@ -175,7 +175,12 @@ class Finisher:
             hidden = is_secret_key(key) and item is not None and not isinstance(item, bool)
             clean = HIDDEN if hidden else finish(item, key)
             if clean is not _GONE:
-                finished[_free(self.key(key), finished)] = clean
+                name = free = self.key(key)
+                number = 1
+                while free in finished:  # several may have become ``[REDACTED]``
+                    number += 1
+                    free = f"{name} {number}"
+                finished[free] = clean
         return finished
 
     def key(self, key: str) -> str:
@@ -184,15 +189,6 @@ class Finisher:
 
 
 _GONE: object = object()
-
-
-def _free(key: str, taken: dict[str, object]) -> str:
-    """Return a key that is not taken yet: several may have become ``[REDACTED]``."""
-    number, free = 1, key
-    while free in taken:
-        number += 1
-        free = f"{key} {number}"
-    return free
 
 
 def readable(text: str) -> str:

@@ -3,7 +3,8 @@
 All is redacted already, so that what is cut here can hold no half of a secret.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from infinium_integrations.capture.content import Part
@@ -51,20 +52,11 @@ def output_text(messages: Sequence[JsonMessage], limit: int, rest: object = None
     if last["role"] != "tool":
         text = said(last, limit)
     else:
-        newest = _last_tools(messages)
+        newest = list(takewhile(lambda message: message["role"] == "tool", reversed(messages)))[::-1]
         text = "\n".join(f"{_speaker(message)}: {_inline(message, limit)}" for message in newest)
     if rest and len(text) < limit:
         text = f"{text}\n{value_text(rest)}"
     return shorten(text, limit)
-
-
-def _last_tools(messages: Sequence[JsonMessage]) -> list[JsonMessage]:
-    newest: list[JsonMessage] = []
-    for message in reversed(messages):
-        if message["role"] != "tool":
-            break
-        newest.insert(0, message)
-    return newest
 
 
 def said(message: JsonMessage, limit: int, *, reasoning: bool = True, served: bool = True) -> str:
@@ -77,8 +69,10 @@ def said(message: JsonMessage, limit: int, *, reasoning: bool = True, served: bo
         served: Whether calls of tools that the provider ran itself are wanted.
     """
     kinds = {"tool_call", "server_tool_call"} if served else {"tool_call"}
-    text, calls = plain_text(message), _calls(message["parts"], limit, kinds)
-    if calls:
+    text = plain_text(message)
+    asked = [part for part in message["parts"] if part["type"] in kinds][:CALLS_SHOWN]
+    if asked:
+        calls = "→ " + ", ".join(call_text(part, limit) for part in asked)
         room = max(limit - len(text) - 1, min(CALL_ROOM, len(calls)))
         text = "\n".join(filter(None, (shorten(text, max(limit - room - 1, 0)), shorten(calls, room))))
     if reasoning and limit - len(text) > REASONING_LEAST:
@@ -107,15 +101,11 @@ def _part(part: Part) -> str:  # noqa: PLR0911  (a table in the form of code)
         case "server_tool_call_response":
             return ""
         case "blob" | "uri" | "file":
-            return _media(part)
+            kind = part.get("mime_type") or part.get("modality") or "file"
+            if part["type"] == "blob":
+                return f"<{kind}, {size(part['size'])}>"
+            return f"<{kind} {part.get('uri') or part.get('file_id') or ''}>"
     return value_text(part)
-
-
-def _media(part: Part) -> str:
-    kind = part.get("mime_type") or part.get("modality") or "file"
-    if part["type"] == "blob":
-        return f"<{kind}, {size(part['size'])}>"
-    return f"<{kind} {part.get('uri') or part.get('file_id') or ''}>"
 
 
 def _inline(message: JsonMessage, limit: int) -> str:
@@ -125,11 +115,6 @@ def _inline(message: JsonMessage, limit: int) -> str:
 def _speaker(message: JsonMessage) -> str:
     name = message.get("name")
     return f"{message['role']} {str(name)[:NAME_CHARS]}" if name else str(message["role"])
-
-
-def _calls(parts: Iterable[Part], limit: int, kinds: Container[str]) -> str:
-    calls = [part for part in parts if part["type"] in kinds][:CALLS_SHOWN]
-    return "→ " + ", ".join(call_text(part, limit) for part in calls) if calls else ""
 
 
 def call_text(part: Part, limit: int) -> str:

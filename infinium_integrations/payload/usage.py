@@ -41,6 +41,7 @@ _DETAILS = (
     "input_tokens_details",
     "output_tokens_details",
 )
+_EPHEMERAL = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _ADDITIVE = ("cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 """Where these stand beside the input tokens, the input tokens are those that were not cached (Anthropic, Bedrock)."""
 
@@ -172,17 +173,10 @@ def _details(sources: list[Mapping[str, object]]) -> dict[str, int]:
             if value is not None:
                 details[key] = value
                 break
-    _add_ephemeral(details, sources)
-    return details
-
-
-def _add_ephemeral(details: dict[str, int], sources: list[Mapping[str, object]]) -> None:
-    """Add Anthropic's writes to its cache, split by how long they are kept; those for an hour cost more."""
-    for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"):
-        for facts in sources:
-            details[name] = max(details.get(name, 0), _count(facts.get(name)) or 0)
-    short, long = details.pop("ephemeral_5m_input_tokens"), details.pop("ephemeral_1h_input_tokens")
+    # Anthropic splits the writes to its cache by how long they are kept; those for an hour cost more
+    short, long = (max(_count(facts.get(name)) or 0 for facts in sources) for name in _EPHEMERAL)
     if short + long and not details.get("cache_creation"):
         details["cache_creation"] = short + long
     if long:
         details["cache_creation_1h"] = long
+    return details

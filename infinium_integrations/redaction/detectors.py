@@ -9,14 +9,31 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import HIDDEN, is_secret_key, words
-from infinium_integrations.redaction.patterns import pattern
 
-__all__ = ["Scan", "Span", "rule", "spans"]
+__all__ = ["Scan", "Span", "pattern", "rule", "spans"]
 
 Span = tuple[int, int]
+
+
+class _Pattern:
+    """A regular expression that is compiled when first used: by the writer's thread, not while a user imports us."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._given = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(re.compile(*self._given), name)
+        setattr(self, name, found)  # from now on it is found without this method
+        return found
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Return what works as ``re.compile(text, flags)``; may be used from any thread."""
+    return cast("re.Pattern[str]", _Pattern(text, flags))
+
 
 _WORD = "[A-Za-z0-9_-]"
 _FREE_RULES = {
@@ -427,7 +444,11 @@ _LONG_NUMBER = 8
 
 def _is_secret_value(text: str, pair: _Pair) -> bool:
     value = text[pair.start : min(pair.end, pair.start + _ENOUGH)]
-    if not value.strip() or value == HIDDEN or (not pair.name.endswith(_HEADERS) and _is_harmless(text, pair, value)):
+    if not value.strip() or value == HIDDEN:
+        return False
+    core = value.strip().rstrip(_STOPS).lower()
+    is_harmless = core in _HARMLESS or core == pair.name.lstrip("_-") or _is_placeholder(text, pair, value)
+    if is_harmless and not pair.name.endswith(_HEADERS):
         return False
     if pair.name.endswith("authorization"):
         return not _is_placeholder(text, pair, value.strip()) and _is_authorization(
@@ -438,11 +459,6 @@ def _is_secret_value(text: str, pair: _Pair) -> bool:
     if pair.name.endswith("cookie"):
         return _COOKIE.match(value) is not None
     return _is_bare_secret(text, pair, value)
-
-
-def _is_harmless(text: str, pair: _Pair, value: str) -> bool:
-    core = value.strip().rstrip(_STOPS).lower()
-    return core in _HARMLESS or core == pair.name.lstrip("_-") or _is_placeholder(text, pair, value)
 
 
 def _is_placeholder(text: str, pair: _Pair, value: str) -> bool:
@@ -468,28 +484,20 @@ def _is_authorization(value: str, *, alone: bool) -> bool:
 def _is_bare_secret(text: str, pair: _Pair, value: str) -> bool:
     if pair.sep == "tag":
         return text.startswith("</", pair.end)
-    if _CODE.match(value) or (value.isdigit() and _is_count(pair.name, value)):
+    shortest = _LONG_NUMBER if "token" in pair.name or "key" in pair.name else _MIN_VALUE - 2
+    if _CODE.match(value) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
         return False
-    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or _is_word(value)):
+    core = value.rstrip(_STOPS)
+    is_word = core.isalpha() and not _is_mixed(core)  # of prose, with what ends a sentence
+    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
         return False
     return pair.sep == "=" or _looks_secret(text, pair, value)
-
-
-def _is_word(value: str) -> bool:
-    """Return whether a value is a word of prose: letters, and what ends a sentence."""
-    core = value.rstrip(_STOPS)
-    return core.isalpha() and not _is_mixed(core)
 
 
 def _is_mixed(value: str) -> bool:
     """Return whether letters change between lower and upper case as no word's do."""
     core = value.rstrip(_STOPS)
     return len(core) >= _LONG_NUMBER and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
-
-
-def _is_count(name: str, digits: str) -> bool:
-    """Return whether a value is a number that is no code: ``token: 1204``."""
-    return len(digits) < (_LONG_NUMBER if "token" in name or "key" in name else _MIN_VALUE - 2)
 
 
 def _looks_secret(text: str, pair: _Pair, value: str) -> bool:

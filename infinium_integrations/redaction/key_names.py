@@ -108,7 +108,8 @@ def _judge(name: str) -> bool:
         return True
     if not _WORDS.isdisjoint(parts) or _is_token(parts):
         return True
-    return parts[-1] in _LAST - {"token"} or _is_variable(name, parts)
+    is_variable = name.isupper() and len(parts) > 1  # of the environment, such as ``ACME_KEY``
+    return parts[-1] in _LAST - {"token"} or (is_variable and parts[-1] == "key" and parts[-2] not in _NO_KEY)
 
 
 def _is_token(parts: list[str]) -> bool:
@@ -120,11 +121,6 @@ def _is_token(parts: list[str]) -> bool:
     if at < 0 or (at != len(parts) - 1 and parts[-1] not in {"value", "secret", "header", "string"}):
         return False
     return at == 0 or parts[at - 1] not in _NO_TOKEN
-
-
-def _is_variable(name: str, parts: list[str]) -> bool:
-    """Return whether a name is that of an environment variable with a secret, such as ``ACME_KEY``."""
-    return name.isupper() and len(parts) > 1 and parts[-1] == "key" and parts[-2] not in _NO_KEY
 
 
 def _split(name: str) -> list[str]:

@@ -10,9 +10,8 @@ from urllib.parse import quote, quote_plus
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
-from infinium_integrations.redaction.detectors import Span, spans
+from infinium_integrations.redaction.detectors import Span, pattern, spans
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK
-from infinium_integrations.redaction.patterns import pattern
 
 __all__ = ["SLACK", "Redactor", "process_secrets"]
 
@@ -74,7 +73,8 @@ class Redactor:
         """
         if len(text) <= limit:
             return shorten(self.text(text), limit)
-        whole = _dropped(text, found := list(self._spans(text, open_end=True)))
+        found = _merged(self._spans(text, open_end=True))
+        whole = text[: found[-1][0]] if found and found[-1][1] >= len(text) else text  # what reaches the end goes
         clean = self._own(_without(whole, [span for span in found if span[0] < len(whole)]))
         cut_before = len(text) >= limit + SLACK or len(whole) < len(text)
         return shorten(clean + _CUT if cut_before and clean else clean, limit)
@@ -145,12 +145,6 @@ def _without(text: str, found: Iterable[Span]) -> str:
     return "".join((*parts, text[last:])) if parts else text
 
 
-def _dropped(text: str, found: list[Span]) -> str:
-    """Take away what reaches the text's end."""
-    merged = _merged(found)
-    return text[: merged[-1][0]] if merged and merged[-1][1] >= len(text) else text
-
-
 _LEAST_ENCODED = 8
 
 
@@ -162,15 +156,11 @@ def _forms(secret: str) -> frozenset[str]:
     forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     if len(secret) >= _LEAST_ENCODED:
         raw = secret.encode("utf-8", "backslashreplace")
-        forms |= {quote(raw, safe=""), quote_plus(raw), *(_base64(raw, offset) for offset in range(3))}
+        forms |= {quote(raw, safe=""), quote_plus(raw)}
+        for offset in range(3):  # into a group of three bytes; what depends on the value's surroundings is left out
+            text = base64.b64encode(b"\0" * offset + raw).decode()
+            forms.add(text[4 if offset else 0 : -4 if (offset + len(raw)) % 3 else None])
     return frozenset(forms)
-
-
-def _base64(raw: bytes, offset: int) -> str:
-    """Encode a value that begins ``offset`` bytes into a group of three, but for what depends on its surroundings."""
-    text = base64.b64encode(b"\0" * offset + raw).decode()
-    end = -4 if (offset + len(raw)) % 3 else None
-    return text[4 if offset else 0 : end]
 
 
 _NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE")
@@ -196,15 +186,11 @@ def process_secrets() -> frozenset[str]:
 
 def _is_secret(value: str) -> bool:
     is_number = value.strip("+-0123456789.,eE_ ") == ""
-    if len(value) < _MIN_ENVIRONMENT_VALUE or "://" in value or _is_path(value) or is_number:
+    is_path = _PATH.match(value) and all(
+        len(part) <= _PATH_PART or any(mark in part for mark in "._-") for part in re.split(r"[\\/]", value)
+    )
+    if len(value) < _MIN_ENVIRONMENT_VALUE or "://" in value or is_path or is_number:
         return False
     return not (
         value.isalpha() and len(value) <= _LONGEST_WORD and value in {value.lower(), value.upper(), value.title()}
     )
-
-
-def _is_path(value: str) -> bool:
-    if not _PATH.match(value):
-        return False
-    parts = re.split(r"[\\/]", value)
-    return all(len(part) <= _PATH_PART or any(mark in part for mark in "._-") for part in parts)

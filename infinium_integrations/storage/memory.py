@@ -138,19 +138,12 @@ class MemoryStore:
         with self._lock:
             self._bytes += len(data) - len(self._files.get(key, b""))
             self._files[key] = data
-            dropped = self._make_room(key)
+            gone = []
+            if self._bytes > self._limit:  # what was delivered goes first, then the oldest of the rest
+                for other in sorted(self._files, key=lambda key: (key[0] != "history", key[2])):
+                    if self._bytes > self._limit and other != key:
+                        self._bytes -= len(self._files.pop(other))
+                        gone.append(other)
+        dropped = [other for other in gone if other[0] != "history"]
         if dropped:
             self._on_drop(dropped)
-
-    def _make_room(self, newest: tuple[str, str, str]) -> list[tuple[str, str, str]]:
-        """Drop what was delivered, then the oldest of the rest; return what went of the rest."""
-        dropped: list[tuple[str, str, str]] = []
-        for key in sorted(self._files, key=lambda key: (key[0] != "history", key[2])) if self._full() else ():
-            if self._full() and key != newest:
-                self._bytes -= len(self._files.pop(key))
-                if key[0] != "history":
-                    dropped.append(key)
-        return dropped
-
-    def _full(self) -> bool:
-        return self._bytes > self._limit

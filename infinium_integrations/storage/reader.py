@@ -182,7 +182,12 @@ class TraceReader:
         Returns:
             How many are gone by their state of delivery: ``local``, ``pending``, ``sent``, ``rejected``.
         """
-        gone = Counter(row.delivery for row in rows if self._remove(row))
+        gone = Counter[str]()
+        for row in rows:
+            folder, name = self._folder(), records.stem(row.file).removesuffix(LOCAL)
+            found = [memory.remove(name) for memory in self._selector().memories()]
+            if any(found) | (folder is not None and folder.remove(name)):
+                gone[row.delivery] += 1
         self.count()
         return gone
 
@@ -296,11 +301,6 @@ class TraceReader:
     def _key(self, row: "Row") -> "tuple[MemoryStore, tuple[str, str, str]]":
         number, area, account = row.folder.removeprefix("memory:").split("/", 2)
         return self._selector().memories()[int(number)], (area, account, row.file)
-
-    def _remove(self, row: "Row") -> bool:
-        folder, name = self._folder(), records.stem(row.file).removesuffix(LOCAL)
-        found = [memory.remove(name) for memory in self._selector().memories()]
-        return any(found) | (folder is not None and folder.remove(name))
 
     def _put_back(self, row: "Row") -> bool:
         """Move a refused trace, or one that waits for a client, to where it is sent from."""

@@ -290,23 +290,19 @@ def unpack_trace(data: bytes) -> Record:
         payload = json.loads(record.body)
     except (ValueError, RecursionError) as error:
         raise DamagedError from error
-    if not _is_trace(payload):
-        raise DamagedError
-    return record
-
-
-def _is_trace(payload: object) -> bool:
-    """Whether a payload has what every server asks for; the rest is the server's to judge."""
+    # what every server asks for; the rest is the server's to judge
     if not isinstance(payload, dict):
-        return False
+        raise DamagedError
     texts = (payload.get(key) for key in ("name", "description", "current_datetime"))
     duration, steps = payload.get("duration"), payload.get("steps", [])
-    return (
+    if not (
         all(isinstance(text, str) and text.strip() for text in texts)
         and isinstance(duration, int | float)
         and isinstance(steps, list)
         and all(isinstance(step, dict) for step in steps)
-    )
+    ):
+        raise DamagedError
+    return record
 
 
 def peek(beginning: bytes) -> dict[str, object] | None:

@@ -84,21 +84,16 @@ class Pruner:
 
     def _files(self) -> Iterator[StoredFile]:
         for area in ("history", "outbox", "rejected"):
-            for folder in _folders(self._root / area):
+            folders: list[Path] = []
+            with contextlib.suppress(OSError), os.scandir(self._root / area) as entries:
+                folders = [self._root / area / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            for folder in folders:
                 yield from _measure(folder, delivered=area == "history")
                 if area == "history" and folder.name < datetime.now(UTC).date().isoformat():
                     with contextlib.suppress(OSError):
                         folder.rmdir()  # a past day of which nothing is left
         for area in ("damaged", "aside"):
             yield from _measure(self._root / area, delivered=False)
-
-
-def _folders(area: Path) -> list[Path]:
-    try:
-        with os.scandir(area) as entries:
-            return [area / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
 
 
 def _measure(folder: Path, *, delivered: bool) -> Iterator[StoredFile]:

@@ -94,7 +94,13 @@ class StoreSelector:
             try:
                 _place(folder.store, name, data, account)
             except OSError as error:
-                _say_unusable(settings.store, error)
+                diagnostics.warn_once(
+                    ("unusable", settings.store),
+                    "The folder for traces, %s, can't be used (%s): they are kept in memory, and what is not delivered "
+                    "is lost when the process ends. INFINIUM_STORE names another folder.",
+                    settings.store,
+                    error.strerror or error,
+                )
             else:
                 folder.pruner.wrote(len(data))
                 return folder.store
@@ -163,16 +169,6 @@ def _place(store: Store, name: str, data: bytes, account: str | None) -> None:
         store.keep(name, data, local=True)
     else:
         store.put(name, data, account)
-
-
-def _say_unusable(path: str, error: OSError) -> None:
-    diagnostics.warn_once(
-        ("unusable", path),
-        "The folder for traces, %s, can't be used (%s): they are kept in memory, and what is not delivered is lost "
-        "when the process ends. INFINIUM_STORE names another folder.",
-        path,
-        error.strerror or error,
-    )
 
 
 def account_of(settings: Settings) -> str:

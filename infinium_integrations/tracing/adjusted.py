@@ -161,7 +161,11 @@ def _fitting(kind: type[pydantic.BaseModel], line: ErrorDetails, value: object) 
     """Return what can be made of a value; None for nothing."""
     wanted = line["type"].partition("_")[0]
     if wanted in {"int", "float"}:
-        return _number(value, whole=wanted == "int")
+        written = _NUMBER.match(value) if isinstance(value, str) else None
+        number = float(written[1]) if written else value
+        if not isinstance(number, int | float) or not math.isfinite(number):
+            return None
+        return int(float(number)) if wanted == "int" else float(number)
     if wanted == "string":
         return preview(value, CHARS)
     found = kind.model_fields.get(str(line["loc"][0])) if len(line["loc"]) == 1 else None
@@ -169,13 +173,3 @@ def _fitting(kind: type[pydantic.BaseModel], line: ErrorDetails, value: object) 
     if wanted == "value" and isinstance(value, str) and limit and len(value) > limit:
         return f"{value[: limit - 1]}…"
     return None
-
-
-def _number(value: object, *, whole: bool) -> float | int | None:
-    if isinstance(value, int | float) and math.isfinite(value):
-        number = float(value)
-    elif isinstance(value, str) and (found := _NUMBER.match(value)):
-        number = float(found[1])
-    else:
-        return None
-    return int(number) if whole else number

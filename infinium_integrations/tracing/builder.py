@@ -692,18 +692,17 @@ class TraceBuilder:
             >>> TraceBuilder("Answer").add_error(message="no answer", error_type="Refused").build().errors[0].message
             'no answer'
         """
-        from infinium_integrations.payload.captured import Capture  # noqa: PLC0415  (as below)
+        from infinium_integrations.payload.captured import Capture, capture_of  # noqa: PLC0415  (as below)
         from infinium_integrations.payload.finalize import Limits, finalize  # noqa: PLC0415  (not on the handlers' light path)
-        from infinium_integrations.redaction.redactor import Redactor, process_secrets  # noqa: PLC0415
 
-        redactor = Redactor(secrets=process_secrets(), user=self._trace.options.redact)
-        chars = settings.current().content_chars
-        wire = assemble(self._trace, Capture(redactor, chars), self._recorder.clock())
+        capture = capture_of(self._trace)
+        wire = assemble(self._trace, capture, self._recorder.clock())
         if trace_context is not None and trace_context._trace is not self._trace:  # noqa: SLF001
-            other = assemble(trace_context._trace, Capture(redactor, chars), trace_context._recorder.clock())  # noqa: SLF001
+            own = Capture(capture.redactor, settings.current().content_chars)
+            other = assemble(trace_context._trace, own, trace_context._recorder.clock())  # noqa: SLF001
             _merge(wire, other, self._trace.overrides)
         limits = Limits(preview=self._trace.options.preview_chars)
-        return TaskData.model_validate(finalize(wire, redactor, cut=True, limits=limits))
+        return TaskData.model_validate(finalize(wire, capture.redactor, cut=True, limits=limits))
 
 
 def _merge(wire: dict[str, Any], other: dict[str, Any], overrides: Mapping[str, object]) -> None:

@@ -350,8 +350,8 @@ def test_thirty_thousand_that_wait_are_looked_through_once_for_a_delivery(tmp_pa
 def test_without_a_home_folder_and_a_name_traces_are_kept_in_memory(tracing):
     code = f"""
         import os
-        from infinium_integrations.export import pipeline, preload
-        preload.for_writing()
+        from infinium_integrations.export import pipeline
+        pipeline.preload_for_writing()
         os.environ["INFINIUM_TRACING"] = {tracing!r}
         os.environ.pop("HOME", None); os.environ.pop("XDG_DATA_HOME", None)
         os.setuid(54_321)

@@ -44,22 +44,19 @@ def _made(kind: type[Client]) -> Client:
         if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
             msg = f"no connection can be made: {error.strerror}"
             raise TransportError(msg) from None
-        raise ConfigurationError(_why_none(error)) from None
+        # name the variables that may be to blame; a proxy's value is not shown: it may hold a password
+        names = _CERTIFICATES if isinstance(error, OSError) else (*_PROXIES, *(name.lower() for name in _PROXIES))
+        given = [name for name in names if os.environ.get(name)]
+        named = [name for name in given if isinstance(error, OSError) and os.environ[name] == error.filename]
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        variables = " or ".join(named or given) or "the environment"
+        hint = ": `pip install httpx[socks]`, or" if isinstance(error, ImportError) else ":"
+        msg = f"no HTTP connection can be made because of {variables} ({reason}){hint} correct or unset it"
+        raise ConfigurationError(msg) from None
 
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
-
-
-def _why_none(error: Exception) -> str:
-    """Name the variables that may be to blame; a proxy's value is not shown: it may hold a password."""
-    names = _CERTIFICATES if isinstance(error, OSError) else (*_PROXIES, *(name.lower() for name in _PROXIES))
-    given = [name for name in names if os.environ.get(name)]
-    named = [name for name in given if isinstance(error, OSError) and os.environ[name] == error.filename]
-    reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-    variables = " or ".join(named or given) or "the environment"
-    hint = ": `pip install httpx[socks]`, or" if isinstance(error, ImportError) else ":"
-    return f"no HTTP connection can be made because of {variables} ({reason}){hint} correct or unset it"
 
 
 def exchange(client: httpx.Client, request: Request, timeout: float) -> Reply | TransportError:

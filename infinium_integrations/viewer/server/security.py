@@ -181,8 +181,12 @@ class SecurityMiddleware:
     def _refusal(self, request: Request) -> Response | None:
         if not self._access.knows(request.headers.get("host", "")):
             return _no(request, 421, "This server does not answer to that host name.")
-        if _foreign(request):
-            return _no(request, 403, "Requests from another site are refused.")
+        if request.method not in {"GET", "HEAD", "OPTIONS"}:  # a change: the browser says which site asks for it
+            origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+            host = request.headers.get("host", "").lower()
+            elsewhere = origin is not None and urlsplit(origin).netloc.lower() != host
+            if elsewhere or site not in {"same-origin", "none"}:
+                return _no(request, 403, "Requests from another site are refused.")
         if request.url.path.startswith((API, STATIC)):
             return None  # programs bring the agent's key, which the handlers check
         if not self._access.admits(request):
@@ -190,15 +194,6 @@ class SecurityMiddleware:
         if self._access.token and request.method in {"GET", "HEAD"} and "token" in request.query_params:
             return self._access.welcome(request)
         return None
-
-
-def _foreign(request: Request) -> bool:
-    """Whether a browser says that another site is asking for a change."""
-    if request.method in {"GET", "HEAD", "OPTIONS"}:
-        return False
-    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
-    elsewhere = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
-    return elsewhere or site not in {"same-origin", "none"}
 
 
 def _no(request: Request, status: int, text: str) -> Response:

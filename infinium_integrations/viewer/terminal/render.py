@@ -138,22 +138,19 @@ class _Drawing:
         self.bars = columns - fixed - self.titles
 
     def lines(self) -> Iterator[str]:
-        yield click.style(self._scale(), dim=True)
+        scale = ""
+        for tick in self.tree.ticks(max(3, self.bars // 9)):
+            place, text = int(self.bars * tick / self.tree.length), formatting.tick(tick)
+            if place >= len(scale) and place + len(text) <= self.bars:
+                scale = f"{scale:<{place}}{text} "
+        lead = self.numbers + KIND_WIDTH + self.titles + 3
+        tail = f"{'time':>{self.times}}" + (f" {'tokens':>{self.tokens}}" if self.tokens else "")
+        yield click.style(f"{'':{lead}}{scale[: self.bars]:<{self.bars}} {tail}", dim=True)
         for row in self.rows:
             yield self._line(row).rstrip()
             if isinstance(row.item, Node) and row.item.step.error is not None:
                 indent = self.numbers + KIND_WIDTH + 2 + width(row.inner)
                 yield from _error(row.item.step.error, indent, self.columns)
-
-    def _scale(self) -> str:
-        line = ""
-        for tick in self.tree.ticks(max(3, self.bars // 9)):
-            place, text = int(self.bars * tick / self.tree.length), formatting.tick(tick)
-            if place >= len(line) and place + len(text) <= self.bars:
-                line = f"{line:<{place}}{text} "
-        lead = self.numbers + KIND_WIDTH + self.titles + 3
-        tail = f"{'time':>{self.times}}" + (f" {'tokens':>{self.tokens}}" if self.tokens else "")
-        return f"{'':{lead}}{line[: self.bars]:<{self.bars}} {tail}"
 
     def _line(self, row: _Row) -> str:
         item = row.item

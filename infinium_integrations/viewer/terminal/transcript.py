@@ -92,7 +92,9 @@ class _Writer:
         if value is None:
             return
         yield _heading(name)
-        if not (isinstance(value, list) and value and all(map(_is_message, value))):
+        if not (isinstance(value, list) and value) or not all(
+            isinstance(one, dict) and {"role", "parts"} <= one.keys() for one in value
+        ):
             yield _text(value)
             return
         shown = [message for message in value if id(message) in self._modelled]
@@ -133,10 +135,6 @@ def _message(message: Message) -> Iterator[str]:
                 yield _text(part)
         for citation in part.get("citations") or ():
             yield click.style(f"  cites {_text(citation)}", dim=True)
-
-
-def _is_message(value: object) -> bool:
-    return isinstance(value, dict) and {"role", "parts"} <= value.keys()
 
 
 def _heading(text: str) -> str:
