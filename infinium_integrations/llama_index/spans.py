@@ -308,16 +308,17 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
 def _error_of_task(span_id: str) -> BaseException | None:
     """Return the exception of a task that the dispatcher reports as if it had given None.
 
-    Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
+    Only the frame that ends the span knows it: it holds the task.
     """
     frame = frames.ending_frame()
-    if frame is None or frame.f_code.co_name != frames.OF_A_TASK or frame.f_locals.get("span_id") != span_id:
+    task = frames.OF_A_TASK.get(frame.f_code.co_name) if frame is not None else None
+    if frame is None or task is None or frame.f_locals.get("span_id") != span_id:
         return None
     run = runtime.recorder().find(span_id)
     _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
     if len(_leaks) > LEAKS_REMEMBERED:
         _leaks.popitem(last=False)
-    future = frame.f_locals.get("future")
+    future = frame.f_locals.get(task)
     return future.exception() if future is not None and not future.cancelled() else None
 
 
