@@ -125,4 +125,4 @@ def name_of(serialized: object) -> str | None:
     if isinstance(name, str) and name:
         return name
     path = serialized.get("id")
-    return str(path[-1]) if isinstance(path, list | tuple) and path else None
+    return str(path[-1]) if isinstance(path, (list, tuple)) and path else None
