@@ -30,6 +30,8 @@ LAST_SECONDS = 0.2
 """Seconds that the trace which is being written gets when the rest is given up."""
 QUEUE_BYTES = 32_000_000
 """About what all queued traces may hold."""
+GATHER_SECONDS = 0.05
+"""Seconds from one awakening to the next while traces keep coming: each takes the interpreter from the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Writer:
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Holds something where there is something to do: a job, a deadline, someone who waits, or the end."""
         self._nudged = False
+        self._hurries: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Holds something where what is queued is not to wait for more."""
         self._waiting: list[tuple[int, threading.Event]] = []
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -139,6 +143,8 @@ class Writer:
             while self._bytes > QUEUE_BYTES and len(self._jobs) > 1:
                 self._bytes -= self._jobs.popleft().size
                 dropped += 1
+        if self._bytes > QUEUE_BYTES // 4:
+            self._hurries.put(None)
         self._nudge()
         if dropped:
             self._counters.lose(dropped)
@@ -161,6 +167,7 @@ class Writer:
         """Wait until all that was queued before is written or given up; False at the deadline (monotonic seconds)."""
         reached = threading.Event()
         self._waiting.append((self._newest, reached))
+        self._hurries.put(None)
         self._nudge()
         return reached.wait(max(0.0, deadline - time.monotonic()))
 
@@ -205,6 +212,7 @@ class Writer:
         thread = self._thread
         if thread is not None and thread.is_alive() and not self.mine:
             self._ending = True
+            self._hurries.put(None)
             self._nudge()
             thread.join(STOP_SECONDS)
         if self._jobs:
@@ -229,7 +237,7 @@ class Writer:
 
     def _run(self) -> None:
         while not self._ending:
-            self._work()
+            begun, worked = time.monotonic(), self._work()
             self._report()
             if self._sweep_soon or (self._due is not None and self._due <= time.perf_counter()):
                 self._sweep_soon, self._due = False, None
@@ -238,6 +246,8 @@ class Writer:
                         now = time.perf_counter()
                         wait = self._sweep(now)
                         self._due = None if wait is None else now + wait
+            if not self._jobs and worked:
+                self._gather(begun + GATHER_SECONDS - time.monotonic())
             if not self._jobs:
                 due = self._due
                 patience = None if due is None else max(0.0, min(due - time.perf_counter(), threading.TIMEOUT_MAX))
@@ -245,11 +255,18 @@ class Writer:
                     self._tokens.get(timeout=patience)
                     self._nudged = False
 
-    def _work(self) -> None:
-        """Turn the oldest queued item into a stored trace."""
+    def _gather(self, seconds: float) -> None:
+        """Let more traces come, unless someone waits for those that are there."""
+        with contextlib.suppress(queue.Empty):
+            self._hurries.get(timeout=max(0.0, seconds))
+            while True:
+                self._hurries.get_nowait()
+
+    def _work(self) -> bool:
+        """Turn the oldest queued item into a stored trace; False where there is none."""
         with self._lock:
             if not self._jobs:
-                return
+                return False
             job = self._jobs.popleft()
             self._bytes -= job.size
             self._working = job.number
@@ -263,6 +280,7 @@ class Writer:
         finally:
             self._done += 1
             self._working = 0
+        return True
 
     def _report(self) -> None:
         """Let those go on who wait for what is written by now."""
