@@ -95,24 +95,17 @@ def _document(content: Content, node: object, limit: int) -> dict[str, Any]:
     text = inner.get("text")
     if text is None:
         text = getattr(inner.get("text_resource"), "__dict__", {}).get("text")
-    if not isinstance(text, str):
-        text = f"<{type(node).__name__}>"
+    try:
+        score = None if held.get("score") is None else float(held["score"])  # NumPy's too
+    except (TypeError, ValueError):
+        score = None
     facts = {
         "id": inner.get("id_"),
-        "score": _number(held.get("score")),
-        "content": content.take(text, limit),
+        "score": score,
+        "content": content.take(text if isinstance(text, str) else f"<{type(node).__name__}>", limit),
         "metadata": content.take(metadata, limit) if metadata else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
-
-
-def _number(score: object) -> float | None:
-    if score is None:
-        return None
-    try:
-        return float(score)  # type: ignore[arg-type]  # NumPy's too
-    except (TypeError, ValueError):
-        return None
 
 
 # -- one writer for each kind of value ---------------------------------------------------------------------------------
