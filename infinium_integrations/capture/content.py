@@ -9,7 +9,7 @@ import json
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any
 
 from infinium_integrations import diagnostics
@@ -52,8 +52,8 @@ A message that has more is taken anew each time that it is seen.
 DEPTH_WATCHED = 15
 FLAT, LARGE = 20, 2**63
 """Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
-HISTORIES, RECENT = 8, 20
-"""Histories of a trace that are remembered; of each the newest messages, which are looked up one by one."""
+HISTORIES, FEW = 8, 4
+"""Histories of a trace that are remembered; as many messages as are looked up one by one."""
 
 
 class Message:
@@ -96,10 +96,14 @@ class Conversation:
 
 @dataclass(slots=True, eq=False)
 class Documents:
-    """What a retriever found: of each document ``content``, ``metadata``, ``id`` and ``score`` where known."""
+    """What a retriever found: what was taken of each document, and how many there are.
 
-    items: list[dict[str, Any]]
+    ``read`` makes of each, on the writer's thread, its ``content``, and ``metadata``, ``id`` and ``score`` where known.
+    """
+
+    held: list[Any]
     count: int
+    read: Callable[[Any], dict[str, Any]]
 
 
 @dataclass(slots=True, eq=False)
@@ -186,6 +190,12 @@ class _Known:
             self.own, self.before = own, before
             self.more = structure.objects if structure is not None else []
 
+    def __eq__(self, fields: object) -> bool:
+        """Compare with the fields of a message, where a history holds it among plain copies."""
+        return self.own is None or self.stands_for(fields)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def stands_for(self, own: object) -> bool:
         """Return whether what was taken is what the message says that has these fields now."""
         if self.own is not own:
@@ -203,13 +213,34 @@ _INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, Typ
 """What comparing changed values may raise, such as arrays."""
 
 
-@dataclass(slots=True, eq=False)
 class _History:
-    """The messages that were taken last: the fields of the frameworks' own, copies of them, and what was taken."""
+    """Messages that were taken in one go: what the fields of the frameworks' own held then, and what was taken."""
 
-    own: list[object]
-    before: list[object]
-    taken: list[Message]
+    __slots__ = ("again", "before", "taken")
+
+    def __init__(self) -> None:
+        self.before: list[object] = []
+        self.taken: list[Message] = []
+        self.again: list[int] = []
+        """Where those stand that are taken anew each time that they are seen."""
+
+    def standing(self, given: Sequence[object]) -> int:
+        """Return how many of its messages these begin with, unchanged: all that there can be, or none."""
+        count = min(len(self.before), len(given))
+        with contextlib.suppress(*_INCOMPARABLE):  # a pair or a dict has no fields
+            if self.before[:count] == list(map(_fields, given[:count])):
+                return count
+        return 0
+
+    def extend(self, known: "list[_Known | None]", taken: list[Message]) -> None:
+        """Take in what came after; what is not known by its fields ends it."""
+        for one, message in zip(known, taken, strict=True):
+            if one is None:
+                return
+            if one.own is None:
+                self.again.append(len(self.before))
+            self.before.append(one if one.own is None or one.more else one.before)
+            self.taken.append(message)
 
 
 class Content:
@@ -245,38 +276,37 @@ class Content:
         return known.taken
 
     def take_all(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
-        """Take messages in order; of a long history one that was seen before costs a look-up.
+        """Take messages in order; those of a history that was seen before are compared in one go.
 
         Args:
             given: The framework's own messages.
             take: Takes one that is new or has changed.
         """
-        many = len(given) > RECENT
-        before = self._histories.get(id(given[0])) if many else None
-        taken: list[Message] = []
-        if before is not None:
-            count = max(len(before.own) - RECENT, 0)
-            with contextlib.suppress(*_INCOMPARABLE):  # a pair or a dict
-                first = list(map(_fields, given[:count]))
-                if len(first) == count and all(map(is_, before.own, first)) and before.before[:count] == first:
-                    taken = before.taken[:count]
-        seen, count = self._known.get, len(taken)
-        for one in given[count:]:
-            known = seen(id(one))
-            found = known is not None and known.stands_for(getattr(one, "__dict__", None))
-            taken.append(known.taken if known is not None and found else take(one))
-        if many:
-            self._remember(before or _History([], [], []), given, count, taken)
+        if len(given) <= FEW:
+            return self._each(given, take)
+        history = self._histories.get(id(given[0]))
+        count = history.standing(given) if history is not None else 0
+        taken = history.taken[:count] if history is not None else []
+        for index in history.again if history is not None else ():
+            if index < count:
+                taken[index] = take(given[index])
+        taken += self._each(given[count:], take)
+        if history is None or count == 0:
+            if len(self._histories) >= HISTORIES:
+                self._histories.clear()
+            history = self._histories[id(given[0])] = _History()
+        if count == len(history.taken):
+            fresh = [self._known.get(id(message)) for message in given[count:]]
+            history.extend(fresh, taken[count:])
         return taken
 
-    def _remember(self, old: _History, given: Sequence[object], count: int, taken: list[Message]) -> None:
-        """Keep what was taken, of which so many were known; whose fields aren't all of it is looked up each time."""
-        if len(self._histories) >= HISTORIES and id(given[0]) not in self._histories:
-            self._histories.clear()
-        fresh = [self._known.get(id(one)) for one in given[count:]]
-        own = old.own[:count] + [None if one is None or one.more else one.own for one in fresh]
-        before = old.before[:count] + [None if one is None else one.before for one in fresh]
-        self._histories[id(given[0])] = _History(own, before, taken.copy())
+    def _each(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
+        seen, taken = self._known.get, []
+        for message in given:
+            known = seen(id(message))
+            found = known is not None and known.stands_for(getattr(message, "__dict__", None))
+            taken.append(known.taken if known is not None and found else take(message))
+        return taken
 
     def forget(self) -> None:
         """Let go of the framework's own messages: no more of them come."""
@@ -291,10 +321,13 @@ class Content:
             limit: Characters that are kept where there is no room for the whole.
             adapt: Returns what stands for a value of the framework's own; None for any other.
         """
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             return self.text(value, limit)
+        if value is None or (kind in _NUMBERS and -LARGE < value < LARGE):
+            return value
         full = self.full()
-        if type(value) is dict and not full and (flat := _flat(value)) >= 0:
+        if kind is dict and not full and (flat := _flat(value)) >= 0:
             self.spend(flat)
             return value.copy()
         room, chars = (limit + SLACK, limit + SLACK) if full else (STRUCTURE_ROOM, TEXT_CHARS)
@@ -308,9 +341,10 @@ class Content:
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
             return text
-        found = media.encoded(text)
-        if found is not None:
-            return found
+        if " " not in text[: media.SAMPLE] or text[:5] == "data:":
+            found = media.encoded(text)
+            if found is not None:
+                return found
         full = self.full()
         if length > TEXT_CHARS or full:
             text = text[: limit + SLACK if full else CUT_CHARS]

@@ -41,34 +41,43 @@ def of_messages(indexes: Sequence[int]) -> dict[str, str]:
 
 def folded(content: Mapping[str, Json]) -> dict[str, Json]:
     """Return content as JSON in which each longer text, and each call's arguments, stand once."""
-    known: dict[str, str] = {}
-    return {key: _fold(value, f"/{key}", known) for key, value in content.items()}
+    known: dict[str, _Path] = {}
+    return {key: _fold(value, (None, key), known) for key, value in content.items()}
 
 
-def _fold(value: Json, path: str, known: dict[str, str]) -> Json:  # noqa: PLR0911  (a table in the form of code)
-    if isinstance(value, Reference):
-        return {KEY: f"/messages/{value.index}"}
-    if isinstance(value, str):
+_Path = tuple[Any, str | int]
+"""The path of what holds a value, and under which key or index it stands there."""
+
+
+def _fold(value: Json, path: _Path, known: dict[str, _Path]) -> Json:  # noqa: PLR0911  (a table in the form of code)
+    kind = type(value)
+    if kind is str:
         return _once(value, value, path, known) if len(value) >= LEAST else value
-    if isinstance(value, list):
-        if value and all(isinstance(item, Reference) for item in value):
+    if kind is Reference:
+        return {KEY: f"/messages/{value.index}"}
+    if kind is list:
+        if value and all(type(item) is Reference for item in value):
             return of_messages([item.index for item in value])
-        return [_fold(item, f"{path}/{index}", known) for index, item in enumerate(value)]
-    if not isinstance(value, dict):
+        return [_fold(item, (path, index), known) for index, item in enumerate(value)]
+    if kind is not dict:
         return value
     if KEY in value and len(value) == 1:  # the user's own key of that name
-        return {KEY: None, "value": _fold(value[KEY], f"{path}/value", known)}
-    whole = {key: _fold(item, f"{path}/{_escaped(key)}", known) for key, item in value.items()}
-    if path.endswith("/arguments"):
+        return {KEY: None, "value": _fold(value[KEY], (path, "value"), known)}
+    whole = {key: _fold(item, (path, key), known) for key, item in value.items()}
+    if path[1] == "arguments":
         written = _encode(value)
         if len(written) >= LEAST:
             return _once(whole, written, path, known)
     return whole
 
 
-def _once(value: Json, written: str, path: str, known: dict[str, str]) -> Json:
+def _once(value: Json, written: str, path: _Path, known: dict[str, _Path]) -> Json:
     where = known.setdefault(written, path)
-    return value if where == path else {KEY: where}
+    return value if where is path else {KEY: _pointer(where)}
+
+
+def _pointer(path: _Path | None) -> str:
+    return "" if path is None else f"{_pointer(path[0])}/{_escaped(str(path[1]))}"
 
 
 def _escaped(key: str) -> str:

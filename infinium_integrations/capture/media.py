@@ -5,7 +5,7 @@ from typing import Self
 
 from infinium_integrations.redaction.key_names import words
 
-__all__ = ["Media", "block", "encoded", "size"]
+__all__ = ["SAMPLE", "Media", "block", "encoded", "size"]
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\r\n"
 _MAGIC = {
@@ -26,7 +26,7 @@ _STARTS = tuple(_MAGIC)
 _LEAST_KNOWN = 256
 _LEAST_UNKNOWN = 1_024
 _GLANCE = 4_096
-_SAMPLE = 64
+SAMPLE = 64
 _VARIETY = 40
 """So many different characters have three samples of real base64; text that merely lacks spaces has fewer."""
 
@@ -88,7 +88,7 @@ def encoded(text: str) -> Media | None:
     """
     if text[:5] == "data:":
         return _data_url(text)
-    if len(text) < _LEAST_KNOWN or " " in text[:_SAMPLE] or " " in text[:_GLANCE] or not _plausible(text[:_SAMPLE]):
+    if len(text) < _LEAST_KNOWN or " " in text[:SAMPLE] or " " in text[:_GLANCE] or not _plausible(text[:SAMPLE]):
         return None
     if text.startswith(_STARTS):
         kind = (
@@ -96,7 +96,7 @@ def encoded(text: str) -> Media | None:
         )
         return Media(kind, len(text) * 3 // 4)
     middle = len(text) // 2
-    samples = text[:_SAMPLE] + text[middle : middle + _SAMPLE] + text[-_SAMPLE:]
+    samples = text[:SAMPLE] + text[middle : middle + SAMPLE] + text[-SAMPLE:]
     if len(text) >= _LEAST_UNKNOWN and _plausible(samples) and len(set(samples)) >= _VARIETY:
         return Media("base64", len(text) * 3 // 4)
     return None
@@ -133,7 +133,7 @@ def _block(kind: str, found: dict[str, object]) -> Media | None:
         return Media(_type(kind, found), len(data), kind)
     if not isinstance(data, str) or data[:8].lower().startswith(("http", "gs://", "s3://", "file:")):
         return None
-    if not data.startswith("data:") and not _plausible(data[:_SAMPLE]):
+    if not data.startswith("data:") and not _plausible(data[:SAMPLE]):
         return None
     known = encoded(data)
     declared = _type(kind, found)

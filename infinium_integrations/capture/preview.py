@@ -4,11 +4,13 @@ Nothing is consumed, changed or waited for: only containers of known types are o
 and no method of a user's class is called. What is unknown becomes ``<ClassName>``.
 """
 
+from typing import Any
+
 from infinium_integrations.capture.media import encoded
 from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK, is_secret_key
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Redacted, is_secret_key
 
-__all__ = ["HIDDEN", "SLACK", "is_secret_key", "preview", "to_json_value"]
+__all__ = ["HIDDEN", "SLACK", "is_secret_key", "is_small", "preview", "to_json_value"]
 
 
 def preview(value: object, limit: int) -> str:
@@ -31,6 +33,30 @@ def preview(value: object, limit: int) -> str:
         return (encoded(value) or value)[:room]
     copy = Copier(room, chars=room).whole_value(value)
     return copy[:room] if isinstance(copy, str) else encode(copy)[:room]
+
+
+def is_small(value: Any, depth: int = 3) -> bool:
+    """Return whether a value is plain JSON already, and so small that it needs no bounded copy."""
+    kind = type(value)
+    if kind in _TEXTS:
+        return len(value) <= SHORT and value[:5] != "data:"
+    if kind is dict or kind is list:
+        if depth == 0 or len(value) > FEW:
+            return False
+        if kind is list:
+            return all(is_small(item, depth - 1) for item in value)
+        return not value.keys() & _TELLING and all(
+            type(key) is str and len(key) <= SHORT and is_small(item, depth - 1) for key, item in value.items()
+        )
+    return value is None or kind is bool or (kind in _NUMBERS and -LARGE < value < LARGE)
+
+
+FEW, LARGE = 30, 2**63
+"""Entries of a list or dict; the largest number."""
+_TEXTS = frozenset({str, Redacted})
+_NUMBERS = frozenset({int, float})
+_TELLING = frozenset({"type", "value"})
+"""What may say of the rest that it is a picture, or a secret."""
 
 
 def to_json_value(

@@ -15,7 +15,7 @@ from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
 from infinium_integrations._entropy import new_id
 from infinium_integrations.payload.build import Spans
-from infinium_integrations.payload.finalize import Limits, encode, finalize
+from infinium_integrations.payload.finalize import Limits, finished, fitted
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
 from infinium_integrations.storage.record import file_name, new_record, pack, safe_id
@@ -273,14 +273,12 @@ class Writer:
             waiting[1].set()
 
     def _keep(self, pending: PendingTrace, settings: Settings) -> None:
-        payload = finalize(pending.wire, pending.redactor, cut=True, limits=pending.limits)
+        payload, body = fitted(finished(pending.wire, pending.redactor, cut=True, limits=pending.limits))
         account, facts = _destination(pending, settings)
         self._last_ns = recorded = max(self._last_ns + 1, time.time_ns())  # later than the last
         trace_id = pending.trace_id if safe_id(pending.trace_id) else str(new_id())
         name = file_name(recorded, trace_id)
-        record = new_record(
-            trace_id, payload, encode(payload), recorded, facts, spans=pending.spans, captured=pending.captured
-        )
+        record = new_record(trace_id, payload, body, recorded, facts, spans=pending.spans, captured=pending.captured)
         data = pack(record)
         store = self._selector.put(settings, name, data, account)
         if account is None:

@@ -91,9 +91,7 @@ class RecordingHandler(InlineHandler):
         return not run.private and (run.is_step or run.parent is None)
 
     def _take(self, run: Run, value: object) -> object:
-        if value is None:
-            return "null"
-        return take(run, value, run.limit)
+        return "null" if value is None else take(run, value, run.limit)
 
     def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""
@@ -127,4 +125,4 @@ def name_of(serialized: object) -> str | None:
     if isinstance(name, str) and name:
         return name
     path = serialized.get("id")
-    return str(path[-1]) if isinstance(path, list | tuple) and path else None
+    return str(path[-1]) if isinstance(path, (list, tuple)) and path else None

@@ -20,6 +20,7 @@ DOCUMENTS_TAKEN = 1_000
 STATE_FIELDS = 100
 _MANAGED = frozenset({"remaining_steps", "is_last_step", "__type"})
 """What LangGraph itself puts into a node's input."""
+_PLAIN = frozenset({str, int, float, bool})
 _SCORES = ("score", "relevance_score", "similarity_score", "_score")
 
 
@@ -31,33 +32,37 @@ def take(run: Run, value: object, limit: int) -> object:
         value: Neither consumed nor changed.
         limit: Characters that are kept where the trace has no room for the whole.
     """
-    content = run.trace.content
-    if type(value) is str:
-        return content.take(value, limit)
-    return _take(content, value, limit)
+    return _take(run.trace.content, value, limit)
 
 
-def _take(content: Content, value: Any, limit: int) -> object:  # noqa: PLR0911  (a table in the form of code)
+def _take(content: Content, value: Any, limit: int) -> object:
     kind = type(value)
-    if isinstance(value, BaseMessage):
-        return messages.take(content, value, limit)
+    if kind in _PLAIN:
+        return content.take(value, limit)
     if kind is list or kind is tuple:
         return _sequence(content, value, limit)
-    if is_command(value):
+    if kind is dict:
+        found = _state(content, value, limit)
+    elif isinstance(value, BaseMessage):
+        return messages.take(content, value, limit)
+    elif is_command(value):
         return _command(content, value, limit)
-    if kind is ChatPromptValue:
+    else:
+        found = _prompt(content, value, limit)
+        fields = fields_of(value, kind) if found is None else None
+        if fields is not None:
+            found = _state(content, fields, limit)
+    return _plain(content, value, limit) if found is None else found
+
+
+def _prompt(content: Content, value: Any, limit: int) -> object:
+    """Take a prompt's value, or a template; None of anything else."""
+    if type(value) is ChatPromptValue:
         return _conversation(content, value.messages, limit)
-    if kind is StringPromptValue:
+    if type(value) is StringPromptValue:
         return content.take(value.text, limit)
     template = template_of(value)
-    if template is not None:
-        return _plain(content, template, limit)
-    fields = value if kind is dict else fields_of(value, kind)
-    if fields is not None:
-        found = _state(content, fields, limit)
-        if found is not None:
-            return found
-    return _plain(content, value, limit)
+    return None if template is None else _plain(content, template, limit)
 
 
 def _sequence(content: Content, value: Any, limit: int) -> object:
@@ -80,9 +85,8 @@ def _adapt(content: Content, value: object, limit: int) -> object:
     if is_command(value):
         return _command(content, value, limit)
     if type(value) is Document:
-        return _document(content, value, limit)
-    template = template_of(value)
-    return None if template is None else _plain(content, template, limit)
+        return _facts(_document(content, value, limit))
+    return _prompt(content, value, limit)
 
 
 def _conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
@@ -133,23 +137,35 @@ def _command(content: Content, command: Any, limit: int) -> object:
 
 def documents(content: Content, found: Sequence[object], limit: int) -> Documents:
     """Take what a retriever found."""
-    return Documents([_document(content, one, limit) for one in found[:DOCUMENTS_TAKEN]], len(found))
+    return Documents([_document(content, one, limit) for one in found[:DOCUMENTS_TAKEN]], len(found), _facts)
 
 
-def _document(content: Content, document: object, limit: int) -> dict[str, Any]:
+_Held = tuple[object, object, object]
+
+
+def _document(content: Content, document: object, limit: int) -> _Held:
     if not isinstance(document, Document):
-        return {"content": content.take(document, limit)}
+        return None, content.take(document, limit), None
+    metadata = document.metadata
+    return (
+        document.id,
+        content.take(document.page_content, limit),
+        content.take(metadata, limit) if metadata else None,
+    )
+
+
+def _facts(document: _Held) -> dict[str, Any]:
+    named, text, metadata = document
     facts: dict[str, Any] = {}
-    metadata: Mapping[str, Any] = document.metadata if isinstance(document.metadata, dict) else {}
-    found = document.id or metadata.get("id") or metadata.get("source")
-    if found is not None:
-        facts["id"] = content.take(found, limit)
-    for name in _SCORES:
-        score = metadata.get(name)
-        if score is not None and isinstance(score, Real) and not isinstance(score, bool):
-            facts["score"] = float(score)
-            break
-    facts["content"] = content.take(document.page_content, limit)
+    told: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+    named = named or told.get("id") or told.get("source")
+    if named is not None:
+        facts["id"] = named
+    scores = (told[name] for name in _SCORES if name in told)
+    score = next((one for one in scores if isinstance(one, Real) and not isinstance(one, bool)), None)
+    if score is not None:
+        facts["score"] = float(score)
+    facts["content"] = text
     if metadata:
-        facts["metadata"] = content.take(metadata, limit)
+        facts["metadata"] = metadata
     return facts

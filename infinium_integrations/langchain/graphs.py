@@ -4,7 +4,7 @@ Callbacks do not name the object whose run they report; the frames that call the
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType, FunctionType, MethodType
 from typing import Any
@@ -52,10 +52,10 @@ def is_of_history() -> bool:
     return "mapper" in held  # it assigns what the history gives
 
 
-def started(tags: Sequence[str], kwargs: Mapping[str, object]) -> Graph | None:
+def started(tags: Sequence[str]) -> Graph | None:
     """Return what is known of the graph whose start is reported; None where it is none."""
-    if "run_type" in kwargs or any(tag.startswith("graph:step:") for tag in tags):
-        return None  # langchain-core's runnables say their run_type; nodes have such a tag
+    if any(tag.startswith("graph:step:") for tag in tags):
+        return None  # nodes have such a tag
     frame = _reporting(sys._getframe(1))  # noqa: SLF001
     if frame is None or not frame.f_code.co_qualname.startswith("Pregel."):
         return None

@@ -77,8 +77,9 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Record that a chain, a graph or one of its nodes started."""
         name = called(kwargs, serialized, "chain")
         graph = None
-        with contained:  # it reads what the user made
-            graph = graphs.started(tags or (), kwargs)
+        if "run_type" not in kwargs:  # langchain-core's runnables say it; a graph does not
+            with contained:  # it reads what the user made
+                graph = graphs.started(tags or ())
         kind = classify.kind(name, tags or (), metadata or {}, kwargs, graph)
         run = self._start(run_id, parent_run_id, kind.action, name, tags, metadata, is_step=kind.is_step)
         if run is None:

@@ -127,7 +127,7 @@ class _Said:
         call, (metadata, params, serialized) = self.call, self.asked
         held = serialized if isinstance(serialized, dict) else {}
         kwargs, path = held.get("kwargs"), held.get("id")
-        module = path[-2] if isinstance(path, list | tuple) and len(path) > 1 else None
+        module = path[-2] if isinstance(path, (list, tuple)) and len(path) > 1 else None
         known = (metadata, params, kwargs if isinstance(kwargs, dict) else {})
         call.requested = next((found for source in known if (found := _first(source, _MODEL))), None)
         named = (bounded_name(name) for name in (metadata.get("ls_provider"), params.get("_type"), module))

@@ -30,7 +30,7 @@ def called(run: Run) -> None:
 
 def without_run(run: Run, outputs: Any) -> None:
     """Add a step for each tool call that ended with an error though no tool ran: invented, or rejected."""
-    if run.parent is None or not (isinstance(outputs, dict | list) or is_command(outputs)):
+    if run.parent is None or not (isinstance(outputs, (dict, list)) or is_command(outputs)):
         return
     messages: list[object] = []
     for one in outputs if isinstance(outputs, list) else [outputs]:

@@ -85,27 +85,42 @@ _OPEN = frozenset({"DispatcherSpanMixin"})
 
 def documents(content: Content, nodes: Sequence[object], limit: int) -> Documents:
     """Take what a retriever found."""
-    return Documents([_document(content, node, limit) for node in nodes[:DOCUMENTS_TAKEN]], len(nodes))
+    return Documents([_document(content, node, limit) for node in nodes[:DOCUMENTS_TAKEN]], len(nodes), _facts)
 
 
-def _document(content: Content, node: object, limit: int) -> dict[str, Any]:
-    held = getattr(node, "__dict__", {})
+_Document = tuple[object, float | None, object, object]
+
+
+def _document(content: Content, node: object, limit: int) -> _Document:
+    held = getattr(node, "__dict__", _EMPTY)
     inner = getattr(held.get("node"), "__dict__", held)
-    metadata = inner.get("metadata")
+    metadata, score = inner.get("metadata"), held.get("score")
     text = inner.get("text")
     if text is None:
         text = getattr(inner.get("text_resource"), "__dict__", {}).get("text")
+    return (
+        inner.get("id_"),
+        score if type(score) is float else _number(score),
+        content.take(text if isinstance(text, str) else f"<{type(node).__name__}>", limit),
+        content.take(metadata, limit) if metadata else None,
+    )
+
+
+_EMPTY: dict[str, Any] = {}
+
+
+def _facts(document: _Document) -> dict[str, Any]:
+    facts = zip(("id", "score", "content", "metadata"), document, strict=True)
+    return {name: fact for name, fact in facts if fact is not None}
+
+
+def _number(score: object) -> float | None:
+    if score is None:
+        return None
     try:
-        score = None if held.get("score") is None else float(held["score"])  # NumPy's too
+        return float(score)  # type: ignore[arg-type]  # NumPy's too
     except (TypeError, ValueError):
-        score = None
-    facts = {
-        "id": inner.get("id_"),
-        "score": score,
-        "content": content.take(text if isinstance(text, str) else f"<{type(node).__name__}>", limit),
-        "metadata": content.take(metadata, limit) if metadata else None,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+        return None
 
 
 # -- one writer for each kind of value ---------------------------------------------------------------------------------
@@ -113,7 +128,7 @@ def _document(content: Content, node: object, limit: int) -> dict[str, Any]:
 
 @_writes("NodeWithScore", "BaseNode")
 def _of_node(content: Content, value: object, limit: int, depth: int) -> object:  # noqa: ARG001  (as all here)
-    return _document(content, value, limit)
+    return _facts(_document(content, value, limit))
 
 
 def _named(name: str) -> Writer:

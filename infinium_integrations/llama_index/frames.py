@@ -9,20 +9,25 @@ __all__ = ["OF_A_TASK", "caller", "ending_frame", "waiting"]
 
 _DISPATCHER = Dispatcher.__module__
 
-OF_A_TASK = "handle_future_result"
+OF_A_TASK = {"handle_future_result": "future", "_on_workflow_complete": "task"}
+"""Functions that end the span of a task, and what they call the task: the dispatcher's, and that of workflows 2.15."""
 
-_SPANNING = {"wrapper", "async_wrapper", OF_A_TASK}
-"""The dispatcher's functions that begin and end spans."""
+_SPANNING = {
+    **dict.fromkeys(("wrapper", "async_wrapper", "handle_future_result"), _DISPATCHER),
+    "_on_workflow_complete": "workflows.workflow",
+}
+"""The functions that begin and end spans, and their modules."""
 
 _SEARCHED = 50
 """Of the caller's: others may wrap the dispatcher's methods and our handler's."""
 
 
 def ending_frame() -> FrameType | None:
-    """Return the frame of the dispatcher's function that has a span begin or end; None where that was done by hand."""
+    """Return the frame of the function that has a span begin or end; None where that was done by hand."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     for _ in range(_SEARCHED):
-        if frame is None or (frame.f_code.co_name in _SPANNING and frame.f_globals.get("__name__") == _DISPATCHER):
+        module = _SPANNING.get(frame.f_code.co_name) if frame is not None else None
+        if frame is None or (module is not None and frame.f_globals.get("__name__") == module):
             return frame
         frame = frame.f_back
     return None

@@ -38,7 +38,8 @@ def given(run: Run, what: Kind, arguments: Mapping[str, object], limit: int) -> 
     if what.role == "structured":
         return structured.asked(content, arguments, limit) or _call(content, arguments, limit)
     if what.role == "flow":
-        start, asked = arguments.get("start_event"), arguments.get("user_msg")
+        held: Any = arguments if "start_event" in arguments else arguments.get("kwargs") or {}  # workflows 2.14, 2.15
+        start, asked = held.get("start_event"), arguments.get("user_msg")
         if start is not None:
             return take(content, start, limit) if fields(start) else None
         if asked is not None:

@@ -1,5 +1,6 @@
 """Spans become runs: one function for a span's start, one for its end, one for its exception."""
 
+import asyncio
 import functools
 import inspect
 from collections import OrderedDict
@@ -56,8 +57,9 @@ def enter(
     name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
     arguments = bound.arguments
     around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
-    what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=_is_flow(around)), instance, around)
-    if around is not None and _is_flow(around) and what.role != "step":
+    in_flow = _is_flow(around)
+    what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=in_flow), instance, around)
+    if around is not None and in_flow and what.role != "step":
         around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
     if not new_roots and around is None:
         return
@@ -249,7 +251,7 @@ def leave(span_id: str, result: object) -> None:
     if state is None:
         recorder.finish(run, "ok")
         return
-    if (error := _error_of_task(span_id)) is not None:
+    if asyncio._get_running_loop() is not None and (error := _error_of_task(span_id)) is not None:  # noqa: SLF001
         drop(span_id, error)
         return
     target = streams.stream_in(result)
@@ -306,16 +308,17 @@ def end(run: Run, state: State, status: str, failure: Failure | None) -> None:
 def _error_of_task(span_id: str) -> BaseException | None:
     """Return the exception of a task that the dispatcher reports as if it had given None.
 
-    Only its own frame knows it: the span is ended from ``handle_future_result``, whose ``future`` holds it.
+    Only the frame that ends the span knows it: it holds the task.
     """
     frame = frames.ending_frame()
-    if frame is None or frame.f_code.co_name != frames.OF_A_TASK or frame.f_locals.get("span_id") != span_id:
+    task = frames.OF_A_TASK.get(frame.f_code.co_name) if frame is not None else None
+    if frame is None or task is None or frame.f_locals.get("span_id") != span_id:
         return None
     run = runtime.recorder().find(span_id)
     _leaks[span_id] = str(run.parent.id) if run is not None and run.parent is not None else None
     if len(_leaks) > LEAKS_REMEMBERED:
         _leaks.popitem(last=False)
-    future = frame.f_locals.get("future")
+    future = frame.f_locals.get(task)
     return future.exception() if future is not None and not future.cancelled() else None
 
 

@@ -200,7 +200,7 @@ def _document(document: dict[str, Any]) -> dict[str, Any]:
     metadata = document.get("metadata")
     few = list(metadata.items())[:DOCUMENT_FACTS] if isinstance(metadata, dict) else ()
     facts = {
-        key: value if isinstance(value, int | float) else Redacted(shorten(value_text(value), DOCUMENT_FACT_CHARS))
+        key: value if isinstance(value, (int, float)) else Redacted(shorten(value_text(value), DOCUMENT_FACT_CHARS))
         for key, value in few
     }
     shown = {

@@ -1,6 +1,8 @@
 """What the runs of one trace hold becomes JSON: redacted, each message and each text once. On the writer's thread."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any
 
 from infinium_integrations import settings
 from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Part, Streamed
@@ -50,40 +52,38 @@ class Capture:
 
     # -- redaction -------------------------------------------------------------------------------------------------
 
-    def value(self, taken: object) -> Json:
+    def value(self, taken: Any) -> Json:
         """Return a taken value as redacted JSON, its messages as references."""
-        known = self._values.get(id(taken))
-        if known is not None and known[0] is taken:
-            return known[1]
-        clean = self._convert(taken)
-        if not isinstance(taken, str | int | float | None):
-            self._values[id(taken)] = taken, clean
-        return clean
-
-    def _convert(self, taken: object) -> Json:  # noqa: PLR0911  (a table in the form of code)
-        if isinstance(taken, str):
+        kind = type(taken)
+        if kind is str:
             return self.text(taken)
-        if isinstance(taken, Message):
-            return Reference(self.message(taken))
-        if isinstance(taken, Conversation):
-            messages = [Reference(self.message(message)) for message in taken.messages]
-            rest = self.value(taken.rest)
-            more = {} if rest is None else rest if isinstance(rest, dict) else {"state": rest}
-            if taken.structured is not None:
-                more = {**more, "structured_response": self.value(taken.structured)}
-            return {"messages": messages, **more} if more else messages
-        if isinstance(taken, Documents):
-            return [self.value(one) for one in taken.items]
-        if isinstance(taken, Command):
-            return {"goto": self.value(taken.goto), "update": self.value(taken.update)}
-        if isinstance(taken, Streamed):
-            message = taken.message()
-            return None if message is None else self.value(message)
-        if isinstance(taken, dict):
-            return self._finisher.mapping(taken, lambda value, _: self.value(value))
-        if isinstance(taken, list | tuple):
-            return [self.value(item) for item in taken]
-        return to_json_value(taken, self._chars, **_BOUNDS)
+        if kind in _ATOMS and (kind is not float or isfinite(taken)):
+            return taken
+        known = self._values.get(id(taken))
+        if known is None or known[0] is not taken:
+            known = self._values[id(taken)] = taken, _CONVERTED.get(kind, Capture._other)(self, taken)
+        return known[1]
+
+    def _dict(self, taken: dict[str, object]) -> Json:
+        return self._finisher.mapping(taken, lambda value, _: self.value(value))
+
+    def _list(self, taken: Sequence[object]) -> Json:
+        return [self.value(item) for item in taken]
+
+    def _conversation(self, taken: Conversation) -> Json:
+        messages = [Reference(self.message(message)) for message in taken.messages]
+        rest = self.value(taken.rest)
+        more = {} if rest is None else rest if isinstance(rest, dict) else {"state": rest}
+        if taken.structured is not None:
+            more = {**more, "structured_response": self.value(taken.structured)}
+        return {"messages": messages, **more} if more else messages
+
+    def _streamed(self, taken: Streamed) -> Json:
+        message = taken.message()
+        return None if message is None else self.value(message)
+
+    def _other(self, taken: object) -> Json:
+        return self.text(taken) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)
 
     def text(self, text: str) -> str:
         """Return a text without its secrets; each distinct one is looked at once."""
@@ -261,7 +261,7 @@ class Capture:
         request = run.request or {}
         tools = request.get("tools") or request.get("functions")
         names = None
-        if isinstance(tools, list | tuple):
+        if isinstance(tools, (list, tuple)):
             for tool in tools:
                 definition = self._plain(tool)
                 if definition not in definitions:
@@ -282,6 +282,17 @@ def capture_of(trace: Trace) -> Capture:
     return Capture(redactor, settings.current().content_chars)
 
 
+_ATOMS = frozenset({float, bool, type(None)})
+_CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
+    dict: Capture._dict,  # noqa: SLF001  (as all here: a table of its own methods)
+    list: Capture._list,  # noqa: SLF001
+    tuple: Capture._list,  # noqa: SLF001
+    Message: lambda capture, taken: Reference(capture.message(taken)),
+    Conversation: Capture._conversation,  # noqa: SLF001
+    Documents: lambda capture, taken: [capture.value(taken.read(one)) for one in taken.held],
+    Command: lambda capture, taken: {"goto": capture.value(taken.goto), "update": capture.value(taken.update)},
+    Streamed: Capture._streamed,  # noqa: SLF001
+}
 _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from infinium_integrations.capture.preview import is_secret_key, preview, to_json_value
+from infinium_integrations.capture.preview import is_secret_key, is_small, preview, to_json_value
 from infinium_integrations.models import (
     ACTIONS,
     DURATION_LIMIT,
@@ -30,11 +30,11 @@ from infinium_integrations.models import (
     TaskData,
     Text,
 )
-from infinium_integrations.payload.shrink import encode, shrink
+from infinium_integrations.payload.shrink import encode, fitted, shrink
 from infinium_integrations.redaction.key_names import HIDDEN, Redacted
 from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
-__all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "shrink"]
+__all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "finished", "fitted", "shrink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,14 @@ def finalize(
     Returns:
         A new JSON object that ``TaskData.model_validate`` reads, at most 1,048,576 bytes when encoded.
     """
-    return shrink(Finisher(redactor, cut=cut, limits=limits or Limits()).part(wire, _TASK))
+    return shrink(finished(wire, redactor, cut=cut, limits=limits))
+
+
+def finished(
+    wire: Mapping[str, object], redactor: Redactor, *, cut: bool, limits: Limits | None = None
+) -> dict[str, object]:
+    """Do as ``finalize`` does, but for the size."""
+    return Finisher(redactor, cut=cut, limits=limits or Limits()).part(wire, _TASK)
 
 
 _OUR_KEYS = STEP_FACTS | TRACE_FACTS
@@ -100,6 +107,7 @@ class Finisher:
         self.redactor = redactor
         self.cut = cut
         self.limits = limits
+        self._keys: dict[str, str] = {}
 
     def part(self, part: Mapping[str, object], rules: Mapping[str, "_Rule"]) -> dict[str, object]:
         """Finish an object by the rules of its fields; a field without a rule is finished like metadata."""
@@ -108,11 +116,13 @@ class Finisher:
 
     def text(self, value: object, limit: int | None = None) -> str:
         """Return a text without its secrets, cut where there is a limit."""
-        if isinstance(value, Redacted):
-            return value if limit is None else shorten(value, limit)
+        if type(value) is Redacted:
+            return str(value) if limit is None or len(value) <= limit else shorten(value, limit)
         text = readable(value if isinstance(value, str) else preview(value, limit or self.limits.metadata))
-        clean = self.redactor.text(text) if limit is None else self.redactor.redact_and_truncate(text, limit)
-        return readable(clean)
+        if limit is None or len(text) <= limit:
+            clean = self.redactor.text(text)
+            return clean if clean is text else readable(clean if limit is None else shorten(clean, limit))
+        return readable(self.redactor.redact_and_truncate(text, limit))
 
     def optional(self, value: object, limit: int | None = None) -> str | None:
         """Finish a text; None where redaction left nothing of it."""
@@ -142,8 +152,10 @@ class Finisher:
 
     def metadata(self, value: object) -> object:
         """Finish anything, as a bounded copy."""
-        bounds = {"limit": self.limits.metadata} if self.cut else _DIRECT
-        return self.value(to_json_value(value, **bounds))
+        if not is_small(value):
+            bounds = {"limit": self.limits.metadata} if self.cut else _DIRECT
+            value = to_json_value(value, **bounds)
+        return self.value(value)
 
     def value(self, value: object, key: str = "") -> object:
         """Finish a value out of plain JSON types; a text of which nothing is left becomes ``_GONE``."""
@@ -185,7 +197,10 @@ class Finisher:
 
     def key(self, key: str) -> str:
         """Finish a key of the user's."""
-        return key if key in _OUR_KEYS or not key else self.name(key)
+        clean = self._keys.get(key)
+        if clean is None:
+            clean = self._keys[key] = key if key in _OUR_KEYS or not key else self.name(key)
+        return clean
 
 
 _GONE: object = object()
@@ -210,7 +225,7 @@ def _field(finisher: Finisher, value: object) -> object:
         return finisher.optional(value)
     if isinstance(value, list):
         return [clean for item in value if (clean := finisher.optional(item)) is not None] or None
-    return _number(finisher, value) if isinstance(value, int | float) else _anything(finisher, value)
+    return _number(finisher, value) if isinstance(value, (int, float)) else _anything(finisher, value)
 
 
 def _is_part(kind: object) -> TypeGuard[type[BaseModel]]:
@@ -220,11 +235,11 @@ def _is_part(kind: object) -> TypeGuard[type[BaseModel]]:
 def _number(_: Finisher, value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, int | float) else None
+    return value if isinstance(value, (int, float)) else None
 
 
 def _duration(_: Finisher, value: object) -> float:
-    seconds = value if isinstance(value, int | float) and not math.isnan(value) else 0.0
+    seconds = value if isinstance(value, (int, float)) and not math.isnan(value) else 0.0
     return min(max(seconds, 0.0), DURATION_LIMIT) if not 0 <= seconds <= DURATION_LIMIT else seconds
 
 

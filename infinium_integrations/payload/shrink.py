@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+from pydantic_core import to_json
+
 from infinium_integrations.models import TRACE_FACTS, ErrorDetail, ExecutionStep, TaskData, Text, ToolCall
 from infinium_integrations.redaction.redactor import shorten
 
-__all__ = ["LIMIT", "encode", "shrink"]
+__all__ = ["LIMIT", "encode", "fitted", "shrink"]
 
 LIMIT: Final = 1_048_576
 """Bytes of a whole payload that the platform takes."""
@@ -21,7 +23,19 @@ def encode(payload: Mapping[str, object]) -> bytes:
     Raises:
         ValueError: It holds NaN, infinity or a lone surrogate, which ``finalize`` takes out.
     """
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    body = to_json(payload)
+    if b"NaN" in body or b"Infinity" in body:  # in a text, or as what JSON does not have
+        return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return body
+
+
+def fitted(payload: Json) -> tuple[Json, bytes]:
+    """Return a payload that the platform takes, the given one where it does, and its bytes."""
+    body = encode(payload)
+    if len(body) <= LIMIT:
+        return payload, body
+    smaller = shrink(payload)
+    return smaller, encode(smaller)
 
 
 def shrink(payload: Json, limit: int = LIMIT) -> Json:

@@ -140,7 +140,7 @@ def apply(call: ModelCall, usage: Usage | None, *, partial: bool = False) -> Non
 def _facts(raw: object) -> Mapping[str, object]:
     if isinstance(raw, Mapping):
         return raw
-    if raw is None or isinstance(raw, str | int | float | list | tuple):
+    if raw is None or isinstance(raw, (str, int, float, list, tuple)):
         return {}
     facts = getattr(raw, "__dict__", None) or {}
     extra = getattr(raw, "__pydantic_extra__", None)
@@ -152,7 +152,7 @@ def _facts(raw: object) -> Mapping[str, object]:
 
 
 def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if value == value and value >= 0 else None  # noqa: PLR0124  (not NaN)
 

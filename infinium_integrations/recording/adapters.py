@@ -106,7 +106,7 @@ def _bounded(key: str, value: object, limit: int) -> object:
 
 def set_temperature(call: ModelCall, temperature: object) -> None:
     """Set the temperature of a model's call, if it is a number."""
-    if isinstance(temperature, int | float) and not isinstance(temperature, bool):
+    if isinstance(temperature, (int, float)) and not isinstance(temperature, bool):
         call.temperature = float(temperature)
 
 
@@ -115,7 +115,7 @@ def tool_names(tools: object) -> list[str]:
     if isinstance(tools, Mapping) and isinstance(tools.get("tools"), list | tuple):  # Bedrock
         tools = tools["tools"]
     names: list[str] = []
-    for tool in (tools if isinstance(tools, list | tuple) else ())[:TOOLS_LISTED]:
+    for tool in (tools if isinstance(tools, (list, tuple)) else ())[:TOOLS_LISTED]:
         names += _names_of(tool)
     return names
 
@@ -126,7 +126,7 @@ def _names_of(tool: object) -> list[str]:
         declared = held.get("function_declarations")
         return tool_names(declared) if declared else [name for name in [bounded_name(held.get("name"))] if name]
     declared = tool.get("function_declarations") or tool.get("functionDeclarations")  # Gemini
-    if isinstance(declared, list | tuple):
+    if isinstance(declared, (list, tuple)):
         return tool_names(declared)
     inner = tool.get("function") or tool.get("toolSpec") or tool
     named = bounded_name(inner.get("name")) if isinstance(inner, Mapping) else None
@@ -157,7 +157,7 @@ def fact(value: object, name: str) -> object:
     """Read one fact of a mapping or an object."""
     if type(value) is dict:
         return value.get(name)
-    if value is None or isinstance(value, str | int | float | list | tuple):
+    if value is None or isinstance(value, (str, int, float, list, tuple)):
         return None
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from infinium_integrations import diagnostics
-from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Run, Trace
+from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Run, Trace, key_of
 
 __all__ = ["OPEN_TRACES", "Interrupted", "OpenTraces"]
 
@@ -14,7 +14,7 @@ OPEN_TRACES = 4_096
 """More open traces than this end the oldest as ``incomplete``."""
 
 REMEMBERED = 10_000
-"""Run ids that were left open when their trace was sealed, so that late events are known as such."""
+"""Keys of runs that were left open when their trace was sealed, so that late events are known as such."""
 
 ENDED_KEPT = 1_000
 """Ended runs of an open trace that may still get children: tasks and threads that were started in them."""
@@ -102,9 +102,10 @@ class OpenTraces:
         """Take a run in; ``known`` is another open one of the same id."""
         trace = run.trace
         run.started = trace.last_event = now
-        trace.open[run.id] = run
+        key = run.key = key_of(run.id)
+        trace.open[key] = run
         if known is None:
-            self.runs[run.id] = run
+            self.runs[key] = run
         else:
             known.same_id_runs = known.same_id_runs or {known.trace.token: known}
             known.same_id_runs[trace.token] = run
@@ -129,8 +130,8 @@ class OpenTraces:
                 self.remember_interrupted(Interrupted.of(run.trace))
         if failure is not None:
             self._pass_failure(run, failure)
-        trace.ended.append(run.id)
-        self.ended[run.id] = run
+        trace.ended.append(run.key)
+        self.ended[run.key] = run
         if len(trace.ended) > ENDED_KEPT:
             self.ended.pop(trace.ended.popleft(), None)
         if trace.root.ended is not None:
@@ -153,14 +154,14 @@ class OpenTraces:
         if run.task_runs is not None:
             run.task_runs.discard(run)
             run.task_runs = None
-        known = self.runs.pop(run.id, None)
+        known = self.runs.pop(run.key, None)
         if known is None or known.same_id_runs is None:
             return
         twins = {token: twin for token, twin in known.same_id_runs.items() if twin is not run}
         if twins:
             heir = next(iter(twins.values()))
             heir.same_id_runs = twins if len(twins) > 1 else None
-            self.runs[run.id] = heir
+            self.runs[run.key] = heir
 
     def _pass_failure(self, run: Run, failure: Failure) -> None:
         """Pass an exception on to the run around: one exception is one failure, at its origin."""
@@ -180,9 +181,9 @@ class OpenTraces:
         if len(parent.child_errors) > EVENTS_KEPT:
             parent.child_errors.pop(0)
 
-    def remember_late(self, run_id: Hashable, *, counted: bool = True) -> None:
+    def remember_late(self, key: Hashable, *, counted: bool = True) -> None:
         """Remember a run that gets no children any more; events of it count as late where ``counted``."""
-        self.late[run_id] = counted
+        self.late[key] = counted
         if len(self.late) > REMEMBERED:
             self.late.popitem(last=False)
 
@@ -255,12 +256,12 @@ class OpenTraces:
                 if run.elided:
                     trace.elide(run)
                 self._drop(run)
-                self.remember_late(run.id)
+                self.remember_late(run.key)
             trace.open = {}
-            for run_id in trace.ended:
-                ended = self.ended.pop(run_id, None)
+            for key in trace.ended:
+                ended = self.ended.pop(key, None)
                 if ended is not None and ended.status in {"error", "cancelled", "abandoned"}:
-                    self.remember_late(run_id, counted=False)
+                    self.remember_late(key, counted=False)
             trace.ended.clear()
             trace.content.forget()
             if (trace.has_content or trace.status == "error") and not trace.silent:

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from infinium_integrations import diagnostics
 from infinium_integrations._entropy import new_id
 from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
-from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace
+from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace, key_of
 
 __all__ = ["Recorder", "ambient", "suppressed"]
 
@@ -102,18 +102,19 @@ class Recorder:
             The run, or None where it is recorded already or comes too late.
         """
         now = self.clock()
+        key, parent_key = key_of(run_id), key_of(parent_id)
         with self._lock:
-            known = self._runs.get(run_id)
+            known = self._runs.get(key)
             if known is not None:
                 token = _token.get()
                 if known.parent is not None or known.trace.token == token or token in (known.same_id_runs or ()):
                     known.reporters += 1  # a second registration reports the same run
                     return None
             late = self._traces.late
-            if late and parent_id in late and parent_id not in self._runs:
-                self._traces.remember_late(run_id)
+            if late and parent_key in late and parent_key not in self._runs:
+                self._traces.remember_late(key)
                 return None
-            parent = self._parent(parent_id, follow=follow)
+            parent = self._parent(parent_key, follow=follow)
             run = self._child(run_id, parent, action, name, is_step) if parent else None
             if run is None:
                 run = self._root(run_id, action, name, options, now, root_is_step)
@@ -124,9 +125,10 @@ class Recorder:
 
     def get(self, run_id: Hashable) -> Run | None:
         """Return an open run; None where it was never recorded, has ended, or its trace is sealed (counted as late)."""
-        run = self._runs.get(run_id)
+        key = key_of(run_id)
+        run = self._runs.get(key)
         if run is None:
-            if self._traces.late.get(run_id):
+            if self._traces.late.get(key):
                 self.late_events += 1
             return None
         if run.same_id_runs is not None:
@@ -135,7 +137,8 @@ class Recorder:
 
     def find(self, run_id: Hashable) -> Run | None:
         """Return a run that may get children: an open one, or an ended one whose trace goes on."""
-        run = self._runs.get(run_id) or self._traces.ended.get(run_id)
+        key = key_of(run_id)
+        run = self._runs.get(key) or self._traces.ended.get(key)
         return None if run is None or (run.parent is None and run.ended is not None) else run
 
     def finish(self, run: Run, status: str, failure: Failure | None = None, *, at: float | None = None) -> None:
@@ -197,7 +200,7 @@ class Recorder:
     def open(self, run: Run) -> None:
         """Start the clock of a step made by ``create``; a second call does nothing."""
         with self._lock:
-            if run.ended is not None or run.trace.sealed or run.id in run.trace.open:
+            if run.ended is not None or run.trace.sealed or run.key in run.trace.open:
                 return
             self._traces.start(run, self.clock())
 
@@ -231,13 +234,13 @@ class Recorder:
 
     # -- where a run belongs ---------------------------------------------------------------------------------------
 
-    def _parent(self, parent_id: Hashable, *, follow: bool) -> Run | None:
-        parent = self._runs.get(parent_id) if parent_id is not None else None
+    def _parent(self, key: Hashable, *, follow: bool) -> Run | None:
+        parent = self._runs.get(key) if key is not None else None
         if parent is not None:
             if parent.same_id_runs is not None:
                 parent = parent.same_id_runs.get(_token.get(), parent)
             return _by_hand_within(parent)
-        parent = self._traces.ended.get(parent_id)
+        parent = self._traces.ended.get(key)
         if parent is not None and (follow or parent.parent is not None):
             return parent
         return self.surrounding()
@@ -249,7 +252,7 @@ class Recorder:
             found = None
         for resolve in self.resolvers:
             run_id = resolve()
-            run = self._runs.get(run_id) if run_id is not None else None
+            run = self._runs.get(key_of(run_id)) if run_id is not None else None
             if run is not None and (found is None or run.started >= found.started):
                 found = run
         return found
@@ -263,8 +266,8 @@ class Recorder:
         if inner_id is None or inner_id is parent_id or inner_id == parent_id:
             return parent_id
         if parent_id is None:
-            return None if inner_id in self._runs else inner_id
-        run = self._runs.get(inner_id)
+            return None if key_of(inner_id) in self._runs else inner_id
+        run = self._runs.get(key_of(inner_id))
         while run is not None:
             if run.id == parent_id:
                 return inner_id

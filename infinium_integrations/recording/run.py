@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.diagnostics import contained
@@ -25,6 +26,7 @@ __all__ = [
     "ToolUse",
     "Trace",
     "TraceClient",
+    "key_of",
 ]
 
 AWAITED = frozenset({"llm_inference", "tool_use", "retrieval", "embedding", "rerank"})
@@ -148,6 +150,11 @@ class Failure:
         return True
 
 
+def key_of(run_id: Hashable) -> Hashable:
+    """Return what a run is looked up by: a UUID's number, since the hash of a UUID is computed in Python each time."""
+    return run_id.int if type(run_id) is UUID else run_id
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Run:
     """One run: a step of a trace, its root, or plumbing that is folded away (``is_step`` is False)."""
@@ -157,6 +164,8 @@ class Run:
     parent: "Run | None"
     action: str
     name: str
+    key: Hashable = None
+    """What it is looked up by while its trace is open: see ``key_of``."""
     is_step: bool = True
     number: int = 0
     elided: bool = False
@@ -353,7 +362,7 @@ class Trace:
 
     def close(self, run: Run) -> None:
         """Take an ended run out of the open ones."""
-        self.open.pop(run.id, None)
+        self.open.pop(run.key, None)
         if run.elided:
             self.elide(run)
 

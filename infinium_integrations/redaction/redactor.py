@@ -17,6 +17,8 @@ __all__ = ["SLACK", "Redactor", "process_secrets"]
 
 
 _CUT = "…"
+_SHORT, _REMEMBERED = 80, 8_192
+"""Characters of a text that is remembered where it holds no secret, and how many: names, keys and ids come again."""
 
 
 class Redactor:
@@ -36,8 +38,7 @@ class Redactor:
     """
 
     def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._forms, self._known_clean = _rules_for(frozenset(secrets))
         self._user = user
 
     def text(self, text: str) -> str:
@@ -63,7 +64,14 @@ class Redactor:
 
     def builtin(self, text: str) -> str:
         """Return a text without its secrets by the built-in rules alone, as for a model's name."""
-        return _without(text, self._spans(text, open_end=False)) if text else text
+        if not text or text in self._known_clean:
+            return text
+        clean = _without(text, self._spans(text, open_end=False))
+        if clean is text and len(text) <= _SHORT:
+            if len(self._known_clean) >= _REMEMBERED:
+                self._known_clean.clear()
+            self._known_clean[text] = None
+        return clean
 
     def redact_and_truncate(self, text: str, limit: int) -> str:
         """Return a text without its secrets, at most ``limit`` characters long, the mark ``…`` included.
@@ -145,6 +153,16 @@ def _without(text: str, found: Iterable[Span]) -> str:
     return "".join((*parts, text[last:])) if parts else text
 
 
+@lru_cache(maxsize=8)
+def _rules_for(secrets: frozenset[str]) -> tuple[list[str], dict[str, None]]:
+    """Return the forms of known secrets, the longest first, and the texts that are known to hold neither these nor any.
+
+    A dict, since threads may look into it while one of them adds to it.
+    """
+    forms = {form for secret in secrets for form in _forms(secret)}
+    return sorted(forms, key=len, reverse=True), {}
+
+
 _LEAST_ENCODED = 8
 
 
@@ -170,18 +188,26 @@ _PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/])")
 _PATH_PART = 24
 
 
+_seen: tuple[dict[object, object], frozenset[str]] = {}, frozenset()
+"""The environment as it was, and its secrets."""
+
+
 def process_secrets() -> frozenset[str]:
     """Return this process's own secrets, read anew: the agent's, and the values of variables such as ``ACME_API_KEY``.
 
     Of variables, values from 12 characters on count, if they are no path, URL, number or plain word.
     """
-    found = {value for name, value in os.environ.items() if name.upper().endswith(_NAMES) and _is_secret(value)}
-    own = {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()}
+    global _seen  # noqa: PLW0603  (the environment is the process's)
+    held = getattr(os.environ, "_data", None)  # comparing what it holds is quicker than reading it
+    if held is None or held != _seen[0]:
+        before = dict(held) if held is not None else {}
+        found = {value for name, value in os.environ.items() if name.upper().endswith(_NAMES) and _is_secret(value)}
+        _seen = before, frozenset(found | {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()})
     try:
         secret = settings.current().agent_secret
     except ConfigurationError:
         secret = None
-    return frozenset(found | {value for value in (*own, secret.get_secret_value() if secret else "") if value})
+    return (_seen[1] | {secret.get_secret_value() if secret else ""}) - {""}
 
 
 def _is_secret(value: str) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from infinium_integrations.capture.folding import unfolded
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ def _loaded(text: bytes, key: bytes) -> Any:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return to_json(value, inf_nan_mode="null")
 
 
 def moment(ns: int) -> str:

@@ -5,7 +5,6 @@ import contextlib
 import inspect
 import sys
 import time
-from importlib.metadata import version
 
 import pytest
 from kit import Scripted, actions, add, an_engine, ended, one, parent, status, steps
@@ -20,9 +19,10 @@ from infinium_integrations import flush
 from infinium_integrations.llama_index import InfiniumEventHandler
 from infinium_integrations.llama_index.handler import _SpanHandler
 
-WORKFLOWS = tuple(int(part) for part in version("llama-index-workflows").split(".")[:2])
 SENDS = hasattr(sys.modules.get("workflows.runtime.types.results"), "StepSends")
 """Workflows keep account of what each step sends."""
+RUNS_AGAIN = hasattr(sys.modules.get("workflows.runtime.types.results"), "WaitingForEvent")
+"""Workflows end a step that waits, and run it again with what it waited for; older ones wait within the step."""
 
 
 class Work(Event):
@@ -34,6 +34,9 @@ class Done(Event):
 
 
 class FanOut(Workflow):
+    joins = 0
+    """How often the framework has run ``join``: once for each event, or again where what it saw is out of date."""
+
     @step
     async def fan(self, ctx: Context, ev: StartEvent) -> Work | None:
         for at in range(3):
@@ -46,6 +49,7 @@ class FanOut(Workflow):
 
     @step
     async def join(self, ctx: Context, ev: Done) -> StopEvent | None:
+        self.joins += 1
         done = ctx.collect_events(ev, [Done] * 3)
         return StopEvent(result={"done": len(done)}) if done else None
 
@@ -72,11 +76,12 @@ async def run(flow, **kwargs):
 
 
 def test_concurrent_steps_are_steps_with_what_they_took_and_gave(traces):
-    asyncio.run(run(FanOut(), topic="x"))
+    flow = FanOut()
+    asyncio.run(run(flow, topic="x"))
     trace = one(traces)
     assert trace.name == "FanOut.run"
     assert (trace.input_summary, trace.output_summary) == ('{"topic": "x"}', '{"done": 3}')
-    assert sorted(step.description for step in steps(trace)) == ["fan", *["join"] * 3, *["work"] * 3]
+    assert sorted(step.description for step in steps(trace)) == ["fan", *["join"] * flow.joins, *["work"] * 3]
     work = [step for step in steps(trace) if step.description == "work"]
     assert sorted(step.input_preview for step in work) == ['{"at": 0}', '{"at": 1}', '{"at": 2}']
     assert {step.metadata["event"] for step in work} == {"Work"}
@@ -97,27 +102,33 @@ def test_runs_one_after_the_other_in_one_task_are_separate_traces(traces):
 
 
 def test_two_runs_of_one_workflow_at_once_are_separate_traces(traces):
+    flow = FanOut()
+
     async def both():
-        flow = FanOut()
         await asyncio.gather(flow.run(topic="first"), flow.run(topic="second"))
 
     asyncio.run(both())
-    for trace in ended(traces, 2):
-        assert len(trace.steps) == 7
+    both_traces = ended(traces, 2)
+    for trace in both_traces:
+        others = [found.description for found in steps(trace) if found.description != "join"]
+        assert sorted(others) == ["fan", *["work"] * 3]
+    assert sum(len(trace.steps) for trace in both_traces) == 8 + flow.joins
 
 
 def test_a_workflow_in_a_workflow_is_a_step_of_it(traces):
+    inner = FanOut()
+
     class Outer(Workflow):
         @step
         async def delegate(self, ev: StartEvent) -> StopEvent:
-            return StopEvent(result=await FanOut().run(topic="inner"))
+            return StopEvent(result=await inner.run(topic="inner"))
 
     asyncio.run(run(Outer()))
     trace = one(traces)
     (nested,) = steps(trace, "chain")
     assert nested.description == "FanOut.run"
     assert parent(trace, nested).description == "delegate"
-    assert len(steps(trace, "workflow_step")) == 8
+    assert len(steps(trace, "workflow_step")) == 5 + inner.joins
 
 
 def test_a_step_that_is_no_coroutine_keeps_its_model_calls(traces):
@@ -234,7 +245,7 @@ def test_waiting_for_a_human_is_one_trace_and_the_step_run_again_is_told(traces)
     trace = one(traces)
     assert status(trace) == "ok"
     assert trace.output_summary == "Ada"
-    if WORKFLOWS >= (2, 16):
+    if RUNS_AGAIN:
         first, second = steps(trace)
         assert first.metadata["status"] == "interrupted"
         assert second.metadata["replayed"] is True
@@ -414,7 +425,8 @@ def test_a_step_that_waits_for_an_event_is_interrupted_and_the_run_goes_on(trace
     assert asyncio.run(main()) == "yes"
     (task,) = traces
     assert (task.status, task.errors) == ("ok", None)
-    assert [one.metadata["status"] for one in task.steps if one.metadata["name"] == "ask"] == ["interrupted", "ok"]
+    asked = [one.metadata["status"] for one in task.steps if one.metadata["name"] == "ask"]
+    assert asked == (["interrupted", "ok"] if RUNS_AGAIN else ["ok"])
 
 
 def test_a_step_that_only_sends_events_says_what_it_sent(traces):
