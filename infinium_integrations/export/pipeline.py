@@ -210,12 +210,6 @@ class Delivery:
     def _look(self, given: settings.Settings) -> None:
         self._sender.look(self._selector.store(given), account_of(given), given)
 
-    def _after_fork(self) -> None:
-        """Leave to the parent what is the parent's: its queue, its sockets and its locks."""
-        _inherited.append((self._writer, self._sender, self._client_senders, self._selector))
-        close_inherited()
-        self.reader.renew_lock()
-
     def _at_exit(self) -> None:
         """Seal and write all that is left, and send while that makes progress; say what is left after that."""
         if self._pid != os.getpid():
@@ -273,8 +267,11 @@ def _at_exit() -> None:
 
 
 def _in_child() -> None:
-    for delivery in list(_deliveries):
-        delivery._after_fork()  # noqa: SLF001
+    """Leave to the parent what is the parent's: its queue, its sockets and its locks."""
+    for one in list(_deliveries):
+        _inherited.append((one._writer, one._sender, one._client_senders, one._selector))  # noqa: SLF001
+        close_inherited()
+        one.reader.renew_lock()
 
 
 atexit.register(_at_exit)

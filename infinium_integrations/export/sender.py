@@ -353,21 +353,19 @@ class SenderLoop(asyncio.SelectorEventLoop):
             found = socket.getaddrinfo(host, port, **options)
         except (OSError, UnicodeError) as failure:
             error = failure
+
+        def tell() -> None:
+            if not answer.done() and error is not None:
+                answer.set_exception(error)
+            elif not answer.done():
+                answer.set_result(found)
+
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            self.call_soon_threadsafe(_answer, answer, found, error)
+            self.call_soon_threadsafe(tell)
 
 
 _lost: list[SenderLoop] = []
 """Loops whose file descriptors the program closed; to free one is to close it."""
-
-
-def _answer(answer: "asyncio.Future[Any]", found: object, error: Exception | None) -> None:
-    if answer.done():
-        return
-    if error is not None:
-        answer.set_exception(error)
-    else:
-        answer.set_result(found)
 
 
 def _loop() -> SenderLoop:

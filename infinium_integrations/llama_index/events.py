@@ -94,23 +94,17 @@ def _model_end(event: Any) -> None:
     run, state = _run_of(event)
     if run is None or state is None or state.call is None:
         return
-    call, response = state.call, event.response
+    call, response, leaf = state.call, event.response, state.leaf
+    inner = leaf.llm if leaf is not None else None
+    # the tokens belong to the model inside where it reported none itself
+    theirs = inner is not None and inner.prompt_tokens is None and inner.completion_tokens is None
     try:
-        llm_calls.answered(_billed(run, state), call, response)
+        llm_calls.answered(leaf if leaf is not None and theirs else run, call, response)
         if not run.private:
             run.output = llm_calls.answer(run, response, call, OUTPUT_SUMMARY_LIMIT)
     finally:
         if run.streaming or state.stream is not None:
             spans.end(run, state, "ok", None)
-
-
-def _billed(run: Run, state: State) -> Run:
-    """Return the call that the tokens belong to: that of the model inside, where it reported none itself."""
-    leaf = state.leaf
-    if leaf is None or leaf.llm is None:
-        return run
-    known = leaf.llm.prompt_tokens is not None or leaf.llm.completion_tokens is not None
-    return run if known else leaf
 
 
 @on("ExceptionEvent")

@@ -30,6 +30,7 @@ from infinium_integrations.redaction.redactor import shorten
 __all__ = ["Spans", "assemble", "spans", "version_of"]
 
 NOT_CAPTURED = "(content is not captured)"
+_HIDDEN_ERROR = {"message": NOT_CAPTURED, "stack_trace": None}
 
 CALLS_LISTED = 100
 """Model calls listed one by one in ``llm_usage.calls``; beyond it there is one entry a model."""
@@ -71,7 +72,8 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
         "output_summary": _summary(trace, capture, "output", OUTPUT_SUMMARY_LIMIT),
         "expected_outcome": outcome.model_dump(exclude_none=True) if outcome is not None else None,
         "steps": steps,
-        "errors": [_error(failure) for failure in trace.failures] + _given_errors(trace),
+        "errors": [_error(failure) for failure in trace.failures]
+        + [{**error, **_HIDDEN_ERROR} if trace.root.private else error for error in given.get("errors", [])],
         "llm_usage": given.get("llm_usage") or _usage(trace, runs),
         "sections": {**sections, **given.get("sections", {})},
         "environment": _environment(trace),
@@ -290,13 +292,6 @@ def _error(failure: Failure) -> dict[str, object]:
         "error_code": None if failure.private and not str(failure.code).isdecimal() else failure.code,
     }
     return {key: value for key, value in detail.items() if value is not None}
-
-
-def _given_errors(trace: Trace) -> list[dict[str, object]]:
-    errors: list[dict[str, object]] = trace.overrides.get("errors", [])
-    if not trace.root.private:
-        return errors
-    return [{**error, "message": NOT_CAPTURED, "stack_trace": None} for error in errors]
 
 
 # -- totals ------------------------------------------------------------------------------------------------------------
