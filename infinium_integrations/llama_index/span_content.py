@@ -118,6 +118,8 @@ def facts(run: Run, state: State, result: object) -> None:
             run.output = state.leaf.output
         elif not run.private:
             run.output = llm_calls.answer(run, result, state.call, OUTPUT_SUMMARY_LIMIT)
+    elif role == "ingestion":
+        ingestion.done_elsewhere(run, state)
     elif role in {"retrieval", "rerank"} and isinstance(result, list):
         run.put(document_count=len(result))
     elif role == "embedding":

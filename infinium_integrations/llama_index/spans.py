@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from infinium_integrations import runtime
@@ -189,10 +189,8 @@ def _begin(
         run.private = True
     if what.role == "llm":
         _model(run, state, instance)
-    elif what.role == "tool":
-        _tool(run, state, instance, arguments)
-    elif what.role in {"flow", "step"}:
-        workflows.begin(run, state, instance, arguments)
+    elif what.role in _BEGINNINGS:
+        _BEGINNINGS[what.role](run, state, instance, arguments)
     if run.is_step and what.role != "step":
         workflows.sign(run)
     if wants(run) and run.input is None:
@@ -234,6 +232,14 @@ def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     state.handed = legacy_threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
     if wants(run):
         run.input = span_content.tool_input(run, arguments, run.limit)
+
+
+_BEGINNINGS: dict[str, Callable[[Run, State, object, Mapping[str, object]], None]] = {
+    "tool": _tool,
+    "ingestion": ingestion.begin,
+    "flow": workflows.begin,
+    "step": workflows.begin,
+}
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
