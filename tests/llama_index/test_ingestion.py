@@ -242,9 +242,8 @@ def test_transformations_that_processes_of_the_pipeline_s_own_do_are_steps_witho
     assert pipeline["output_summary"] == "4 nodes"
     for task in forked:
         assert task["name"] == "KeywordExtractor.aextract"
-        assert task["environment"]["custom_tags"]["parent_trace_id"] == (
-            pipeline["environment"]["custom_tags"]["trace_id"]
-        )
+        found = task["environment"]["custom_tags"]
+        assert found["parent_trace_id"] == pipeline["environment"]["custom_tags"]["trace_id"]
     assert len(forked) == (2 if way == "arun" and multiprocessing.get_start_method() == "fork" else 0)
 
 
