@@ -56,6 +56,8 @@ def enter(
     name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
     arguments = bound.arguments
     around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
+    if around is None or around.llm is not None or state_of(around) is None:
+        around = runtime.recorder().calling(around) or around
     what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=_is_flow(around)), instance, around)
     if around is not None and _is_flow(around) and what.role != "step":
         around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
