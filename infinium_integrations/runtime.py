@@ -79,6 +79,7 @@ class _Runtime:
 _lock = threading.RLock()
 _runtime: Runtime | None = None
 _resolvers: list[Callable[[], Hashable]] = []
+_callers: list[Callable[[], Hashable]] = []
 _settlers: list[Callable[[float], None]] = []
 
 
@@ -123,6 +124,14 @@ def add_resolver(resolve: Callable[[], Hashable]) -> None:
     _register(resolve, _resolvers, lambda recorder: recorder.resolvers)
 
 
+def add_caller(find: Callable[[], Hashable]) -> None:
+    """Register how a framework finds the model's call in whose method the caller is: it returns the run's id or None.
+
+    It is asked only where another framework's top-level run begins, or a model within a model.
+    """
+    _register(find, _callers, lambda recorder: recorder.callers)
+
+
 def add_settler(settle: Callable[[float], None]) -> None:
     """Register what ends what has ended without an event, before ``flush()`` waits; it takes the deadline."""
     _register(settle, _settlers, lambda recorder: recorder.settlers)
@@ -143,6 +152,7 @@ def install(runtime: Runtime | None) -> Runtime | None:
     with _lock:
         if runtime is not None:
             runtime.recorder.resolvers.extend(_resolvers)
+            runtime.recorder.callers.extend(_callers)
             runtime.recorder.settlers.extend(_settlers)
         before, _runtime = _runtime, runtime
     return before

@@ -9,8 +9,10 @@ pytest.importorskip("llama_index.core")
 pytest.importorskip("langchain_core")
 
 from kit import USAGE, Scripted, actions, an_engine, ended, one, parent, status, steps
+from langchain_core.language_models import LLM, SimpleChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from llama_index.core.instrumentation import get_dispatcher
@@ -217,3 +219,109 @@ def test_what_lies_in_a_run_of_the_other_framework_is_below_that_and_not_beside_
     (query,) = (found for found in steps(task) if found.description == "RetrieverQueryEngine.query")
     assert parent(task, query).description == "ask"
     assert parent(task, parent(task, query)).description == "Step by hand"
+
+
+class Around(LLM):
+    """Hands its calls on to a LlamaIndex model."""
+
+    inner: Any = None
+
+    @property
+    def _llm_type(self):
+        return "around"
+
+    def _call(self, prompt, stop=None, run_manager=None, **kwargs):
+        return self.inner.complete(prompt).text
+
+
+class AroundAsync(Around):
+    async def _acall(self, prompt, stop=None, run_manager=None, **kwargs):
+        return (await self.inner.acomplete(prompt)).text
+
+    def _stream(self, prompt, stop=None, run_manager=None, **kwargs):
+        for chunk in self.inner.stream_complete(prompt):
+            yield GenerationChunk(text=chunk.delta)
+
+    async def _astream(self, prompt, stop=None, run_manager=None, **kwargs):
+        messages = [ChatMessage(role="user", content=prompt)]
+        async for chunk in await self.inner.astream_chat(messages):
+            yield GenerationChunk(text=chunk.delta)
+
+
+class AroundChat(SimpleChatModel):
+    inner: Any = None
+
+    @property
+    def _llm_type(self):
+        return "around"
+
+    def _call(self, messages, stop=None, run_manager=None, **kwargs):
+        return self.inner.complete("q?").text
+
+
+class AroundChatStream(AroundChat):
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        for chunk in self.inner.stream_complete("q?"):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=chunk.delta))
+
+
+async def _all(chunks):
+    return [chunk async for chunk in chunks]
+
+
+ASKED = {
+    "invoke": lambda model: model.invoke("q?"),
+    "ainvoke": lambda model: asyncio.run(model.ainvoke("q?")),
+    "stream": lambda model: list(model.stream("q?")),
+    "astream": lambda model: asyncio.run(_all(model.astream("q?"))),
+    "batch": lambda model: model.batch(["q?"]),
+    "in a chain": lambda model: (RunnableLambda(lambda question: question) | model).invoke("q?"),
+}
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["bare", "under trace()"])
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("kind", [Around, AroundAsync, AroundChat, AroundChatStream])
+def test_a_llama_index_model_inside_a_langchain_model_is_one_call_of_its_own_provider(traces, kind, ask, nested):
+    if kind is AroundChatStream and ask is ASKED["astream"]:
+        pytest.skip("LangChain reads such a stream in a thread where nothing names the run")
+    model = kind(inner=Scripted(replies=["hi there"]))
+    if nested:
+        with trace("Ask"):
+            ask(model)
+    else:
+        ask(model)
+    task = one(traces)
+    assert (status(task), actions(task)[-2:]) == ("ok", ["chain", "llm_inference"])
+    assert (task.llm_usage.api_calls_count, task.llm_usage.provider) == (1, "scripted")
+    assert task.llm_usage.total_tokens == USAGE["total_tokens"]
+    outer, inner = steps(task)[-2:]
+    assert parent(task, inner) == outer
+
+
+def test_a_query_engine_inside_a_langchain_model_is_below_it(traces):
+    class Asks(Around):
+        def _call(self, prompt, stop=None, run_manager=None, **kwargs):
+            return str(self.inner.query(prompt))
+
+    Asks(inner=an_engine(Scripted(replies=["blue"]))).invoke("sky?")
+    task = one(traces)
+    assert actions(task) == ["chain", "chain", "retrieval", "embedding", "llm_inference"]
+    assert (task.llm_usage.api_calls_count, task.llm_usage.total_tokens) == (1, USAGE["total_tokens"])
+
+
+def test_a_model_three_deep_across_both_frameworks_is_one_call(traces):
+    Wrapped(inner=Around(inner=Scripted(replies=["a"])) | RunnableLambda(AIMessage)).complete("q?")
+    task = one(traces)
+    assert (task.llm_usage.api_calls_count, task.llm_usage.total_tokens) == (1, USAGE["total_tokens"])
+
+
+def test_what_is_called_beside_a_stream_that_is_read_is_not_the_streams(traces):
+    other = Scripted(replies=["beside"] * 9)
+    with trace("Both"):
+        for _ in AroundAsync(inner=Scripted(replies=["hi there"])).stream("q?"):
+            other.complete("and?")
+    task = one(traces)
+    calls = steps(task, "llm_inference")
+    assert [parent(task, call) is None for call in calls].count(False) == 1
+    assert task.llm_usage.total_tokens == USAGE["total_tokens"] * len(calls)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from infinium_integrations import diagnostics, settings
 
-__all__ = ["SENDER_THREAD", "in_child", "renew_locks"]
+__all__ = ["SENDER_THREAD", "before", "in_child", "renew_locks"]
 
 SENDER_THREAD = "infinium-sender"
 
@@ -14,6 +14,12 @@ def in_child(hook: Callable[[], None]) -> None:
     """Have a hook called in every forked child, where the system forks at all."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=hook)
+
+
+def before(hook: Callable[[], None]) -> None:
+    """Have a hook called by whoever is about to fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=hook)
 
 
 def renew_locks() -> None:

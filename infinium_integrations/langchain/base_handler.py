@@ -9,6 +9,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, resumption, trace_metadata
+from infinium_integrations.langchain.calling import model_on_the_stack
 from infinium_integrations.langchain.content import take
 from infinium_integrations.langchain.inline import InlineHandler
 from infinium_integrations.recording.exceptions import failed
@@ -33,6 +34,7 @@ class RecordingHandler(InlineHandler):
         self._on = runtime.tracing(self.options.client)
         classify.hear(self)
         runtime.add_resolver(_surrounding)
+        runtime.add_caller(model_on_the_stack)
 
     def __copy__(self) -> Self:
         return self

@@ -1,4 +1,8 @@
-"""Evaluators: LlamaIndex has no span for them, so that what one asks first has its name and what it judges."""
+"""Evaluators: LlamaIndex has no span for them, so that what one asks first has its name and what it judges.
+
+What an evaluator gives is made after that and shows in no event: it is seen only where a function of the user's that
+is a span gives it on.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +10,9 @@ from typing import Any
 from infinium_integrations.llama_index import frames
 from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.classify import Kind
+from infinium_integrations.recording.run import Run
 
-__all__ = ["Evaluation", "evaluation"]
+__all__ = ["Evaluation", "evaluation", "given_on"]
 
 _JUDGED = ("query", "response", "contexts", "reference", "second_response")
 
@@ -27,3 +32,19 @@ def evaluation(what: Kind) -> Evaluation | None:
     if not is_a(owner, "BaseEvaluator"):
         return None
     return type(owner).__name__, {name: held[name] for name in _JUDGED if held.get(name) is not None}
+
+
+def given_on(run: Run, result: object) -> None:
+    """Keep the score of an evaluation's result, on the step; of a root, on the trace."""
+    if not is_a(result, "EvaluationResult"):
+        return
+    held = getattr(result, "__dict__", {})
+    score, passing = held.get("score"), held.get("passing")
+    known: dict[str, object] = {
+        "score": score if type(score) in {int, float} else None,
+        "passing": passing if type(passing) is bool else None,
+    }
+    if run.parent is not None:
+        run.put(**known)
+    else:
+        run.trace.tags.update({name: str(value) for name, value in known.items() if value is not None})

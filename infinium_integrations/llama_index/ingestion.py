@@ -1,16 +1,25 @@
-"""Ingestion: one step a transformation with the nodes that went in and came out; whose work a nameless root is."""
+"""Ingestion: one step a transformation with the nodes that went in and came out; whose work a nameless root is.
+
+Where a pipeline leaves its transformations to processes of its own, their steps have no times. What is traced in such
+a process (one that was forked) is a trace of its own, which names the pipeline's.
+"""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
+from infinium_integrations import runtime
+from infinium_integrations.diagnostics import guarded
+from infinium_integrations.export import fork_safety
+from infinium_integrations.llama_index import trace_metadata
 from infinium_integrations.llama_index.classes import is_a, names
 from infinium_integrations.llama_index.classify import Kind
-from infinium_integrations.llama_index.span_state import FRAMES_WALKED, state_of
+from infinium_integrations.llama_index.span_state import FRAMES_WALKED, State, state_of
 from infinium_integrations.recording.run import Run
 
-__all__ = ["JOBS", "counted", "name_root", "named", "nodes", "transformation"]
+__all__ = ["JOBS", "begin", "counted", "done_elsewhere", "name_root", "named", "nodes", "transformation"]
 
 JOBS = "run_jobs"
 """The framework's function in which a transformation works on many nodes at once."""
@@ -28,6 +37,46 @@ def transformation(what: Kind, instance: object, around: Run | None) -> Kind:
     if what.method != JOBS and (not is_a(instance, "TransformComponent") or is_a(instance, "BaseEmbedding")):
         return what
     return Kind("transformation", "chain", what.method)
+
+
+def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
+    """Note which transformations a pipeline's run leaves to other processes."""
+    workers = arguments.get("num_workers")
+    if type(workers) is not int or workers <= 1:
+        return
+    run.put(workers=workers)
+    for one in getattr(instance, "__dict__", {}).get("transformations") or ():
+        state.elsewhere.append(("embedding" if is_a(one, "BaseEmbedding") else "chain", type(one).__name__))
+
+
+def done_elsewhere(run: Run, state: State) -> None:
+    """Add the steps of transformations that other processes have done; when each began and ended isn't known."""
+    for action, name in state.elsewhere:
+        step = runtime.recorder().add_step(run, action, name)
+        step.started, step.ended = run.started, None
+        step.put(workers=(run.metadata or {}).get("workers"))
+
+
+@guarded
+def _before_fork() -> None:
+    """Keep which pipeline's run forks, for the child."""
+    run = runtime.recorder().surrounding()
+    state = state_of(run)
+    _forking.set(trace_metadata.capture(run) if state is not None and state.elsewhere else None)
+
+
+@guarded
+def _in_child() -> None:
+    """Have what is traced in a pipeline's process say where it belongs."""
+    found = _forking.get()
+    if found is not None:
+        trace_metadata.restore(found)
+
+
+_forking: ContextVar[Mapping[str, object] | None] = ContextVar("infinium_forking", default=None)
+
+fork_safety.before(_before_fork)
+fork_safety.in_child(_in_child)
 
 
 def named(instance: object) -> str:

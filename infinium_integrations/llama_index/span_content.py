@@ -5,7 +5,7 @@ from typing import Any
 
 from infinium_integrations.capture.content import Content
 from infinium_integrations.capture.preview import preview
-from infinium_integrations.llama_index import ingestion, llm_calls, structured
+from infinium_integrations.llama_index import evaluators, ingestion, llm_calls, structured
 from infinium_integrations.llama_index.classes import fields, is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
 from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output, turn
@@ -118,6 +118,10 @@ def facts(run: Run, state: State, result: object) -> None:
             run.output = state.leaf.output
         elif not run.private:
             run.output = llm_calls.answer(run, result, state.call, OUTPUT_SUMMARY_LIMIT)
+    elif role == "ingestion":
+        ingestion.done_elsewhere(run, state)
+    elif role == "function":
+        evaluators.given_on(run, result)
     elif role in {"retrieval", "rerank"} and isinstance(result, list):
         run.put(document_count=len(result))
     elif role == "embedding":

@@ -88,6 +88,8 @@ class State:
     written: bool = False
     """The chat engine's writer has read the stream to its end."""
     cancelled: bool = False
+    elsewhere: list[tuple[str, str]] = field(default_factory=list)
+    """The transformations that a pipeline leaves to processes of its own: action and name."""
     flow: Flow | None = None
     work: Work | None = None
     call_id: str | None = None

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from infinium_integrations import runtime
@@ -57,6 +57,8 @@ def enter(
     name = span_id[:-UUID_CHARS] if len(span_id) > UUID_CHARS else span_id
     arguments = bound.arguments
     around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
+    if around is None or around.llm is not None or state_of(around) is None:
+        around = runtime.recorder().calling(around) or around
     in_flow = _is_flow(around)
     what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=in_flow), instance, around)
     if around is not None and in_flow and what.role != "step":
@@ -191,10 +193,8 @@ def _begin(
         run.private = True
     if what.role == "llm":
         _model(run, state, instance)
-    elif what.role == "tool":
-        _tool(run, state, instance, arguments)
-    elif what.role in {"flow", "step"}:
-        workflows.begin(run, state, instance, arguments)
+    elif what.role in _BEGINNINGS:
+        _BEGINNINGS[what.role](run, state, instance, arguments)
     if run.is_step and what.role != "step":
         workflows.sign(run)
     if wants(run) and run.input is None:
@@ -236,6 +236,14 @@ def _tool(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     state.handed = legacy_threads.handed(getattr(instance, "__dict__", {}).get("_fn"), arguments.get("kwargs") or {})
     if wants(run):
         run.input = span_content.tool_input(run, arguments, run.limit)
+
+
+_BEGINNINGS: dict[str, Callable[[Run, State, object, Mapping[str, object]], None]] = {
+    "tool": _tool,
+    "ingestion": ingestion.begin,
+    "flow": workflows.begin,
+    "step": workflows.begin,
+}
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

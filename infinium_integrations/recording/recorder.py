@@ -58,6 +58,7 @@ class Recorder:
         self.clock = clock
         self.wall = wall
         self.resolvers: list[Callable[[], Hashable]] = []
+        self.callers: list[Callable[[], Hashable]] = []
         """Each returns the id of the framework's run that surrounds the caller, or None."""
         self.settlers: list[Callable[[float], None]] = []
         """Each ends what has ended without an event, before ``settle`` waits; it takes the deadline, of ``clock``."""
@@ -256,6 +257,18 @@ class Recorder:
             if run is not None and (found is None or run.started >= found.started):
                 found = run
         return found
+
+    def calling(self, around: Run | None) -> Run | None:
+        """Return the open model's call in whose method the caller is, if nothing else surrounds the caller within it.
+
+        Args:
+            around: The run around the caller as its own framework says it.
+        """
+        called = next((run for run in (self._runs.get(find()) for find in self.callers) if run is not None), None)
+        if called is None:
+            return None
+        inner = around or self.surrounding()
+        return called if inner is None or inner.started <= called.started else None
 
     def deeper(self, parent_id: Hashable, inner_id: Hashable) -> Hashable:
         """Choose between the parent that a framework names and the run that surrounds the caller.

@@ -312,7 +312,7 @@ def make_folder(path: Path) -> None:
         if path.parent.exists():  # and yet nothing can be made in it, as in /proc
             raise
         make_folder(path.parent)
-        path.mkdir(mode=0o700)
+        make_folder(path)  # another process may have made it meanwhile
 
 
 def list_names(folder: Path) -> Iterator[str]:

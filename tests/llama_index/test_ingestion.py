@@ -1,8 +1,13 @@
 """An ingestion pipeline shows one step a transformation; what builds an index has a name that says so."""
 
 import asyncio
+import json
+import multiprocessing
+import subprocess
+import sys
 
 import pytest
+from delivery_kit import environment
 from kit import Scripted, actions, ended, one, parent, status, steps
 from llama_index.core import Document, PropertyGraphIndex, VectorStoreIndex
 from llama_index.core.async_utils import run_jobs
@@ -173,3 +178,76 @@ def test_a_bare_embedding_call_that_fails_is_a_trace_of_its_own_name(traces, ask
     task = one(traces)
     assert (task.name, status(task), actions(task)) == (f"NoVectors.{ask}", "error", ["embedding"])
     assert task.errors[0].message == "no embedding"
+
+
+WORKERS = """
+import asyncio
+import json
+import sys
+
+from llama_index.core import Document
+from llama_index.core.embeddings import MockEmbedding
+from llama_index.core.extractors import KeywordExtractor
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.llms import MockLLM
+from llama_index.core.schema import TextNode, TransformComponent
+
+from infinium_integrations import flush, instrument, traces
+
+
+class Same(TransformComponent):
+    def __call__(self, nodes, **kwargs):
+        if not nodes[0].text:
+            raise ValueError("empty")
+        return [TextNode(text=node.text) for node in nodes]
+
+
+def work(way, text):
+    extractor = KeywordExtractor(llm=MockLLM(max_tokens=2), keywords=1, show_progress=False)
+    pipeline = IngestionPipeline(transformations=[Same(), extractor, MockEmbedding(embed_dim=4)])
+    given = {"documents": [Document(text=text) for _ in range(4)], "num_workers": 2}
+    if way == "run":
+        return pipeline.run(**given)
+    return asyncio.run(pipeline.arun(**given))
+
+
+if __name__ == "__main__":
+    instrument()
+    try:
+        work(*sys.argv[1:])
+    except ValueError:
+        pass
+    flush(10)
+    print(json.dumps([task.model_dump(mode="json") for task in traces()]))
+"""
+
+
+def in_processes(tmp_path, way, text):
+    """Return the traces of a pipeline that leaves its work to two processes, its own first."""
+    (tmp_path / "program.py").write_text(WORKERS)
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "program.py"), way, text]
+    env = environment(INFINIUM_STORE=tmp_path / "store")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=True)
+    tasks = json.loads(done.stdout)
+    return sorted(tasks, key=lambda task: not task["name"].startswith("IngestionPipeline"))
+
+
+@pytest.mark.parametrize("way", ["run", "arun"])
+def test_transformations_that_processes_of_the_pipeline_s_own_do_are_steps_without_times(tmp_path, way):
+    pipeline, *forked = in_processes(tmp_path, way, "one two")
+    shown = [(found["action"], found["description"]) for found in pipeline["steps"]]
+    assert shown == [("chain", "Same"), ("chain", "KeywordExtractor"), ("embedding", "MockEmbedding")]
+    assert {(found["metadata"]["workers"], found["metadata"]["status"]) for found in pipeline["steps"]} == {(2, "ok")}
+    assert {found["duration_ms"] for found in pipeline["steps"]} == {None}
+    assert pipeline["output_summary"] == "4 nodes"
+    for task in forked:
+        assert task["name"] == "KeywordExtractor.aextract"
+        found = task["environment"]["custom_tags"]
+        assert found["parent_trace_id"] == pipeline["environment"]["custom_tags"]["trace_id"]
+    assert len(forked) == (2 if way == "arun" and multiprocessing.get_start_method() == "fork" else 0)
+
+
+def test_a_pipeline_whose_processes_fail_is_an_error_and_names_no_step_as_done(tmp_path):
+    pipeline, *_ = in_processes(tmp_path, "arun", "")
+    assert (pipeline["environment"]["custom_tags"]["status"], pipeline["steps"]) == ("error", None)
+    assert pipeline["errors"][0]["message"] == "empty"

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from kit import Scripted, actions, ended, one, parent, steps
+from kit import Scripted, actions, ended, one, parent, steps, tags
 from llama_index.core import ChatPromptTemplate, PromptTemplate
 from llama_index.core.evaluation import (
     BatchEvalRunner,
@@ -13,6 +13,7 @@ from llama_index.core.evaluation import (
     RelevancyEvaluator,
 )
 from llama_index.core.evaluation.base import BaseEvaluator, EvaluationResult
+from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms import ChatMessage
 
 from infinium_integrations import trace
@@ -108,6 +109,31 @@ def test_an_evaluation_in_a_trace_is_a_step_with_its_calls_below(traces):
     assert [first.description, second.description] == ["CorrectnessEvaluator", "FaithfulnessEvaluator"]
     assert (first.output_preview, second.output_preview) == ("4\nGood.", "YES")
     assert [parent(task, call) for call in steps(task, "llm_inference")] == [first, second]
+
+
+@get_dispatcher(__name__).span
+def graded(answer):
+    return of(CorrectnessEvaluator, answer).evaluate(query="q?", response="r", reference="ref")
+
+
+@get_dispatcher(__name__).span
+async def agraded(answer):
+    return await of(CorrectnessEvaluator, answer).aevaluate(query="q?", response="r", reference="ref")
+
+
+WAYS = {"sync": graded, "async": lambda answer: asyncio.run(agraded(answer))}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_the_score_that_a_span_of_the_users_gives_on_is_its_traces_or_its_steps(traces, way):
+    way("4.5\nGood.")
+    with trace("Check"):
+        way("2\nBad.")
+    alone, checked = ended(traces, 2)
+    assert (tags(alone)["score"], tags(alone)["passing"]) == ("4.5", "True")
+    (step,) = steps(checked, "custom")
+    assert (step.metadata["score"], step.metadata["passing"]) == (2.0, False)
+    assert parent(checked, steps(checked, "chain")[0]) == step
 
 
 def test_what_is_judged_is_not_shown_where_content_is_not_captured(caught):

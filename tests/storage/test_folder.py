@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from delivery_kit import AGENT, SECRET, account, files, new_id, run, unreachable, wire, written
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from infinium_integrations import settings
 from infinium_integrations.storage import record as records
-from infinium_integrations.storage.folder import FolderStore
+from infinium_integrations.storage.folder import FolderStore, make_folder
 from infinium_integrations.storage.selector import account_of
 
 TRACE = new_id()
@@ -494,3 +495,16 @@ def test_a_reader_of_an_absent_store_finds_nothing_and_makes_nothing(deliver, st
     assert delivery.reader.traces() == []
     assert delivery.reader.count() == 0
     assert not store.exists()
+
+
+def test_a_folder_that_another_process_makes_at_the_same_moment_is_taken(tmp_path, monkeypatch):
+    wanted, make = tmp_path / "a" / "b", Path.mkdir
+
+    def mkdir(self, *args, **kwargs):
+        make(self, *args, **kwargs)
+        if self == wanted.parent:
+            make(wanted)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    make_folder(wanted)
+    assert wanted.is_dir()
