@@ -108,6 +108,7 @@ class FolderStore:
 
     def __init__(self, root: Path, *, keep_delivered: bool = True) -> None:
         self.root = root
+        self._place = str(root)
         self._keep_delivered = keep_delivered
         self._checked = False
 
@@ -139,7 +140,7 @@ class FolderStore:
 
     def put_back(self, path: Path, account: str) -> None:
         """Move a stored trace to what waits for an account."""
-        self._move(path, self.root / "outbox" / account / path.name)
+        _move(path, self._outbox(account, path.name.removesuffix(SUFFIX)))
 
     def put(self, name: str, data: bytes, account: str) -> None:
         """Keep a trace that waits to be delivered."""
@@ -148,7 +149,7 @@ class FolderStore:
     def keep(self, name: str, data: bytes, *, local: bool = False) -> None:
         """Keep a trace for reading only, under today's day."""
         day = datetime.now(UTC).date().isoformat()
-        self._write(self.root / "history" / day / f"{name}{LOCAL if local else ''}{SUFFIX}", data)
+        self._write(f"{self._place}/history/{day}/{name}{LOCAL if local else ''}{SUFFIX}", data)
 
     def waiting(self, account: str) -> list[str]:
         """Return the names of what waits, oldest first."""
@@ -156,7 +157,7 @@ class FolderStore:
 
     def holds(self, account: str, name: str) -> bool:
         """Whether a trace still waits."""
-        return self._outbox(account, name).exists()
+        return os.path.exists(self._outbox(account, name))
 
     def was_rejected(self, account: str, name: str) -> bool:
         """Whether a trace was refused for good."""
@@ -176,13 +177,13 @@ class FolderStore:
         try:
             return records.unpack_trace(read_file(path))
         except records.DamagedError:
-            self.set_aside(path)
+            self.set_aside(Path(path))
             raise
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way of the rest."""
         with contextlib.suppress(FileNotFoundError):
-            self._move(path, self.root / "damaged" / path.name)
+            _move(path, f"{self._place}/damaged/{path.name}")
 
     def remove(self, name: str) -> bool:
         """Delete a trace wherever it is kept: one that was being moved may be in two places. False where it is gone."""
@@ -204,66 +205,74 @@ class FolderStore:
         if self._keep_delivered:
             with contextlib.suppress(OSError):
                 os.utime(path)  # its age counts from its delivery
-                self._move(path, self.root / "history" / day / f"{receipt.added(name)}{SUFFIX}")
+                _move(path, f"{self._place}/history/{day}/{receipt.added(name)}{SUFFIX}")
                 return
-        path.unlink(missing_ok=True)
+        _remove(path)
 
     def reject(self, account: str, name: str, record: Record) -> None:
         """Move a trace to what was refused; where there is no room for the reason, without it."""
-        path, target = self._outbox(account, name), self.root / "rejected" / account / f"{name}{SUFFIX}"
-        if not path.exists():  # deleted while it was being sent
+        path, target = self._outbox(account, name), f"{self._place}/rejected/{account}/{name}{SUFFIX}"
+        if not self.holds(account, name):  # deleted while it was being sent
             return
         try:
             self._write(target, records.pack(record))
         except OSError:
-            self._move(path, target)
-        path.unlink(missing_ok=True)
+            _move(path, target)
+        _remove(path)
 
     def lock(self, account: str) -> Lock:
         """Return the lock of which the holder delivers."""
         return Lock(self.root / "outbox" / account / ".lock")
 
-    def _outbox(self, account: str, name: str) -> Path:
-        return self.root / "outbox" / account / f"{name}{SUFFIX}"
+    def _outbox(self, account: str, name: str) -> str:
+        return f"{self._place}/outbox/{account}/{name}{SUFFIX}"
 
-    def _move(self, path: Path, target: Path) -> None:
-        try:
-            path.replace(target)
-        except FileNotFoundError:  # the folder of a new account or day
-            make_folder(target.parent)
-            path.replace(target)
-
-    def _write(self, target: Path, data: bytes) -> None:
+    def _write(self, target: str, data: bytes) -> None:
         if not self._checked:
             self.check()
         try:
             self._write_aside(target, data)
         except FileNotFoundError:  # the folder of a new account or day; or someone removed the store
             self.check()
-            make_folder(target.parent)
+            make_folder(Path(target).parent)
             self._write_aside(target, data)
 
-    def _write_aside(self, target: Path, data: bytes) -> None:
-        aside = self.root / "aside" / f"{os.getpid()}-{next(_counter)}-{time.time_ns()}"
+    def _write_aside(self, target: str, data: bytes) -> None:
+        aside = f"{self._place}/aside/{os.getpid()}-{next(_counter)}-{time.time_ns()}"
         in_place = False
         try:
             write_new(aside, data)
-            aside.replace(target)
+            os.replace(aside, target)
             in_place = True
         finally:
             if not in_place:
-                aside.unlink(missing_ok=True)
+                _remove(aside)
+
+
+def _move(path: Path | str, target: str) -> None:
+    try:
+        os.replace(path, target)
+    except FileNotFoundError:  # the folder of a new account or day
+        make_folder(Path(target).parent)
+        os.replace(path, target)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _stem(path: Path) -> str:
     return records.stem(path.name.removesuffix(SUFFIX))
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path | str, data: bytes) -> None:
     """Write a new file that only its owner can read, from its creation on."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
+    with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def read_file(path: Path | str, limit: int = records.UNPACKED_LIMIT) -> bytes:
