@@ -90,6 +90,7 @@ def mlflow(url):
     import mlflow as package
 
     package.set_tracking_uri(f"file:{tempfile.mkdtemp()}")
+    package.set_experiment("bench")
     package.langchain.autolog(log_traces=True)
     return [], lambda: package.flush_trace_async_logging(terminate=False)
 
