@@ -44,6 +44,8 @@ def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
     workers = arguments.get("num_workers")
     if type(workers) is not int or workers <= 1:
         return
+    global _any_elsewhere  # noqa: PLW0603
+    _any_elsewhere = True
     run.put(workers=workers)
     for one in getattr(instance, "__dict__", {}).get("transformations") or ():
         state.elsewhere.append(("embedding" if is_a(one, "BaseEmbedding") else "chain", type(one).__name__))
@@ -60,6 +62,8 @@ def done_elsewhere(run: Run, state: State) -> None:
 @guarded
 def _before_fork() -> None:
     """Keep which pipeline's run forks, for the child."""
+    if not _any_elsewhere:
+        return
     run = runtime.recorder().surrounding()
     state = state_of(run)
     _forking.set(trace_metadata.capture(run) if state is not None and state.elsewhere else None)
@@ -73,6 +77,8 @@ def _in_child() -> None:
         trace_metadata.restore(found)
 
 
+_any_elsewhere = False
+"""A pipeline of this process has left its work to others."""
 _forking: ContextVar[Mapping[str, object] | None] = ContextVar("infinium_forking", default=None)
 
 fork_safety.before(_before_fork)

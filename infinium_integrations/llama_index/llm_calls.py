@@ -201,7 +201,25 @@ def answer(run: Run, response: object, call: Call, limit: int) -> Message | None
     else:
         given = messages.answered(content, text, limit) if text else None
     streamed = call.said.message()
-    return messages.longer(given, streamed) if given is not None and streamed is not None else given or streamed
+    told = messages.longer(given, streamed) if given is not None and streamed is not None else given or streamed
+    left_out = _calls_left_out(getattr(response, "raw", None))
+    return messages.with_calls(told, content.take(left_out, limit)) if left_out else told
+
+
+def _calls_left_out(raw: object) -> list[dict[str, object]]:
+    """Return the calls that LlamaIndex leaves out of OpenAI's answers: of custom tools, and as in 2023."""
+    inner = _inner(raw)
+    output, choices = fact(inner, "output"), fact(inner, "choices")
+    if isinstance(output, list):
+        return [_call_of(one, "input") for one in output if fact(one, "type") == "custom_tool_call"]
+    if not isinstance(choices, list) or not choices:
+        return []
+    called = fact(fact(choices[0], "message"), "function_call")
+    return [_call_of(called, "arguments")] if called is not None else []
+
+
+def _call_of(called: object, given: str) -> dict[str, object]:
+    return {"id": fact(called, "call_id"), "name": fact(called, "name"), "arguments": fact(called, given)}
 
 
 def asked(run: Run, arguments: Mapping[str, object], limit: int) -> Conversation | None:

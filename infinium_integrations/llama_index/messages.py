@@ -7,7 +7,7 @@ from infinium_integrations.capture.content import Content, Message, Part, Stream
 from infinium_integrations.capture.media import Media
 from infinium_integrations.llama_index.classes import is_a
 
-__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_all", "take_any"]
+__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_all", "take_any", "with_calls"]
 
 _BESIDE = ("tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning", "refusal", "name")
 """What provider packages put beside the blocks."""
@@ -214,3 +214,16 @@ def _longer(held: tuple[Message, Message]) -> list[Part]:
     if not so_far and len(told.strip()) <= len("".join(texts).strip()):
         return given
     return [*streamed, *(part for part in given if part["type"] != "text")]
+
+
+def with_calls(given: Message | None, calls: object) -> Message:
+    """Return a message with calls of tools that it leaves out; a stream's last event may hold those that it has."""
+    return Message("assistant", given.name if given is not None else None, (given, calls), _with_calls)
+
+
+def _with_calls(held: tuple[Message | None, Any]) -> list[Part]:
+    given, calls = held
+    parts = given.parts() if given is not None else []
+    known = {part["name"] for part in parts if part["type"] == "tool_call"}
+    further = (call for call in calls if call["name"] not in known)
+    return parts + [{"type": "tool_call", **call, "arguments": parsed(call["arguments"])} for call in further]

@@ -37,9 +37,7 @@ LOST = {
     ("LlamaIndex", "bedrock", "text"): "blocks of citations are left out",
     ("LlamaIndex", "google", "model"): "the answering model is not handed on",
     ("LlamaIndex", "mistral", "text"): "thinking is mixed with the answer",
-    ("LlamaIndex", "openai", "calls"): "function_call, the form of 2023, is left out",
     ("LlamaIndex", "openai", "text"): "streams of several choices are mixed into one",
-    ("LlamaIndex", "responses", "calls"): "calls of custom tools are left out",
 }
 """What a framework loses itself, by framework, provider and field. Each time it must also be proven."""
 

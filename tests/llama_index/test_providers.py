@@ -114,6 +114,27 @@ def test_openai_responses_have_tokens(traces, server):
     assert call.output_preview == "It is blue"
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_calls_of_openais_custom_tools_are_shown_after_the_answer(traces, server, asynchronous):
+    module = pytest.importorskip("llama_index.llms.openai")
+    tools = [{"type": "custom", "name": name} for name in ("calculator", "shell")]
+    given = {"api_base": f"{server.url}/v1", "api_key": KEY, "max_retries": 0, "model": "gpt-4o"}
+    llm = module.OpenAIResponses(**given, built_in_tools=tools)
+    asyncio.run(llm.achat(MESSAGES)) if asynchronous else llm.chat(MESSAGES)
+    call = call_of(traces)
+    assert call.output_preview == "It is blue\n→ calculator(1 + 2), shell(1 + 2)"
+    said = call.captured.output_messages[0]["parts"][1]
+    assert said == {"type": "tool_call", "id": "call_0", "name": "calculator", "arguments": "1 + 2"}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_function_call_in_the_form_of_2023_is_shown(traces, openai, asynchronous):
+    llm = openai(additional_kwargs={"functions": [{"name": "add", "parameters": {}}]})
+    asyncio.run(llm.achat(MESSAGES)) if asynchronous else llm.chat(MESSAGES)
+    call = call_of(traces)
+    assert call.output_preview == '→ add({"a": 1, "b": 2})'
+
+
 def test_openai_like_has_tokens_once(traces, server):
     module = pytest.importorskip("llama_index.llms.openai_like")
     llm = module.OpenAILike(api_base=f"{server.url}/v1", api_key=KEY, max_retries=0, model="local", is_chat_model=True)

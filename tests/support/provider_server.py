@@ -97,6 +97,8 @@ def chat(asked):
     said = {"role": "assistant", "content": "".join(WORDS)}
     if wants_tool(asked):
         said = {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}
+    if asked.get("functions"):  # the form of 2023
+        said = {"role": "assistant", "content": None, "function_call": TOOL_CALL["function"]}
     choice = {"index": 0, "message": said, "finish_reason": "stop"}
     whole = {"id": "c1", "object": "chat.completion", "created": 1, "model": asked["model"] + "-2026"}
     return {**whole, "choices": [choice], "usage": CHAT_USAGE}
@@ -117,13 +119,18 @@ def chat_chunks(asked):
 def responses(asked):
     text = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
     item = {"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [text]}
+    custom = [tool for tool in asked.get("tools") or () if tool["type"] == "custom"]
+    called = [
+        {"type": "custom_tool_call", "id": f"ctc{at}", "call_id": f"call_{at}", "name": tool["name"], "input": "1 + 2"}
+        for at, tool in enumerate(custom)
+    ]
     return {
         "id": "r1",
         "object": "response",
         "created_at": 1,
         "model": asked["model"] + "-2026",
         "status": "completed",
-        "output": [item],
+        "output": [item, *called],
         "parallel_tool_calls": False,
         "tool_choice": "auto",
         "tools": [],
