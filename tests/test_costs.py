@@ -69,7 +69,6 @@ def test_a_message_is_held_once_however_often_it_is_seen(handler):
     again = bytes_of(ask)
     assert first < 300 * BYTES_A_MESSAGE
     assert again < first / 20
-    del history
 
 
 def test_what_a_trace_held_is_free_once_it_is_written(handler):

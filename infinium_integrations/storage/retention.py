@@ -14,6 +14,8 @@ from infinium_integrations.storage.folder import LOCAL, STALE, SUFFIX, read_file
 __all__ = ["Pruner", "StoredFile"]
 
 DAY = 86_400.0
+MANY, RECENT = 5_000, 60
+"""Files that take a while to measure, and seconds for which a process then relies on what another one has measured."""
 LOOKS = 200
 """A store that fills up is measured this many times until it is full."""
 
@@ -22,10 +24,15 @@ LOOKS = 200
 class StoredFile:
     """One file of the store, as it was when the store was measured."""
 
-    path: Path
+    path: str
     size: int
     changed: float
     delivered: bool
+
+    @property
+    def name(self) -> str:
+        """Its name, which begins with when it was stored."""
+        return self.path.rpartition(os.sep)[2]
 
 
 class Pruner:
@@ -47,40 +54,53 @@ class Pruner:
         self._on_drop = on_drop
         self._room = 0
         self._next = 0.0
+        self._looked = root / ".measured"
+        """Its time is that of the last look at a store of many files, of whatever process."""
 
     def wrote(self, size: int) -> None:
         """Note that so many bytes were written, and look after the store when it is time."""
+        if self._next == 0 and self._was_measured():
+            self._room, self._next = self._limit // LOOKS, time.monotonic() + STALE
         self._room -= size
         if self._room < 0 or time.monotonic() >= self._next:
             self.prune()
+
+    def _was_measured(self) -> bool:
+        """Return whether another process has measured the store just now."""
+        try:
+            return 0 <= time.time() - self._looked.stat().st_mtime < RECENT
+        except OSError:
+            return False
 
     def prune(self) -> None:
         """Remove what is too old, then what is too much: content of delivered ones, then those, then the oldest."""
         files = [file for file in self._files() if not self._expired(file)]
         used = sum(file.size for file in files)
-        for number, file in sorted(enumerate(files), key=lambda one: one[1].path.name) if used > self._limit else ():
+        for number, file in sorted(enumerate(files), key=lambda one: one[1].name) if used > self._limit else ():
             if used > self._limit and file.delivered:
                 saved = _strip(file)
                 files[number] = replace(file, size=file.size - saved)
                 used -= saved
         dropped: list[tuple[str, str, str]] = []
-        for file in sorted(files, key=lambda file: (not file.delivered, file.path.name)) if used > self._limit else ():
+        for file in sorted(files, key=lambda file: (not file.delivered, file.name)) if used > self._limit else ():
             if used <= self._limit:
                 break
             if _remove(file.path) and not file.delivered:
-                area, account = file.path.relative_to(self._root).parts[:2]
-                dropped.append((area, account, file.path.name.removesuffix(SUFFIX)))
+                area, account = Path(file.path).relative_to(self._root).parts[:2]
+                dropped.append((area, account, file.name.removesuffix(SUFFIX)))
             used -= file.size
         if dropped:
             self._on_drop(dropped)
         self._room = max((self._limit - used) // 8, self._limit // LOOKS)
         self._next = time.monotonic() + STALE
+        if len(files) > MANY:
+            with contextlib.suppress(OSError):
+                self._looked.touch(0o600)
 
     def _expired(self, file: StoredFile) -> bool:
-        age = time.time() - file.changed
-        if file.path.parent.name == "aside":
-            return age > STALE and _remove(file.path)
-        return file.delivered and age > self._seconds and _remove(file.path)
+        if not file.delivered and f"{os.sep}aside{os.sep}" not in file.path:
+            return False
+        return time.time() - file.changed > (self._seconds if file.delivered else STALE) and _remove(file.path)
 
     def _files(self) -> Iterator[StoredFile]:
         for area in ("history", "outbox", "rejected"):
@@ -104,16 +124,16 @@ def _measure(folder: Path, *, delivered: bool) -> Iterator[StoredFile]:
                     with contextlib.suppress(OSError):  # gone meanwhile
                         facts = entry.stat(follow_symlinks=False)
                         kept = delivered and not entry.name.endswith(LOCAL + SUFFIX)
-                        yield StoredFile(folder / entry.name, facts.st_size, facts.st_mtime, kept)
+                        yield StoredFile(entry.path, facts.st_size, facts.st_mtime, kept)
     except OSError:
         return
 
 
 def _strip(file: StoredFile) -> int:
     """Take what the model saw and said out of a file; return how many bytes that saves."""
-    aside = file.path.with_name(f".{file.path.name}")
+    aside = Path(file.path).with_name(f".{file.name}")
     try:
-        with file.path.open("rb") as stored:
+        with open(file.path, "rb") as stored:
             stored.seek(-min(len(records.EMPTY), file.size), os.SEEK_END)
             if stored.read() == records.EMPTY:
                 return 0
@@ -131,9 +151,9 @@ def _strip(file: StoredFile) -> int:
     return saved
 
 
-def _remove(path: Path) -> bool:
+def _remove(path: str) -> bool:
     try:
-        path.unlink()
+        os.unlink(path)
     except OSError:
         return False
     return True

@@ -7,6 +7,8 @@ import pytest
 from delivery_kit import files, new_id, unreachable, written
 
 from infinium_integrations import settings
+from infinium_integrations.storage import retention
+from infinium_integrations.storage.folder import FolderStore
 from infinium_integrations.storage.memory import MemoryStore
 from infinium_integrations.storage.retention import Pruner
 
@@ -127,3 +129,23 @@ def test_past_the_limit_the_content_of_delivered_traces_leaves_before_any_trace(
     assert [kept[one].captured is None for one in (first, second)] == [True, False]
     assert older.stat().st_mtime == pytest.approx(changed)
     assert newer.stat().st_mode & 0o777 == older.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_store_of_many_files_is_not_measured_by_each_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "MANY", 10)
+    folder = FolderStore(tmp_path / "store")
+    for number in range(12):
+        folder.put(f"{number:020d}-a", b"x" * 1_000, "account")
+    looks = []
+    count = Pruner._files
+    monkeypatch.setattr(Pruner, "_files", lambda pruner: looks.append(1) or count(pruner))
+
+    def process():
+        return Pruner(folder.root, limit=20_000, days=7, on_drop=lambda found: None)
+
+    process().wrote(1_000)
+    another = process()
+    another.wrote(50)
+    assert len(looks) == 1
+    another.wrote(1_000)  # more than a part of the limit: others may have written as much
+    assert len(looks) == 2
