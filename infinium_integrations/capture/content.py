@@ -147,7 +147,11 @@ class _Structure:
             return value
         self.left -= 1
         if kind is dict:
-            return {key: self.copy(item, depth + 1) for key, item in value.items()}
+            copied: dict[Any, Any] = value.copy()
+            for key, item in copied.items():
+                if type(item) not in _PLAIN and (type(item) is not str or len(item) > WATCHED_CHARS):
+                    copied[key] = self.copy(item, depth + 1)
+            return copied
         if kind is list:
             return [self.copy(item, depth + 1) for item in value]
         if kind is tuple:

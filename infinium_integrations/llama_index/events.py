@@ -95,6 +95,8 @@ def _model_end(event: Any) -> None:
     if run is None or state is None or state.call is None:
         return
     call, response, leaf = state.call, event.response, state.leaf
+    if leaf is not None:
+        leaf.read()
     inner = leaf.llm if leaf is not None else None
     # the tokens belong to the model inside where it reported none itself
     theirs = inner is not None and inner.prompt_tokens is None and inner.completion_tokens is None

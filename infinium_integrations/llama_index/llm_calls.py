@@ -148,7 +148,7 @@ def answered(run: Run, call: Call, response: object) -> None:
     record.model = bounded_name(fact(_inner(raw), "model")) or call.raw_model
     if record.model in _UNKNOWN:
         record.model = None
-    usage.apply(record, usage.later(call.usage, _reported(response, _inner(raw))))
+    record.unread = _Billed(record, call.usage, _reported(response, _inner(raw)))
     if call.chunks:
         run.put(chunks=call.chunks)
     beside = getattr(getattr(response, "message", None), "additional_kwargs", None)
@@ -168,11 +168,26 @@ def left(run: Run, call: Call, *, partial: bool) -> None:
         run.output = call.said.message() or run.output
 
 
-def _reported(response: object, raw: object) -> usage.Usage | None:
-    """Read the tokens wherever the provider puts them."""
+@dataclass(slots=True, eq=False)
+class _Billed:
+    """What was said of a call's tokens; the writer's thread reads it."""
+
+    call: ModelCall
+    streamed: Usage | None
+    sources: list[object]
+
+    def read(self) -> dict[str, object]:
+        """Read the tokens from the first place that has any."""
+        found = next(filter(None, map(usage.read, self.sources)), None)
+        usage.apply(self.call, usage.later(self.streamed, found))
+        return {}
+
+
+def _reported(response: object, raw: object) -> list[object]:
+    """Return what there is of the places where providers put the tokens."""
     beside = getattr(response, "additional_kwargs", None)
     message = getattr(getattr(response, "message", None), "additional_kwargs", None)
-    for source in (
+    sources = (
         fact(raw, "usage"),
         fact(raw, "usage_metadata"),
         fact(fact(raw, "_raw_response"), "usage_metadata"),
@@ -184,11 +199,8 @@ def _reported(response: object, raw: object) -> usage.Usage | None:
         raw if type(raw) is dict and "eval_count" in raw else None,
         beside,
         message,
-    ):
-        found = usage.read(source) if source is not None else None
-        if found is not None:
-            return found
-    return None
+    )
+    return [source.copy() if type(source) is dict else source for source in sources if source is not None]
 
 
 def answer(run: Run, response: object, call: Call, limit: int) -> Message | None:

@@ -264,7 +264,9 @@ class Recorder:
         Args:
             around: The run around the caller as its own framework says it.
         """
-        called = next((run for run in (self._runs.get(key_of(find())) for find in self.callers) if run is not None), None)
+        called = next(
+            (run for run in (self._runs.get(key_of(find())) for find in self.callers) if run is not None), None
+        )
         if called is None:
             return None
         inner = around or self.surrounding()
