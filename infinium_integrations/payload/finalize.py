@@ -108,6 +108,7 @@ class Finisher:
         self.cut = cut
         self.limits = limits
         self._keys: dict[str, str] = {}
+        self._clean = redactor.clean
 
     def part(self, part: Mapping[str, object], rules: Mapping[str, "_Rule"]) -> dict[str, object]:
         """Finish an object by the rules of its fields; a field without a rule is finished like metadata."""
@@ -116,6 +117,8 @@ class Finisher:
 
     def text(self, value: object, limit: int | None = None) -> str:
         """Return a text without its secrets, cut where there is a limit."""
+        if type(value) is str and value in self._clean and (limit is None or len(value) <= limit):
+            return value
         if type(value) is Redacted:
             return str(value) if limit is None or len(value) <= limit else shorten(value, limit)
         text = readable(value if isinstance(value, str) else preview(value, limit or self.limits.metadata))
@@ -139,6 +142,8 @@ class Finisher:
 
     def machine(self, value: object) -> str:
         """Finish a machine's word, of which the user's rule has no say."""
+        if type(value) is str and value in self._clean:
+            return value
         return self.redactor.builtin(readable(value if isinstance(value, str) else preview(value, NAME_LIMIT)))
 
     def stack(self, value: object, limit: int) -> str | None:
@@ -160,7 +165,7 @@ class Finisher:
     def value(self, value: object, key: str = "") -> object:
         """Finish a value out of plain JSON types; a text of which nothing is left becomes ``_GONE``."""
         if isinstance(value, str):
-            return self.string(value, key)
+            return value if type(value) is str and value in self._clean else self.string(value, key)
         if isinstance(value, dict):
             return self.mapping(value)
         if isinstance(value, list):

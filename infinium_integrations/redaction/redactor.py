@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
@@ -17,7 +17,7 @@ __all__ = ["SLACK", "Redactor", "process_secrets"]
 
 
 _CUT = "…"
-_SHORT, _REMEMBERED = 80, 8_192
+_SHORT, _REMEMBERED = 200, 4_096
 """Characters of a text that is remembered where it holds no secret, and how many: names, keys and ids come again."""
 
 
@@ -40,6 +40,8 @@ class Redactor:
     def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
         self._forms, self._known_clean = _rules_for(frozenset(secrets))
         self._user = user
+        self.clean: Mapping[str, None] = self._known_clean if user is None else {}
+        """Texts that are known to hold no secret: what ``text`` returns of one is the text itself."""
 
     def text(self, text: str) -> str:
         """Return a text without its secrets.
@@ -67,7 +69,7 @@ class Redactor:
         if not text or text in self._known_clean:
             return text
         clean = _without(text, self._spans(text, open_end=False))
-        if clean is text and len(text) <= _SHORT:
+        if clean is text and len(text) <= _SHORT and text.isascii():
             if len(self._known_clean) >= _REMEMBERED:
                 self._known_clean.clear()
             self._known_clean[text] = None
