@@ -182,20 +182,18 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Record the time of the first token, and keep what comes in case that the stream breaks off."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
-        if run is not None and run.adapter_state is not None and not run.repeated():
-            recorder.touch(run)
+        if run is not None and run.adapter_state is not None and (run.reporters == 1 or not run.repeated()):
             run.streaming = True
-            run.adapter_state.token(run, token, chunk, recorder.clock)
+            run.adapter_state.token(run, token, chunk, recorder.touch(run))
 
     @guarded
     def on_stream_event(self, event: object, *, run_id: UUID, **kwargs: object) -> None:
         """Record the time of the first token of a v3 stream, which has no ``on_llm_new_token``."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
-        if run is not None and run.adapter_state is not None and not run.repeated():
-            recorder.touch(run)
+        if run is not None and run.adapter_state is not None and (run.reporters == 1 or not run.repeated()):
             run.streaming = True
-            run.adapter_state.event(run, event, recorder.clock)
+            run.adapter_state.event(run, event, recorder.touch(run))
 
     @guarded
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:

@@ -1,6 +1,6 @@
 """What a LangChain model call says of itself: model, provider, tokens, text."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,20 +36,22 @@ class Stream:
     repeated: bool = False
     """Several chunks have reported the whole call so far."""
 
-    def token(self, run: Run, token: object, chunk: object, clock: Callable[[], float]) -> None:
+    def token(self, run: Run, token: object, chunk: object, now: float) -> None:
         """Take one token in: O(1) in time and memory."""
-        message = getattr(chunk, "message", None)
-        calls = getattr(message, "tool_call_chunks", None)
-        said = token or getattr(message, "content", None) or calls
+        held = getattr(getattr(chunk, "message", None), "__dict__", _NOTHING)
+        calls = held.get("tool_call_chunks")
+        said = token or held.get("content") or calls
         if said:
             call = run.llm
             if call is not None and call.ttft_ms is None:
-                call.ttft_ms = round((clock() - run.started) * 1000)
-            if self.said is not None:
-                self.keep(run, said)
+                call.ttft_ms = round((now - run.started) * 1000)
+            content = run.trace.content
+            if self.said is not None and content.chars < TRACE_CHARS:
+                self.said.chunks.append(said)
+                content.spend(len(said) if type(said) is str else _CHUNK_CHARS)
                 if calls and said is not calls:
-                    self.keep(run, calls)
-        reported = getattr(message, "usage_metadata", None)
+                    self.said.chunks.append(calls)
+        reported = held.get("usage_metadata")
         if reported:
             found = usage.read(reported)
             if found is not None and found.prompt:
@@ -57,23 +59,17 @@ class Stream:
                 self.last = found.prompt
             self.usage = (usage.later if self.repeated else usage.added)(self.usage, found)
 
-    def event(self, run: Run, event: object, clock: Callable[[], float]) -> None:
+    def event(self, run: Run, event: object, now: float) -> None:
         """Take one event of a v3 stream in."""
         kind = event.get("event") if isinstance(event, dict) else getattr(event, "event", None)
         if kind == "content-block-delta":
             facts = event if isinstance(event, dict) else getattr(event, "__dict__", {})
             delta = facts.get("delta") or facts.get("content_block") or facts.get("content") or {}
             said = (delta.get("text") or delta.get("reasoning")) if isinstance(delta, dict) else None
-            self.token(run, said or "…", None, clock)
-
-    def keep(self, run: Run, chunk: object) -> None:
-        """Keep a chunk by reference while there is room."""
-        content = run.trace.content
-        if self.said is not None and content.chars < TRACE_CHARS:
-            self.said.chunks.append(chunk)
-            content.spend(len(chunk) if type(chunk) is str else _CHUNK_CHARS)
+            self.token(run, said or "…", None, now)
 
 
+_NOTHING: dict[str, Any] = {}
 _CHUNK_CHARS = 20
 """About what a chunk that is no plain text holds."""
 

@@ -229,9 +229,10 @@ class Recorder:
             if not any(step.above is run for step in trace.later(run)):
                 trace.fold(run)
 
-    def touch(self, run: Run) -> None:
-        """Record that a run is alive: a token came."""
-        run.trace.last_event = self.clock()
+    def touch(self, run: Run) -> float:
+        """Record that a run is alive: a token came. Return the time (of ``clock``)."""
+        now = run.trace.last_event = self.clock()
+        return now
 
     # -- where a run belongs ---------------------------------------------------------------------------------------
 
