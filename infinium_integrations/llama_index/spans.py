@@ -35,6 +35,8 @@ UUID_CHARS = 37
 """A span's id ends in a dash and a UUID."""
 
 LEAKS_REMEMBERED = 1_000
+OWN_RESOLVERS = 2
+"""The dispatcher's active span, and the stream that is being read."""
 
 _NAMELESS = {"plumbing", "embedding"}
 """What stands at the root where an index is built: no span surrounds that."""
@@ -108,7 +110,8 @@ def _parent(parent_id: str | None) -> Run | None:
 
 def _deeper(named: Run) -> Run:
     """Return the run that surrounds the caller where it is another framework's, or a user's step, below the named."""
-    inner = runtime.recorder().surrounding()
+    recorder = runtime.recorder()
+    inner = recorder.surrounding() if recorder.mixed(OWN_RESOLVERS) else None
     above = inner if state_of(inner) is None else None
     while above is not None:
         if above is named:

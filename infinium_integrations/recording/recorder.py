@@ -273,6 +273,14 @@ class Recorder:
         inner = around or self.surrounding()
         return called if inner is None or inner.started <= called.started else None
 
+    def mixed(self, own: int) -> bool:
+        """Return whether the caller may stand in a step of ``trace()``, or in a run of another framework's.
+
+        Args:
+            own: How many resolvers its own framework has.
+        """
+        return len(self.resolvers) > own or ambient.get() is not None
+
     def deeper(self, parent_id: Hashable, inner_id: Hashable) -> Hashable:
         """Choose between the parent that a framework names and the run that surrounds the caller.
 
