@@ -68,6 +68,8 @@ class Try:
     name: str
     record: Record | None
     """Its content, where it need not be read."""
+    at: float
+    """When it was begun (monotonic seconds)."""
     until: float
     """When it is given up (monotonic seconds)."""
     thread: threading.Thread
@@ -199,8 +201,8 @@ class Outbox:
             return self._may_start_at - now
         self._may_start_at = None
         name = heapq.heappop(queue)[1]
-        begun = Try(name, self._released(name), now + self.transport.limit, threading.current_thread())
-        self.sending[name] = begun
+        until = now + self.transport.limit
+        begun = self.sending[name] = Try(name, self._released(name), now, until, threading.current_thread())
         self.served = now
         return begun
 

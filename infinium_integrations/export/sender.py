@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["IN_FLIGHT", "Sender"]
 
 IN_FLIGHT = 8
-PATIENCE = 0.05
-"""Seconds that the threads which are sending get before another one begins what is due."""
+PATIENCE = 0.01
+"""Seconds in which a quick server answers; another thread begins what is due where it takes longer."""
 CLOSE_SECONDS = 1.0
 """Seconds that the threads get to end."""
 LEAVING = 0.8
@@ -62,6 +62,8 @@ class Sender:
         """When the one thread that waits wakes by itself (monotonic seconds); None where none waits."""
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Holds something where that thread is to look at once."""
+        self._slow = False
+        """Whether the latest try took longer than the patience."""
         self._stopping = self._retiring = False
 
     @property
@@ -200,7 +202,7 @@ class Sender:
     def _summon(self, at: float | None = None) -> None:
         """Have a thread look at the outboxes, at once or at a moment (monotonic seconds)."""
         if at is None:
-            at = time.monotonic() + (PATIENCE if self._sending() else 0.0)
+            at = self._impatient_at()
         if self._alarm is not None:
             if at < self._alarm:
                 self._alarm = at
@@ -213,8 +215,10 @@ class Sender:
             except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
                 self._threads.discard(thread)
 
-    def _sending(self) -> bool:
-        return any(outbox.sending for outbox in self._outboxes.values())
+    def _impatient_at(self) -> float:
+        """Return when (monotonic seconds) a thread that has not just sent begins what is due; 0 for at once."""
+        latest = (outbox.served for outbox in self._outboxes.values() if outbox.sending and not self._slow)
+        return max(latest, default=-PATIENCE) + PATIENCE
 
     def _next(self, *, fresh: bool) -> tuple[Outbox, Try] | float:
         """Begin the next try; else return the seconds until there may be one.
@@ -233,16 +237,15 @@ class Sender:
                         self._threads.discard(begun.thread)
                         self._hanging.add(begun.thread)
                         outbox.give_up(begun)
-            latest = max((outbox.served for outbox in self._outboxes.values() if outbox.sending), default=-math.inf)
-            if latest + PATIENCE > now:
-                return latest + PATIENCE - now
+            if (impatient_at := self._impatient_at()) > now:
+                return impatient_at - now
         for key, outbox in sorted(self._outboxes.items(), key=lambda one: one[1].served):
             found: Try | float = FAULT_SECONDS
             with diagnostics.contained:
                 found = outbox.next(now)
             if isinstance(found, Try):
                 if any(other.busy for other in self._outboxes.values()):
-                    self._summon(now + PATIENCE)
+                    self._summon(self._impatient_at())
                 return outbox, found
             waits.append(found)
             if not (outbox.shared or outbox.pending):  # it would keep the user's client alive
@@ -308,6 +311,7 @@ class Sender:
                 return max(found, 0.001)
         outbox, begun = found
         outbox.deliver(begun)
+        self._slow = time.monotonic() - begun.at > PATIENCE
         return 0
 
     def _ended(self, thread: threading.Thread) -> None:

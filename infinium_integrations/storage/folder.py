@@ -204,7 +204,7 @@ class FolderStore:
         if self._keep_delivered:
             with contextlib.suppress(OSError):
                 os.utime(path)  # its age counts from its delivery
-                self._move(path, self.root / "history" / day / f"{receipt.added(name)}{SUFFIX}")
+                self._move(path, self.root.joinpath("history", day, f"{receipt.added(name)}{SUFFIX}"))
                 return
         path.unlink(missing_ok=True)
 
@@ -224,7 +224,7 @@ class FolderStore:
         return Lock(self.root / "outbox" / account / ".lock")
 
     def _outbox(self, account: str, name: str) -> Path:
-        return self.root / "outbox" / account / f"{name}{SUFFIX}"
+        return self.root.joinpath("outbox", account, f"{name}{SUFFIX}")
 
     def _move(self, path: Path, target: Path) -> None:
         try:
