@@ -26,7 +26,9 @@ __all__ = ["Outbox", "Outcome", "Transport", "Try"]
 LOCK_FIRST, LOCK_LIMIT = 0.02, 1.0
 """Seconds between looks at what another process delivers for us."""
 LOOK = 1.0
-"""Seconds between looks at what other processes leave to us, while we deliver."""
+"""Seconds between looks at what other processes leave to us, while we deliver;"""
+LOOK_SHARE = 50
+"""and at least so many times as long as a look takes."""
 FAILURES_SAID = 5
 HOLD = 0.25
 """Seconds after a flush in which only this process's own traces are sent: it may be about to end without a word."""
@@ -120,7 +122,7 @@ class Outbox:
         self._may_look_at = 0.0
         """Until when another process is left to deliver (monotonic seconds)."""
         self._look_wanted = shared
-        self._looked_at = 0.0
+        self._look_again_at = 0.0
         self._may_start_at: float | None = None
         """When the pace lets the next request start, once that is settled."""
         self._held_until = 0.0
@@ -230,7 +232,7 @@ class Outbox:
             self._elsewhere, self._looks = True, self._looks + 1
             self._may_look_at = now + min(LOCK_LIMIT, LOCK_FIRST * 2.0 ** min(self._looks, 10))
             self._changed.notify_all()
-        if self._elsewhere or self._look_wanted or (self.shared and now > self._looked_at + LOOK):
+        if self._elsewhere or self._look_wanted or (self.shared and now > self._look_again_at):
             self._scan()
         self._elsewhere = not mine
         return 0.0 if mine else self._may_look_at - now
@@ -360,6 +362,7 @@ class Outbox:
 
     def _scan(self) -> None:
         """Look at what waits in the store."""
+        begun = time.monotonic()
         if self.shared:
             names = set(self.store.waiting(self._account)) - self._finished
         else:
@@ -369,7 +372,8 @@ class Outbox:
         for name in names - self._waiting:
             self._waiting.add(name)
             heapq.heappush(self._others, (self._tries[name], name))
-        self._look_wanted, self._looked_at = False, time.monotonic()
+        ended = time.monotonic()
+        self._look_wanted, self._look_again_at = False, ended + max(LOOK, LOOK_SHARE * (ended - begun))
 
     def _released(self, name: str) -> Record | None:
         """Return the content that was kept of a trace, and let go of it."""

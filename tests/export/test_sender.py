@@ -19,10 +19,6 @@ from infinium_integrations.export import outbox, sender, transports
 TRACE = new_id()
 
 
-def names_of_threads():
-    return [thread.name for thread in threading.enumerate()]
-
-
 # -- what was just written ---------------------------------------------------------------------------------------------
 
 COUNTED = """
@@ -89,18 +85,22 @@ def test_a_quick_server_is_served_by_one_thread_over_one_connection(deliver, ser
 
 
 def test_a_slow_server_gets_several_requests_at_once_and_the_threads_end_with_them(deliver, serve):
-    server = serve(then=Reply(201, wait=0.3))
+    server, before = serve(then=Reply(201, wait=0.3)), threading.enumerate()
+
+    def senders():
+        return [one for one in threading.enumerate() if one.name == "infinium-sender" and one not in before]
+
     settings.configure(requests_per_second=1_000)
     delivery = deliver()
     for _ in range(20):
         delivery.submit(new_id())
     assert server.wait_for(sender.IN_FLIGHT)
-    assert names_of_threads().count("infinium-sender") == sender.IN_FLIGHT
+    assert len(senders()) == sender.IN_FLIGHT
     assert delivery.flush(30)
     assert len({seen.connection for seen in server.requests}) == sender.IN_FLIGHT
-    assert names_of_threads().count("infinium-sender") <= 2
+    assert len(senders()) <= 2
     assert delivery.shutdown(10)
-    assert "infinium-sender" not in names_of_threads()
+    assert senders() == []
 
 
 def test_where_no_thread_can_be_started_one_is_started_later(deliver, serve, monkeypatch):

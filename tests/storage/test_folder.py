@@ -419,6 +419,7 @@ def test_a_disk_without_room_for_a_lock_still_delivers(deliver, serve, store, mo
 
 def test_a_store_that_fails_for_a_moment_is_looked_at_again(deliver, serve, store, monkeypatch):
     monkeypatch.setattr(outbox, "LOOK", 0.0)  # also for what this process has at hand
+    monkeypatch.setattr(outbox, "LOOK_SHARE", 0.0)
     server = serve()
     delivery = deliver()
     delivery.submit(new_id())
