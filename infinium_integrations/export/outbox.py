@@ -4,7 +4,7 @@ import heapq
 import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ LOOK = 1.0
 """Seconds between looks at what other processes leave to us, while we deliver;"""
 LOOK_SHARE = 50
 """and at least so many times as long as a look takes."""
+FOREIGN = 100
 FAILURES_SAID = 5
 HOLD = 0.25
 """Seconds after a flush in which only this process's own traces are sent: it may be about to end without a word."""
@@ -130,6 +131,9 @@ class Outbox:
         self._waiting: set[str] = set()
         self._mine: set[str] = set()
         self._finished: set[str] = set()
+        """Of which the file stays where it is: it can't be moved, or is a later version's."""
+        self._foreign: deque[str] = deque(maxlen=FOREIGN)
+        """What was found in the store and dealt with, the latest."""
         self._tries: Counter[str] = Counter()
         self._own: list[tuple[int, str]] = []
         self._others: list[tuple[int, str]] = []
@@ -156,6 +160,8 @@ class Outbox:
 
     def add(self, name: str, record: Record | None = None) -> None:
         """Note a trace that was just stored, and keep its content while there is room."""
+        if name in self._foreign:  # it was found in the store before it was handed over
+            return
         self._waiting.add(name)
         self._mine.add(name)
         if name not in self.sending:
@@ -320,6 +326,8 @@ class Outbox:
         self._counters.add("sent" if verdict.action == "delivered" else "rejected")
         if not moved:  # its file still lies there: it must not be sent again
             self._finished.add(name)
+        if name not in self._mine:
+            self._foreign.append(name)
         self._forget(name)
 
     def _later(self, outcome: Outcome) -> None:

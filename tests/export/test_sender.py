@@ -70,6 +70,24 @@ def test_a_trace_that_was_deleted_while_it_waited_in_memory_is_not_sent(deliver,
     assert delivery.stats()["pending"] == 0
 
 
+def test_a_trace_that_is_found_in_the_store_before_it_is_handed_over_is_counted_once(deliver, serve, store):
+    server, delivery = serve(), deliver()
+    hand_over = delivery._writer._enqueue
+
+    def late(*args):
+        delivery._look(settings.current())
+        assert server.wait_for_accepted(1)
+        while not files(store, "history"):
+            time.sleep(0.01)
+        hand_over(*args)
+
+    delivery._writer._enqueue = late
+    delivery.submit(TRACE)
+    assert delivery.flush(30)
+    assert server.accepted == {TRACE: 1}
+    assert delivery.stats() == {"recorded": 1, "pending": 0, "local": 0, "sent": 1, "rejected": 0, "dropped": 0}
+
+
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
