@@ -30,6 +30,7 @@ LOOK = 1.0
 LOOK_SHARE = 50
 """and at least so many times as long as a look takes."""
 FOREIGN = 100
+STALE = 100
 FAILURES_SAID = 5
 HOLD = 0.25
 """Seconds after a flush in which only this process's own traces are sent: it may be about to end without a word."""
@@ -202,7 +203,7 @@ class Outbox:
         if queue is None:  # while a request is under way the lock is kept: another process would send the same trace
             if not self.sending:
                 self._lock.release()
-            return max(0.0, self._held_until - now) or LOOK
+            return (max(0.0, self._held_until - now) or LOOK) if self.busy else math.inf
         if self._may_start_at is None:
             self._may_start_at = now + self._rate_limiter.take()
         if now < self._may_start_at:
@@ -380,6 +381,10 @@ class Outbox:
         for name in names - self._waiting:
             self._waiting.add(name)
             heapq.heappush(self._others, (self._tries[name], name))
+        for queue in (self._own, self._others):
+            if len(queue) > 2 * len(self._waiting) + STALE:  # of what another process delivers
+                queue[:] = [entry for entry in queue if entry[1] in self._waiting]
+                heapq.heapify(queue)
         ended = time.monotonic()
         self._look_wanted, self._look_again_at = False, ended + max(LOOK, LOOK_SHARE * (ended - begun))
 

@@ -105,7 +105,7 @@ class Sender:
             goals = [(outbox, outbox.begin()) for outbox in self._outboxes.values()]
             if any(goal for _, goal in goals):
                 self._summon()
-            while any(goal and not outbox.hopeless(deadline) for outbox, goal in goals) and self._threads:
+            while self._threads and any(goal and not outbox.hopeless(deadline) for outbox, goal in goals):
                 if not self._wait(deadline):
                     break
             done = not any(goal for _, goal in goals)
@@ -194,10 +194,13 @@ class Sender:
     def _landed(self, deadline: float) -> bool:
         """Wait for what is under way; what is cut off there may be sent a second time."""
         flights = [(outbox, set(outbox.sending.values())) for outbox in self._outboxes.values()]
-        while any(outbox.flying(those) for outbox, those in flights):
-            if not self._wait(deadline):
-                return False
-        return True
+
+        def flying() -> bool:
+            return any(outbox.flying(those) for outbox, those in flights)
+
+        while flying() and self._wait(deadline):
+            pass
+        return not flying()
 
     def _summon(self, at: float | None = None) -> None:
         """Have a thread look at the outboxes, at once or at a moment (monotonic seconds)."""

@@ -15,6 +15,9 @@ from infinium_integrations.client.protocol.http import Channel
 from infinium_integrations.client.protocol.messages import Agent, trace_request
 from infinium_integrations.errors import TimeoutError as NoAnswerError
 from infinium_integrations.export import outbox, sender, transports
+from infinium_integrations.storage.memory import MemoryStore, NoLock
+from infinium_integrations.storage.record import Record
+from infinium_integrations.storage.selector import DeliveryCounters
 
 TRACE = new_id()
 
@@ -86,6 +89,30 @@ def test_a_trace_that_is_found_in_the_store_before_it_is_handed_over_is_counted_
     assert delivery.flush(30)
     assert server.accepted == {TRACE: 1}
     assert delivery.stats() == {"recorded": 1, "pending": 0, "local": 0, "sent": 1, "rejected": 0, "dropped": 0}
+
+
+def test_what_another_process_delivers_leaves_nothing_behind_in_memory():
+    class Elsewhere(NoLock):
+        def take(self):
+            return False
+
+    store, found, changed = MemoryStore(), DeliveryCounters(), threading.Condition()
+    store.lock = lambda account: Elsewhere()
+    box = outbox.Outbox(
+        store,
+        "a",
+        transports.ClientCall(None, None),
+        changed=changed,
+        counters=found,
+        settings=settings.current(),
+    )
+    with changed:
+        for number in range(1_000):
+            box.add(f"{number:04d}", Record({}, b"{}"))
+            assert not isinstance(box.next(number * outbox.LOCK_LIMIT), outbox.Try)  # by then it is gone
+    assert (box.pending, box._held, box._records) == (0, 0, {})
+    assert len(box._own) <= outbox.STALE + 1
+    assert found.counts()["sent"] == 1_000
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------

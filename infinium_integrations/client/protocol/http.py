@@ -105,16 +105,15 @@ class Channel:
 
     def exchange(self, request: Request, deadline: float, limit: int = REPLY_LIMIT) -> Reply | TransportError:
         """Send one request and read at most ``limit`` bytes of its reply, until the deadline (monotonic seconds)."""
-        left = _Left(deadline)
-        message = httpx.Request(
-            request.method,
-            _url(request.url),
-            headers=request.headers,
-            content=request.body,
-            extensions={"timeout": {"connect": left, "write": left, "read": left}},
-        )
-        body = bytearray()
+        left, body = _Left(deadline), bytearray()
         try:
+            message = httpx.Request(
+                request.method,
+                _url(request.url),
+                headers=request.headers,
+                content=request.body,
+                extensions={"timeout": {"connect": left, "write": left, "read": left}},
+            )
             with closing(self._send(message)) as response:
                 self._note(response)
                 for chunk in response.iter_bytes():
