@@ -35,6 +35,7 @@ CLOSE_SECONDS = 1.0
 LEAVING = 0.8
 """Of the time at exit in which requests are begun; in the rest those under way may end."""
 FAULT_SECONDS = 1.0
+"""Seconds after which an outbox is asked again that had a fault of ours."""
 
 
 class Sender:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+import httpx
 import pytest
 from delivery_kit import AGENT, SECRET, account, files, new_id, run, written
 from faultserver import FaultServer, Hang, Reply
@@ -41,6 +42,28 @@ def test_what_was_just_written_is_sent_without_being_read_while_there_is_room(tm
     with FaultServer() as server:
         assert run(COUNTED.format(room=room), account(server.url, tmp_path / "store")) == f"True {read}\n"
         assert len(server.accepted) == 20
+
+
+def test_a_delivered_trace_costs_a_rename_and_no_file_is_opened_for_it_but_the_lock(tmp_path):
+    program = """
+        from infinium_integrations.export import sender
+        sender.PATIENCE = 20
+        seen = []
+        def watch(event, args):
+            if threading.current_thread().name == "infinium-sender":
+                seen.append((event, str(args[0]) if args else ""))
+        delivery = new_delivery()
+        delivery.submit(new_id()); assert delivery.flush(30)
+        sys.addaudithook(watch)
+        for _ in range(50):
+            delivery.submit(new_id())
+        assert delivery.flush(30)
+        of = lambda event: [what for name, what in seen if name == event]
+        opened = [what for what in of("open") if not what.endswith(".lock")]
+        print(len(of("os.rename")), opened, len(of("os.scandir")) < 5, len(of("socket.connect")) < 2)
+    """
+    with FaultServer() as server:
+        assert run(program, account(server.url, tmp_path / "store")) == "50 [] True True\n"
 
 
 def test_what_is_held_in_memory_is_bounded_and_let_go_of_when_the_server_is_down(deliver, serve, monkeypatch):
@@ -228,6 +251,14 @@ def test_a_trace_whose_thread_hangs_where_no_timeout_reaches_is_sent_by_another(
     hung[0].join(30)
     assert server.accepted == {TRACE: 1}  # what it would have sent by then is over its time
     assert delivery.stats()["sent"] == 1
+
+
+def test_a_transport_that_a_users_test_has_put_in_place_of_httpxs_is_taken_as_it_is(monkeypatch):
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda self, request: httpx.Response(201, json={}))
+    channel = Channel()
+    request = trace_request(Agent(AGENT, SecretStr(SECRET), "http://127.0.0.1:9/api/v1"), b"{}", TRACE)
+    assert channel.exchange(request, time.monotonic() + 5).status == 201
+    channel.close()
 
 
 # -- proxies -----------------------------------------------------------------------------------------------------------

@@ -125,8 +125,9 @@ class Channel:
             return _failure(error, request, left.whole)
 
     def _note(self, response: httpx.Response) -> None:
-        sock = response.extensions["network_stream"].get_extra_info("socket")
-        if sock not in self._sockets and hasattr(os, "fork"):
+        stream = response.extensions.get("network_stream")  # a user's test may have put something else in its place
+        sock = None if stream is None else stream.get_extra_info("socket")
+        if sock is not None and sock not in self._sockets and hasattr(os, "fork"):
             for other in [other for other in list(self._sockets) if other.fileno() < 0]:
                 self._sockets.pop(other, None)
             self._sockets[sock] = os.fstat(sock.fileno()).st_ino
