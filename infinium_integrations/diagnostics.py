@@ -4,13 +4,13 @@ import functools
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
 __all__ = [
     "attempt",
-    "attempt_async",
+    "attempt_apart",
     "contained",
     "contained_or",
     "count",
@@ -136,10 +136,10 @@ def attempt(function: Callable[P, T], otherwise: Callable[[Exception], T], *args
         return otherwise(error)
 
 
-async def attempt_async(function: Callable[[], Awaitable[T]], otherwise: Callable[[BaseException], T]) -> T:
-    """Await a user's own code on a thread of ours, where a SystemExit means no more; a cancellation passes through."""
+def attempt_apart(function: Callable[[], T], otherwise: Callable[[BaseException], T]) -> T:
+    """Call a user's own code on a thread of ours, where a SystemExit means no more."""
     try:
-        return await function()
+        return function()
     except (Exception, SystemExit) as error:  # noqa: BLE001  (passed to ``otherwise``)
         return otherwise(error)
 

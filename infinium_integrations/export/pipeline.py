@@ -19,6 +19,7 @@ from infinium_integrations.export.writer import PendingTrace, Writer
 from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.locks import close_inherited
 from infinium_integrations.storage.reader import TraceReader
+from infinium_integrations.storage.record import Record
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of
 
 __all__ = ["Delivery", "preload_for_client", "preload_for_sending", "preload_for_writing"]
@@ -30,7 +31,7 @@ WRITE_EXTRA, END_EXTRA = 0.5, 0.6
 POOL_SECONDS = 0.1
 """Seconds that a worker of ``multiprocessing.Pool`` waits at most until its trace is on the disk."""
 START_AGAIN = 1.0
-"""Seconds between tries to start a thread for which there was no file descriptor."""
+"""Seconds between tries to start a thread where the system gave none."""
 
 
 class Delivery:
@@ -119,15 +120,17 @@ class Delivery:
         if self._exiting and not self._writer.mine:
             self._writer.finish(time.monotonic() + WRITE_PATIENCE, WRITE_PATIENCE)
 
-    def _enqueue(self, store: Store, name: str, account: str, given: settings.Settings, client: object) -> None:
+    def _enqueue(
+        self, store: Store, name: str, account: str, given: settings.Settings, client: object, record: Record
+    ) -> None:
         """Hand a stored trace on; each client of the user's has a sender, so that a slow one holds up itself alone."""
         key = id(client)
         sender = self._sender if client is None else self._client_senders.get(key)
         if sender is None:
-            sender = self._client_senders[key] = Sender(self._counters, "infinium-client")
+            sender = self._client_senders[key] = Sender(self._counters, "infinium-client", width=1)
             with contextlib.suppress(TypeError):  # one that can't be referred to weakly keeps its thread
                 weakref.finalize(client, self._end_client, key, sender).atexit = False
-        sender.enqueue(store, name, account, given, client)
+        sender.enqueue(store, name, account, given, client, record)
         if not sender.retry_start():
             self._writer.wake()
 
@@ -293,9 +296,9 @@ _SENDING = (
     "h11",
     "httpcore",
 )
-"""What httpx, asyncio and the resolver import at the first request or connection."""
+"""What httpx and the resolver import at the first request or connection."""
 
-_AWAITING = ("concurrent.futures.thread",)
+_AWAITING = ("concurrent.futures.thread", "anyio._backends._asyncio")
 """What ``AsyncInfiniumClient`` needs beyond that."""
 
 _preloaded: set[tuple[str, ...]] = set()

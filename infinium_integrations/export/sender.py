@@ -1,103 +1,147 @@
-"""The sender: one daemon thread with its own event loop, started at need, blocked while idle.
+"""The sender: a few daemon threads, started at need, blocked while idle; one is enough for a server that is quick.
+
+A thread takes the next trace that is due, sends it, and takes the next. One that finds nothing waits, the only one to
+do so, and takes over what is due while all others have been at theirs for a moment. The state of all outboxes is
+guarded by one lock, which is never held during a request.
 
 Light to import: httpx is preloaded by ``pipeline``, in the thread that makes the first handler.
 """
 
-import asyncio
 import contextlib
-import os
-import socket
+import math
+import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from infinium_integrations import diagnostics
-from infinium_integrations.export.outbox import Outbox
+from infinium_integrations.export.outbox import Outbox, Transport, Try
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import Store
+from infinium_integrations.storage.record import Record
 from infinium_integrations.storage.selector import DeliveryCounters
 
 if TYPE_CHECKING:
-    from infinium_integrations.export.transports import Connections
+    from infinium_integrations.export.transports import Connections, Coroutines
 
-__all__ = ["IN_FLIGHT", "Sender", "SenderLoop"]
+__all__ = ["IN_FLIGHT", "Sender"]
 
 IN_FLIGHT = 8
-ASK_SECONDS = 0.1
-"""Seconds between looks at whether the loop has ended that was asked."""
+PATIENCE = 0.05
+"""Seconds in which a quick server answers; another thread begins what is due where it takes longer."""
 CLOSE_SECONDS = 1.0
-"""Seconds that the thread gets to close its connections."""
+"""Seconds that the threads get to end."""
+LEAVING = 0.8
+"""Of the time at exit in which requests are begun; in the rest those under way may end."""
+FAULT_SECONDS = 1.0
+"""Seconds after which an outbox is asked again that had a fault of ours."""
 
 
 class Sender:
-    """Delivers what is stored. Every method but ``_``… may be called from any thread, and only hands over.
+    """Delivers what is stored. Every method but ``_``… may be called from any thread.
 
     Args:
         counters: Counts what becomes of the traces.
-        thread: The name of its thread.
+        thread: The name of its threads.
+        width: How many there may be, each with a request in flight.
     """
 
-    def __init__(self, counters: DeliveryCounters, thread: str) -> None:
+    def __init__(self, counters: DeliveryCounters, thread: str, width: int = IN_FLIGHT) -> None:
         self._counters = counters
         self._name = thread
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._loop: SenderLoop | None = None
-        self._inbox: deque[tuple[Store | None, str, Callable[[], None]]] = deque()
-        """Jobs for the loop, each with the store and the name of the trace that it is about."""
+        self._width = width
+        self._changed = threading.Condition()
+        """Its lock guards all that follows and the outboxes; those who wait for deliveries are told by it."""
         self._outboxes: dict[tuple[object, object], Outbox] = {}
         self._connections: Connections | None = None
+        self._coroutines: Coroutines | None = None
+        self._threads: set[threading.Thread] = set()
+        self._hanging: set[threading.Thread] = set()
+        """Whose try was given up: they end when they come back."""
+        self._alarm: float | None = None
+        """When the one thread that waits wakes by itself (monotonic seconds); None where none waits."""
+        self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Holds something where that thread is to look at once."""
+        self._slow = False
+        """Whether the latest try took longer than the patience."""
+        self._stopping = self._retiring = False
 
     @property
     def mine(self) -> bool:
-        """Whether the caller is on the sender's own thread."""
-        return threading.current_thread() is self._thread
+        """Whether the caller is on a thread of the sender's."""
+        return threading.current_thread() in self._threads | self._hanging
 
-    def enqueue(self, store: Store, name: str, account: str, settings: Settings, client: object = None) -> None:
-        """Deliver a stored trace, and what else waits for its account."""
-        self._hand(store, name, lambda: self._outbox(store, account, settings, client).add(name))
+    def enqueue(
+        self,
+        store: Store,
+        name: str,
+        account: str,
+        settings: Settings,
+        client: object = None,
+        record: Record | None = None,
+    ) -> None:
+        """Deliver a stored trace, and what else waits for its account; its record saves reading it again."""
+        with self._changed:
+            self._outbox(store, account, settings, client).add(name, record)
+            self._summon()
 
     def look(self, store: Store, account: str, settings: Settings) -> None:
         """Deliver what earlier processes left for an account, at once."""
-        self._hand(None, "", lambda: self._outbox(store, account, settings, None).retry_now())
+        with self._changed:
+            self._outbox(store, account, settings, None).retry_now()
+            self._summon()
 
     def pruned(self, names: list[str]) -> None:
         """Let go of waiting traces that were removed for want of room."""
-
-        def tell() -> None:
+        with self._changed:
             for outbox in self._outboxes.values():
                 outbox.pruned(names)
 
-        if self._alive():
-            self._hand(None, "", tell)
-
     def drained(self, deadline: float) -> bool:
         """Wait until all that waits now is delivered or refused; False at the deadline (monotonic seconds)."""
-        return self._ask(lambda outbox: outbox.drained(deadline), deadline)
+        with self._locked(deadline) as locked:
+            if not locked:
+                return False
+            goals = [(outbox, outbox.begin()) for outbox in self._outboxes.values()]
+            if any(goal for _, goal in goals):
+                self._summon()
+            while self._threads and any(goal and not outbox.hopeless(deadline) for outbox, goal in goals):
+                if not self._wait(deadline):
+                    break
+            done = not any(goal for _, goal in goals)
+            for outbox, goal in goals:
+                outbox.end(goal)
+            return self._landed(deadline) and done
 
     def leave(self, deadline: float) -> None:
         """Wait, before the process exits, until the deadline and only while requests make progress."""
-        if self._alive():
-            self._ask(lambda outbox: outbox.leave(deadline), deadline)
-        elif self._inbox:
+        with self._locked(deadline) as locked:
+            outboxes = list(self._outboxes.values()) if locked else []
+            for outbox in outboxes:
+                outbox.look()
+            begun_until = time.monotonic() + (deadline - time.monotonic()) * LEAVING
+            if any(outbox.pending for outbox in outboxes):
+                self._summon()
+            while self._threads and any(outbox.hopeful(begun_until) for outbox in outboxes):
+                if not self._wait(begun_until):
+                    break
+        if not self._threads:
             self._run_here(deadline)
+        with self._locked(deadline) as locked:
+            if locked:
+                for outbox in outboxes:
+                    outbox.close()
+                self._landed(deadline)
 
     def pending(self, *, durable: bool | None = None) -> int:
         """Count what is known to wait; ``durable`` picks what outlives the process, or what does not."""
-        outboxes, inbox = list(self._outboxes.values()), list(self._inbox)
-        counts = [(outbox.store, outbox.pending) for outbox in outboxes]
-        if inbox and any(outbox.waits(inbox[0][1]) for outbox in outboxes):
-            del inbox[0]  # the loop is about to take it out
-        counts += [(store, 1) for store, _, _ in inbox if store is not None]
-        return sum(count for store, count in counts if durable in {None, store.durable})
+        outboxes = list(self._outboxes.values())
+        return sum(outbox.pending for outbox in outboxes if durable in {None, outbox.store.durable})
 
     def left(self) -> int:
         """Count the traces of this process that are kept on disk and not delivered, nor being so by another process."""
-        return sum(outbox.own for outbox in list(self._outboxes.values()) if outbox.store.durable) + sum(
-            store.durable for store, _, _ in list(self._inbox) if store is not None
-        )
+        return sum(outbox.own for outbox in list(self._outboxes.values()) if outbox.store.durable)
 
     def reason(self) -> str | None:
         """Say why something still waits."""
@@ -105,145 +149,114 @@ class Sender:
         return next((outbox.reason for outbox in outboxes if outbox.pending and outbox.reason), None)
 
     def stop(self, patience: float = CLOSE_SECONDS) -> None:
-        """End the thread, and wait for that so many seconds at most; it is started again at need."""
-        thread, loop = self._thread, self._loop
-        if thread is not None and loop is not None and self._alive() and not self.mine:
-            loop.closing = True
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(loop.end)
-            thread.join(patience)
+        """End the threads, and wait for that so many seconds at most; they are started again at need."""
+        until = time.monotonic() + patience
+        with self._locked(until) as locked:
+            if not locked or self.mine:
+                return
+            for outbox in self._outboxes.values():
+                outbox.close()
+            self._outboxes = {}
+            self._stopping = bool(self._threads)
+            threads = list(self._threads)
+            if not threads:
+                self._close()
+        self._tokens.put(None)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def end(self) -> None:
-        """Let the thread end when it has nothing to do; safe inside a collection: it waits for nothing."""
-        loop = self._loop
-        if loop is not None and self._alive():
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(lambda: loop.keep(loop.end_when_idle()))
+        """Let the threads end when they have nothing to do; safe inside a collection: it takes no lock."""
+        self._retiring = True
+        self._tokens.put(None)
 
     def retry_start(self) -> bool:
-        """Start the thread where something waits for one; False where there still is none."""
-        if self._inbox:
-            self._ensure()
-        return not self._inbox or self._alive()
+        """Start a thread where something waits for one; False where there still is none."""
+        if not self._threads and self.pending():
+            with self._changed:
+                self._summon()
+        return bool(self._threads or not self.pending())
 
-    def _hand(self, store: Store | None, name: str, job: Callable[[], None]) -> None:
-        self._inbox.append((store, name, job))
-        self._ensure()
-        loop = self._loop
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has just ended; the next call starts another
-                loop.call_soon_threadsafe(self._pull)
+    # -- with the lock -------------------------------------------------------------------------------------------------
 
-    def _alive(self) -> bool:
-        thread, loop = self._thread, self._loop
-        return thread is not None and thread.is_alive() and (loop is None or loop.intact())
+    @contextlib.contextmanager
+    def _locked(self, deadline: float) -> Iterator[bool]:
+        """Take the lock, which someone may hold for whom the disk hangs; False at the deadline."""
+        locked = self._changed.acquire(timeout=min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
+        try:
+            yield locked
+        finally:
+            if locked:
+                self._changed.release()
 
-    def _abandon(self) -> None:
-        """Leave a thread whose file descriptors the program has closed: nothing wakes it any more."""
-        thread, loop = self._thread, self._loop
-        if thread is not None and thread.is_alive() and loop is not None and not loop.is_closed():
-            for outbox in self._outboxes.values():
-                outbox.abandon()
-            self._outboxes, self._connections = {}, None
-            diagnostics.warn_once(
-                "closed", "The program closed file descriptors of infinium_integrations; delivery has begun anew."
-            )
+    def _wait(self, deadline: float) -> bool:
+        return self._changed.wait(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
 
-    def _ensure(self) -> None:
-        if self._alive():
-            return
-        with self._starting:
-            if self._alive():
-                return
-            self._abandon()
+    def _landed(self, deadline: float) -> bool:
+        """Wait for what is under way; what is cut off there may be sent a second time."""
+        flights = [(outbox, set(outbox.sending.values())) for outbox in self._outboxes.values()]
+
+        def flying() -> bool:
+            return any(outbox.flying(those) for outbox, those in flights)
+
+        while flying() and self._wait(deadline):
+            pass
+        return not flying()
+
+    def _summon(self, at: float | None = None) -> None:
+        """Have a thread look at the outboxes, at once or at a moment (monotonic seconds)."""
+        if at is None:
+            at = self._impatient_at()
+        if self._alarm is not None:
+            if at < self._alarm:
+                self._alarm = at
+                self._tokens.put(None)
+        elif len(self._threads) < self._width > len(self._hanging) and not self._stopping:
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._threads.add(thread)
             try:
-                self._loop = loop = SenderLoop()
-            except OSError as error:  # no file descriptor is left; ``retry_start`` comes later
-                diagnostics.warn_once(
-                    "descriptors", "Traces are kept and delivered later: %s, so that nothing is sent.", error.strerror
-                )
-                return
-            self._thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
-            try:
-                self._thread.start()
+                thread.start()
             except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
-                loop.close()
-                self._loop = None
+                self._threads.discard(thread)
 
-    def _run(self, loop: "SenderLoop") -> None:
-        try:
-            with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
-                asyncio.set_event_loop(loop)
-                loop.run_until_complete(self._main(loop))
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
-            # start again for what was handed over while the thread ended
-            with self._starting:
-                if self._loop is loop:
-                    self._loop = self._thread = None
-            if self._inbox and not loop.last:
-                self._ensure()
+    def _impatient_at(self) -> float:
+        """Return when (monotonic seconds) a thread that has not just sent begins what is due; 0 for at once."""
+        latest = (outbox.served for outbox in self._outboxes.values() if outbox.sending and not self._slow)
+        return max(latest, default=-PATIENCE) + PATIENCE
 
-    def _run_here(self, deadline: float) -> None:
-        """Send from the caller's thread: none can be started any more while the interpreter goes."""
-        try:
-            self._loop = loop = SenderLoop()
-        except OSError:  # no file descriptor is left
-            return
-        loop.last = True
-        loop.call_soon(self._pull)
+    def _next(self, *, fresh: bool) -> tuple[Outbox, Try] | float:
+        """Begin the next try; else return the seconds until there may be one.
 
-        async def last() -> None:
-            await self._all(lambda outbox: outbox.leave(deadline))
-            loop.end()
-
-        loop.call_soon(lambda: loop.keep(last()))
-        self._run(loop)
-
-    async def _main(self, loop: "SenderLoop") -> None:
-        try:
-            self._pull()
-            await loop.ended.wait()
-        finally:
-            await loop.finish()
-            if self._connections is not None:
-                await self._connections.close()
-            self._connections = None
-            if not loop.last:  # at exit it is still counted what they could not deliver
-                self._outboxes = {}
-
-    def _pull(self) -> None:
-        while self._inbox and not _loop().closing:
+        Args:
+            fresh: The thread has just sent; else it leaves what is due to those that are sending, for a moment.
+        """
+        now = time.monotonic()
+        waits = [math.inf]
+        if not fresh:
+            for outbox in self._outboxes.values():
+                for begun in list(outbox.sending.values()):
+                    if begun.until > now:
+                        waits.append(begun.until - now)
+                    else:
+                        self._threads.discard(begun.thread)
+                        self._hanging.add(begun.thread)
+                        outbox.give_up(begun)
+            if (impatient_at := self._impatient_at()) > now:
+                return impatient_at - now
+        for key, outbox in sorted(self._outboxes.items(), key=lambda one: one[1].served):
+            found: Try | float = FAULT_SECONDS
             with diagnostics.contained:
-                self._inbox[0][-1]()
-            self._inbox.popleft()
+                found = outbox.next(now)
+            if isinstance(found, Try):
+                if any(other.busy for other in self._outboxes.values()):
+                    self._summon(self._impatient_at())
+                return outbox, found
+            waits.append(found)
+            if not (outbox.shared or outbox.pending):  # it would keep the user's client alive
+                del self._outboxes[key]
+        return min(waits)
 
-    def _ask(self, question: "Callable[[Outbox], Awaitable[bool | None]]", deadline: float) -> bool:
-        """Ask every outbox on the loop and wait for the answer; False where one said so, or at the deadline."""
-        loop = self._loop
-        if loop is None or not self._alive():
-            return not self._inbox and not self._outboxes
-        answered, answers = threading.Event(), [False]
-
-        async def ask() -> None:
-            try:
-                answers[0] = await self._all(question)
-            finally:
-                answered.set()
-
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda: loop.keep(ask()))
-            while not answered.wait(max(0.0, min(ASK_SECONDS, deadline - time.monotonic() + 0.05))):
-                if time.monotonic() > deadline or loop.is_closed():
-                    break
-        return answers[0] or (loop.idle and not self._inbox)  # it ended meanwhile, since nothing was left
-
-    async def _all(self, question: "Callable[[Outbox], Awaitable[bool | None]]") -> bool:
-        self._pull()
-        return all(await asyncio.gather(*(question(outbox) for outbox in list(self._outboxes.values()))))
-
-    def _outbox(self, store: Store, account: str, settings: Settings, client: object) -> "Outbox":
+    def _outbox(self, store: Store, account: str, settings: Settings, client: object) -> Outbox:
         key = (store.where() if store.durable else id(store), account if client is None else id(client))
         outbox = self._outboxes.get(key)
         if outbox is None:
@@ -251,124 +264,90 @@ class Sender:
                 store,
                 account,
                 self._transport(settings, client),
-                slots=_loop().slots,
-                spawn=_loop().keep,
+                changed=self._changed,
                 counters=self._counters,
-                ceiling=settings.requests_per_second,
+                settings=settings,
                 shared=client is None,
             )
-
-            async def serve(outbox: Outbox) -> None:
-                await outbox.run()
-                self._outboxes.pop(key, None)
-
-            _loop().keep(serve(outbox))
-        elif client is None:
-            outbox.store = store
-            # take over a secret or address that was put right meanwhile, and try at once
-            outbox.rate_limiter.limit(settings.requests_per_second)
-            if outbox.transport.renew(settings):
-                outbox.retry_now()
+        elif outbox.settings is not settings:
+            outbox.renew(store, settings)
         return outbox
 
-    def _transport(self, settings: Settings, client: object) -> Any:
+    def _transport(self, settings: Settings, client: object) -> Transport:
         from infinium_integrations.export import transports  # noqa: PLC0415  (preloaded)
 
         if client is not None:
-            return transports.ClientCall(client)
-        if self._connections is None:
-            self._connections = transports.Connections()
+            self._coroutines = self._coroutines or transports.Coroutines()
+            return transports.ClientCall(client, self._coroutines)
+        self._connections = self._connections or transports.Connections()
         return transports.Platform(transports.agent_of(settings), self._connections)
 
+    # -- the threads ---------------------------------------------------------------------------------------------------
 
-class SenderLoop(asyncio.SelectorEventLoop):
-    """A loop that needs no executor, which would be unusable while the interpreter exits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.last = False
-        """It runs while the interpreter goes."""
-        self.closing = False
-        """Nothing new is begun."""
-        self.idle = False
-        """It ends because nothing is left to do."""
-        self.ended = asyncio.Event()
-        self.slots = asyncio.Semaphore(IN_FLIGHT)
-        self._tasks: set[asyncio.Task[object]] = set()
-        self._sockets = {end.fileno(): os.fstat(end.fileno()).st_ino for end in (self._ssock, self._csock)}  # type: ignore[attr-defined]
-
-    def intact(self) -> bool:
-        """Whether it can be woken: a program that daemonises closes file descriptors that aren't its own."""
+    def _run(self) -> None:
         try:
-            return all(os.fstat(handle).st_ino == inode for handle, inode in self._sockets.items())
-        except OSError:
-            return False
+            with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
+                sent = False
+                while (wait := self._step(fresh=sent)) is not None:
+                    sent = wait == 0
+                    if not sent:
+                        with contextlib.suppress(queue.Empty):
+                            self._tokens.get(timeout=min(wait, threading.TIMEOUT_MAX))
+                        with self._changed:
+                            self._alarm = None
+        finally:
+            self._ended(threading.current_thread())
 
-    def close(self) -> None:
-        """Close it, unless its file descriptors' numbers may be those of the program's own files by now."""
-        if self.is_closed() or self.intact():
-            super().close()
-        else:
-            _lost.append(self)
+    def _step(self, *, fresh: bool) -> float | None:
+        """Send one trace and return 0; else the seconds to wait for one, and None where the thread is to end."""
+        with self._changed:
+            if threading.current_thread() in self._hanging or self._stopping:
+                return None
+            found = self._next(fresh=fresh)
+            if not isinstance(found, tuple):
+                if self._retiring and not self._outboxes:
+                    return None
+                at = time.monotonic() + max(found, 0.001)
+                if self._alarm is not None:  # one that waits is enough
+                    self._summon(at)
+                    return None
+                self._alarm = at
+                return max(found, 0.001)
+        outbox, begun = found
+        outbox.deliver(begun)
+        self._slow = time.monotonic() - begun.at > PATIENCE
+        return 0
 
-    def keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine as a task, and hold it."""
-        task: asyncio.Task[Any] = self.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _ended(self, thread: threading.Thread) -> None:
+        with self._changed:
+            self._threads.discard(thread)
+            self._hanging.discard(thread)
+            if self._threads:
+                if self._stopping:
+                    self._tokens.put(None)
+                return
+            if self._stopping or self._retiring:
+                self._close()
+            self._stopping = False
+            if self.pending():  # what was handed over while the threads ended
+                self._summon()
 
-    def end(self) -> None:
-        """Let the thread end."""
-        self.ended.set()
+    def _close(self) -> None:
+        for kept in (self._connections, self._coroutines):
+            if kept is not None:
+                kept.close()
 
-    async def end_when_idle(self) -> None:
-        """Let the thread end once what was kept is done."""
-        while others := self._tasks - {asyncio.current_task()}:
-            await asyncio.wait(others)
-        self.idle = True
-        self.end()
-
-    async def finish(self) -> None:
-        """Cancel what still runs."""
-        while tasks := list(self._tasks):  # ours alone: anyio warns of a task of its own that is cancelled unstarted
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
-        """Resolve a name on a thread of its own; in place where none can be started any more."""
-        answer: asyncio.Future[object] = self.create_future()
-        arguments = (answer, host, port, options)
-        try:
-            threading.Thread(target=self._resolve, args=arguments, name="infinium-resolver", daemon=True).start()
-        except RuntimeError:
-            return socket.getaddrinfo(host, port, **options)
-        return await answer
-
-    def _resolve(self, answer: "asyncio.Future[Any]", host: Any, port: Any, options: dict[str, Any]) -> None:
-        found: object = None
-        error: Exception | None = None
-        try:
-            found = socket.getaddrinfo(host, port, **options)
-        except (OSError, UnicodeError) as failure:
-            error = failure
-
-        def tell() -> None:
-            if not answer.done() and error is not None:
-                answer.set_exception(error)
-            elif not answer.done():
-                answer.set_result(found)
-
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            self.call_soon_threadsafe(tell)
-
-
-_lost: list[SenderLoop] = []
-"""Loops whose file descriptors the program closed; to free one is to close it."""
-
-
-def _loop() -> SenderLoop:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, SenderLoop)  # noqa: S101
-    return loop
+    def _run_here(self, deadline: float) -> None:
+        """Send from the caller's thread: none can be started any more while the interpreter goes."""
+        begun_until = time.monotonic() + (deadline - time.monotonic()) * LEAVING
+        while time.monotonic() < begun_until:
+            with self._changed:
+                found = self._next(fresh=True)
+                if not any(outbox.hopeful(begun_until) for outbox in self._outboxes.values()):
+                    return
+            if isinstance(found, tuple):
+                found[0].deliver(found[1], deadline - time.monotonic())
+            elif time.monotonic() + found < begun_until:
+                time.sleep(found)
+            else:
+                return

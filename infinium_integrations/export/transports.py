@@ -3,15 +3,17 @@
 import asyncio
 import inspect
 import logging
+import math
+import threading
+import time
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
-import anyio._backends._asyncio  # noqa: F401  (httpx would load it with the first request, while a fork may go on)
-import httpx
 from pydantic import SecretStr
 
 from infinium_integrations import diagnostics
-from infinium_integrations.client.protocol.http import aexchange, async_client
+from infinium_integrations.client.protocol.http import Channel
 from infinium_integrations.client.protocol.messages import Agent, Verdict, trace_request, verdict
 from infinium_integrations.errors import (
     AuthenticationError,
@@ -29,10 +31,12 @@ from infinium_integrations.payload.finalize import encode, shrink
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.record import Record
 
-__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Connections", "Platform", "agent_of"]
+__all__ = ["CLIENT_TIMEOUT", "ClientCall", "Connections", "Coroutines", "Platform", "agent_of"]
 
 TRY_TIMEOUT = 10.0
 """Seconds that one try gets in all."""
+LATE = 1.0
+"""Seconds beyond that after which nothing more is heard of it."""
 REPLY_BYTES = 65_536
 """Read of a reply: it needs to say yes or no."""
 CLIENT_TIMEOUT = 120.0
@@ -49,27 +53,41 @@ def agent_of(settings: Settings) -> Agent:
 
 
 class Connections:
-    """The HTTP client of the sender's thread: made when first needed, and tried anew where that failed."""
+    """The connections of the sender's threads: made when first needed, and tried anew where that failed."""
 
     def __init__(self) -> None:
-        self._client: httpx.AsyncClient | None = None
+        self._making = threading.Lock()
+        self._channel: Channel | None = None
+        self.ready = True
+        """Whether they could be made the last time that they were needed."""
         logging.getLogger("httpx").addFilter(_not_ours)  # the same one again is not added
 
-    def client(self) -> httpx.AsyncClient:
-        """Return the client.
+    def channel(self) -> Channel:
+        """Return what sends a request.
 
         Raises:
             ConfigurationError: The environment's certificates or proxies make none possible.
             TransportError: No file descriptor is left.
         """
-        if self._client is None:
-            self._client = async_client()
-        return self._client
+        with self._making:
+            if self._channel is not None and not self._channel.intact():
+                _lost.append(self._channel)
+                self._channel = None
+            if self._channel is None:
+                self.ready = False
+                self._channel = Channel()
+                self.ready = True
+            return self._channel
 
-    async def close(self) -> None:
-        """Close its connections."""
-        if self._client is not None:
-            await self._client.aclose()
+    def close(self) -> None:
+        """Close them; they are made again at need."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+
+_lost: list[Channel] = []
+"""Whose file descriptors the program closed, to daemonise: their numbers may be its own by now, so they stay open."""
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
@@ -89,54 +107,105 @@ class Platform:
         before, self.agent = self.agent, agent_of(settings)
         return before != self.agent
 
-    async def send(self, record: Record) -> Outcome:
+    @property
+    def ready(self) -> bool:
+        """Whether connections can be made at all."""
+        return self._connections.ready
+
+    @property
+    def limit(self) -> float:
+        """Seconds after which nothing more is heard of a try."""
+        return TRY_TIMEOUT + LATE
+
+    def send(self, record: Record, timeout: float = math.inf) -> Outcome:
         """Try once; a trace that is too large is made smaller and tried once more under the same key."""
-        outcome = await self._post(record.trace_id, record.body)
+        deadline = time.monotonic() + min(timeout, TRY_TIMEOUT)
+        outcome = self._post(record.trace_id, record.body, deadline)
         if outcome.verdict.action != "shrink":
             return outcome
         smaller = encode(shrink(record.payload(), max(SMALLEST, len(record.body) // 2)))
-        outcome = await self._post(record.trace_id, smaller)
+        outcome = self._post(record.trace_id, smaller, deadline)
         if outcome.verdict.action != "shrink":
             return outcome
         return replace(outcome, verdict=replace(outcome.verdict, action="reject"))
 
-    async def _post(self, key: str, body: bytes) -> Outcome:
+    def _post(self, key: str, body: bytes, deadline: float) -> Outcome:
         request = trace_request(self.agent, body, key)
         try:
-            http = self._connections.client()
+            channel = self._connections.channel()
         except ConfigurationError as error:
             return Outcome(Verdict("keep", str(error)), reached=False)
         except TransportError as error:
             return Outcome(Verdict("retry", str(error)), reached=False)
-        reply = await aexchange(http, request, TRY_TIMEOUT, REPLY_BYTES)
+        reply = channel.exchange(request, deadline, REPLY_BYTES)
         if isinstance(reply, TransportError):
             return Outcome(Verdict("retry", str(reply)), reached=False)
         found = verdict(reply.status, reply.headers, reply.body, secrets=request.secrets, cut=reply.cut)
         return Outcome(found, throttled=reply.status == 429)  # noqa: PLR2004
 
 
+class Coroutines:
+    """Runs the coroutines of a user's client, all in one loop, so that it may keep its connections."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+
+    def run(self, work: Awaitable[object]) -> object:
+        """Await what a client returned; raises what it raises."""
+        ended = False
+
+        async def wait() -> object:
+            nonlocal ended
+            try:
+                return await asyncio.wait_for(work, CLIENT_TIMEOUT)
+            finally:
+                ended = True
+
+        self._runner = self._runner or asyncio.Runner()
+        try:
+            return self._runner.run(wait())
+        except OSError:
+            if not ended:  # the program closed the loop's file descriptors
+                _lost_runners.append(self._runner)
+                self._runner = None
+            raise
+
+    def close(self) -> None:
+        """Close the loop; another one is made at need."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
+
+
+_lost_runners: list[asyncio.Runner] = []
+
+
 class ClientCall:
     """Hands traces to a client of the user's, anything with ``send_task_data(TaskData)``."""
 
-    def __init__(self, client: Any) -> None:
+    ready = True
+    limit = math.inf
+
+    def __init__(self, client: Any, coroutines: Coroutines) -> None:
         self.client = client
+        self._coroutines = coroutines
 
     def renew(self, settings: Settings) -> bool:  # noqa: ARG002
         """Keep to the client."""
         return False
 
-    async def send(self, record: Record) -> Outcome:
+    def send(self, record: Record, timeout: float = math.inf) -> Outcome:  # noqa: ARG002  (the client's own affair)
         """Try once; a coroutine is awaited."""
         try:
             task = TaskData.model_validate(record.payload())
         except ValueError as error:  # another program may have written the file
             return Outcome(Verdict("reject", f"it is no trace: {type(error).__name__}"))
 
-        async def hand_over() -> object:
+        def hand_over() -> object:
             answer = self.client.send_task_data(task)
-            return await asyncio.wait_for(answer, CLIENT_TIMEOUT) if inspect.isawaitable(answer) else answer
+            return self._coroutines.run(answer) if inspect.isawaitable(answer) else answer
 
-        answer = await diagnostics.attempt_async(hand_over, self._failed)
+        answer = diagnostics.attempt_apart(hand_over, self._failed)
         if isinstance(answer, Outcome):
             return answer
         remote = getattr(answer, "trace_id", None)

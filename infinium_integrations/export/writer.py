@@ -18,7 +18,7 @@ from infinium_integrations.payload.build import Spans
 from infinium_integrations.payload.finalize import Limits, finished, fitted
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
-from infinium_integrations.storage.record import file_name, new_record, pack, safe_id
+from infinium_integrations.storage.record import Record, file_name, new_record, pack, safe_id
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of, origin
 
 __all__ = ["PendingTrace", "Writer"]
@@ -65,7 +65,7 @@ class _Job:
     size: int
 
 
-Enqueue = Callable[[Store, str, str, Settings, object], None]
+Enqueue = Callable[[Store, str, str, Settings, object, Record], None]
 
 
 class Writer:
@@ -76,7 +76,7 @@ class Writer:
         sweep: Keeps the recorder's deadlines; takes perf_counter seconds, returns the seconds until the next call.
         selector: Where traces are kept.
         counters: Counts what becomes of them.
-        enqueue: Hands a stored trace to the sender.
+        enqueue: Hands a stored trace to the sender, with its content.
     """
 
     def __init__(
@@ -308,7 +308,7 @@ class Writer:
                     store.where(),
                 )
         else:
-            self._enqueue(store, name, account, settings, pending.client)
+            self._enqueue(store, name, account, settings, pending.client, record)
 
 
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:

@@ -35,6 +35,8 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
+        self._file: os.stat_result | None = None
+        """What the handle stood for when it was opened."""
         _locks.add(self)
 
     def take(self) -> bool:
@@ -57,7 +59,7 @@ class Lock:
         except OSError:  # a file system without locks: rather a trace twice, under one key, than never
             os.close(handle)
             return True
-        self._handle = handle
+        self._handle, self._file = handle, os.fstat(handle)
         return True
 
     def stands(self) -> bool:
@@ -73,14 +75,14 @@ class Lock:
     def release(self) -> None:
         """Let it go. It is unlocked first, because a forked child may hold the same handle."""
         handle, self._handle = self._handle, None
-        if handle is not None:
-            with contextlib.suppress(OSError):
-                _free(handle)
-            os.close(handle)
-
-    def disown(self) -> None:
-        """Forget the handle without closing it: the program did, and may have opened another file by its number."""
-        self._handle = None
+        if handle is None or self._file is None:
+            return
+        with contextlib.suppress(OSError):
+            # a program that daemonises closes our handle, and may have opened another file by its number
+            if os.path.samestat(os.fstat(handle), self._file):
+                with contextlib.suppress(OSError):
+                    _free(handle)
+                os.close(handle)
 
     def forget(self) -> None:
         """Close it in a forked child; the parent keeps the lock."""

@@ -25,9 +25,6 @@ class NoLock:
     def release(self) -> None:
         """Do nothing."""
 
-    def disown(self) -> None:
-        """Do nothing."""
-
 
 class MemoryStore:
     """Keeps traces in this process, bounded by bytes: the oldest that nothing waits for goes first.

@@ -107,14 +107,14 @@ def test_without_file_descriptors_nothing_is_raised_or_dropped_and_all_is_delive
 def test_a_try_for_which_no_file_descriptor_is_left_is_made_again_soon(tmp_path):
     """It is no setting that a person must put right, which is probed slowly."""
     code = """
-        import asyncio, os, resource
+        import os, resource
         from infinium_integrations import settings
         from infinium_integrations.export.transports import Connections, Platform, agent_of
         from infinium_integrations.storage.record import Record
-        loop, taken = asyncio.new_event_loop(), []
+        taken = []
         platform = Platform(agent_of(settings.current()), Connections())
         def send():
-            outcome = loop.run_until_complete(platform.send(Record({"trace_id": "1"}, b"{}")))
+            outcome = platform.send(Record({"trace_id": "1"}, b"{}"))
             return outcome.verdict.action, outcome.reached
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         try:

@@ -347,7 +347,7 @@ def test_the_exit_hook_writes_sends_and_ends_the_sender(leaving):
         leaving.submit(new_id())
         leaving._at_exit()
         assert len(server.accepted) == 1
-        assert not leaving._sender._alive()
+        assert not leaving._sender._threads
         leaving.submit(new_id())  # by a hook that runs after ours
         assert len(files(settings.current().store, "outbox")) == 1
 
@@ -409,19 +409,23 @@ def test_a_reader_that_was_made_before_a_fork_reads_the_childs_own_traces(tmp_pa
     assert run(program, environment(INFINIUM_STORE="memory")) == "['child']\n"
 
 
-def test_a_lost_loop_closes_none_of_the_programs_own_files(tmp_path):
+def test_what_the_program_opened_by_the_number_of_a_handle_of_ours_that_it_closed_stays_its_own(tmp_path):
+    """A connection's and a lock's, which it closed to daemonise."""
     program = """
-        import os
-        from infinium_integrations.export.sender import SenderLoop
+        import socket
+        from infinium_integrations.storage.locks import Lock
 
-        loop = SenderLoop()
+        delivery = new_delivery()
+        delivery.submit(new_id()); assert delivery.flush(30)
+        lock = Lock(Path(os.environ["INFINIUM_STORE"]) / "mine")
+        assert lock.take()
         os.closerange(3, 256)
         own = [os.open("/dev/null", os.O_RDONLY) for _ in range(20)]
         before = [os.fstat(one) for one in own]
-        loop.close()
-        del loop
+        lock.release()
+        delivery.submit(new_id()); print(delivery.shutdown(30), delivery.stats()["sent"])
         assert [os.fstat(one) for one in own] == before
     """
-    process = start(program, account("http://127.0.0.1:9", tmp_path / "store"))
-    assert process.communicate(timeout=60) == ("", "")
-    assert process.returncode == 0
+    with FaultServer() as server:
+        assert run(program, account(server.url, tmp_path / "store")) == "True 2\n"
+        assert set(server.accepted.values()) == {1}

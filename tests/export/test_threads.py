@@ -153,7 +153,7 @@ def test_shutdown_ends_the_threads_and_is_not_final(deliver, serve):
     for _ in range(3):
         delivery.submit(new_id())
         assert delivery.shutdown(20)
-        ours = (delivery._writer._thread, delivery._sender._thread)
+        ours = (delivery._writer._thread, *delivery._sender._threads)
         assert not [one for one in ours if one is not None and one.is_alive()]
     assert len(server.accepted) == 3
     assert delivery.stats()["sent"] == 3
@@ -355,9 +355,10 @@ def test_no_other_process_may_send_while_a_request_of_ours_is_under_way(deliver,
     )
     delivery.submit(new_id())
     assert server.wait_for(2)
-    (box,), loop = delivery._sender._outboxes.values(), delivery._sender._loop
-    (sending,) = box._sending
-    loop.call_soon_threadsafe(box.add, sending)  # found in the folder and sent before it was handed over
+    (box,) = delivery._sender._outboxes.values()
+    (sending,) = box.sending
+    with delivery._sender._changed:
+        box.add(sending)  # found in the folder and sent before it was handed over
     assert not delivery.flush(0.3)
     assert not FolderStore(store).lock(account).take()
     server.release.set()

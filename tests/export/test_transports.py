@@ -306,7 +306,7 @@ def test_a_client_of_the_users_gets_the_trace_and_not_the_account(deliver, serve
     assert server.requests == []
     assert delivery.reader.get(TRACE).delivery.status == "sent"
     assert delivery.flush(10)
-    assert [lane for lane in delivery._sender._outboxes.values() if not lane._shared] == []
+    assert [lane for lane in delivery._sender._outboxes.values() if not lane.shared] == []
 
 
 def test_a_coroutine_of_the_users_client_is_awaited(deliver):

@@ -18,6 +18,7 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from infinium_integrations import settings
+from infinium_integrations.export import outbox
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import FolderStore, make_folder
 from infinium_integrations.storage.selector import account_of
@@ -44,7 +45,7 @@ def test_without_an_account_a_trace_is_kept_at_once_as_local(deliver, store, cap
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert str(store) in caplog.records[0].getMessage()
     assert capfd.readouterr().out == ""
-    assert delivery._sender._thread is None
+    assert not delivery._sender._threads
 
 
 def test_the_file_is_gzipped_json_with_its_format_facts_and_payload(deliver, store):
@@ -423,6 +424,8 @@ def test_a_disk_without_room_for_a_lock_still_delivers(deliver, serve, store, mo
 
 
 def test_a_store_that_fails_for_a_moment_is_looked_at_again(deliver, serve, store, monkeypatch):
+    monkeypatch.setattr(outbox, "LOOK", 0.0)  # also for what this process has at hand
+    monkeypatch.setattr(outbox, "LOOK_SHARE", 0.0)
     server = serve()
     delivery = deliver()
     delivery.submit(new_id())

@@ -42,7 +42,7 @@ class TokenBucket:
 class AdaptiveRateLimiter(TokenBucket):
     """A token bucket that starts at 10 a second with bursts of 20, speeds up with every success and halves on 429.
 
-    Its rate must only be changed on the sender's event loop.
+    Its rate must only be changed with the sender's lock held.
 
     Args:
         ceiling: The highest rate it may reach, in requests a second.
