@@ -7,9 +7,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from infinium_integrations import diagnostics
 from infinium_integrations import settings as settings_module
@@ -30,6 +30,11 @@ LAST_SECONDS = 0.2
 """Seconds that the trace which is being written gets when the rest is given up."""
 QUEUE_BYTES = 32_000_000
 """About what all queued traces may hold."""
+BATCH, BATCH_BYTES = 64, 2_000_000
+"""Traces that are turned into bytes before their files are written, and about what they may hold.
+
+Each system call gives the interpreter away, and with it what the processor has in its caches.
+"""
 GATHER_SECONDS = 0.05
 """Seconds from one awakening to the next while traces keep coming: each takes the interpreter from the program."""
 
@@ -65,6 +70,8 @@ class _Job:
     size: int
 
 
+T = TypeVar("T")
+Result = TypeVar("Result")
 Enqueue = Callable[[Store, str, str, Settings, object, Record], None]
 
 
@@ -111,7 +118,7 @@ class Writer:
         self._last_ns = 0
         self._newest = 0
         self._working = 0
-        """The number of the job that is being worked on; 0 of none."""
+        """How many jobs are being worked on."""
         self._done = 0
         self._empty = 0
 
@@ -122,7 +129,7 @@ class Writer:
 
     def counts(self) -> tuple[int, int]:
         """Count the traces submitted, and those of them that are not stored yet."""
-        waiting = len(self._jobs) + (self._working > 0)
+        waiting = len(self._jobs) + self._working
         return max(self._newest, waiting) - self._empty, waiting
 
     def submit(self, item: object, size: int = 0) -> None:
@@ -143,7 +150,7 @@ class Writer:
             while self._bytes > QUEUE_BYTES and len(self._jobs) > 1:
                 self._bytes -= self._jobs.popleft().size
                 dropped += 1
-        if self._bytes > QUEUE_BYTES // 4:
+        if self._full():
             self._hurries.put(None)
         self._nudge()
         if dropped:
@@ -198,14 +205,14 @@ class Writer:
             self._bytes = 0
         if self._alive() and not self.mine:
             self.settle(time.monotonic() + LAST_SECONDS)
-        given_up += self._working > 0
+        given_up += self._working
         self._counters.lose(given_up)
         return given_up
 
     def write_here(self, deadline: float = math.inf) -> None:
         """Write what is queued on the caller's thread."""
         while self._jobs and time.monotonic() < deadline:
-            self._work()
+            self._work(1)
 
     def stop(self) -> None:
         """End the thread; it is started again at need."""
@@ -246,7 +253,7 @@ class Writer:
                         now = time.perf_counter()
                         wait = self._sweep(now)
                         self._due = None if wait is None else now + wait
-            if not self._jobs and worked:
+            if worked and not self._full():
                 self._gather(begun + GATHER_SECONDS - time.monotonic())
             if not self._jobs:
                 due = self._due
@@ -255,6 +262,10 @@ class Writer:
                     self._tokens.get(timeout=patience)
                     self._nudged = False
 
+    def _full(self) -> bool:
+        """Return whether a batch waits, so that there is nothing to wait for."""
+        return len(self._jobs) >= BATCH or self._bytes > BATCH_BYTES
+
     def _gather(self, seconds: float) -> None:
         """Let more traces come, unless someone waits for those that are there."""
         with contextlib.suppress(queue.Empty):
@@ -262,25 +273,36 @@ class Writer:
             while True:
                 self._hurries.get_nowait()
 
-    def _work(self) -> bool:
-        """Turn the oldest queued item into a stored trace; False where there is none."""
+    def _work(self, most: int = BATCH) -> bool:
+        """Turn the oldest queued items into stored traces; False where there are none."""
+        jobs: list[_Job] = []
+        size = 0
         with self._lock:
-            if not self._jobs:
-                return False
-            job = self._jobs.popleft()
-            self._bytes -= job.size
-            self._working = job.number
+            while self._jobs and len(jobs) < most and size <= BATCH_BYTES:
+                jobs.append(self._jobs.popleft())
+                size += jobs[-1].size
+            self._bytes -= size
+            self._working = len(jobs)
         try:
-            with diagnostics.contained_or(self._counters.lose):
-                pending = self._assemble(job.item)
-                if pending is None:
-                    self._empty += 1
-                else:
-                    self._keep(pending, job.settings or settings_module.current())
+            self._each(self._each(self._each(jobs, self._ready), _packed), self._keep)
         finally:
-            self._done += 1
+            self._done += self._working
             self._working = 0
-        return True
+        return bool(jobs)
+
+    def _each(self, items: Iterable[T], do: Callable[[T], Result | None]) -> list[Result]:
+        """Return what came of each item; one that fails is lost, of one that gives nothing there is nothing more."""
+        results = []
+        for item in items:
+            result = None
+            with diagnostics.contained_or(self._counters.lose):
+                result = do(item)
+            if result is None:
+                self._done += 1
+                self._working -= 1
+            else:
+                results.append(result)
+        return results
 
     def _report(self) -> None:
         """Let those go on who wait for what is written by now."""
@@ -290,25 +312,49 @@ class Writer:
             self._waiting.remove(waiting)
             waiting[1].set()
 
-    def _keep(self, pending: PendingTrace, settings: Settings) -> None:
+    def _ready(self, job: _Job) -> "_Ready | None":
+        pending = self._assemble(job.item)
+        if pending is None:
+            self._empty += 1
+            return None
+        settings = job.settings or settings_module.current()
         payload, body = fitted(finished(pending.wire, pending.redactor, cut=True, limits=pending.limits))
         account, facts = _destination(pending, settings)
         self._last_ns = recorded = max(self._last_ns + 1, time.time_ns())  # later than the last
         trace_id = pending.trace_id if safe_id(pending.trace_id) else str(new_id())
         name = file_name(recorded, trace_id)
-        record = new_record(trace_id, payload, body, recorded, facts, spans=pending.spans, captured=pending.captured)
-        data = pack(record)
-        store = self._selector.put(settings, name, data, account)
-        if account is None:
+        return _Ready(pending, settings, account, name, (trace_id, payload, body, recorded, facts))
+
+    def _keep(self, packed: "tuple[_Ready, Record, bytes]") -> None:
+        ready, record, data = packed
+        store = self._selector.put(ready.settings, ready.name, data, ready.account)
+        if ready.account is None:
             self._counters.add("local")
-            if not _said_where.is_set() and settings.mode != "off":
+            if not _said_where.is_set() and ready.settings.mode != "off":
                 _said_where.set()
                 logger.info(
                     "No Infinium account is set, so traces are only stored, in %s: `infinium-traces list` shows them.",
                     store.where(),
                 )
         else:
-            self._enqueue(store, name, account, settings, pending.client, record)
+            self._enqueue(store, ready.name, ready.account, ready.settings, ready.pending.client, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A trace as it is stored and sent, to be packed."""
+
+    pending: PendingTrace
+    settings: Settings
+    account: str | None
+    name: str
+    facts: tuple[str, dict[str, object], bytes, int, dict[str, object]]
+    """The first arguments of ``new_record``."""
+
+
+def _packed(ready: _Ready) -> tuple[_Ready, Record, bytes]:
+    record = new_record(*ready.facts, spans=ready.pending.spans, captured=ready.pending.captured)
+    return ready, record, pack(record)
 
 
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:
