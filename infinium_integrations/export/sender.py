@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["IN_FLIGHT", "Sender"]
 
 IN_FLIGHT = 8
-PATIENCE = 0.05
-"""Seconds in which a quick server answers; another thread begins what is due where it takes longer."""
+QUICK, PATIENCE = 0.01, 0.05
+"""Seconds in which a quick server answers, one thread being enough for it; and for which another thread leaves what is
+due to those that are sending. For a server in between, one joins them each time that patience is over."""
 CLOSE_SECONDS = 1.0
 """Seconds that the threads get to end."""
 LEAVING = 0.8
@@ -63,8 +64,10 @@ class Sender:
         """When the one thread that waits wakes by itself (monotonic seconds); None where none waits."""
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Holds something where that thread is to look at once."""
-        self._slow = False
-        """Whether the latest try took longer than the patience."""
+        self._took = 0.0
+        """Seconds of the latest try."""
+        self._joined = 0.0
+        """When a thread joined those that were sending, the last time (monotonic seconds)."""
         self._stopping = self._retiring = False
 
     @property
@@ -221,8 +224,10 @@ class Sender:
 
     def _impatient_at(self) -> float:
         """Return when (monotonic seconds) a thread that has not just sent begins what is due; 0 for at once."""
-        latest = (outbox.served for outbox in self._outboxes.values() if outbox.sending and not self._slow)
-        return max(latest, default=-PATIENCE) + PATIENCE
+        sending = [outbox.served for outbox in self._outboxes.values() if outbox.sending]
+        if not sending or self._took > PATIENCE:
+            return 0.0
+        return PATIENCE + (self._joined if self._took > QUICK else max(sending))
 
     def _next(self, *, fresh: bool) -> tuple[Outbox, Try] | float:
         """Begin the next try; else return the seconds until there may be one.
@@ -248,6 +253,7 @@ class Sender:
             with diagnostics.contained:
                 found = outbox.next(now)
             if isinstance(found, Try):
+                self._joined = self._joined if fresh else now
                 if any(other.busy for other in self._outboxes.values()):
                     self._summon(self._impatient_at())
                 return outbox, found
@@ -315,7 +321,7 @@ class Sender:
                 return max(found, 0.001)
         outbox, begun = found
         outbox.deliver(begun)
-        self._slow = time.monotonic() - begun.at > PATIENCE
+        self._took = time.monotonic() - begun.at
         return 0
 
     def _ended(self, thread: threading.Thread) -> None:

@@ -47,7 +47,7 @@ def test_what_was_just_written_is_sent_without_being_read_while_there_is_room(tm
 def test_a_delivered_trace_costs_a_rename_and_no_file_is_opened_for_it_but_the_lock(tmp_path):
     program = """
         from infinium_integrations.export import sender
-        sender.PATIENCE = 20
+        sender.QUICK = sender.PATIENCE = 20
         seen = []
         def watch(event, args):
             if threading.current_thread().name == "infinium-sender":
@@ -144,7 +144,8 @@ def test_what_another_process_delivers_leaves_nothing_behind_in_memory():
 def test_a_quick_server_is_served_by_one_thread_over_one_connection(deliver, serve, monkeypatch):
     server = serve()
     settings.configure(requests_per_second=1_000)
-    monkeypatch.setattr(sender, "PATIENCE", 20)  # what is quick on a busy machine
+    monkeypatch.setattr(sender, "QUICK", 20)  # on a busy machine
+    monkeypatch.setattr(sender, "PATIENCE", 20)
     delivery = deliver()
     for _ in range(50):
         delivery.submit(new_id())
@@ -169,6 +170,18 @@ def test_a_slow_server_gets_several_requests_at_once_and_the_threads_end_with_th
     assert len(senders()) <= 2
     assert delivery.shutdown(10)
     assert senders() == []
+
+
+def test_a_server_that_takes_some_time_is_sent_to_by_more_threads_while_more_waits(deliver, serve, monkeypatch):
+    """It is quicker than one that a thread would not wait for, and yet one thread would fall behind."""
+    server = serve(then=Reply(201, wait=0.05))
+    settings.configure(requests_per_second=1_000)
+    monkeypatch.setattr(sender, "PATIENCE", 0.2)
+    delivery = deliver()
+    for _ in range(60):
+        delivery.submit(new_id())
+    assert delivery.flush(60)
+    assert 1 < len({seen.connection for seen in server.requests}) <= sender.IN_FLIGHT
 
 
 def test_where_no_thread_can_be_started_one_is_started_later(deliver, serve, monkeypatch):
