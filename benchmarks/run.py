@@ -3,6 +3,7 @@
     tox -e bench                                     everything
     tox -e bench -- --only W1,W3 --turns 10          a part
     tox -e bench -- --beside before=/path/to/tree    another version of ours too, from its sources
+    tox -e bench -- --growth                         how costs grow with steps, open traces, a full store
 
 Each library has a process of its own and a server on this machine that takes all it sends. The processes take turns,
 one workload after the other, and a turn of a library is compared with the bare program's turn beside it; what is
@@ -176,7 +177,10 @@ def main():
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--beside", action="append", default=[], help="LABEL=TREE: another version of ours")
     parser.add_argument("--no-ends", action="store_true", help="leave out set-up and exit")
+    parser.add_argument("--growth", action="store_true", help="only how costs grow, without the peers: growth.py")
     given = parser.parse_args()
+    if given.growth:
+        sys.exit(subprocess.run([sys.executable, str(HERE / "growth.py")], env=environment(), check=False).returncode)
     only = set(filter(None, given.only.split(",")))
     beside = dict(pair.split("=", 1) for pair in given.beside)
     for framework, names in FRAMEWORKS.items():

@@ -13,6 +13,8 @@ import tracemalloc
 from uuid import uuid4
 
 import pytest
+from delivery_kit import account
+from faultserver import FaultServer
 from langchain_core.messages import AIMessage, HumanMessage
 
 from infinium_integrations import runtime
@@ -22,6 +24,8 @@ from infinium_integrations.langchain import InfiniumCallbackHandler
 BYTES_A_RUN = 900
 BYTES_A_MESSAGE = 1_300
 INSTRUCTIONS_AN_EVENT = 70_000
+CALLS_A_TRACE = 75
+"""To the system, by all threads, until it is sent and filed as delivered; waiting for each other aside."""
 
 
 def bytes_of(work):
@@ -147,3 +151,29 @@ def test_an_event_takes_few_instructions(tmp_path):
         return int(line.split()[1])
 
     assert (instructions(300) - instructions(100)) / 400 < INSTRUCTIONS_AN_EVENT
+
+
+SENT = """
+import sys
+import infinium_integrations as infinium
+
+for _ in range(int(sys.argv[1])):
+    with infinium.trace("one"):
+        pass
+    infinium.flush(20)
+"""
+
+
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("strace") is None, reason="counts system calls with strace")
+def test_a_delivered_trace_takes_few_system_calls(tmp_path):
+    def calls(server, traces):
+        found = tmp_path / f"{traces}.txt"
+        command = ["strace", "-f", "-c", "-o", str(found), sys.executable, "-c", SENT, str(traces)]
+        environment = account(server.url, tmp_path / "store", INFINIUM_REQUESTS_PER_SECOND=1_000)
+        subprocess.run(command, check=True, timeout=100, env=environment, capture_output=True)
+        rows = [line.split() for line in found.read_text().splitlines() if line[:1] == " "]
+        return sum(int(row[3]) for row in rows if row[3].isdigit() and row[-1] not in {"futex", "total"})
+
+    with FaultServer([]) as server:
+        assert (calls(server, 60) - calls(server, 20)) / 40 < CALLS_A_TRACE
