@@ -5,10 +5,11 @@ seen before in the same trace is recognised, and taken once.
 """
 
 import contextlib
+import itertools
 import json
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -217,16 +218,15 @@ _INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, Typ
 """What comparing changed values may raise, such as arrays."""
 
 
+@dataclass(slots=True, frozen=True, eq=False)
 class _History:
-    """Messages that were taken in one go: what the fields of the frameworks' own held then, and what was taken."""
+    """Messages that were taken in one go; never changed, since several threads may take messages of one trace."""
 
-    __slots__ = ("again", "before", "taken")
-
-    def __init__(self) -> None:
-        self.before: list[object] = []
-        self.taken: list[Message] = []
-        self.again: list[int] = []
-        """Where those stand that are taken anew each time that they are seen."""
+    before: list[object] = field(default_factory=list)
+    """What the fields of the frameworks' own held then."""
+    taken: list[Message] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
+    """Where those stand that are taken anew each time that they are seen: their entry in ``before`` equals anything."""
 
     def standing(self, given: Sequence[object]) -> int:
         """Return how many of its messages these begin with, unchanged: all that there can be, or none."""
@@ -236,15 +236,12 @@ class _History:
                 return count
         return 0
 
-    def extend(self, known: "list[_Known | None]", taken: list[Message]) -> None:
-        """Take in what came after; what is not known by its fields ends it."""
-        for one, message in zip(known, taken, strict=True):
-            if one is None:
-                return
-            if one.own is None:
-                self.again.append(len(self.before))
-            self.before.append(one if one.own is None or one.more else one.before)
-            self.taken.append(message)
+    def extended(self, known: "list[_Known | None]", taken: list[Message]) -> "_History":
+        """Return it with what came after; what is not known by its fields ends it."""
+        found = list(itertools.takewhile(lambda one: one is not None, known))
+        whole = [one if one.own is None or one.more else one.before for one in found if one is not None]
+        again = [len(self.before) + at for at, one in enumerate(found) if one is not None and one.own is None]
+        return _History(self.before + whole, self.taken + taken[: len(found)], self.again + again)
 
 
 class Content:
@@ -296,12 +293,12 @@ class Content:
                 taken[index] = take(given[index])
         taken += self._each(given[count:], take)
         if history is None or count == 0:
+            history = _History()
             if len(self._histories) >= HISTORIES:
                 self._histories.clear()
-            history = self._histories[id(given[0])] = _History()
-        if count == len(history.taken):
-            fresh = [self._known.get(id(message)) for message in given[count:]]
-            history.extend(fresh, taken[count:])
+        if count == len(history.taken) and count < len(given):
+            known = [self._known.get(id(message)) for message in given[count:]]
+            self._histories[id(given[0])] = history.extended(known, taken[count:])
         return taken
 
     def _each(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:

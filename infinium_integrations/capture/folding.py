@@ -41,7 +41,7 @@ def of_messages(indexes: Sequence[int]) -> dict[str, str]:
 
 def folded(content: Mapping[str, Json]) -> dict[str, Json]:
     """Return content as JSON in which each longer text, and each call's arguments, stand once."""
-    known: dict[str, _Path] = {}
+    known: dict[object, _Path] = {}
     return {key: _fold(value, (None, key), known) for key, value in content.items()}
 
 
@@ -49,7 +49,7 @@ _Path = tuple[Any, str | int]
 """The path of what holds a value, and under which key or index it stands there."""
 
 
-def _fold(value: Json, path: _Path, known: dict[str, _Path]) -> Json:  # noqa: PLR0911  (a table in the form of code)
+def _fold(value: Json, path: _Path, known: dict[object, _Path]) -> Json:  # noqa: PLR0911  (a table in the form of code)
     kind = type(value)
     if kind is str:
         return _once(value, value, path, known) if len(value) >= LEAST else value
@@ -67,11 +67,11 @@ def _fold(value: Json, path: _Path, known: dict[str, _Path]) -> Json:  # noqa: P
     if path[1] == "arguments":
         written = _encode(value)
         if len(written) >= LEAST:
-            return _once(whole, written, path, known)
+            return _once(whole, ("arguments", written), path, known)  # a text may read the same
     return whole
 
 
-def _once(value: Json, written: str, path: _Path, known: dict[str, _Path]) -> Json:
+def _once(value: Json, written: object, path: _Path, known: dict[object, _Path]) -> Json:
     where = known.setdefault(written, path)
     return value if where is path else {KEY: _pointer(where)}
 

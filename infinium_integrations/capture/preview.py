@@ -35,24 +35,33 @@ def preview(value: object, limit: int) -> str:
     return copy[:room] if isinstance(copy, str) else encode(copy)[:room]
 
 
-def is_small(value: Any, depth: int = 3) -> bool:
+def is_small(value: object) -> bool:
     """Return whether a value is plain JSON already, and so small that it needs no bounded copy."""
+    return _room_left(value, SMALL, 3) >= 0
+
+
+def _room_left(value: Any, room: int, depth: int) -> int:
+    """Return how many characters are left beside a value; -1 where it does not fit, or is not plain."""
     kind = type(value)
     if kind in _TEXTS:
-        return len(value) <= SHORT and value[:5] != "data:"
-    if kind is dict or kind is list:
+        return room - len(value) if len(value) <= SHORT and value[:5] != "data:" else -1
+    if kind is dict:
+        if depth == 0 or len(value) > FEW or value.keys() & _TELLING:
+            return -1
+        for key, item in value.items():
+            room = _room_left(item, room - len(key), depth - 1) if type(key) is str and room >= 0 else -1
+        return room
+    if kind is list:
         if depth == 0 or len(value) > FEW:
-            return False
-        if kind is list:
-            return all(is_small(item, depth - 1) for item in value)
-        return not value.keys() & _TELLING and all(
-            type(key) is str and len(key) <= SHORT and is_small(item, depth - 1) for key, item in value.items()
-        )
-    return value is None or kind is bool or (kind in _NUMBERS and -LARGE < value < LARGE)
+            return -1
+        for item in value:
+            room = _room_left(item, room, depth - 1) if room >= 0 else -1
+        return room
+    return room if value is None or kind is bool or (kind in _NUMBERS and -LARGE < value < LARGE) else -1
 
 
-FEW, LARGE = 30, 2**63
-"""Entries of a list or dict; the largest number."""
+SMALL, FEW, LARGE = 8_000, 30, 2**63
+"""Characters of all texts and keys, entries of a list or dict, the largest number."""
 _TEXTS = frozenset({str, Redacted})
 _NUMBERS = frozenset({int, float})
 _TELLING = frozenset({"type", "value"})

@@ -286,7 +286,7 @@ class Outbox:
                 heapq.heappush(self._own if name in self._mine else self._others, (self._tries[name], name))
             if self._closed and not self.sending:
                 self._lock.release()
-            if self._retry.failing or not self._goals:
+            if self._retry.failing or not self._goals or name not in self._waiting:
                 self._changed.notify_all()
 
     def _made(self, name: str, record: Record | None, timeout: float) -> Callable[[], None]:

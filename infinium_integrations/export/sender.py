@@ -151,11 +151,16 @@ class Sender:
         outboxes = list(self._outboxes.values())
         return next((outbox.reason for outbox in outboxes if outbox.pending and outbox.reason), None)
 
-    def stop(self, patience: float = CLOSE_SECONDS) -> None:
-        """End the threads, and wait for that so many seconds at most; they are started again at need."""
+    def stop(self, patience: float = CLOSE_SECONDS, *, final: bool = False) -> None:
+        """End the threads where nothing waits, and wait for that so many seconds at most; they start again at need.
+
+        Args:
+            patience: Those seconds.
+            final: The process exits: they end whatever waits.
+        """
         until = time.monotonic() + patience
         with self._locked(until) as locked:
-            if not locked or self.mine:
+            if not locked or self.mine or (not final and any(outbox.pending for outbox in self._outboxes.values())):
                 return
             for outbox in self._outboxes.values():
                 outbox.close()

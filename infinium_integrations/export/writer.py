@@ -150,7 +150,7 @@ class Writer:
             while self._bytes > QUEUE_BYTES and len(self._jobs) > 1:
                 self._bytes -= self._jobs.popleft().size
                 dropped += 1
-        if self._full():
+        if self._full() and self._hurries.empty():
             self._hurries.put(None)
         self._nudge()
         if dropped:
@@ -261,6 +261,9 @@ class Writer:
                 with contextlib.suppress(queue.Empty):
                     self._tokens.get(timeout=patience)
                     self._nudged = False
+        if self._jobs:  # who ended the thread has stopped waiting for it
+            self._thread = None
+            self.ensure()
 
     def _full(self) -> bool:
         """Return whether a batch waits, so that there is nothing to wait for."""
@@ -275,20 +278,30 @@ class Writer:
 
     def _work(self, most: int = BATCH) -> bool:
         """Turn the oldest queued items into stored traces; False where there are none."""
-        jobs: list[_Job] = []
-        size = 0
-        with self._lock:
-            while self._jobs and len(jobs) < most and size <= BATCH_BYTES:
-                jobs.append(self._jobs.popleft())
-                size += jobs[-1].size
-            self._bytes -= size
-            self._working = len(jobs)
+        worked, size = False, 0
+        ready: list[_Ready] = []
+        until = time.monotonic() + GATHER_SECONDS
         try:
-            self._each(self._each(self._each(jobs, self._ready), _packed), self._keep)
+            while len(ready) < most and size <= BATCH_BYTES and (job := self._taken()) is not None:
+                worked, size = True, size + job.size
+                ready += self._each([job], self._ready)
+                if time.monotonic() > until:  # a rule of the user's may take its time
+                    break
+            self._each(self._each(ready, _packed), self._keep)
         finally:
             self._done += self._working
             self._working = 0
-        return bool(jobs)
+        return worked
+
+    def _taken(self) -> _Job | None:
+        """Take the oldest queued item out, to work on it."""
+        with self._lock:
+            if not self._jobs:
+                return None
+            job = self._jobs.popleft()
+            self._bytes -= job.size
+            self._working += 1
+        return job
 
     def _each(self, items: Iterable[T], do: Callable[[T], Result | None]) -> list[Result]:
         """Return what came of each item; one that fails is lost, of one that gives nothing there is nothing more."""

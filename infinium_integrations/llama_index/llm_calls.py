@@ -200,7 +200,7 @@ def _reported(response: object, raw: object) -> list[object]:
         beside,
         message,
     )
-    return [source.copy() if type(source) is dict else source for source in sources if source is not None]
+    return [dict(usage.facts_of(source)) for source in sources if source is not None]
 
 
 def answer(run: Run, response: object, call: Call, limit: int) -> Message | None:

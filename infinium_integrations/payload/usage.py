@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from infinium_integrations.recording.run import ModelCall
 
-__all__ = ["added", "apply", "filled", "later", "read"]
+__all__ = ["added", "apply", "facts_of", "filled", "later", "read"]
 
 _PROMPT = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "inputTokenCount")
 _COMPLETION = (
@@ -60,14 +60,14 @@ class Usage:
 
 def read(raw: object) -> Usage | None:
     """Read a provider's usage: a mapping, or an object with such attributes; None where there is none."""
-    facts = _facts(raw)
+    facts = facts_of(raw)
     if not facts:
         return None
     prompt, completion = _first(facts, _PROMPT), _first(facts, _COMPLETION)
     total = _first(facts, _TOTAL)
     if prompt is None and completion is None and total is None:
         return None
-    inner = [inner for name in _DETAILS if (inner := _facts(facts.get(name)))]
+    inner = [inner for name in _DETAILS if (inner := facts_of(facts.get(name)))]
     details = _details([facts, *inner])
     # LiteLLM writes OpenAI's names, which count cached tokens in, with Anthropic's beside them
     if prompt is not None and "input_token_details" not in facts and facts.get("prompt_tokens") is None:
@@ -137,7 +137,8 @@ def apply(call: ModelCall, usage: Usage | None, *, partial: bool = False) -> Non
     call.partial = partial
 
 
-def _facts(raw: object) -> Mapping[str, object]:
+def facts_of(raw: object) -> Mapping[str, object]:
+    """Return what a provider says beside a call, as it lies in a mapping or an object."""
     if isinstance(raw, Mapping):
         return raw
     if raw is None or isinstance(raw, (str, int, float, list, tuple)):

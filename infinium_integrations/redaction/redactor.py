@@ -201,15 +201,16 @@ def process_secrets() -> frozenset[str]:
     """
     global _seen  # noqa: PLW0603  (the environment is the process's)
     held = getattr(os.environ, "_data", None)  # comparing what it holds is quicker than reading it
-    if held is None or held != _seen[0]:
+    seen = _seen  # another thread may see another environment
+    if held is None or held != seen[0]:
         before = dict(held) if held is not None else {}
         found = {value for name, value in os.environ.items() if name.upper().endswith(_NAMES) and _is_secret(value)}
-        _seen = before, frozenset(found | {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()})
+        seen = _seen = before, frozenset(found | {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()})
     try:
         secret = settings.current().agent_secret
     except ConfigurationError:
         secret = None
-    return (_seen[1] | {secret.get_secret_value() if secret else ""}) - {""}
+    return (seen[1] | {secret.get_secret_value() if secret else ""}) - {""}
 
 
 def _is_secret(value: str) -> bool:

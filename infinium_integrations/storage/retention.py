@@ -98,7 +98,7 @@ class Pruner:
                 self._looked.touch(0o600)
 
     def _expired(self, file: StoredFile) -> bool:
-        if not file.delivered and f"{os.sep}aside{os.sep}" not in file.path:
+        if not file.delivered and os.path.basename(os.path.dirname(file.path)) != "aside":
             return False
         return time.time() - file.changed > (self._seconds if file.delivered else STALE) and _remove(file.path)
 

@@ -22,7 +22,7 @@ from any_value import Colour, Model, Order, anything
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infinium_integrations.capture.preview import HIDDEN, SLACK, is_secret_key, preview, to_json_value
+from infinium_integrations.capture.preview import HIDDEN, SLACK, is_secret_key, is_small, preview, to_json_value
 from infinium_integrations.redaction.key_names import words
 
 BASE64 = "iVBORw0KGgoAAAANSUhEUgAA" + "aB3dE5gH7jK9mN1pQ4sT6vW8xZ0bC2eF4hJ6kL8nP0rS2uV4yA6cD8fG1iM3oR5t" * 40
@@ -464,3 +464,20 @@ def test_a_plain_copy_is_bounded(value):
 def test_a_string_that_does_not_fit_a_plain_copy_is_left_out_whole():
     assert to_json_value(["a" * 30, "b" * 30], room=50) == ["a" * 30, "…"]
     assert to_json_value("a" * 5_000, 100) == "a" * (100 + SLACK)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=300),
+    lambda inner: st.lists(inner, max_size=40) | st.dictionaries(st.text(max_size=20), inner, max_size=40),
+)
+
+
+@given(ANY_JSON)
+def test_what_needs_no_bounded_copy_is_small(value):
+    if is_small(value):
+        assert len(json.dumps(value, ensure_ascii=False)) < 20_000
+
+
+def test_what_is_deep_and_wide_is_not_small():
+    assert is_small({"texts": ["x" * 200] * 30})
+    assert not is_small({str(one): {str(two): ["x" * 200] * 30 for two in range(30)} for one in range(30)})

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from delivery_kit import account, environment, files, new_delivery, new_id
+from delivery_kit import account, assemble, environment, files, new_delivery, new_id
 from faultserver import FaultServer, Hang, Reply, closed_port
 
 from infinium_integrations import settings
@@ -395,3 +395,18 @@ def test_a_child_that_is_forked_while_a_lock_of_ours_is_held_records_and_deliver
         out, _ = program(code, account(server.url, tmp_path / "store"))
         assert out == "0\n"
         assert len(server.accepted) == 2
+
+
+def test_a_slow_rule_of_the_users_loses_nothing_at_exit(deliver, store, monkeypatch):
+    monkeypatch.setattr("infinium_integrations.export.pipeline.WRITE_PATIENCE", 0.5)
+
+    def assemble_slowly(item):
+        time.sleep(0.03)
+        return assemble(item)
+
+    delivery = deliver(assemble=assemble_slowly)
+    for _ in range(30):
+        delivery.submit(new_id())
+    delivery._at_exit()
+    assert delivery.stats() | {"local": 30, "dropped": 0} == delivery.stats()
+    assert len(files(store, "history")) == 30

@@ -328,3 +328,25 @@ def test_a_loop_whose_file_descriptors_the_program_closed_is_replaced_and_closes
         assert [os.fstat(one) for one in own] == before
     """
     assert run(program, account("http://127.0.0.1:9", tmp_path / "store"), noisy=True) == "True 2 2\n"
+
+
+def test_a_shutdown_beside_recording_counts_and_delivers_each_trace_once(deliver, serve):
+    server = serve()
+    delivery = deliver()
+    over = threading.Event()
+
+    def shut_down():
+        while not over.is_set():
+            delivery.shutdown(0.05)
+
+    other = threading.Thread(target=shut_down)
+    other.start()
+    try:
+        for _ in range(60):
+            delivery.submit(new_id())
+    finally:
+        over.set()
+        other.join()
+    assert delivery.flush(20)
+    assert delivery.stats()["sent"] == 60
+    assert len(server.accepted) == 60

@@ -149,3 +149,14 @@ def test_a_store_of_many_files_is_not_measured_by_each_process(tmp_path, monkeyp
     assert len(looks) == 1
     another.wrote(1_000)  # more than a part of the limit: others may have written as much
     assert len(looks) == 2
+
+
+def test_a_store_below_a_folder_named_aside_keeps_what_waits(tmp_path):
+    folder = FolderStore(tmp_path / "aside" / "store")
+    folder.put(f"{1:020d}-a", b"x", "account")
+    folder.keep(f"{2:020d}-b", b"x", local=True)
+    old = time.time() - 2 * 3_600
+    for path in [*files(folder.root, "outbox"), *files(folder.root, "history")]:
+        os.utime(path, (old, old))
+    Pruner(folder.root, limit=20_000, days=7, on_drop=lambda found: None).prune()
+    assert len(files(folder.root, "outbox")) == len(files(folder.root, "history")) == 1

@@ -6,6 +6,7 @@ What goes wrong comes back as a value: httpx's own exceptions carry the request,
 import asyncio
 import errno
 import functools
+import math
 import os
 import socket
 import time
@@ -121,7 +122,7 @@ class Channel:
                     if len(body) > limit:
                         break
                 return _reply(response, body, limit)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:  # the last: it was closed meanwhile
             return _failure(error, request, left.whole)
 
     def _note(self, response: httpx.Response) -> None:
@@ -154,10 +155,7 @@ class _Left:
         return left
 
     def __index__(self) -> int:
-        left = round(float(self))
-        if left <= 0:
-            raise TimeoutError
-        return left
+        return math.ceil(float(self))
 
 
 _url = functools.lru_cache(16)(httpx.URL)
