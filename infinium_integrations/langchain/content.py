@@ -11,7 +11,6 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from infinium_integrations.capture.content import Command, Content, Conversation, Documents
 from infinium_integrations.capture.serializer import fields_of
 from infinium_integrations.langchain import messages
-from infinium_integrations.langchain.prompts import template_of
 from infinium_integrations.recording.run import Run
 
 __all__ = ["documents", "is_command", "take"]
@@ -61,7 +60,7 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
         return _conversation(content, value.messages, limit)
     if type(value) is StringPromptValue:
         return content.take(value.text, limit)
-    template = template_of(value)
+    template = _template(value)
     return None if template is None else _plain(content, template, limit)
 
 
@@ -169,3 +168,43 @@ def _facts(document: _Held) -> dict[str, Any]:
     if metadata:
         facts["metadata"] = metadata
     return facts
+
+
+# -- templates that are handed on as values: their text, not what they are made of --------------------------------------
+
+MESSAGES_READ = 100
+_PROMPTS = "langchain_core.prompts."
+_TEMPLATES = {
+    "SystemMessagePromptTemplate": "system",
+    "HumanMessagePromptTemplate": "user",
+    "AIMessagePromptTemplate": "assistant",
+}
+
+
+def _template(value: object) -> object:
+    """Return the text of a template, or its messages by role; None where the value is no template that is known."""
+    if not type(value).__module__.startswith(_PROMPTS):
+        return None
+    held: dict[str, Any] = getattr(value, "__dict__", {})
+    if type(held.get("messages")) is list:
+        return [_of_template(one) for one in held["messages"][:MESSAGES_READ]]
+    if type(held.get("template")) is str:
+        return held["template"]
+    if type(held.get("suffix")) is str:
+        return [text for text in (held.get("prefix"), held["suffix"]) if type(text) is str and text]
+    return None
+
+
+def _of_template(message: object) -> object:
+    held: dict[str, Any] = getattr(message, "__dict__", {})
+    prompt = held.get("prompt")
+    if type(prompt) is list:  # text beside pictures
+        text: object = [_template(one) for one in prompt[:MESSAGES_READ]]
+    elif prompt is not None:
+        text = _template(prompt)
+    elif type(held.get("variable_name")) is str:
+        return {"messages": held["variable_name"]}
+    else:
+        return message
+    role = _TEMPLATES.get(type(message).__name__) or held.get("role")
+    return {role if type(role) is str else "message": text}
