@@ -170,7 +170,7 @@ def _facts(document: _Held) -> dict[str, Any]:
     return facts
 
 
-# -- templates that are handed on as values: their text, not what they are made of --------------------------------------
+# -- templates that are handed on as values: their text, not what they are made of -------------------------------------
 
 MESSAGES_READ = 100
 _PROMPTS = "langchain_core.prompts."
