@@ -107,7 +107,8 @@ class Finisher:
         self.redactor = redactor
         self.cut = cut
         self.limits = limits
-        self._keys: dict[str, str] = {}
+        self._keys: dict[str, tuple[str, bool]] = {}
+        """The keys that were met: finished, and whether a secret stands under them."""
         self._clean = redactor.clean
 
     def part(self, part: Mapping[str, object], rules: Mapping[str, "_Rule"]) -> dict[str, object]:
@@ -186,26 +187,30 @@ class Finisher:
         self, value: dict[str, object], finish: Callable[[object, str], object] | None = None
     ) -> dict[str, object]:
         """Finish an object; ``finish`` finishes each of its values."""
+        known_clean: Mapping[Any, None] = self._clean if finish is None else {}
         finish = finish or self.value
         finished: dict[str, object] = {}
         for key, item in value.items():
-            hidden = is_secret_key(key) and item is not None and not isinstance(item, bool)
-            clean = HIDDEN if hidden else finish(item, key)
+            name, secret = self._keys.get(key) or self._key(key)
+            if type(item) is str and item in known_clean and not secret:
+                clean: object = item
+            elif secret and item is not None and not isinstance(item, bool):
+                clean = HIDDEN
+            else:
+                clean = finish(item, key)
             if clean is not _GONE:
-                name = free = self.key(key)
-                number = 1
+                free, number = name, 1
                 while free in finished:  # several may have become ``[REDACTED]``
                     number += 1
                     free = f"{name} {number}"
                 finished[free] = clean
         return finished
 
-    def key(self, key: str) -> str:
-        """Finish a key of the user's."""
-        clean = self._keys.get(key)
-        if clean is None:
-            clean = self._keys[key] = key if key in _OUR_KEYS or not key else self.name(key)
-        return clean
+    def _key(self, key: str) -> tuple[str, bool]:
+        """Finish a key of the user's; return also whether a secret stands under it."""
+        clean = key if key in _OUR_KEYS or not key else self.name(key)
+        found = self._keys[key] = clean, is_secret_key(key)
+        return found
 
 
 _GONE: object = object()
