@@ -196,7 +196,10 @@ class _Known:
             self.more = structure.objects if structure is not None else []
 
     def __eq__(self, fields: object) -> bool:
-        """Compare with the fields of a message, where a history holds it among plain copies."""
+        """Compare with the fields of a message, where a history holds it among plain copies.
+
+        One that is not held equals any: the history takes it anew, see ``_History.again``.
+        """
         return self.own is None or self.stands_for(fields)
 
     __hash__ = None  # type: ignore[assignment]

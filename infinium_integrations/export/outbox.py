@@ -30,9 +30,11 @@ LOOK = 1.0
 LOOK_SHARE = 50
 """and at least so many times as long as a look takes."""
 FOREIGN = 100
-STALE = 100
+"""Names of what was delivered before it was handed over, that are remembered so that it is counted once."""
+GONE = 100
+"""Entries of a heap whose traces are gone, beside twice as many as wait, before the heap is made anew."""
 FAILURES_SAID = 5
-GATHER_SECONDS = 0.1
+PACE_SECONDS = 0.1
 """Least seconds of a pause for the pace's sake: then several requests follow each other, instead of one after each."""
 HOLD = 0.25
 """Seconds after a flush in which only this process's own traces are sent: it may be about to end without a word."""
@@ -208,7 +210,7 @@ class Outbox:
             return (max(0.0, self._held_until - now) or LOOK) if self.busy else math.inf
         if self._may_start_at is None:
             pause = self._rate_limiter.take()
-            self._may_start_at = now + (max(pause, GATHER_SECONDS) if pause else 0.0)
+            self._may_start_at = now + (max(pause, PACE_SECONDS) if pause else 0.0)
         if now < self._may_start_at:
             return self._may_start_at - now
         self._may_start_at = None
@@ -385,7 +387,7 @@ class Outbox:
             self._waiting.add(name)
             heapq.heappush(self._others, (self._tries[name], name))
         for queue in (self._own, self._others):
-            if len(queue) > 2 * len(self._waiting) + STALE:  # of what another process delivers
+            if len(queue) > 2 * len(self._waiting) + GONE:  # of what another process delivers
                 queue[:] = [entry for entry in queue if entry[1] in self._waiting]
                 heapq.heapify(queue)
         ended = time.monotonic()
