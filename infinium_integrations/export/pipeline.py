@@ -193,7 +193,7 @@ class Delivery:
         if done:
             self._writer.stop()
             for sender in self._senders():
-                sender.stop()
+                sender.stop(idle_only=True)
         return done
 
     def stats(self) -> dict[str, int]:
@@ -227,7 +227,7 @@ class Delivery:
             sender.leave(begun + patience)
         self._say_what_is_left(given_up)
         for sender in self._senders():
-            sender.stop(max(0.0, begun + patience + END_EXTRA - time.monotonic()), final=True)
+            sender.stop(max(0.0, begun + patience + END_EXTRA - time.monotonic()))
 
     def _say_what_is_left(self, given_up: int) -> None:
         lost = self._pending(durable=False)

@@ -151,16 +151,16 @@ class Sender:
         outboxes = list(self._outboxes.values())
         return next((outbox.reason for outbox in outboxes if outbox.pending and outbox.reason), None)
 
-    def stop(self, patience: float = CLOSE_SECONDS, *, final: bool = False) -> None:
-        """End the threads where nothing waits, and wait for that so many seconds at most; they start again at need.
+    def stop(self, patience: float = CLOSE_SECONDS, *, idle_only: bool = False) -> None:
+        """End the threads, and let go of what waits in the store; they are started again at need.
 
         Args:
-            patience: Those seconds.
-            final: The process exits: they end whatever waits.
+            patience: Seconds to wait at most until they have ended.
+            idle_only: Do so only where nothing waits.
         """
         until = time.monotonic() + patience
         with self._locked(until) as locked:
-            if not locked or self.mine or (not final and any(outbox.pending for outbox in self._outboxes.values())):
+            if not locked or self.mine or (idle_only and any(outbox.pending for outbox in self._outboxes.values())):
                 return
             for outbox in self._outboxes.values():
                 outbox.close()

@@ -134,7 +134,7 @@ def test_what_another_process_delivers_leaves_nothing_behind_in_memory():
             box.add(f"{number:04d}", Record({}, b"{}"))
             assert not isinstance(box.next(number * outbox.LOCK_LIMIT), outbox.Try)  # by then it is gone
     assert (box.pending, box._held, box._records) == (0, 0, {})
-    assert len(box._own) <= outbox.STALE + 1
+    assert len(box._own) <= outbox.GONE + 1
     assert found.counts()["sent"] == 1_000
 
 
