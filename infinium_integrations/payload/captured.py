@@ -1,5 +1,6 @@
 """What the runs of one trace hold becomes JSON: redacted, each message and each text once. On the writer's thread."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -134,16 +135,14 @@ class Capture:
     def _whole(self, parts: list[Part]) -> list[Part]:
         """Return parts in which neighbouring texts that make up a secret together are one."""
         whole: list[Part] = []
-        for part in parts:
-            last = whole[-1] if whole else None
-            if last is not None and last["type"] == part["type"] == "text":
-                texts = (last["content"], part["content"])
-                if all(isinstance(text, str) for text in texts):
-                    joined = "".join(texts)
-                    if self.text(joined) != "".join(map(self.text, texts)):
-                        whole[-1] = {**last, "content": joined}
-                        continue
-            whole.append(part)
+        for kind, run in itertools.groupby(parts, lambda part: part["type"]):
+            some = list(run)
+            texts = [part["content"] for part in some] if kind in _SPOKEN else []
+            if len(texts) > 1 and all(isinstance(text, str) for text in texts):
+                joined = "".join(texts)
+                if self.text(joined) != "".join(map(self.text, texts)):
+                    some = [{**some[0], "content": joined}]
+            whole += some
         return whole
 
     # -- what stands on the wire -----------------------------------------------------------------------------------
@@ -293,6 +292,7 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Command: lambda capture, taken: {"goto": capture.value(taken.goto), "update": capture.value(taken.update)},
     Streamed: Capture._streamed,  # noqa: SLF001
 }
+_SPOKEN = frozenset({"text", "reasoning"})
 _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 

@@ -68,6 +68,17 @@ def test_a_secret_that_two_parts_make_up_is_hidden_and_so_is_one_in_arguments():
         assert secret not in kept
 
 
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+@pytest.mark.parametrize("cuts", [(9,), (3, 9), (4, 8, 20), (4, 8, 20, 30)])
+def test_a_secret_is_hidden_however_many_parts_it_lies_in(kind, cuts):
+    secret = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUvWx2yZa4bCd"
+    pieces = [secret[start:end] for start, end in zip((0, *cuts), (*cuts, None), strict=True)]
+    parts = [{"type": kind, "content": piece} for piece in ("the key is ", *pieces, " today")]
+    capture = Capture(Redactor(), 65_536)
+    capture.message(Message("user", None, parts, list))
+    assert all(piece not in json.dumps(capture.messages) for piece in pieces if len(piece) > 6)
+
+
 def test_beyond_its_room_a_trace_keeps_previews_with_a_mark(monkeypatch):
     monkeypatch.setattr("infinium_integrations.capture.content.TRACE_CHARS", 10_000)
     content = Content()
