@@ -19,6 +19,7 @@ from infinium_integrations.capture.serializer import SHORT, Copier
 from infinium_integrations.redaction.key_names import SLACK
 
 __all__ = [
+    "HISTORIES",
     "Command",
     "Content",
     "Conversation",
@@ -53,7 +54,9 @@ A message that has more is taken anew each time that it is seen.
 DEPTH_WATCHED = 15
 FLAT, LARGE = 20, 2**63
 """Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
-HISTORIES, FEW = 8, 4
+HISTORIES = frozenset({"chat_history", "history"})
+"""Fields whose messages were said before: they are neither the question nor the answer."""
+REMEMBERED, FEW = 8, 4
 """Histories of a trace that are remembered; as many messages as are looked up one by one."""
 
 
@@ -297,7 +300,7 @@ class Content:
         taken += self._each(given[count:], take)
         if history is None or count == 0:
             history = _History()
-            if len(self._histories) >= HISTORIES:
+            if len(self._histories) >= REMEMBERED:
                 self._histories.clear()
         if count == len(history.taken) and count < len(given):
             known = [self._known.get(id(message)) for message in given[count:]]

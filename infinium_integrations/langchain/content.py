@@ -8,7 +8,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
-from infinium_integrations.capture.content import Command, Content, Conversation, Documents
+from infinium_integrations.capture.content import HISTORIES, Command, Content, Conversation, Documents
 from infinium_integrations.capture.serializer import fields_of
 from infinium_integrations.langchain import messages
 from infinium_integrations.recording.run import Run
@@ -98,7 +98,7 @@ def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
         return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
     key = "messages" if _are_messages(fields.get("messages")) else None
     if key is None and len(fields) <= STATE_FIELDS:
-        key = next((name for name, item in fields.items() if _are_messages(item)), None)
+        key = next((name for name, item in fields.items() if name not in HISTORIES and _are_messages(item)), None)
     if key is None:
         return None
     rest = {name: item for name, item in fields.items() if name != key and name not in _MANAGED}

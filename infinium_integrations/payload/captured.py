@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from infinium_integrations import settings
-from infinium_integrations.capture.content import Command, Conversation, Documents, Message, Part, Streamed
+from infinium_integrations.capture.content import HISTORIES, Command, Conversation, Documents, Message, Part, Streamed
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
@@ -192,7 +192,7 @@ class Capture:
         if isinstance(taken, Command):
             update = None if taken.update is None else self._text(taken.update, limit, given=given, summary=summary)
             return "\n".join(filter(None, (f"→ {preview.value_text(self.value(taken.goto))}", update)))
-        return preview.value_text(self.readable(self.value(taken)))
+        return preview.value_text(self.readable(self.value(_newest(taken, given=given) if summary else taken)))
 
     def readable(self, value: Json) -> Json:
         """Return a value in which each message is its text."""
@@ -293,6 +293,8 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})
+_QUESTIONS, _ANSWERS = ("input", "question", "query"), ("answer", "output", "result", "response", "text")
+"""What chains that are given a history call what is asked and answered."""
 _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
@@ -302,6 +304,14 @@ def _indexes(value: Json) -> list[int] | None:
         value = value.get("messages")
     found = value if isinstance(value, list) else [value]
     return [one.index for one in found if isinstance(one, Reference)] or None
+
+
+def _newest(taken: object, *, given: bool) -> object:
+    """Return the question or the answer of a chain that is given a history; any other value as it is."""
+    if not isinstance(taken, dict) or HISTORIES.isdisjoint(taken):
+        return taken
+    named = (taken.get(name) for name in (_QUESTIONS if given else _ANSWERS))
+    return next((text for text in named if isinstance(text, str) and text), taken)
 
 
 def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None:

@@ -425,3 +425,11 @@ def test_what_is_kept_grows_with_what_was_said_and_not_with_its_square(traces):
     many, texts, steps = sizes(30)
     assert many < 2.1 * few
     assert many <= 1.25 * texts + 300 * steps
+
+
+def test_what_was_said_before_is_neither_the_question_nor_the_answer(traces):
+    history = [HumanMessage("an earlier question"), AIMessage("an earlier answer")]
+    chain = RunnableLambda(lambda given: {**given, "answer": "it is new"})
+    chain.invoke({"input": "what is new?", "chat_history": history}, ordinary())
+    task = one(traces)
+    assert (task.input_summary, task.output_summary) == ("what is new?", "it is new")
