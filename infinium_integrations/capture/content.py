@@ -15,7 +15,7 @@ from typing import Any
 
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
-from infinium_integrations.capture.serializer import SHORT, Copier
+from infinium_integrations.capture.serializer import LARGE, NUMBERS, SHORT, Copier
 from infinium_integrations.redaction.key_names import SLACK
 
 __all__ = [
@@ -52,8 +52,8 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
-FLAT, LARGE = 20, 2**63
-"""Entries of a dict that is copied at once where it holds short texts and numbers only; the largest number."""
+FLAT = 20
+"""Entries of a dict that is copied at once where it holds short texts and numbers only."""
 HISTORIES = frozenset({"chat_history", "history"})
 """Fields whose messages were said before: they are neither the question nor the answer."""
 REMEMBERED, FEW = 8, 4
@@ -331,7 +331,7 @@ class Content:
         kind = type(value)
         if kind is str:
             return self.text(value, limit)
-        if value is None or (kind in _NUMBERS and -LARGE < value < LARGE):
+        if value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
         full = self.full()
         if kind is dict and not full and (flat := _flat(value)) >= 0:
@@ -420,14 +420,11 @@ def _flat(entries: dict[Any, Any]) -> int:
             chars += len(value)
             if len(value) > SHORT or value[:5] == "data:":
                 return -1
-        elif value is not None and not (kind in _NUMBERS and -LARGE < value < LARGE):
+        elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
             return -1
         if type(key) is not str or len(key) > SHORT:
             return -1
     return chars
-
-
-_NUMBERS = frozenset({int, float, bool})
 
 
 class _All:

@@ -7,7 +7,7 @@ and no method of a user's class is called. What is unknown becomes ``<ClassName>
 from typing import Any
 
 from infinium_integrations.capture.media import encoded
-from infinium_integrations.capture.serializer import DEPTH, ITEMS, SHORT, Copier, encode
+from infinium_integrations.capture.serializer import DEPTH, ITEMS, LARGE, NUMBERS, SHORT, Copier, encode
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Redacted, is_secret_key
 
 __all__ = ["HIDDEN", "SLACK", "is_secret_key", "is_small", "preview", "to_json_value"]
@@ -46,7 +46,8 @@ def _room_left(value: Any, room: int, depth: int) -> int:
     if kind in _TEXTS:
         return room - len(value) if len(value) <= SHORT and value[:5] != "data:" else -1
     if kind is dict:
-        if depth == 0 or len(value) > FEW or value.keys() & _TELLING:
+        # the last two may say of the rest that it is a picture, or a secret
+        if depth == 0 or len(value) > FEW or "type" in value or "value" in value:
             return -1
         for key, item in value.items():
             room = _room_left(item, room - len(key), depth - 1) if type(key) is str and room >= 0 else -1
@@ -57,15 +58,12 @@ def _room_left(value: Any, room: int, depth: int) -> int:
         for item in value:
             room = _room_left(item, room, depth - 1) if room >= 0 else -1
         return room
-    return room if value is None or kind is bool or (kind in _NUMBERS and -LARGE < value < LARGE) else -1
+    return room if value is None or (kind in NUMBERS and -LARGE < value < LARGE) else -1
 
 
-SMALL, FEW, LARGE = 8_000, 30, 2**63
-"""Characters of all texts and keys, entries of a list or dict, the largest number."""
+SMALL, FEW = 8_000, 30
+"""Characters of all texts and keys, entries of a list or dict."""
 _TEXTS = frozenset({str, Redacted})
-_NUMBERS = frozenset({int, float})
-_TELLING = frozenset({"type", "value"})
-"""What may say of the rest that it is a picture, or a secret."""
 
 
 def to_json_value(

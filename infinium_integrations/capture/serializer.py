@@ -28,12 +28,13 @@ ITEMS: Final = 200
 DEPTH: Final = 10
 SHORT: Final = 255
 """A string up to this length is no picture, unless it is a data URL."""
+NUMBERS: Final = frozenset({int, float, bool})
+LARGE: Final = 2**63
+"""A number from here on is no plain one: it may have any length."""
 
 _CIRCULAR = "<circular>"
 _MORE = "…"
-_NUMBERS = {int, bool, float, type(None)}
 _PAIR = 2
-_LARGE = 2**63
 _UNREADABLE = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, MemoryError)
 """What even a plain value may raise: it changes under our hands, it is half made, the stack is full."""
 
@@ -66,7 +67,7 @@ class Copier:
                 return self.mapping(value, value)
             if kind is list or kind is tuple:
                 return self.sequence(value, value[: self.items], len(value))
-            if kind is int and -_LARGE < value < _LARGE:
+            if kind is int and -LARGE < value < LARGE:
                 self.room -= 1
                 return value
             return self.other(value, kind)
@@ -111,7 +112,7 @@ class Copier:
         kind = type(key)
         if kind is str:
             return self.text(key)
-        if kind in _NUMBERS:
+        if key is None or kind in NUMBERS:
             return encode(key)
         text = self.copy(key)
         return text if type(text) is str else encode(text)

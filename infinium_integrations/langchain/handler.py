@@ -182,7 +182,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Record the time of the first token, and keep what comes in case that the stream breaks off."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
-        if run is not None and run.adapter_state is not None and (run.reporters == 1 or not run.repeated()):
+        if run is not None and run.adapter_state is not None and not run.repeated():
             run.streaming = True
             run.adapter_state.token(run, token, chunk, recorder.touch(run))
 
@@ -191,7 +191,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Record the time of the first token of a v3 stream, which has no ``on_llm_new_token``."""
         recorder = runtime.recorder()
         run = recorder.get(run_id)
-        if run is not None and run.adapter_state is not None and (run.reporters == 1 or not run.repeated()):
+        if run is not None and run.adapter_state is not None and not run.repeated():
             run.streaming = True
             run.adapter_state.event(run, event, recorder.touch(run))
 

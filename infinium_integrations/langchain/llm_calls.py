@@ -51,6 +51,7 @@ class Stream:
                 content.spend(len(said) if type(said) is str else _CHUNK_CHARS)
                 if calls and said is not calls:
                     self.said.chunks.append(calls)
+                    content.spend(_CHUNK_CHARS)
         reported = held.get("usage_metadata")
         if reported:
             found = usage.read(reported)

@@ -200,7 +200,9 @@ def _reported(response: object, raw: object) -> list[object]:
         beside,
         message,
     )
-    return [dict(usage.facts_of(source)) for source in sources if source is not None]
+    told = (usage.facts_of(source) for source in sources if source is not None)
+    # counts, and what holds counts: the rest, such as the calls of tools, may be large
+    return [{name: one for name, one in facts.items() if not isinstance(one, (str, list, tuple))} for facts in told]
 
 
 def answer(run: Run, response: object, call: Call, limit: int) -> Message | None:

@@ -166,7 +166,7 @@ class Finisher:
     def value(self, value: object, key: str = "") -> object:
         """Finish a value out of plain JSON types; a text of which nothing is left becomes ``_GONE``."""
         if isinstance(value, str):
-            return value if type(value) is str and value in self._clean else self.string(value, key)
+            return self.string(value, key)
         if isinstance(value, dict):
             return self.mapping(value)
         if isinstance(value, list):

@@ -58,8 +58,9 @@ class Recorder:
         self.clock = clock
         self.wall = wall
         self.resolvers: list[Callable[[], Hashable]] = []
-        self.callers: list[Callable[[], Hashable]] = []
         """Each returns the id of the framework's run that surrounds the caller, or None."""
+        self.callers: list[Callable[[], Hashable]] = []
+        """Each returns the id of the model's call in whose method the caller is, or None: see ``calling``."""
         self.settlers: list[Callable[[float], None]] = []
         """Each ends what has ended without an event, before ``settle`` waits; it takes the deadline, of ``clock``."""
         self.late_events = 0

@@ -447,8 +447,9 @@ def _is_secret_value(text: str, pair: _Pair) -> bool:
     if not value.strip() or value == HIDDEN:
         return False
     core = value.strip().rstrip(_STOPS).lower()
-    is_harmless = core in _HARMLESS or core == pair.name.lstrip("_-") or _is_placeholder(text, pair, value)
-    if is_harmless and not pair.name.endswith(_HEADERS):
+    if not pair.name.endswith(_HEADERS) and (
+        core in _HARMLESS or core == pair.name.lstrip("_-") or _is_placeholder(text, pair, value)
+    ):
         return False
     if pair.name.endswith("authorization"):
         return not _is_placeholder(text, pair, value.strip()) and _is_authorization(
