@@ -327,6 +327,8 @@ class Captured:
     input: Any = None
     """Of the run itself."""
     output: Any = None
+    cut: bool = False
+    """Something was cut when it was taken: the trace, or the process, held more text than is kept (8 and 64 MiB)."""
 
 
 class ExecutionStep(_Part):
@@ -817,7 +819,9 @@ class TaskData(_Part):
             return self
         messages = captured.get("messages") or []
         ends = {key: captured.get(key) for key in ("input", "output")}
-        self._captured = Captured(messages, captured.get("tool_definitions") or [], **ends)
+        self._captured = Captured(
+            messages, captured.get("tool_definitions") or [], **ends, cut=captured.get("cut") is True
+        )
         steps = captured.get("steps") or {}
         for step in self.steps or ():
             found = steps.get(str(step.step_number))

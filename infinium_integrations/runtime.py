@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 from infinium_integrations import diagnostics, settings
-from infinium_integrations.capture.content import held_chars
+from infinium_integrations.capture.content import held_bytes
 from infinium_integrations.export import fork_safety
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
@@ -175,6 +175,7 @@ def _pending(trace: Trace) -> "PendingTrace":
         client=trace.options.client,
         limits=Limits(preview=trace.options.preview_chars),
     )
+    trace.content.release()
     if trace.root.builder is None:
         trace.release()
     return pending
@@ -261,7 +262,7 @@ def stats() -> dict[str, int]:
 
     Returns:
         Traces ``recorded``, ``sent``, ``pending``, ``local`` (kept here, without an account), ``rejected``,
-        ``dropped`` and ``open``; ``captured_chars``, the characters that open and queued traces refer to;
+        ``dropped`` and ``open``; ``captured_bytes``, the text that open and queued traces refer to;
         ``late_events``, which came after their trace had been sent; ``faults`` of this library.
 
     Raises:
@@ -278,7 +279,7 @@ def stats() -> dict[str, int]:
     return {
         **runtime.delivery.stats(),
         "open": runtime.recorder.open_traces,
-        "captured_chars": held_chars(),
+        "captured_bytes": held_bytes(),
         "late_events": runtime.recorder.late_events,
         "faults": diagnostics.count(),
     }

@@ -16,7 +16,7 @@ from typing import Any
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
 from infinium_integrations.capture.serializer import LARGE, NUMBERS, SHORT, Copier
-from infinium_integrations.redaction.key_names import SLACK
+from infinium_integrations.redaction.key_names import SLACK, Cut
 
 __all__ = [
     "HISTORIES",
@@ -27,7 +27,7 @@ __all__ = [
     "Message",
     "Part",
     "Streamed",
-    "held_chars",
+    "held_bytes",
     "parsed",
 ]
 
@@ -37,11 +37,17 @@ Part = dict[str, Any]
 TEXT_CHARS = 1_000_000
 CUT_CHARS = 200_000
 """Of a text longer than that, which is cut when it is taken."""
-TRACE_CHARS = 8 * 1_048_576
-"""Of all texts that one trace refers to; beyond it only previews are taken."""
-PROCESS_CHARS = 64 * 1_048_576
+TRACE_BYTES = 8 * 1_048_576
+"""Of all texts that one trace refers to, as they lie in memory; beyond it only previews are taken."""
+PROCESS_BYTES = 64 * 1_048_576
 """The same of all open and queued traces."""
-RECOUNT_CHARS = 262_144
+RECOUNT_BYTES = 262_144
+BEGINNING_BYTES = 8_192
+"""Of a stream for which there is no room: as much as the longest preview shows."""
+LEAST_BYTES = 1_000
+"""Of a trace, so that many small ones are counted, too."""
+BY_TEXT_BYTES = 1_048_576
+"""From here on a text is known by what it says, before by its identity alone, which costs less."""
 STRUCTURE_ROOM = 200_000
 """Characters of keys, numbers and marks of one value: texts don't count."""
 ITEMS_TAKEN = 5_000
@@ -121,15 +127,34 @@ class Command:
 class Streamed:
     """What came of a stream, in the order in which it came; read as a message's parts if nothing better comes."""
 
-    __slots__ = ("chunks", "read")
+    __slots__ = ("bytes", "chunks", "cut", "read")
 
     def __init__(self, read: Callable[[list[Any]], list[Part]]) -> None:
         self.chunks: list[Any] = []
+        self.bytes = 0
+        self.cut = False
+        """There was no room for what came last."""
         self.read = read
+
+    def add(self, content: "Content", chunk: object) -> None:
+        """Keep a chunk by reference; of a stream for which the trace has no room its beginning."""
+        if self.bytes > BEGINNING_BYTES and content.full():
+            self.cut = content.cut = True
+            return
+        count = len(chunk) if type(chunk) is str and chunk.isascii() else _bytes_of(chunk)
+        self.chunks.append(chunk)
+        self.bytes += count
+        content.spend(count)
 
     def message(self) -> Message | None:
         """Return what was said as a message; None where nothing was."""
-        return Message("assistant", None, self.chunks, self.read) if self.chunks else None
+        return Message("assistant", None, self.chunks, self._parts) if self.chunks else None
+
+    def _parts(self, chunks: list[Any]) -> list[Part]:
+        parts = self.read(chunks)
+        if not self.cut:
+            return parts
+        return [{**one, "content": Cut(one["content"])} if type(one.get("content")) is str else one for one in parts]
 
 
 class _Structure:
@@ -251,19 +276,25 @@ class _History:
 
 
 class Content:
-    """What one trace refers to: its messages by identity, and how many characters in all."""
+    """What one trace refers to: its messages by identity, its longer texts, and how many bytes in all."""
 
-    __slots__ = ("__weakref__", "_histories", "_known", "chars", "cut")
+    __slots__ = ("__weakref__", "_histories", "_known", "_same", "_texts", "bytes", "cut")
 
     def __init__(self) -> None:
         _all.live.add(self)
-        self.chars = 0
+        self.bytes = 0
+        """Of the texts, each once, as they lie in memory."""
         self.cut = False
-        """Something was taken as a preview only, for want of room."""
+        """Something was cut when it was taken, for want of room."""
+        self._texts: dict[int, str] = {}
+        """Those that are longer than ``SHORT``, by identity."""
+        self._same: dict[str, str] | None = None
+        """The same by what they say, from ``BY_TEXT_BYTES`` on."""
         self._known: dict[int, _Known] = {}
         """By the identity of the framework's own message."""
         self._histories: dict[int, _History] = {}
         """By the identity of the first message: a model gets the system prompt before what its node gets."""
+        self.spend(LEAST_BYTES)
 
     def message(
         self, own: Any, said: Iterable[str], make: "Callable[[Content, Any, int], Message]", limit: int
@@ -319,6 +350,12 @@ class Content:
         """Let go of the framework's own messages: no more of them come."""
         self._known.clear()
         self._histories.clear()
+        self._texts.clear()
+        self._same = None
+
+    def release(self) -> None:
+        """Count no longer: its trace is stored."""
+        _all.live.discard(self)
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
         """Return references to the texts of a value and copies of what holds them.
@@ -333,63 +370,85 @@ class Content:
             return self.text(value, limit)
         if value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
-        full = self.full()
-        if kind is dict and not full and (flat := _flat(value)) >= 0:
+        if kind is dict and not self.full() and (flat := _flat(value)) >= 0:
             self.spend(flat)
             return value.copy()
-        room, chars = (limit + SLACK, limit + SLACK) if full else (STRUCTURE_ROOM, TEXT_CHARS)
-        taker = Taker(room, chars, adapt)
+        taker = Taker(self, limit, adapt)
         taken = taker.whole_value(value)
-        self.spend(taker.taken)
+        self.cut = self.cut or taker.room <= 0
         return taken
 
     def text(self, text: str, limit: int) -> str:
         """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
+            self.spend(length if text.isascii() else text.__sizeof__())
             return text
         if " " not in text[: media.SAMPLE] or text[:5] == "data:":
             found = media.encoded(text)
             if found is not None:
                 return found
-        full = self.full()
-        if length > TEXT_CHARS or full:
-            text = text[: limit + SLACK if full else CUT_CHARS]
-            length = len(text)
-        self.spend(length)
+        known = self._again(text)
+        if known is not None:
+            return known
+        if length > TEXT_CHARS:
+            return self._beginning(text, CUT_CHARS)
+        if length > limit and self.full():
+            return self._beginning(text, limit)
+        self.spend(length if text.isascii() else text.__sizeof__())
+        self._texts[id(text)] = text
+        if self._same is not None:
+            self._same[text] = text
         return text
+
+    def _again(self, text: str) -> str | None:
+        """Return a longer text that was taken before and says the same; None of a new one."""
+        known = self._texts.get(id(text))
+        if known is not None or self.bytes < BY_TEXT_BYTES:
+            return known
+        if self._same is None:
+            self._same = {known: known for known in list(self._texts.values())}
+        return self._same.get(text)
+
+    def _beginning(self, text: str, limit: int) -> str:
+        """Return the beginning of a text, and of what comes after as much as shows a secret across the cut."""
+        self.cut = True
+        self.spend(limit + SLACK)
+        return Cut(text[: limit + SLACK])
 
     def full(self) -> bool:
         """Return whether previews only are taken from now on."""
-        if self.chars < TRACE_CHARS and _all.counted + _all.since < PROCESS_CHARS:
-            return False
-        self.cut = True
-        return True
+        return self.bytes >= TRACE_BYTES or _all.counted + _all.since >= PROCESS_BYTES
 
-    def spend(self, chars: int) -> None:
-        """Count characters that are referred to."""
-        self.chars += chars
-        _all.since += chars
-        if _all.since >= RECOUNT_CHARS:
-            held_chars()
+    def spend(self, count: int) -> None:
+        """Count bytes that are referred to."""
+        self.bytes += count
+        _all.since += count
+        if _all.since >= RECOUNT_BYTES:
+            held_bytes()
 
 
 class Taker(Copier):
-    """Copies a value's structure and keeps its texts as they are."""
+    """Copies a value's structure and keeps its texts as they are.
 
-    __slots__ = ("adapt", "taken")
+    Args:
+        content: Where the texts are counted.
+        limit: Characters that are kept where there is no room for the whole.
+        adapt: Returns what stands for a value of the framework's own; None for any other.
+    """
 
-    def __init__(self, room: int, chars: int, adapt: Callable[[object], object] | None) -> None:
-        super().__init__(room, chars=chars, items=ITEMS_TAKEN, depth=DEPTH_TAKEN)
-        self.adapt = adapt
-        self.taken = 0
-        """Characters referred to."""
+    __slots__ = ("adapt", "content", "limit")
+
+    def __init__(self, content: Content, limit: int, adapt: Callable[[object], object] | None) -> None:
+        self.content, self.limit, self.adapt = content, limit, adapt
+        room = limit + SLACK if content.full() else STRUCTURE_ROOM
+        super().__init__(
+            room, chars=TEXT_CHARS if room == STRUCTURE_ROOM else room, items=ITEMS_TAKEN, depth=DEPTH_TAKEN
+        )
 
     def text(self, value: str) -> str:
         """Take a text as it is; a picture becomes its type and size."""
-        if len(value) > SHORT or value[:5] == "data:":
-            value = media.encoded(value) or (value if len(value) <= self.chars else value[: min(self.chars, CUT_CHARS)])
-        self.taken += len(value)
+        value = self.content.text(value, self.limit)
         self.room -= 2 if self.chars == TEXT_CHARS else len(value) + 2
         return value
 
@@ -398,7 +457,7 @@ class Taker(Copier):
         flat = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else -1
         if flat < 0 or self.room <= FLAT * SHORT:
             return super().mapping(value, entries)
-        self.taken += flat
+        self.content.spend(flat)
         self.room -= len(entries) * 6 + sum(map(len, entries))
         return entries.copy()
 
@@ -409,22 +468,22 @@ class Taker(Copier):
 
 
 def _flat(entries: dict[Any, Any]) -> int:
-    """Count the characters of short texts under short names; -1 where there is anything but those and numbers."""
+    """Count the bytes of short texts under short names; -1 where there is anything but those and numbers."""
     # the second may say that it is a picture, the third be a secret by its neighbour
     if len(entries) > FLAT or "type" in entries or "value" in entries:
         return -1
-    chars = 0
+    count = 0
     for key, value in entries.items():
         kind = type(value)
         if kind is str:
-            chars += len(value)
+            count += len(value) if value.isascii() else value.__sizeof__()
             if len(value) > SHORT or value[:5] == "data:":
                 return -1
         elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
             return -1
         if type(key) is not str or len(key) > SHORT:
             return -1
-    return chars
+    return count
 
 
 class _All:
@@ -434,17 +493,25 @@ class _All:
         self.live: weakref.WeakSet[Content] = weakref.WeakSet()
         self.counted = 0
         self.since = 0
-        """Characters taken since they were counted."""
+        """Bytes taken since they were counted."""
 
 
 _all = _All()
 
 
-def held_chars() -> int:
-    """Count the characters that all open and queued traces refer to."""
+def held_bytes() -> int:
+    """Count the bytes of text that all open and queued traces refer to."""
     with contextlib.suppress(RuntimeError):  # another thread began a trace meanwhile: the next count will do
-        _all.counted, _all.since = sum(content.chars for content in list(_all.live)), 0
+        _all.counted, _all.since = sum(content.bytes for content in list(_all.live)), 0
     return _all.counted + _all.since
+
+
+def _bytes_of(chunk: object, depth: int = 4) -> int:
+    """Count the bytes of the texts in a chunk of a stream."""
+    if type(chunk) is str:
+        return chunk.__sizeof__()
+    items = chunk.values() if type(chunk) is dict else chunk if type(chunk) is list and depth else ()
+    return sum(_bytes_of(item, depth - 1) for item in items)
 
 
 def parsed(text: object) -> object:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
-from infinium_integrations.redaction.key_names import HIDDEN, Redacted, is_secret_key
+from infinium_integrations.redaction.key_names import HIDDEN, Cut, Redacted, is_secret_key
 
 __all__ = ["Copier", "encode", "fields_of"]
 
@@ -233,7 +233,7 @@ def _written(copier: Copier, value: object) -> str:
     return copier.text(str(value))
 
 
-def _redacted(copier: Copier, value: Redacted) -> Redacted:
+def _as_it_is(copier: Copier, value: str) -> str:
     copier.room -= len(value) + 2
     return value
 
@@ -296,7 +296,8 @@ _EXACT: dict[type, Writer] = {
     float: _float,
     bool: _constant,
     type(None): _constant,
-    Redacted: _redacted,
+    Redacted: _as_it_is,
+    Cut: _as_it_is,
     datetime: _moment,
     date: lambda copier, value: copier.text(value.isoformat()),
     time: _moment,

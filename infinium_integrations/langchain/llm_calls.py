@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infinium_integrations.capture.content import TRACE_CHARS, Conversation, Message, Streamed
+from infinium_integrations.capture.content import Conversation, Message, Streamed
 from infinium_integrations.langchain import messages
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
@@ -45,13 +45,10 @@ class Stream:
             call = run.llm
             if call is not None and call.ttft_ms is None:
                 call.ttft_ms = round((now - run.started) * 1000)
-            content = run.trace.content
-            if self.said is not None and content.chars < TRACE_CHARS:
-                self.said.chunks.append(said)
-                content.spend(len(said) if type(said) is str else _CHUNK_CHARS)
+            if self.said is not None:
+                self.said.add(run.trace.content, said)
                 if calls and said is not calls:
-                    self.said.chunks.append(calls)
-                    content.spend(_CHUNK_CHARS)
+                    self.said.add(run.trace.content, calls)
         reported = held.get("usage_metadata")
         if reported:
             found = usage.read(reported)
@@ -71,8 +68,6 @@ class Stream:
 
 
 _NOTHING: dict[str, Any] = {}
-_CHUNK_CHARS = 20
-"""About what a chunk that is no plain text holds."""
 
 
 def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> None:

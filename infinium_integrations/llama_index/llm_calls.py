@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infinium_integrations.capture.content import TRACE_CHARS, Conversation, Message, Streamed
+from infinium_integrations.capture.content import Conversation, Message, Streamed
 from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import names
 from infinium_integrations.llama_index.content import conversation
@@ -91,10 +91,8 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
         record = run.llm
         if record is not None and record.ttft_ms is None:
             record.ttft_ms = round((now - run.started) * 1000)
-        content = run.trace.content
-        if type(delta) is str and content.chars < TRACE_CHARS and not run.private:
-            call.said.chunks.append(delta)
-            content.spend(len(delta))
+        if type(delta) is str and not run.private:
+            call.said.add(run.trace.content, delta)
     raw = response.raw
     if raw is None:
         return

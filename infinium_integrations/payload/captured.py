@@ -6,7 +6,15 @@ from math import isfinite
 from typing import Any
 
 from infinium_integrations import settings
-from infinium_integrations.capture.content import HISTORIES, Command, Conversation, Documents, Message, Part, Streamed
+from infinium_integrations.capture.content import (
+    HISTORIES,
+    Command,
+    Conversation,
+    Documents,
+    Message,
+    Part,
+    Streamed,
+)
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
@@ -16,7 +24,7 @@ from infinium_integrations.payload.finalize import Finisher, Limits
 from infinium_integrations.payload.preview import JsonMessage
 from infinium_integrations.recording.adapters import tool_names
 from infinium_integrations.recording.run import Run, Trace
-from infinium_integrations.redaction.key_names import Redacted
+from infinium_integrations.redaction.key_names import SLACK, Cut, Redacted
 from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
 __all__ = ["Capture", "capture_of"]
@@ -39,7 +47,7 @@ class Capture:
         self.redactor = redactor
         self._finisher = Finisher(redactor, cut=True, limits=Limits())
         self._kept = chars > 0
-        self._chars = max(chars, LEAST_CHARS)
+        self._wanted, self._chars = chars, max(chars, LEAST_CHARS)
         self.messages: list[JsonMessage] = []
         self._indexes: dict[int, int] = {}
         """Of messages by their identity; ``_held`` keeps them alive."""
@@ -82,6 +90,9 @@ class Capture:
     def _streamed(self, taken: Streamed) -> Json:
         message = taken.message()
         return None if message is None else self.value(message)
+
+    def _cut(self, taken: Cut) -> str:
+        return self._finisher.text(str(taken), min(self._chars, len(taken) - SLACK))
 
     def _other(self, taken: object) -> Json:
         return self.text(taken) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)
@@ -138,7 +149,7 @@ class Capture:
         for kind, run in itertools.groupby(parts, lambda part: part["type"]):
             some = list(run)
             texts = [part["content"] for part in some] if kind in _SPOKEN else []
-            if len(texts) > 1 and all(isinstance(text, str) for text in texts):
+            if len(texts) > 1 and all(type(text) is str for text in texts):
                 joined = "".join(texts)
                 if self.text(joined) != "".join(map(self.text, texts)):
                     some = [{**some[0], "content": joined}]
@@ -236,7 +247,7 @@ class Capture:
             captured["cut"] = True
         if not (self.messages or steps or "input" in captured or "output" in captured):
             return None
-        return folded(captured)
+        return folded(captured if self._wanted == self._chars else _cut_to(captured, self._wanted))
 
     def _step(self, run: Run, definitions: list[Json]) -> dict[str, Json]:
         if run.private:
@@ -286,6 +297,7 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     dict: Capture._dict,  # noqa: SLF001  (as all here: a table of its own methods)
     list: Capture._list,  # noqa: SLF001
     tuple: Capture._list,  # noqa: SLF001
+    Cut: Capture._cut,  # noqa: SLF001
     Message: lambda capture, taken: Reference(capture.message(taken)),
     Conversation: Capture._conversation,  # noqa: SLF001
     Documents: lambda capture, taken: [capture.value(taken.read(one)) for one in taken.held],
@@ -296,7 +308,21 @@ _SPOKEN = frozenset({"text", "reasoning"})
 _QUESTIONS, _ANSWERS = ("input", "question", "query"), ("answer", "output", "result", "response", "text")
 """What chains that are given a history call what is asked and answered."""
 _WORDS = frozenset({"type", "modality"})
+_NAMES = frozenset({"role", "type", "modality", "mime_type", "name", "id", "tools"})
+NAME_CHARS = 64
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
+
+
+def _cut_to(value: Json, chars: int) -> Json:
+    """Return redacted content in which no text is longer, names and ids aside."""
+    if isinstance(value, str):
+        return shorten(value, chars)
+    if isinstance(value, dict):
+        return {
+            key: item if key in _NAMES and isinstance(item, str) and len(item) <= NAME_CHARS else _cut_to(item, chars)
+            for key, item in value.items()
+        }
+    return [_cut_to(item, chars) for item in value] if isinstance(value, list) else value
 
 
 def _indexes(value: Json) -> list[int] | None:

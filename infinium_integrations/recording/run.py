@@ -336,7 +336,7 @@ class Trace:
 
     def weight(self) -> int:
         """Return about how many bytes it holds."""
-        return 2_000 + 1_000 * len(self.steps) + self.content.chars
+        return 2_000 + 1_000 * len(self.steps) + self.content.bytes
 
     def keep(self, run: Run) -> None:
         """Number a run and keep it as a step."""

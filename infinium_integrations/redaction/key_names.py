@@ -1,11 +1,17 @@
 """Which keys hold a secret, by their name alone; and what every step of redaction agrees on."""
 
-__all__ = ["HIDDEN", "SLACK", "Redacted", "is_secret_key", "words"]
+__all__ = ["HIDDEN", "SLACK", "Cut", "Redacted", "is_secret_key", "words"]
 
 HIDDEN = "[REDACTED]"
 """What stands where a secret was."""
 SLACK = 256
 """Characters kept beyond a limit, so that the redactor sees a secret that lies across the cut."""
+
+
+class Cut(str):
+    """A text that was cut when it was taken, ``SLACK`` characters after its end: a secret may lie across the cut."""
+
+    __slots__ = ()
 
 
 class Redacted(str):

@@ -398,6 +398,11 @@ def test_content_chars_cuts_each_text_and_zero_keeps_previews_only(traces, monke
     Model().invoke([HumanMessage("x" * 20_000)], ordinary())
     (message,) = traces[1].steps[0].captured.input_messages
     assert message["parts"][0]["content"] == "x" * 8_999 + "…"
+    settings.configure(content_chars=100)
+    Model().invoke([HumanMessage("x" * 20_000)], ordinary())
+    (message,) = traces[2].steps[0].captured.input_messages
+    assert message == {"role": "user", "parts": [{"type": "text", "content": "x" * 99 + "…"}]}
+    assert traces[2].steps[0].input_preview == "user: " + "x" * 493 + "…"
     settings.reset()
 
 

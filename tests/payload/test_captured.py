@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infinium_integrations.capture.content import Content, Conversation, Message
+from infinium_integrations.capture.content import Content, Conversation, Message, Streamed, held_bytes
 from infinium_integrations.capture.folding import folded, unfolded
+from infinium_integrations.capture.serializer import encode
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.redaction import Redactor
 
@@ -79,16 +80,97 @@ def test_a_secret_is_hidden_however_many_parts_it_lies_in(kind, cuts):
     assert all(piece not in json.dumps(capture.messages) for piece in pieces if len(piece) > 6)
 
 
-def test_beyond_its_room_a_trace_keeps_previews_with_a_mark(monkeypatch):
-    monkeypatch.setattr("infinium_integrations.capture.content.TRACE_CHARS", 10_000)
+@pytest.fixture
+def small_room(monkeypatch):
+    """A trace may refer to 10,000 bytes of text."""
+    monkeypatch.setattr("infinium_integrations.capture.content.TRACE_BYTES", 10_000)
+
+
+@pytest.mark.usefixtures("small_room")
+def test_beyond_its_room_a_trace_keeps_previews_with_a_mark():
     content = Content()
     assert content.take("x" * 20_000, 500) == "x" * 20_000
-    assert content.take("y" * 20_000, 500) == "y" * 756
+    assert not content.cut
+    assert content.take("short, and kept whole", 500) == "short, and kept whole"
+    assert content.take("y" * 400, 500) == "y" * 400
+    assert not content.cut
+    assert Capture(Redactor(), 65_536).value(content.take("y" * 20_000, 500)) == "y" * 499 + "…"
     assert content.cut
 
 
+@pytest.mark.usefixtures("small_room")
+@pytest.mark.parametrize("hold", [lambda text: text, lambda text: {"deep": [text, 1]}, lambda text: [text]])
+def test_where_a_text_is_cut_for_want_of_room_no_half_of_a_secret_stays(hold):
+    content = Content()
+    content.take("x" * 20_000, 500)
+    for before in (495, 740, 750):
+        text = "a " * 200 + "b " * ((before - 400) // 2) + _KEY + " c" * 500
+        kept = encode(Capture(Redactor(), 65_536).value(content.take(hold(text), 500)))
+        assert "sk-proj" not in kept
+        assert "…" in kept
+
+
+_KEY = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUvWx2yZa4bCd"
+
+
+@pytest.mark.usefixtures("small_room")
+def test_the_same_text_takes_room_once_however_often_it_is_taken():
+    content, text = Content(), "word " * 1_000
+    for _ in range(50):
+        assert content.take(text, 500) == text
+        assert content.take({"role": "user", "content": [text]}, 500) == {"role": "user", "content": [text]}
+    assert not content.cut
+
+
+def test_in_a_large_trace_equal_texts_take_room_once_whoever_made_them(monkeypatch):
+    monkeypatch.setattr("infinium_integrations.capture.content.BY_TEXT_BYTES", 3_000)
+    content = Content()
+    kept = {id(content.take("".join(["word "] * 1_000), 500)) for _ in range(50)}
+    assert (len(kept), content.bytes < 12_000) == (1, True)
+
+
+@pytest.mark.parametrize(("letter", "bytes_each"), [("a", 1), ("ü", 1), ("語", 2), ("🙂", 4)])
+@pytest.mark.parametrize("length", [5, 1_000])
+def test_what_a_text_takes_in_memory_is_counted(letter, bytes_each, length):
+    content = Content()
+    before = content.bytes
+    content.take(letter * length, 500)
+    assert content.bytes - before >= bytes_each * length
+
+
+@pytest.mark.usefixtures("small_room")
+def test_of_a_stream_that_finds_no_room_its_beginning_is_kept():
+    content = Content()
+    content.take("x" * 20_000, 500)
+    said = Streamed(lambda chunks: [{"type": "text", "content": "".join(chunks)}])
+    for _ in range(5_000):
+        said.add(content, "token ")
+    capture = Capture(Redactor(), 65_536)
+    capture.value(said)
+    (part,) = capture.messages[0]["parts"]
+    assert part["content"].startswith("token " * 1_300)
+    assert part["content"].endswith("…")
+    assert content.cut
+
+
+@pytest.mark.parametrize("chunk", [[{"type": "text", "text": "x" * 500}], [{"args": "x" * 500, "index": 0}]])
+def test_chunks_that_are_no_text_count_as_what_they_say(chunk):
+    content = Content()
+    before = content.bytes
+    Streamed(list).add(content, chunk)
+    assert content.bytes - before >= 500
+
+
+def test_texts_of_a_trace_that_is_stored_count_no_longer():
+    before, content = held_bytes(), Content()
+    content.take("x" * 100_000, 500)
+    assert held_bytes() - before >= 100_000
+    content.release()
+    assert held_bytes() <= before
+
+
 def test_the_whole_process_keeps_previews_beyond_its_room(monkeypatch):
-    monkeypatch.setattr("infinium_integrations.capture.content.PROCESS_CHARS", 10_000)
+    monkeypatch.setattr("infinium_integrations.capture.content.PROCESS_BYTES", held_bytes() + 10_000)
     first, second = Content(), Content()
     first.take("x" * 20_000, 500)
     assert second.take("y" * 20_000, 500) == "y" * 756
@@ -97,7 +179,9 @@ def test_the_whole_process_keeps_previews_beyond_its_room(monkeypatch):
 
 
 def test_a_text_of_more_than_a_million_characters_is_cut_when_it_is_taken():
-    assert len(Content().take("x" * 1_000_001, 500)) == 200_000
+    content = Content()
+    assert Capture(Redactor(), 9_000_000).value(content.take("x" * 1_000_001, 500)) == "x" * 199_999 + "…"
+    assert content.cut
 
 
 def test_what_cannot_be_read_of_a_message_leaves_the_rest(caplog):

@@ -20,6 +20,8 @@ def transcript(task: TaskData) -> Iterator[str]:
     if captured is None:
         yield "No content was kept beside this trace: it was switched off, or the trace is older."
         return
+    if captured.cut:
+        yield "Texts that end with … were cut: until it is stored a trace holds 8 MiB, a process 64 MiB, a text 1 MB."
     writer = _Writer(task)
     yield from writer.value("input", captured.input)
     for step in task.steps or ():
@@ -50,6 +52,8 @@ def as_json(task: TaskData) -> dict[str, Json] | None:
             steps[str(step.step_number)] = {name: value for name, value in found.items() if value is not None}
     ends = {"input": _referring(captured.input, indexes), "output": _referring(captured.output, indexes)}
     kept = {name: value for name, value in ends.items() if value is not None}
+    if captured.cut:
+        kept["cut"] = True
     return {"messages": captured.messages, "tool_definitions": captured.tool_definitions, **kept, "steps": steps}
 
 
