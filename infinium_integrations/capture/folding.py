@@ -1,9 +1,10 @@
 """Each text of a trace's content once: what occurs again refers to where it stands first."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic_core import to_json
 
 __all__ = ["Json", "Reference", "folded", "of_messages", "unfolded"]
 
@@ -23,9 +24,6 @@ class Reference:
 
     def __init__(self, index: int) -> None:
         self.index = index
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=lambda reference: reference.index).encode
 
 
 def of_messages(indexes: Sequence[int]) -> dict[str, str]:
@@ -65,7 +63,7 @@ def _fold(value: Json, path: _Path, known: dict[object, _Path]) -> Json:  # noqa
         return {KEY: None, "value": _fold(value[KEY], (path, "value"), known)}
     whole = {key: _fold(item, (path, key), known) for key, item in value.items()}
     if path[1] == "arguments":
-        written = _encode(value)
+        written = to_json(value, fallback=lambda reference: reference.index)
         if len(written) >= LEAST:
             return _once(whole, ("arguments", written), path, known)  # a text may read the same
     return whole

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from pydantic_core import to_json
+
 from infinium_integrations import settings
 from infinium_integrations.capture.content import (
     HISTORIES,
@@ -18,7 +20,6 @@ from infinium_integrations.capture.content import (
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
-from infinium_integrations.capture.serializer import encode
 from infinium_integrations.payload import preview
 from infinium_integrations.payload.finalize import Finisher, Limits
 from infinium_integrations.payload.preview import JsonMessage
@@ -52,7 +53,7 @@ class Capture:
         self._indexes: dict[int, int] = {}
         """Of messages by their identity; ``_held`` keeps them alive."""
         self._held: list[Message] = []
-        self._same: dict[str, int] = {}
+        self._same: dict[bytes, int] = {}
         self._clean: dict[str, str] = {}
         self._values: dict[int, tuple[object, Json]] = {}
         self._systems: dict[str, int] = {}
@@ -121,7 +122,7 @@ class Capture:
             {part["id"]: part["name"] for part in parts if part["type"] == "tool_call" and part["name"]}
         )
         clean["parts"] = [self._part(part) for part in parts]
-        written = encode(clean)
+        written = to_json(clean)
         index = self._same.get(written)
         if index is None:
             index = self._same[written] = len(self.messages)
@@ -224,7 +225,7 @@ class Capture:
         if not prompt:
             return {}
         first = self._systems.setdefault(prompt, run.number)
-        return {"system": shorten(prompt, SYSTEM_CHARS)} if first == run.number else {"system_step": first}
+        return {"system": Redacted(shorten(prompt, SYSTEM_CHARS))} if first == run.number else {"system_step": first}
 
     def documents(self, run: Run) -> list[dict[str, Json]] | None:
         """Return the documents that a run found."""

@@ -98,6 +98,8 @@ _OUR_IDS = frozenset({"run_id", "trace_id", "resumed_from"})
 _ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 _DIRECT = {"limit": 4_000_000, "room": 4_000_000, "items": 1_000_000, "depth": 50}
 _HUGE_BITS = 1_023
+_SHORT = 200
+"""Characters of a text that is within every limit."""
 
 
 class Finisher:
@@ -192,7 +194,7 @@ class Finisher:
         finished: dict[str, object] = {}
         for key, item in value.items():
             name, secret = self._keys.get(key) or self._key(key)
-            if type(item) is str and item in known_clean and not secret:
+            if type(item) is str and len(item) <= _SHORT and item in known_clean and not secret:
                 clean: object = item
             elif secret and item is not None and not isinstance(item, bool):
                 clean = HIDDEN

@@ -17,8 +17,15 @@ __all__ = ["SLACK", "Redactor", "process_secrets"]
 
 
 _CUT = "…"
-_SHORT, _REMEMBERED = 200, 4_096
-"""Characters of a text that is remembered where it holds no secret, and how many: names, keys and ids come again."""
+_SHORT, _REMEMBERED = 4_096, 1_000_000
+"""Characters of a text that is remembered where it holds no secret, and of all of them: names, prompts come again."""
+_PLAIN = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z"
+)
+"""A UUID or a time of ours: new in each trace, and a secret only where its value is known as one."""
+_PLAIN_CHARS = 36
+_LEAST = 100
+"""Characters that the shortest text counts as."""
 
 
 class Redactor:
@@ -68,11 +75,11 @@ class Redactor:
         """Return a text without its secrets by the built-in rules alone, as for a model's name."""
         if not text or text in self._known_clean:
             return text
+        if len(text) <= _PLAIN_CHARS and _PLAIN.fullmatch(text) and not any(form in text for form in self._forms):
+            return text
         clean = _without(text, self._spans(text, open_end=False))
         if clean is text and len(text) <= _SHORT and text.isascii():
-            if len(self._known_clean) >= _REMEMBERED:
-                self._known_clean.clear()
-            self._known_clean[text] = None
+            self._known_clean.add(text)
         return clean
 
     def redact_and_truncate(self, text: str, limit: int) -> str:
@@ -155,14 +162,25 @@ def _without(text: str, found: Iterable[Span]) -> str:
     return "".join((*parts, text[last:])) if parts else text
 
 
-@lru_cache(maxsize=8)
-def _rules_for(secrets: frozenset[str]) -> tuple[list[str], dict[str, None]]:
-    """Return the forms of known secrets, the longest first, and the texts that are known to hold neither these nor any.
+class _Clean(dict[str, None]):
+    """Texts that are known to hold no secret: a dict, since threads may look into it while one of them adds to it."""
 
-    A dict, since threads may look into it while one of them adds to it.
-    """
+    chars = 0
+
+    def add(self, text: str) -> None:
+        """Remember one more; all are forgotten when they are too many."""
+        self.chars += len(text) + _LEAST
+        if self.chars > _REMEMBERED:
+            self.clear()
+            self.chars = 0
+        self[text] = None
+
+
+@lru_cache(maxsize=8)
+def _rules_for(secrets: frozenset[str]) -> tuple[list[str], _Clean]:
+    """Return the forms of known secrets, the longest first, and the texts known to hold neither these nor any."""
     forms = {form for secret in secrets for form in _forms(secret)}
-    return sorted(forms, key=len, reverse=True), {}
+    return sorted(forms, key=len, reverse=True), _Clean()
 
 
 _LEAST_ENCODED = 8

@@ -397,3 +397,27 @@ def test_hostile_texts_cost_no_more_than_in_proportion():
 
 def test_letters_that_grow_when_lowered_do_not_shift_what_is_hidden():
     assert REDACTOR.text("İİİ password=hunter2!Zq9 ok") == f"İİİ password={MARK} ok"
+
+
+def test_a_uuid_that_is_known_as_a_secret_is_hidden_and_any_other_is_not():
+    secret, other = "0d9f2a64-5b1c-4f0e-9a3e-6f7b8c9d0e1f", "1d9f2a64-5b1c-4f0e-9a3e-6f7b8c9d0e1f"
+    redactor = Redactor(secrets=[secret])
+    assert (redactor.text(secret), redactor.text(other)) == ("[REDACTED]", other)
+
+
+def test_a_long_text_that_is_known_to_be_clean_is_cut_all_the_same():
+    from infinium_integrations.payload.finalize import finalize
+
+    redactor, text = Redactor(), "plain words " * 95
+    assert redactor.text(text) == text
+    step = {"step_number": 1, "action": "other", "description": "d", "metadata": {"mine": {"said": text}}}
+    assert text not in str(
+        finalize({"name": "n", "description": "d", "duration": 1, "steps": [step]}, redactor, cut=True)
+    )
+
+
+def test_clean_texts_are_forgotten_before_they_fill_the_memory():
+    redactor = Redactor()
+    for number in range(1_000):
+        redactor.text(f"{number} " * 800)
+    assert sum(map(len, redactor.clean)) <= 1_000_000
