@@ -95,16 +95,21 @@ class Record:
         Raises:
             DamagedError: It can't be read.
         """
+        try:
+            found = self.folded()
+            return None if found is None else unfolded(found)
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedError from error
+
+    def folded(self) -> dict[str, Any] | None:
+        """Return the same as it lies in the file, with references to what occurs again. Raises as ``captured``."""
         if not self.packed:
             return None
         text, rest = _member(_member(self.packed)[1], CAPTURED_LIMIT)
         if rest or not text.endswith(_AFTER):
             raise DamagedError
-        try:
-            found = _loaded(text[: -len(_AFTER)], _CAPTURED)
-            return None if found is None else unfolded(found)
-        except (LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise DamagedError from error
+        found: dict[str, Any] | None = _loaded(text[: -len(_AFTER)], _CAPTURED)
+        return found
 
     @property
     def trace_id(self) -> str:
@@ -202,7 +207,8 @@ def facts_of(payload: dict[str, Any]) -> dict[str, object]:
         "tokens": usage.get("total_tokens"),
         "cost": usage.get("estimated_cost_usd"),
         "ended": _nanoseconds(payload.get("current_datetime")),
-        "preview": _preview(payload),
+        "input": _line(payload.get("input_summary")),
+        "output": _line(payload.get("output_summary")),
         "text": "\n".join(part for part in parts if part)[:SEARCHED_CHARS],
     }
     return {key: value for key, value in facts.items() if value is not None}
@@ -222,13 +228,10 @@ def _nanoseconds(moment: Any) -> int | None:
     return (aware - EPOCH) // timedelta(microseconds=1) * 1_000
 
 
-def _preview(payload: dict[str, Any]) -> str | None:
-    """Return the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
-    for key in ("output_summary", "input_summary"):
-        line = " ".join((payload.get(key) or "")[: 4 * LINE_CHARS].split())
-        if line:
-            return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"
-    return None
+def _line(text: Any) -> str | None:
+    """Return the beginning of a text in one line, None of nothing; the payload is redacted already."""
+    line = " ".join((text or "")[: 4 * LINE_CHARS].split())
+    return (line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…") or None
 
 
 def pack(record: Record) -> bytes:

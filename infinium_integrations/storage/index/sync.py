@@ -1,6 +1,7 @@
 """Brings the index up to date with the folder: only what changed is read, and of a trace only its head."""
 
 import contextlib
+import functools
 import math
 import os
 import sqlite3
@@ -14,11 +15,12 @@ from infinium_integrations import diagnostics
 from infinium_integrations.storage import record
 from infinium_integrations.storage.folder import LOCAL, SUFFIX, FolderStore, list_names, read_beginning, read_file
 from infinium_integrations.storage.index.query import COLUMNS, HIGH, LOW
+from infinium_integrations.storage.index.words import unicode
 from infinium_integrations.storage.memory import MemoryStore
 
-__all__ = ["VERSION", "Update", "add_memory", "make_tables", "version_of"]
+__all__ = ["VERSION", "Update", "add_memory", "full_text", "has_fts5", "make_tables", "transaction", "version_of"]
 
-VERSION = 2
+VERSION = 3
 SETTLED = 2_000_000_000
 """Nanoseconds after which a folder's modification time is to be trusted."""
 BATCH = 1_000
@@ -26,20 +28,33 @@ BEGINNING = 4_096
 """Bytes of a file that are read first; its head seldom takes more."""
 
 _SCHEMA = f"""
-CREATE TABLE traces(id INTEGER PRIMARY KEY, {", ".join(COLUMNS)});
+CREATE TABLE traces(id INTEGER PRIMARY KEY, {", ".join(COLUMNS)}, read INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX by_trace ON traces(trace_id);
 CREATE INDEX by_end ON traces(ended, recorded);
 CREATE INDEX by_folder ON traces(folder, file);
-CREATE TABLE texts(id INTEGER PRIMARY KEY, text);
-CREATE TABLE folders(folder PRIMARY KEY, changed INTEGER, settled INTEGER);
-PRAGMA user_version = {VERSION};
+CREATE INDEX unread ON traces(id) WHERE read = 0;
+CREATE TABLE kinds(id INTEGER PRIMARY KEY, action, name, tool, model, requested, agent, node);
+CREATE UNIQUE INDEX by_kind ON kinds(action, name, tool, model, requested, agent, node);
+CREATE TABLE steps(
+    trace, number, kind, status, error, tokens, cost, duration, PRIMARY KEY(trace, number)
+) WITHOUT ROWID;
+CREATE INDEX steps_by_kind ON steps(kind, status);
+CREATE INDEX failed_steps ON steps(error, status) WHERE error IS NOT NULL;
+CREATE TABLE labels(trace, label, value);
+CREATE INDEX by_label ON labels(label, value, trace);
+CREATE INDEX labels_of ON labels(trace);
+CREATE TABLE folders(folder PRIMARY KEY, changed INTEGER, settled INTEGER)
 """
+_FULL_TEXT = """
+CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2");
+INSERT INTO words(words, rank) VALUES ('hashsize', 33554432)
+"""
+"""Merged seldom, in 32 MB at most."""
+_PLAIN_TEXT = "CREATE TABLE words(text)"
 _INSERT = f"""
 INSERT INTO traces({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
 ON CONFLICT(trace_id) DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in COLUMNS)}
 """  # noqa: S608
-_INSERT_TEXT = "INSERT OR REPLACE INTO texts VALUES ((SELECT id FROM traces WHERE trace_id = ?), ?)"
-
 _NUMBERS = frozenset({"recorded", "ended", "duration", "steps", "errors", "tokens", "cost"})
 _Head = dict[str, Any]
 """What a file begins with."""
@@ -51,25 +66,43 @@ def version_of(database: sqlite3.Connection) -> int:
     """Return the version of the tables, 0 where there are none.
 
     Raises:
-        sqlite3.DatabaseError: It is another.
+        sqlite3.DatabaseError: It is another, or was made for full-text search, which this build of SQLite has not.
     """
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
-    if version not in {0, VERSION}:
+    if version not in {0, VERSION} or (version and full_text(database) != has_fts5()):
         msg = "another version"
         raise sqlite3.DatabaseError(msg)
     return version
 
 
+def full_text(database: sqlite3.Connection) -> bool:
+    """Whether the table ``words`` is a full-text index."""
+    found = database.execute("SELECT sql FROM sqlite_master WHERE name = 'words'").fetchone()
+    return found is not None and "fts5" in found[0]
+
+
+@functools.cache
+def has_fts5() -> bool:
+    """Whether this build of SQLite has full-text search."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute("CREATE VIRTUAL TABLE probe USING fts5(text)")
+        except sqlite3.OperationalError:
+            return False
+    return True
+
+
 def make_tables(database: sqlite3.Connection) -> None:
     """Make the tables, unless another process was first."""
-    with _transaction(database):
+    with transaction(database):
         if version_of(database) == 0:
-            for statement in _SCHEMA.strip().split(";\n"):
+            texts = _FULL_TEXT if has_fts5() else _PLAIN_TEXT
+            for statement in f"{_SCHEMA};\n{texts};\nPRAGMA user_version = {VERSION}".strip().split(";\n"):
                 database.execute(statement)
 
 
 @contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """Lock out other writers from the beginning on."""
     database.execute("BEGIN IMMEDIATE")
     with database:  # commits, or rolls back what was broken off
@@ -93,7 +126,7 @@ class Update:
                 folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
                 present |= {f"{area}/{name}": self._store.root / area / name for name in folders}
         for folder in known.keys() - present.keys():
-            with _transaction(self._database):
+            with transaction(self._database):
                 self._remove("folder = ?", [(folder,)])
                 self._database.execute("DELETE FROM folders WHERE folder = ?", (folder,))
         for folder, path in present.items():
@@ -102,7 +135,7 @@ class Update:
                     self._read(folder, path)
 
     def _read(self, folder: str, path: Path) -> None:
-        with _transaction(self._database):  # who waited for another reader finds its work done
+        with transaction(self._database):  # who waited for another reader finds its work done
             changed = path.stat().st_mtime_ns
             settled = time.time_ns() - changed > SETTLED
             names = set(list_names(path))
@@ -113,9 +146,10 @@ class Update:
             self._database.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", (folder, changed, int(settled)))
 
     def _remove(self, condition: str, keys: Sequence[tuple[str, ...]]) -> None:
-        select = f"DELETE FROM texts WHERE id IN (SELECT id FROM traces WHERE {condition})"  # noqa: S608
-        self._database.executemany(select, keys)
-        self._database.executemany(f"DELETE FROM traces WHERE {condition}", keys)  # noqa: S608
+        found = f"(SELECT id FROM traces WHERE {condition})"  # noqa: S608
+        for table, key in (("words", "rowid"), ("steps", "trace"), ("labels", "trace"), ("traces", "id")):
+            self._database.executemany(f"DELETE FROM {table} WHERE {key} IN {found}", keys)  # noqa: S608
+        self._database.execute("DELETE FROM kinds WHERE NOT EXISTS (SELECT 1 FROM steps WHERE kind = kinds.id)")
 
     def _entries(self, folder: str, path: Path, names: Iterable[str]) -> Iterator[_Entry]:
         """Read the heads of files, from the files' beginnings where they fit; damaged files are set aside."""
@@ -135,15 +169,18 @@ class Update:
             yield folder, name, _delivery(folder.partition("/")[0], name, head), head
 
 
-def add_memory(database: sqlite3.Connection, number: int, memory: MemoryStore) -> None:
-    """Take over what a store in memory has."""
-    entries: list[_Entry] = []
+def add_memory(database: sqlite3.Connection, number: int, memory: MemoryStore) -> dict[tuple[str, str], bytes]:
+    """Take over what a store in memory has; return the files, by folder and name as the index has them."""
+    entries, found = list[_Entry](), dict[tuple[str, str], bytes]()
     for (area, account, name), data in memory.files().items():
         head = record.unpack_head(data)
         delivery = _delivery("history" if area == "local" else area, name, head)
-        entries.append((f"memory:{number}/{area}/{account}", name, delivery, head))
-    with _transaction(database):
+        folder = f"memory:{number}/{area}/{account}"
+        entries.append((folder, name, delivery, head))
+        found[folder, name] = data
+    with transaction(database):
         _add(database, iter(entries))
+    return found
 
 
 def _delivery(area: str, name: str, head: _Head) -> str:
@@ -155,7 +192,6 @@ def _delivery(area: str, name: str, head: _Head) -> str:
 def _add(database: sqlite3.Connection, entries: Iterator[_Entry]) -> None:
     while batch := list(islice(entries, BATCH)):
         database.executemany(_INSERT, (_row(*entry) for entry in batch))
-        database.executemany(_INSERT_TEXT, ((head["trace_id"], _searched(head)) for _, _, _, head in batch))
 
 
 def _facts(head: _Head) -> _Head:
@@ -179,6 +215,7 @@ def _row(folder: str, file: str, delivery: str, head: _Head) -> list[object]:
         "status": head.get("status", ""),
         "delivery": delivery,
         "reason": head["delivery"].get("reason"),
+        "output": facts.get("output", facts.get("preview")),  # what earlier versions wrote
     }
     return [_plain(column, own.get(column)) for column in COLUMNS]
 
@@ -188,7 +225,7 @@ def _plain(column: str, value: object) -> str | float | None:
     if value is None:
         return None
     if column not in _NUMBERS:
-        return _unicode(str(value))
+        return unicode(str(value))
     if isinstance(value, int) and LOW <= value <= HIGH:
         return value
     try:
@@ -196,15 +233,3 @@ def _plain(column: str, value: object) -> str | float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _unicode(text: str) -> str:
-    """Replace lone surrogates, which no database holds."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _searched(head: _Head) -> str:
-    """Return the text that searches look through."""
-    facts = _facts(head)
-    parts = [head.get("name"), *(facts.get(key) for key in ("text", "tags", "session_id", "user_id", "model"))]
-    return _unicode("\n".join(str(part) for part in [head["trace_id"], *parts] if part)).casefold()
