@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from infinium_integrations.capture.folding import unfolded
 
@@ -166,6 +166,10 @@ def _loaded(text: bytes, key: bytes) -> Any:
         return None
     if not text.startswith(key):
         raise DamagedError
+    try:
+        return from_json(text[len(key) :], allow_inf_nan=False)
+    except ValueError:  # a file that something else wrote may have half a character in it
+        pass
     try:
         return json.loads(text[len(key) :])
     except (ValueError, RecursionError) as error:

@@ -4,8 +4,9 @@ It is made when a query first asks for it, in batches, the newest runs first; wh
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -21,7 +22,7 @@ __all__ = ["TEXT_LIMIT", "Contents", "Told", "read_contents", "unread"]
 TEXT_LIMIT = 200_000
 """Characters of a trace that are searched for words, so that the index stays bounded: names and errors first."""
 ERROR_CHARS = 1_000
-BATCH = 400
+BATCH = 1_000
 
 _Json = Any
 
@@ -43,6 +44,8 @@ class Told:
 _NOTHING = Told([], [], "")
 _Place = tuple[int, str, str]
 """The row's id, and the folder and file of the trace."""
+_Batch = list[tuple[int, Told | None]]
+_KIND = "action, name, tool, model, requested, agent, node"
 
 
 class Contents:
@@ -59,20 +62,14 @@ class Contents:
 
     def run(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> None:
         """Take in all that are not yet; ``progress`` is called with how many are, and how many there are."""
-        total = unread(self._database)
-        done, last = 0, HIGH
-        while places := self._next(last):
-            progress(done, total)
-            self._take([(place[0], self._read(*place)) for place in places])
-            done, last = done + len(places), places[-1][0]
-        if done:
-            progress(total, total)
+        select = "SELECT id, folder, file FROM traces WHERE read = 0 ORDER BY id DESC"
+        places: list[_Place] = self._database.execute(select).fetchall()
+        for at in range(0, len(places), BATCH):
+            batch = places[at : at + BATCH]
+            self._take([(number, self._read(folder, file)) for number, folder, file in batch])
+            progress(at + len(batch), len(places))
 
-    def _next(self, before: int) -> list[_Place]:
-        select = "SELECT id, folder, file FROM traces WHERE read = 0 AND id < ? ORDER BY id DESC LIMIT ?"
-        return self._database.execute(select, [before, BATCH]).fetchall()
-
-    def _read(self, _number: int, folder: str, file: str) -> Told | None:
+    def _read(self, folder: str, file: str) -> Told | None:
         """Read one file; None where it can't be read now, having moved."""
         try:
             return read_contents(record.unpack(self._data_of(folder, file)))
@@ -81,28 +78,26 @@ class Contents:
         except OSError:
             return None
 
-    def _take(self, read: list[tuple[int, Told | None]]) -> None:
+    def _take(self, read: _Batch) -> None:
         """Take in a batch, apart from what was deleted or taken in by another reader meanwhile."""
-        numbers = [number for number, told in read if told is not None]
-        marks = ", ".join("?" * len(numbers))
         with transaction(self._database):
-            select = f"SELECT id FROM traces WHERE read = 0 AND id IN ({marks})"  # noqa: S608
-            still = {number for (number,) in self._database.execute(select, numbers)}
+            first, last = read[-1][0], read[0][0]
+            select = "SELECT id FROM traces WHERE read = 0 AND id BETWEEN ? AND ?"
+            still = {number for (number,) in self._database.execute(select, [first, last])}
             found = [(number, told) for number, told in reversed(read) if told is not None and number in still]
             kinds = self._kinds({step[1] for _, told in found for step in told.steps})
+            texts = [(number, told.text) for number, told in found]
             steps = [(number, step[0], kinds[step[1]], *step[2:]) for number, told in found for step in told.steps]
             labels = [(number, *label) for number, told in found for label in told.labels]
-            texts = [(number, told.text) for number, told in found]
+            self._database.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", texts)
             self._database.executemany("INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)", steps)
             self._database.executemany("INSERT INTO labels VALUES (?, ?, ?)", labels)
-            self._database.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", texts)
             self._database.executemany("UPDATE traces SET read = 1 WHERE id = ?", [(number,) for number, _ in found])
 
     def _kinds(self, kinds: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
-        columns = "action, name, tool, model, requested, agent, node"
-        add = f"INSERT OR IGNORE INTO kinds({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        add = f"INSERT OR IGNORE INTO kinds({_KIND}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         self._database.executemany(add, kinds)
-        find = f"SELECT id FROM kinds WHERE ({columns}) = (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        find = f"SELECT id FROM kinds WHERE ({_KIND}) = (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         return {kind: self._database.execute(find, kind).fetchone()[0] for kind in kinds}
 
 
@@ -142,31 +137,37 @@ def read_contents(found: record.Record) -> Told:
 
 def _step(step: _Json, place: int, captured: _Json) -> tuple[tuple[Any, ...], list[str]]:
     """Return a step's row, and its texts beside the captured ones."""
-    facts, call, tool = (_dict(step.get(key)) for key in ("metadata", "llm_call", "tool_call"))
-    action, name = _text(step.get("action")), _text(facts.get("name")) or _text(step.get("description"))
-    agent = _text(facts.get("agent")) or (name if action == "agent" else "")
-    tool_name, model, node = _text(tool.get("tool_name")), _text(call.get("model")), _text(facts.get("node"))
-    kind = (action, name, tool_name, model, _text(facts.get("model_requested")), agent, node)
+    facts, call, tool = _dict(step.get("metadata")), _dict(step.get("llm_call")), _dict(step.get("tool_call"))
+    action, description, name = step.get("action"), step.get("description"), facts.get("name")
+    agent = facts.get("agent") or (name if action == "agent" else "")
+    model, requested, node = call.get("model"), facts.get("model_requested"), facts.get("node")
+    kind, said = _kind(*map(_text, (action, name or description, tool.get("tool_name"), model, requested, agent, node)))
     failed = step.get("error") or tool.get("error")
-    error = _error(failed) if failed else None
-    status = "error" if error else _text(facts.get("status")) or "ok"
+    error = words.unicode(_error(failed)) if failed else None
     tokens = [n for key in ("prompt_tokens", "completion_tokens") if (n := _number(call.get(key))) is not None]
     row = (
         _number(step.get("step_number")) or place,
-        tuple(words.unicode(text[:500]) for text in kind),
-        words.unicode(status),
-        error and words.unicode(error.casefold()),
+        kind,
+        "error" if error else words.unicode(_text(facts.get("status")) or "ok"),
+        error and error.casefold(),
         float(sum(tokens)) if tokens else None,
         _number(facts.get("estimated_cost_usd")),
         _number(step.get("duration_ms")),
     )
-    texts = [*map(words.apart, dict.fromkeys(text for text in kind[1:] if text)), _text(step.get("description"))]
+    texts = [said, _text(description)]
     texts += [words.apart(error)] if error else []
     if captured.keys().isdisjoint(_GIVEN):
         texts.append(_text(step.get("input_preview")))
     if captured.keys().isdisjoint(_CAME):
         texts.append(_text(step.get("output_preview")))
     return row, texts
+
+
+@lru_cache(1_000)
+def _kind(*names: str) -> tuple[tuple[str, ...], str]:
+    """Return the names of a kind of step as a database holds them, and what is searched of them."""
+    kind = tuple(words.unicode(text[:500]) for text in names)
+    return kind, "\n".join(words.apart(text) for text in dict.fromkeys(kind[1:]) if text)
 
 
 _GIVEN = frozenset({"input_messages", "arguments", "input"})
@@ -176,31 +177,37 @@ _NOT_SAID = frozenset({"tools", "parameters", "input_messages", "output_messages
 _OF_PARTS = frozenset({"type", "id", "modality", "mime_type", "size"})
 
 
-def _said(captured: _Json) -> Iterator[str]:
-    """Return what the model and the tools saw and said, each text once; definitions of tools are not among it."""
+def _said(captured: _Json) -> list[str]:
+    """Return what the model and the tools saw and said; definitions of tools are not among it."""
+    texts = list[str]()
     for message in map(_dict, _list(captured.get("messages"))):
         for part in map(_dict, _list(message.get("parts"))):
-            yield from _texts([value for key, value in part.items() if key not in _OF_PARTS])
+            for key, value in part.items():
+                if key not in _OF_PARTS:
+                    _add_texts(texts, value)
     for step in _dict(captured.get("steps")).values():
-        yield from _texts([value for key, value in _dict(step).items() if key not in _NOT_SAID])
-    yield from _texts([captured.get("input"), captured.get("output")])
+        for key, value in _dict(step).items():
+            if key not in _NOT_SAID:
+                _add_texts(texts, value)
+    _add_texts(texts, [captured.get("input"), captured.get("output")])
+    return texts
 
 
-def _texts(value: _Json) -> Iterator[str]:
-    """Return the texts, numbers and keys of JSON, in their order; what refers to another place stands there."""
+def _add_texts(texts: list[str], value: _Json) -> None:
+    """Add the texts, numbers and keys of JSON, in their order; what refers to another place stands there."""
     rest = [value]
     while rest:
         one = rest.pop()
         kind = type(one)
         if kind is str:
-            yield one
+            texts.append(one)
         elif kind is list:
             rest += reversed(one)
         elif kind is dict and not (len(one) == 1 and isinstance(one.get("$is"), str)):
             for key, item in reversed(one.items()):
                 rest += (item, key)
         elif kind is int or kind is float:
-            yield str(one)
+            texts.append(str(one))
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -129,6 +129,7 @@ class Index:
 
     def _ask(self, connection: sqlite3.Connection, query: Query, ask: Callable[[sqlite3.Connection], T]) -> T:
         with closing(connection) as database:
+            database.execute("PRAGMA page_size = 16384")  # of a new file
             database.execute("PRAGMA journal_mode = WAL")  # who reads and who writes don't wait for each other
             database.execute("PRAGMA synchronous = OFF")
             database.execute("PRAGMA secure_delete = ON")  # what was deleted is not left in the file's free pages

@@ -47,9 +47,11 @@ CREATE TABLE folders(folder PRIMARY KEY, changed INTEGER, settled INTEGER)
 """
 _FULL_TEXT = """
 CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2");
-INSERT INTO words(words, rank) VALUES ('hashsize', 33554432)
+INSERT INTO words(words, rank) VALUES ('hashsize', 33554432);
+INSERT INTO words(words, rank) VALUES ('automerge', 8);
+INSERT INTO words(words, rank) VALUES ('pgsz', 16000)
 """
-"""Merged seldom, in 32 MB at most."""
+"""Written in large parts, of which eight are merged at once."""
 _PLAIN_TEXT = "CREATE TABLE words(text)"
 _INSERT = f"""
 INSERT INTO traces({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
@@ -129,7 +131,7 @@ class Update:
             with transaction(self._database):
                 self._remove("folder = ?", [(folder,)])
                 self._database.execute("DELETE FROM folders WHERE folder = ?", (folder,))
-        for folder, path in present.items():
+        for folder, path in sorted(present.items()):  # so that later traces come later
             with contextlib.suppress(FileNotFoundError):
                 if known.get(folder) != (path.stat().st_mtime_ns, 1):
                     self._read(folder, path)
