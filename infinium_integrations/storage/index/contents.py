@@ -22,7 +22,7 @@ __all__ = ["TEXT_LIMIT", "Contents", "Told", "read_contents", "unread"]
 TEXT_LIMIT = 200_000
 """Characters of a trace that are searched for words, so that the index stays bounded: names and errors first."""
 ERROR_CHARS = 1_000
-BATCH = 1_000
+BATCH = 2_000
 
 _Json = Any
 
@@ -33,7 +33,8 @@ class Told:
 
     ``steps`` are tuples of number, kind, status, error, tokens, cost, milliseconds; a kind is a tuple of action, name,
     tool, model, requested model, agent and node, each empty where there is none. Number 0 is the run itself, where its
-    errors are no step's. ``labels`` are the user's own keys and values. ``text`` is what is searched for words.
+    errors are no step's. ``labels`` are the tags, and the user's own keys with their values. ``text`` is what is
+    searched for words.
     """
 
     steps: list[tuple[Any, ...]]
@@ -121,6 +122,7 @@ def read_contents(found: record.Record) -> Told:
     texts = [_text(payload.get("name")), found.trace_id, *map(words.apart, errors), _text(payload.get("description"))]
     texts += [str(tags[key]) for key in ("session_id", "user_id", "tags") if tags.get(key)]
     texts += [text for label in labels for text in label]
+    labels += [(tag.strip(), "") for tag in str(tags.get("tags", "")).split(",") if tag.strip()]
     steps = list[tuple[Any, ...]]()
     for place, step in enumerate(map(_dict, _list(payload.get("steps"))), start=1):
         row, said = _step(step, place, _dict(seen.get(str(step.get("step_number")))))
@@ -139,9 +141,10 @@ def _step(step: _Json, place: int, captured: _Json) -> tuple[tuple[Any, ...], li
     """Return a step's row, and its texts beside the captured ones."""
     facts, call, tool = _dict(step.get("metadata")), _dict(step.get("llm_call")), _dict(step.get("tool_call"))
     action, description, name = step.get("action"), step.get("description"), facts.get("name")
+    name = name or description
     agent = facts.get("agent") or (name if action == "agent" else "")
     model, requested, node = call.get("model"), facts.get("model_requested"), facts.get("node")
-    kind, said = _kind(*map(_text, (action, name or description, tool.get("tool_name"), model, requested, agent, node)))
+    kind, said = _kind(*map(_text, (action, name, tool.get("tool_name"), model, requested, agent, node)))
     failed = step.get("error") or tool.get("error")
     error = words.unicode(_error(failed)) if failed else None
     tokens = [n for key in ("prompt_tokens", "completion_tokens") if (n := _number(call.get(key))) is not None]

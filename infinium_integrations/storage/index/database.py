@@ -32,6 +32,8 @@ T = TypeVar("T")
 FILE = "index.sqlite3"
 FEW = 300
 """Traces that are read for steps and words at once, even for who is not patient."""
+SMALL = 5_000
+"""Traces: of so many the remains of deleted ones are cleared away at once, of more when a tenth is gone."""
 BUSY = 60.0
 """Seconds to wait for another process that brings the index up to date."""
 
@@ -137,7 +139,9 @@ class Index:
             if not version_of(database):
                 make_tables(database)
             if self._store is not None:
-                Update(database, self._store).run()
+                gone = Update(database, self._store).run()
+                if gone and _total(database) < max(SMALL, 10 * gone):
+                    _clear(database)
                 if query.reads_steps and (self._patient or unread(database) <= FEW):
                     Contents(database, self._data_of).run(self._progress)
             if not self._memories:
@@ -162,6 +166,10 @@ def _answer(database: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]
     return ask(database)
 
 
+def _total(database: sqlite3.Connection) -> int:
+    return int(database.execute("SELECT count(*) FROM traces").fetchone()[0])
+
+
 def _clear(database: sqlite3.Connection) -> None:
     if full_text(database):  # what was deleted is still named in parts of it that are not merged yet
         with transaction(database):
@@ -176,8 +184,8 @@ def _where(database: sqlite3.Connection, query: Query) -> tuple[str, list[object
 def rows_of(database: sqlite3.Connection, query: Query) -> list[Row]:
     """Return the rows that a query asks for, the run that ended last first."""
     condition, values = _where(database, query)
-    order = f"ORDER BY {query.order()} LIMIT ? OFFSET ?"
-    sql = f"SELECT {', '.join(COLUMNS)} FROM traces WHERE {condition} {order}"  # noqa: S608
+    page = f"SELECT id FROM traces WHERE {condition} ORDER BY {query.order()} LIMIT ? OFFSET ?"  # noqa: S608
+    sql = f"SELECT {', '.join(COLUMNS)} FROM traces WHERE id IN ({page}) ORDER BY {query.order()}"  # noqa: S608
     limit = -1 if query.limit is None else query.limit
     return [Row(*found) for found in database.execute(sql, [*values, limit, query.offset])]
 

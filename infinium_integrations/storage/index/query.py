@@ -159,8 +159,9 @@ class Query:
 _Condition = tuple[str, list[object]]
 
 _TAGGED = "instr(',' || replace(tags, ', ', ',') || ',', ',' || ? || ',')"
-_STEPS = "id IN (SELECT trace FROM kinds CROSS JOIN steps ON steps.kind = kinds.id WHERE {})"
-_FAILED_STEPS = "id IN (SELECT trace FROM steps WHERE {})"
+# +id: a list is read in its order, each run looked up among those found, rather than all found being sorted
+_STEPS = "+id IN (SELECT trace FROM kinds CROSS JOIN steps ON steps.kind = kinds.id WHERE {})"
+_FAILED_STEPS = "+id IN (SELECT trace FROM steps WHERE {})"
 
 
 def _conditions(terms: Iterable[Term], *, full_text: bool) -> Iterator[_Condition]:
@@ -171,7 +172,7 @@ def _conditions(terms: Iterable[Term], *, full_text: bool) -> Iterator[_Conditio
     for some in [[term for term in sought if not term.negated], *([term] for term in sought if term.negated)]:
         if some:
             sql, values = words.condition(some, full_text=full_text)
-            yield f"id {'NOT ' * some[0].negated}IN (SELECT rowid FROM words WHERE {sql})", values  # noqa: S608
+            yield f"+id {'NOT ' * some[0].negated}IN (SELECT rowid FROM words WHERE {sql})", values  # noqa: S608
     for term in rest:
         if term.field:
             sql, values = _of_run(term)
@@ -210,7 +211,7 @@ def _of_steps(terms: list[Term]) -> _Condition:
     own = all(term.field in {"error", "status"} for term in terms)
     select = (_FAILED_STEPS if own else _STEPS).format(" AND ".join(conditions))
     no = len(terms) == 1 and terms[0].negated
-    return select.replace("id IN", "id NOT IN", 1) if no else select, values
+    return select.replace("+id IN", "+id NOT IN", 1) if no else select, values
 
 
 def _of_step(term: Term) -> _Condition:
@@ -246,9 +247,8 @@ def _of_run(term: Term) -> _Condition:  # noqa: PLR0911  (a table in the form of
         return "instr(trace_id, ?) = 1", [text]
     if field == "tag":
         key, equals, value = text.partition("=")
-        labelled = "SELECT trace FROM labels WHERE label = ?" + " AND value = ?" * bool(equals)  # noqa: S608
-        values = [key, value] if equals else [key]
-        return f"{_TAGGED} OR id IN ({labelled})", [text, *values]
+        either = "label = ? OR (label = ? AND value = ?)" if equals else "label = ?"
+        return f"+id IN (SELECT trace FROM labels WHERE {either})", [text, key, value] if equals else [text]  # noqa: S608
     return _like(term, f"{field}_id", fold=False)
 
 

@@ -33,14 +33,17 @@ CREATE UNIQUE INDEX by_trace ON traces(trace_id);
 CREATE INDEX by_end ON traces(ended, recorded);
 CREATE INDEX by_folder ON traces(folder, file);
 CREATE INDEX unread ON traces(id) WHERE read = 0;
+CREATE INDEX by_duration ON traces(duration);
+CREATE INDEX by_tokens ON traces(tokens);
+CREATE INDEX by_cost ON traces(cost);
 CREATE TABLE kinds(id INTEGER PRIMARY KEY, action, name, tool, model, requested, agent, node);
 CREATE UNIQUE INDEX by_kind ON kinds(action, name, tool, model, requested, agent, node);
 CREATE TABLE steps(
-    trace, number, kind, status, error, tokens, cost, duration, PRIMARY KEY(trace, number)
+    trace INTEGER, number INTEGER, kind INTEGER, status, error, tokens, cost, duration, PRIMARY KEY(trace, number)
 ) WITHOUT ROWID;
 CREATE INDEX steps_by_kind ON steps(kind, status);
 CREATE INDEX failed_steps ON steps(error, status) WHERE error IS NOT NULL;
-CREATE TABLE labels(trace, label, value);
+CREATE TABLE labels(trace INTEGER, label, value);
 CREATE INDEX by_label ON labels(label, value, trace);
 CREATE INDEX labels_of ON labels(trace);
 CREATE TABLE folders(folder PRIMARY KEY, changed INTEGER, settled INTEGER)
@@ -48,10 +51,11 @@ CREATE TABLE folders(folder PRIMARY KEY, changed INTEGER, settled INTEGER)
 _FULL_TEXT = """
 CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2");
 INSERT INTO words(words, rank) VALUES ('hashsize', 33554432);
-INSERT INTO words(words, rank) VALUES ('automerge', 8);
+INSERT INTO words(words, rank) VALUES ('automerge', 0);
+INSERT INTO words(words, rank) VALUES ('crisismerge', 64);
 INSERT INTO words(words, rank) VALUES ('pgsz', 16000)
 """
-"""Written in large parts, of which eight are merged at once."""
+"""Written in large parts, which are merged when there are many."""
 _PLAIN_TEXT = "CREATE TABLE words(text)"
 _INSERT = f"""
 INSERT INTO traces({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
@@ -117,9 +121,10 @@ class Update:
     def __init__(self, database: sqlite3.Connection, store: FolderStore) -> None:
         self._database = database
         self._store = store
+        self._gone = 0
 
-    def run(self) -> None:
-        """Take over what came, moved or went; each changed folder in a transaction of its own."""
+    def run(self) -> int:
+        """Take over what came, moved or went, each changed folder in a transaction of its own; return how many went."""
         found = self._database.execute("SELECT folder, changed, settled FROM folders")
         known = {folder: (changed, settled) for folder, changed, settled in found}
         present: dict[str, Path] = {}
@@ -135,6 +140,7 @@ class Update:
             with contextlib.suppress(FileNotFoundError):
                 if known.get(folder) != (path.stat().st_mtime_ns, 1):
                     self._read(folder, path)
+        return self._gone
 
     def _read(self, folder: str, path: Path) -> None:
         with transaction(self._database):  # who waited for another reader finds its work done
@@ -149,8 +155,9 @@ class Update:
 
     def _remove(self, condition: str, keys: Sequence[tuple[str, ...]]) -> None:
         found = f"(SELECT id FROM traces WHERE {condition})"  # noqa: S608
-        for table, key in (("words", "rowid"), ("steps", "trace"), ("labels", "trace"), ("traces", "id")):
+        for table, key in (("words", "rowid"), ("steps", "trace"), ("labels", "trace")):
             self._database.executemany(f"DELETE FROM {table} WHERE {key} IN {found}", keys)  # noqa: S608
+        self._gone += self._database.executemany(f"DELETE FROM traces WHERE {condition}", keys).rowcount  # noqa: S608
         self._database.execute("DELETE FROM kinds WHERE NOT EXISTS (SELECT 1 FROM steps WHERE kind = kinds.id)")
 
     def _entries(self, folder: str, path: Path, names: Iterable[str]) -> Iterator[_Entry]:

@@ -45,7 +45,7 @@ def condition(terms: Iterable[Term], *, full_text: bool) -> tuple[str, list[obje
     """Return an SQL condition on the table ``words`` that holds where all of these words occur, and its values."""
     matches, parts = list[str](), list[str]()
     for term in terms:
-        match, asked = _sought(term) if full_text else (None, [ready(str(term.value)).strip()])
+        match, asked = _sought(term) if full_text else (None, [_text(term)])
         matches += [match] if match else []
         parts += asked
     conditions = ["words MATCH ?"] * bool(matches) + ["instr(text, ?)"] * len(parts)
@@ -57,11 +57,15 @@ def _sought(term: Term) -> tuple[str | None, list[str]]:
 
     The full-text index knows no punctuation: a text with some is looked into.
     """
-    text = ready(str(term.value)).strip()
-    text = text if term.exact else text.rstrip("*") or text
+    text = _text(term)
     chunks = text.split()
     parts = [chunk for chunk in chunks if not chunk.isalnum()]
     if not any(character.isalnum() for character in text):
         return None, parts
     prefix = "" if term.exact or not text[-1].isalnum() else " *"
     return '"' + text.replace('"', " ") + '"' + prefix, parts
+
+
+def _text(term: Term) -> str:
+    text = ready(str(term.value)).strip()
+    return text if term.exact else text.rstrip("*") or text
