@@ -122,7 +122,7 @@ class TestList:
         assert told.endswith("\n  返金 tol:x status:error\n       ^^^^\n")
         assert "the quotation has no end" in (odd := run("list", 'a\n\x1b[31m "b', code=2))
         assert "\x1b" not in odd
-        long = run("list", f"{'a ' * 300}tol:x {'b ' * 300}", code=2).splitlines()
+        long = run("list", f"{'a' * 600} tol:x {'b' * 600}", code=2).splitlines()
         assert long[-2][long[-1].index("^") :].startswith("tol:x")
         assert max(map(len, long[-2:])) < 160
 
