@@ -41,9 +41,11 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
+        from infinium_integrations.viewer.terminal.columns import PLAIN  # noqa: PLC0415
+
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # for a terminal that has no box-drawing characters
+                stream.reconfigure(errors=PLAIN)  # for a terminal that has no box-drawing characters
         try:
             return super().invoke(ctx)
         except InfiniumError as error:

@@ -678,7 +678,12 @@ class TestScript:
         command = [sys.executable, "-m", "infinium_integrations", "show"]
         environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
         options = {"capture_output": True, "env": environment, "timeout": PATIENCE}
-        assert b"? ok  Na\xefve" in subprocess.run(command, check=True, **options).stdout
+        drawn = subprocess.run(command, check=True, **options).stdout
+        assert b"+ ok  Na\xefve" in drawn
+        assert b"=========" in drawn
+        assert b"?" not in drawn
+        listed = subprocess.run([*command[:-1], "list"], check=True, **options).stdout
+        assert b"?" not in listed
         shown = subprocess.run([*command, "--json"], check=True, **options).stdout
         assert json.loads(shown)["name"] == "Naïve"
 
