@@ -49,7 +49,7 @@ CREATE INDEX labels_of ON labels(trace);
 CREATE TABLE folders(folder PRIMARY KEY, changed INTEGER, settled INTEGER)
 """
 _FULL_TEXT = """
-CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2");
+CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2", columnsize = 0);
 INSERT INTO words(words, rank) VALUES ('hashsize', 33554432);
 INSERT INTO words(words, rank) VALUES ('automerge', 0);
 INSERT INTO words(words, rank) VALUES ('crisismerge', 64);
