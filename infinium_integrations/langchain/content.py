@@ -65,15 +65,15 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
 
 
 def _sequence(content: Content, value: Any, limit: int) -> object:
-    if value and messages.is_message(value[-1]) and not (type(value) is tuple and messages.is_message(value)):
+    if type(value) is tuple and messages.is_message(value):
+        return messages.take_any(content, value, limit)
+    if messages.are_messages(value):
         return _conversation(content, value, limit)
     if value and is_command(value[-1]):
         commands = [_take(content, one, limit) for one in value[:STATE_FIELDS]]
         return commands[0] if len(commands) == 1 else commands
     if value and isinstance(value[0], Document):
         return documents(content, value, limit)
-    if type(value) is tuple and messages.is_message(value):
-        return messages.take_any(content, value, limit)
     return _plain(content, value, limit)
 
 
@@ -96,14 +96,16 @@ def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
     """Take a state that holds messages; None where it holds none."""
     if fields.get("__type") == "tool_call_with_context":  # how LangGraph hands one call to its tools
         return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
-    key = "messages" if _are_messages(fields.get("messages")) else None
-    if key is None and len(fields) <= STATE_FIELDS:
-        key = next((name for name, item in fields.items() if name not in HISTORIES and _are_messages(item)), None)
-    if key is None:
+    key, given = "messages", _expected(fields.get("messages"))
+    if given is None and len(fields) <= STATE_FIELDS:
+        others = (name for name, item in fields.items() if name not in HISTORIES and messages.are_messages(item))
+        key = next(others, "")
+        given = fields.get(key)
+    if given is None:
         return None
     rest = {name: item for name, item in fields.items() if name != key and name not in _MANAGED}
     structured = rest.pop("structured_response", None)
-    found = _conversation(content, fields[key], limit)
+    found = _conversation(content, given, limit)
     found.rest = _plain(content, rest, limit) if rest else None
     found.structured = _plain(content, structured, limit)
     return found
@@ -114,8 +116,11 @@ def _plain(content: Content, value: object, limit: int) -> object:
     return content.take(value, limit, lambda other: _adapt(content, other, limit))
 
 
-def _are_messages(value: object) -> bool:
-    return (type(value) is list or type(value) is tuple) and bool(value) and messages.is_message(value[-1])
+def _expected(value: Any) -> Sequence[object] | None:
+    """Return the messages under the key ``messages``, where LangGraph takes a single one as well; None for others."""
+    if (type(value) is str and value) or messages.is_message(value):
+        return (value,)
+    return value if messages.are_messages(value, expected=type(value) is list) else None
 
 
 def is_command(value: object) -> bool:

@@ -4,7 +4,7 @@ The shapes of the providers' blocks are those of their packages and of LangChain
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage
 
@@ -12,7 +12,7 @@ from infinium_integrations.capture.content import Content, Message, Part, Stream
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
 
-__all__ = ["held_call", "is_message", "roles", "streamed", "take", "take_all", "take_any"]
+__all__ = ["are_messages", "held_call", "is_message", "roles", "streamed", "take", "take_all", "take_any"]
 
 roles = {
     "human": "user",
@@ -43,25 +43,29 @@ def take(content: Content, message: BaseMessage, limit: int) -> Message:
 
 
 def _new(content: Content, message: BaseMessage, limit: int) -> Message:
-    get = message.__dict__.get
-    kind, name, beside = get("type"), get("name"), get("additional_kwargs")
-    if kind == "chat":
-        kind = get("role")
+    kind = message.__dict__.get("type")
+    return _taken(content, kind if isinstance(kind, str) else type(message).__name__, message.__dict__, limit)
+
+
+def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) -> Message:
+    """Take the fields of a message, which is an object or a dict."""
+    get = fields.get
+    name, beside = get("name"), get("additional_kwargs")
+    if kind == "chat" and type(get("role")) is str:
+        kind = fields["role"]
     taken: dict[str, Json] = {}
     if text := get("content"):
         taken["content"] = content.take(text, limit)
-    if calls := get("tool_calls"):
-        taken["calls"] = [held_call(content, call, limit) for call in calls]
-    if invalid := get("invalid_tool_calls"):
-        taken["invalid"] = [held_call(content, call, limit) for call in invalid]
+    for key, own in (("calls", "tool_calls"), ("invalid", "invalid_tool_calls")):
+        if (calls := get(own)) and type(calls) is list:
+            taken[key] = [held_call(content, call, limit) for call in calls]
     if beside and type(beside) is dict:
         taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
     if call := get("tool_call_id"):
         taken["call_id"] = content.take(call, limit)
     if kind == "remove":
         taken["remove"] = content.take(get("id"), limit)
-    role = roles.get(kind, kind) if isinstance(kind, str) else type(message).__name__
-    return Message(role, name if isinstance(name, str) else None, taken, _parts)
+    return Message(roles.get(kind, kind), name if isinstance(name, str) else None, taken, _parts)
 
 
 def held_call(content: Content, call: Json, limit: int) -> object:
@@ -76,12 +80,69 @@ def is_message(value: object) -> bool:
     if isinstance(value, BaseMessage):
         return True
     if type(value) is tuple:
-        return len(value) == _PAIR and type(value[0]) is str and value[0] in _PAIRED
-    return type(value) is dict and "content" in value and type(value.get("role")) is str
+        return _is_pair(value)
+    return type(value) is dict and _read(value) is not None
 
 
+def are_messages(value: object, *, expected: bool = False) -> bool:
+    """Whether a value is a list of messages.
+
+    Args:
+        value: Anything.
+        expected: Messages are what LangChain expects here, so that texts and lists of two may be some. Elsewhere they
+            are so beside others only.
+    """
+    if not (isinstance(value, list | tuple) and type(value) in _LISTS and value):
+        return False
+    if is_message(value[-1]):
+        return True
+    beside = is_message(value[0]) or (len(value) > 1 and is_message(value[-2]))
+    return (expected or beside) and all(_is_loose(one) or is_message(one) for one in value)
+
+
+_LISTS = frozenset({list, tuple})
 _PAIR = 2
 _PAIRED = frozenset({*roles, "placeholder"})
+_WRITTEN = {
+    **{f"{word}Message": word.lower() for word in ("Human", "System", "Tool", "Function", "Remove")},
+    **dict.fromkeys(("AIMessage", "AIMessageChunk"), "ai"),
+}
+"""What LangChain's own classes are called where a message is written as ``{"lc": 1, …}``, and their types."""
+_CALLING = ("content", "tool_calls", "function_call")
+"""One of them has whoever speaks; the providers leave the content out beside calls."""
+
+
+def _is_pair(value: Sequence[object]) -> bool:
+    return len(value) == _PAIR and type(value[0]) is str and value[0] in _PAIRED
+
+
+def _is_loose(value: Json) -> bool:
+    """Whether a value may be a message where one is expected: a text, or a pair as JSON has it."""
+    return type(value) is str or (type(value) is list and _is_pair(value) and type(value[1]) in _SPOKEN)
+
+
+_SPOKEN = frozenset({str, list})
+
+
+def _read(value: dict[str, Json]) -> tuple[str, dict[str, Json]] | None:
+    """Return the role and the fields of a message that is a dict; None of any other dict."""
+    role, kind = value.get("role"), value.get("type")
+    if type(role) is str:
+        return (role, value) if any(name in value for name in _CALLING) else None
+    if type(kind) is not str:
+        return None
+    if kind in _TYPES:
+        data = value if "content" in value else value.get("data")  # the second is how ``messages_to_dict`` has it
+        return (kind, data) if type(data) is dict and "content" in data else None
+    path, data = value.get("id"), value.get("kwargs")
+    if kind == "constructor" and value.get("lc") == 1 and type(path) is list and path and type(data) is dict:
+        last = path[-1]
+        written = _WRITTEN.get(last) if type(last) is str else None
+        return (written, data) if written else None
+    return None
+
+
+_TYPES = frozenset({*roles, "chat", "remove"})
 
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
@@ -93,17 +154,17 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
     """Take a message in any of its forms, or a text, which is the user's."""
     if isinstance(value, BaseMessage):
         return take(content, value, limit)
-    role, facts = "user", {"content": value}
-    if type(value) is tuple:
-        role, facts = value[0], {"content": value[1]}
-    elif type(value) is dict:
-        calls = [_told_call(call) for call in value.get("tool_calls") or ()]
-        role = value["role"]
-        facts = {"content": value["content"], "calls": calls, "call_id": value.get("tool_call_id"), "beside": value}
-        facts["beside"] = {key: value[key] for key in _BESIDE if value.get(key)}
-    name = value.get("name") if type(value) is dict else None
-    taken = {key: content.take(item, limit) for key, item in facts.items() if item}
-    return Message(roles.get(role, role), name if isinstance(name, str) else None, taken, _parts)
+    kind = type(value)
+    if (kind is tuple or kind is list) and _is_pair(value):
+        return _taken(content, value[0], {"content": value[1]}, limit)
+    read = _read(value) if kind is dict else None
+    if read is None:
+        return _taken(content, "user", {"content": value}, limit)
+    role, fields = read
+    calls, inner = fields.get("tool_calls"), fields.get("additional_kwargs")
+    beside = {**(inner if type(inner) is dict else {}), **{key: fields[key] for key in _BESIDE if fields.get(key)}}
+    told = [_told_call(call) for call in calls] if type(calls) is list else []
+    return _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
 
 
 def _told_call(call: Json) -> object:
@@ -132,7 +193,8 @@ def _parts(held: dict[str, Json]) -> list[Part]:
     parts += [_call(call) for call in calls if isinstance(call, dict)]
     for call in held.get("invalid") or ():
         if isinstance(call, dict):
-            parts.append({**_call(call), "error": call.get("error") or "not valid JSON"})
+            error = call.get("error") or "not valid JSON"
+            parts.append({**_call(call), "arguments": call.get("args"), "error": error})
     return _joined(parts)
 
 
@@ -147,7 +209,7 @@ def _response(content: object) -> object:
 
 
 def _call(call: dict[str, Json]) -> Part:
-    return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")}
+    return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": parsed(call.get("args"))}
 
 
 def _text(text: object) -> list[Part]:
