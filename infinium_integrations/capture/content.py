@@ -19,6 +19,7 @@ from infinium_integrations.capture.serializer import LARGE, NUMBERS, SHORT, Copi
 from infinium_integrations.redaction.key_names import SLACK
 
 __all__ = [
+    "GOES_ON",
     "HISTORIES",
     "Command",
     "Content",
@@ -33,6 +34,8 @@ __all__ = [
 
 Part = dict[str, Any]
 """One part of a message, in the words of OpenTelemetry's GenAI conventions: its ``type`` and what belongs to it."""
+GOES_ON = "goes_on"
+"""Of a text as an adapter reads it, not as it is kept: it goes on where the one before ended, with nothing between."""
 
 TEXT_CHARS = 1_000_000
 CUT_CHARS = 200_000

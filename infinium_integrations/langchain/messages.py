@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
+from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
 
@@ -187,22 +187,21 @@ def _parts(held: dict[str, Json]) -> list[Part]:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
     content = held.get("content")
     known = {call.get("id") for call in calls if isinstance(call, dict)}
-    for block in [content] if not isinstance(content, list) else content:
-        parts += _block(block, known, calls=bool(calls))
+    parts += _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
     parts += _said_beside(held.get("beside") or {}, calls=bool(calls))
     parts += [_call(call) for call in calls if isinstance(call, dict)]
     for call in held.get("invalid") or ():
         if isinstance(call, dict):
             error = call.get("error") or "not valid JSON"
             parts.append({**_call(call), "arguments": call.get("args"), "error": error})
-    return _joined(parts)
+    return parts
 
 
 def _response(content: object) -> object:
     """Return a tool's answer: its text where it is all text, else its parts."""
     if not isinstance(content, list):
         return content if content is not None else ""
-    parts = _joined([part for block in content for part in _block(block, set(), calls=False)])
+    parts = _blocks(content, set(), calls=False, joined=True)
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["content"] for part in parts)
     return parts
@@ -267,23 +266,48 @@ def _audio(audio: dict[str, Json]) -> Iterable[Part]:
     yield from _text(audio.get("transcript"))
 
 
-def _joined(parts: list[Part]) -> list[Part]:
-    """Return parts in which neighbouring texts of one answer, cut up by citations, are one again."""
-    joined: list[Part] = []
-    for part in parts:
-        last = joined[-1] if joined else None
-        cited = last is not None and ("citations" in last or "citations" in part)
-        if cited and last is not None and last["type"] == part["type"] == "text":
-            last = joined[-1] = {**last, "content": last["content"] + part["content"]}
-            found = [*last.get("citations", ()), *part.get("citations", ())]
-            if found:
-                last["citations"] = found
-        else:
-            joined.append(part)
-    return joined
-
-
 # -- blocks ------------------------------------------------------------------------------------------------------------
+
+
+def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bool = False) -> list[Part]:
+    """Return the parts of blocks.
+
+    Texts that neighbour each other go on, as LangChain reads them; those that citations have cut up are one again.
+
+    Args:
+        blocks: The content of one message.
+        known: The ids of calls that stand beside the content.
+        calls: Whether there are any.
+        joined: All neighbouring texts become one.
+    """
+    parts: list[Part] = []
+    after_text = False
+    for block in blocks:
+        found = _block(block, known, calls=calls)
+        is_text = bool(found) and found[0]["type"] == "text" and _is_said(block)
+        if is_text and after_text:
+            last, (part,) = parts[-1], found
+            if joined or "citations" in last or "citations" in part:
+                parts[-1] = _as_one(last, part)
+            else:
+                parts.append({**part, GOES_ON: True})
+        else:
+            parts += found
+        after_text = is_text if found else after_text
+    return parts
+
+
+def _is_said(block: Json) -> bool:
+    return not isinstance(block, dict) or block.get("type") in _TEXTS
+
+
+_TEXTS = frozenset({"text", "output_text", "input_text", "", None})
+
+
+def _as_one(last: Part, part: Part) -> Part:
+    joined = {**last, "content": last["content"] + part["content"]}
+    citations = [*last.get("citations", ()), *part.get("citations", ())]
+    return {**joined, "citations": citations} if citations else joined
 
 
 def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
@@ -427,7 +451,7 @@ def _file(block: Part) -> list[Part]:
         parts += _text(f"{title}\n{text}" if isinstance(title, str) else text)
     elif isinstance(inner.get("content"), list):
         parts += _text(title)
-        parts += [part for item in inner["content"] for part in _block(item, set(), calls=False)]
+        parts += _blocks(inner["content"], set(), calls=False)
     return parts or [dict(block)]
 
 
@@ -449,6 +473,13 @@ _BLOCKS: dict[str, Reader] = {
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
     "refusal": _refusal,
+    "tool_result": lambda block: [
+        {
+            "type": "tool_call_response",
+            "id": block.get("tool_use_id"),
+            "response": _response(block.get("content")),
+        }
+    ],
     "executable_code": lambda block: [
         {
             "type": "server_tool_call",

@@ -6,7 +6,16 @@ from math import isfinite
 from typing import Any
 
 from infinium_integrations import settings
-from infinium_integrations.capture.content import HISTORIES, Command, Conversation, Documents, Message, Part, Streamed
+from infinium_integrations.capture.content import (
+    GOES_ON,
+    HISTORIES,
+    Command,
+    Conversation,
+    Documents,
+    Message,
+    Part,
+    Streamed,
+)
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
@@ -41,6 +50,8 @@ class Capture:
         self._kept = chars > 0
         self._chars = max(chars, LEAST_CHARS)
         self.messages: list[JsonMessage] = []
+        self._spoken: list[JsonMessage] = []
+        """The same as they are read: of texts that go on, one text."""
         self._indexes: dict[int, int] = {}
         """Of messages by their identity; ``_held`` keeps them alive."""
         self._held: list[Message] = []
@@ -115,6 +126,7 @@ class Capture:
         if index is None:
             index = self._same[written] = len(self.messages)
             self.messages.append(clean)
+            self._spoken.append(_spoken(clean, parts))
         self._indexes[id(message)] = index
         return index
 
@@ -126,6 +138,7 @@ class Capture:
             if isinstance(value, Media)
             else self._plain(value)
             for key, value in part.items()
+            if key != GOES_ON
         }
 
     def _plain(self, value: object) -> Json:
@@ -172,11 +185,11 @@ class Capture:
                 return None
         if isinstance(taken, Message):
             if not given:
-                message = self.messages[self.message(taken)]
+                message = self._spoken[self.message(taken)]
                 return _bare([message], limit, given=False) if summary else preview.said(message, limit)
             taken = Conversation([taken])
         if isinstance(taken, Conversation):
-            messages = [self.messages[self.message(message)] for message in taken.messages]
+            messages = [self._spoken[self.message(message)] for message in taken.messages]
             rest = None if taken.rest is None else self.readable(self.value(taken.rest))
             if taken.choices:
                 return f"{_bare(messages[:1], limit - 20, given=False)}\n(+{len(messages) - 1} more)"
@@ -197,7 +210,7 @@ class Capture:
     def readable(self, value: Json) -> Json:
         """Return a value in which each message is its text."""
         if isinstance(value, Reference):
-            message = self.messages[value.index]
+            message = self._spoken[value.index]
             return preview.input_text([message], self._chars)
         if isinstance(value, dict):
             return {key: self.readable(item) for key, item in value.items()}
@@ -209,7 +222,7 @@ class Capture:
         """Return the system prompt of a model's call, or at which step it stands."""
         if not isinstance(run.input, Conversation):
             return {}
-        prompt = preview.system_text(self.messages[self.message(message)] for message in run.input.messages)
+        prompt = preview.system_text(self._spoken[self.message(message)] for message in run.input.messages)
         if not prompt:
             return {}
         first = self._systems.setdefault(prompt, run.number)
@@ -297,6 +310,19 @@ _QUESTIONS, _ANSWERS = ("input", "question", "query"), ("answer", "output", "res
 """What chains that are given a history call what is asked and answered."""
 _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
+
+
+def _spoken(clean: JsonMessage, parts: Sequence[Part]) -> JsonMessage:
+    """Return a message in which texts that go on where the one before ended are one."""
+    if not any(GOES_ON in part for part in parts):
+        return clean
+    read: list[Part] = []
+    for part, written in zip(parts, clean["parts"], strict=True):
+        if GOES_ON in part:
+            read[-1] = {**read[-1], "content": read[-1]["content"] + written["content"]}
+        else:
+            read.append(written)
+    return {**clean, "parts": read}
 
 
 def _indexes(value: Json) -> list[int] | None:

@@ -167,3 +167,69 @@ def test_a_failed_call_that_a_node_answers_by_a_single_message_is_a_failed_step(
     made.compile().invoke({"messages": ("user", "Go.")}, ordinary())
     (step,) = [step for step in one(traces).steps if step.action == "tool_use"]
     assert (step.metadata["name"], step.metadata["status"]) == ("invented", "error")
+
+
+HALVES = [{"type": "text", "text": "The moon is "}, {"type": "text", "text": "far."}]
+BLOCKS = {
+    "text blocks": HALVES,
+    "texts": ["The moon is ", "far."],
+    "a text and a block": ["The moon is ", HALVES[1]],
+    "OpenAI's": [{**block, "type": "output_text"} for block in HALVES],
+    "a citation in the middle": [
+        HALVES[0],
+        {"type": "text", "text": "384,400 km", "citations": [{"title": "Moon", "url": "https://moon.example"}]},
+        {"type": "text", "text": " away."},
+    ],
+    "a call in the middle": [HALVES[0], {"type": "tool_use", "id": "c1", "name": "look", "input": {}}, HALVES[1]],
+}
+
+
+@pytest.mark.parametrize("form", BLOCKS)
+def test_neighbouring_blocks_of_an_answer_read_as_langchain_itself_reads_them(traces, form):
+    calls = [{"name": "look", "args": {}, "id": "c1"}] if "call" in form else []
+    answer = AIMessage(BLOCKS[form], tool_calls=calls)
+    text = "The moon is far." if "OpenAI" in form else answer.text
+    Model(replies=[answer]).invoke("How far?", ordinary())
+    (step,) = one(traces).steps
+    assert one(traces).output_summary.split("\n→")[0] == text
+    assert step.output_preview.split("\n→")[0] == text
+
+
+def test_each_block_stays_a_part_of_what_was_said(traces):
+    Model(replies=[AIMessage(HALVES)]).invoke([HumanMessage(HALVES)], ordinary())
+    task = one(traces)
+    parts = [{"type": "text", "content": block["text"]} for block in HALVES]
+    assert [message["parts"] for message in task.captured.messages] == [parts, parts]
+    assert (task.input_summary, task.output_summary) == ("The moon is far.", "The moon is far.")
+    assert task.steps[0].input_preview == "user: The moon is far."
+
+
+def test_neighbouring_blocks_of_a_system_prompt_and_of_a_tools_answer_read_as_one_text(traces):
+    tool = ToolMessage(HALVES, tool_call_id="c1")
+    Model(replies=["ok"]).invoke([SystemMessage(HALVES), HumanMessage("go"), tool], ordinary())
+    (step,) = one(traces).steps
+    assert step.metadata["system"] == "The moon is far."
+    assert step.input_preview.startswith("tool: The moon is far.")
+    assert step.captured.input_messages[-1]["parts"][0]["response"] == tool.text
+
+
+def test_what_stands_beside_a_text_stays_apart_from_it(traces):
+    paper = {"type": "document", "source": {"type": "text", "data": "All of it."}, "title": "Paper"}
+    picture = {"type": "image_url", "image_url": {"url": "https://a.example/moon.png"}}
+    Model(replies=["ok"]).invoke([HumanMessage(["See ", "this:", paper, picture, "Well?"])], ordinary())
+    assert one(traces).input_summary == "See this:\nPaper\nAll of it.\n<image https://a.example/moon.png>\nWell?"
+
+
+def test_a_secret_across_blocks_is_hidden_where_they_read_as_one(traces):
+    Model(replies=[AIMessage(["It is sk-ant-api03-", "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8", " , keep it."])]).invoke(
+        "Which key?", ordinary()
+    )
+    assert "A1b2C3d4" not in one(traces).model_dump_json() + repr(one(traces).captured.messages)
+    assert "keep it." in one(traces).output_summary
+
+
+def test_a_tools_answer_among_the_users_blocks_is_read(traces):
+    answer = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "Page 3."}]}
+    RunnableLambda(lambda _: "done").invoke([{"role": "user", "content": [answer]}], ordinary())
+    (message,) = one(traces).captured.input
+    assert message["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "Page 3."}]

@@ -121,3 +121,12 @@ def test_a_citation_is_of_the_text_beside_it_and_no_second_answer(traces):
     assert call.captured.input_messages[0]["parts"] == [
         {"type": "text", "content": "You get 20 days.", "citations": [cited]}
     ]
+
+
+def test_neighbouring_blocks_of_a_message_read_as_llama_index_itself_reads_them(traces):
+    blocks = [types.TextBlock(text="The moon is far."), types.TextBlock(text="How far?")]
+    asked = ChatMessage(role="user", blocks=blocks)
+    Scripted(replies=["far"]).chat([asked])
+    (task,) = traces
+    assert task.input_summary == asked.content
+    assert task.captured.messages[0]["parts"] == [{"type": "text", "content": block.text} for block in blocks]
