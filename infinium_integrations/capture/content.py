@@ -25,6 +25,7 @@ __all__ = [
     "Content",
     "Conversation",
     "Documents",
+    "Fields",
     "Message",
     "Part",
     "Streamed",
@@ -119,6 +120,10 @@ class Command:
 
     goto: object
     update: object
+
+
+class Fields(dict[str, object]):
+    """A copy of the fields of an object, such as a pydantic model: as an answer it is a whole."""
 
 
 class Streamed:
@@ -344,7 +349,7 @@ class Content:
         taker = Taker(room, chars, adapt)
         taken = taker.whole_value(value)
         self.spend(taker.taken)
-        return taken
+        return Fields(taken) if type(taken) is dict and not issubclass(kind, dict) else taken
 
     def text(self, text: str, limit: int) -> str:
         """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""

@@ -120,7 +120,7 @@ def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], li
     taken = trace.overrides.get(f"{end}_summary", getattr(trace.root, end))
     if taken is None and end == "output" and trace.status in _LEFT:  # then what there is
         taken = next((run.output for run in reversed(trace.steps) if run.output is not None and not run.private), None)
-    return capture.summary(taken, limit, given=end == "input")
+    return capture.question(taken, limit) if end == "input" else capture.answer(taken, limit, trace.root.input)
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import Any
 from infinium_integrations import settings
 from infinium_integrations.capture.content import (
     GOES_ON,
-    HISTORIES,
     Command,
     Conversation,
     Documents,
+    Fields,
     Message,
     Part,
     Streamed,
@@ -23,6 +23,7 @@ from infinium_integrations.capture.serializer import encode
 from infinium_integrations.payload import preview
 from infinium_integrations.payload.finalize import Finisher, Limits
 from infinium_integrations.payload.preview import JsonMessage
+from infinium_integrations.payload.summary import answered, asked
 from infinium_integrations.recording.adapters import tool_names
 from infinium_integrations.recording.run import Run, Trace
 from infinium_integrations.redaction.key_names import Redacted
@@ -168,9 +169,13 @@ class Capture:
         """Return the text of what a run gave."""
         return self._shown(run.output, limit, given=False, summary=False)
 
-    def summary(self, taken: object, limit: int, *, given: bool) -> str | None:
-        """Return the bare question or answer."""
-        return self._shown(taken, limit, given=given, summary=True)
+    def question(self, taken: object, limit: int) -> str | None:
+        """Return the bare question out of what a run was given."""
+        return self._shown(asked(taken), limit, given=True, summary=True)
+
+    def answer(self, taken: object, limit: int, given: object) -> str | None:
+        """Return the bare answer out of what a run gave, and was given."""
+        return self._shown(answered(taken, given), limit, given=False, summary=True)
 
     def _shown(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
         if taken is None:
@@ -191,11 +196,11 @@ class Capture:
         if isinstance(taken, Conversation):
             messages = [self._spoken[self.message(message)] for message in taken.messages]
             rest = None if taken.rest is None else self.readable(self.value(taken.rest))
-            if taken.choices:
-                return f"{_bare(messages[:1], limit - 20, given=False)}\n(+{len(messages) - 1} more)"
+            if taken.choices and not summary:
+                return preview.choices_text(messages, limit)
             structured = None if taken.structured is None else preview.value_text(self.value(taken.structured))
             if summary:
-                text = _bare(messages, limit, given=given)
+                text = _bare(messages[:1] if taken.choices else messages, limit, given=given)
             else:
                 write = preview.input_text if given else preview.output_text
                 text = write(messages, limit, rest)
@@ -205,7 +210,7 @@ class Capture:
         if isinstance(taken, Command):
             update = None if taken.update is None else self._text(taken.update, limit, given=given, summary=summary)
             return "\n".join(filter(None, (f"→ {preview.value_text(self.value(taken.goto))}", update)))
-        return preview.value_text(self.readable(self.value(_newest(taken, given=given) if summary else taken)))
+        return preview.value_text(self.readable(self.value(taken)))
 
     def readable(self, value: Json) -> Json:
         """Return a value in which each message is its text."""
@@ -297,6 +302,7 @@ def capture_of(trace: Trace) -> Capture:
 _ATOMS = frozenset({float, bool, type(None)})
 _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     dict: Capture._dict,  # noqa: SLF001  (as all here: a table of its own methods)
+    Fields: Capture._dict,  # noqa: SLF001
     list: Capture._list,  # noqa: SLF001
     tuple: Capture._list,  # noqa: SLF001
     Message: lambda capture, taken: Reference(capture.message(taken)),
@@ -306,8 +312,6 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})
-_QUESTIONS, _ANSWERS = ("input", "question", "query"), ("answer", "output", "result", "response", "text")
-"""What chains that are given a history call what is asked and answered."""
 _WORDS = frozenset({"type", "modality"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
@@ -332,24 +336,9 @@ def _indexes(value: Json) -> list[int] | None:
     return [one.index for one in found if isinstance(one, Reference)] or None
 
 
-def _newest(taken: object, *, given: bool) -> object:
-    """Return the question or the answer of a chain that is given a history; any other value as it is."""
-    if not isinstance(taken, dict) or HISTORIES.isdisjoint(taken):
-        return taken
-    named = (taken.get(name) for name in (_QUESTIONS if given else _ANSWERS))
-    return next((text for text in named if isinstance(text, str) and text), taken)
-
-
 def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None:
-    """Return the newest question, or the last answer that says something, without a role."""
+    """Return the newest question, or the last answer, without a role."""
     if not messages:
         return None
-    if given:
-        asked = next((one for one in reversed(messages) if one["role"] == "user"), messages[-1])
-        return _answer(asked, limit)
-    return _answer(messages[-1], limit)
-
-
-def _answer(message: JsonMessage, limit: int) -> str:
-    """Return what a message says without its reasoning; where it says nothing else, with it."""
-    return preview.said(message, limit, reasoning=False, served=False) or preview.said(message, limit)
+    asked_last = next((one for one in reversed(messages) if one["role"] == "user"), None) if given else None
+    return preview.bare(asked_last or messages[-1], limit)

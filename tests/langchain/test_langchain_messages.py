@@ -65,7 +65,7 @@ ANSWERS = {
         ),
         [thought("Let me add"), text("It is 5."), call("add", {"a": 1}, "t1")],
         'It is 5.\n→ add({"a": 1})\nreasoning: Let me add',
-        'It is 5.\n→ add({"a": 1})',
+        "It is 5.",
     ),
     "sealed thinking": (
         AIMessage([{"type": "redacted_thinking", "data": SEALED}, {"type": "text", "text": "ok"}]),
