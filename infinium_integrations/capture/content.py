@@ -118,7 +118,8 @@ class Documents:
 class Command:
     """Where a step sends the run next, and what it changes."""
 
-    goto: object
+    goto: list[object]
+    """The names of the next steps."""
     update: object
 
 

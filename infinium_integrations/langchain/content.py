@@ -17,6 +17,7 @@ __all__ = ["documents", "is_command", "take"]
 
 DOCUMENTS_TAKEN = 1_000
 STATE_FIELDS = 100
+GOES_TAKEN = 1_000
 _MANAGED = frozenset({"remaining_steps", "is_last_step", "__type"})
 """What LangGraph itself puts into a node's input."""
 _PLAIN = frozenset({str, int, float, bool})
@@ -125,8 +126,12 @@ def _expected(value: Any) -> Sequence[object] | None:
 
 def is_command(value: object) -> bool:
     """Return whether a value is LangGraph's ``Command``, without importing LangGraph."""
+    return _is_langgraphs(value, "Command")
+
+
+def _is_langgraphs(value: object, name: str) -> bool:
     kind = type(value)
-    return kind.__name__ == "Command" and kind.__module__.startswith("langgraph")
+    return kind.__name__ == name and kind.__module__.startswith("langgraph")
 
 
 def _command(content: Content, command: Any, limit: int) -> object:
@@ -134,9 +139,12 @@ def _command(content: Content, command: Any, limit: int) -> object:
         return _take(content, command.resume, limit)
     update = _take(content, command.update, limit) if command.update is not None else None
     goto = command.goto
-    goes = goto if isinstance(goto, list | tuple) else [goto] if goto else []
-    names = [one if isinstance(one, str) else getattr(one, "node", type(one).__name__) for one in goes]
-    return Command(", ".join(map(str, names)), update) if names else update
+    goes = goto if type(goto) in {list, tuple} else [goto] if goto else []
+    if not goes:
+        return update
+    return Command(
+        [content.take(one.node if _is_langgraphs(one, "Send") else one, limit) for one in goes[:GOES_TAKEN]], update
+    )
 
 
 def documents(content: Content, found: Sequence[object], limit: int) -> Documents:

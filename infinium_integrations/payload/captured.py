@@ -91,6 +91,9 @@ class Capture:
             more = {**more, "structured_response": self.value(taken.structured)}
         return {"messages": messages, **more} if more else messages
 
+    def _goto(self, taken: Command) -> str:
+        return ", ".join(preview.value_text(self.value(name)) for name in taken.goto)
+
     def _streamed(self, taken: Streamed) -> Json:
         message = taken.message()
         return None if message is None else self.value(message)
@@ -209,7 +212,7 @@ class Capture:
             return preview.documents_text(taken.count, self.value(taken), limit)
         if isinstance(taken, Command):
             update = None if taken.update is None else self._text(taken.update, limit, given=given, summary=summary)
-            return "\n".join(filter(None, (f"→ {preview.value_text(self.value(taken.goto))}", update)))
+            return "\n".join(filter(None, (f"→ {self._goto(taken)}", update)))
         return preview.value_text(self.readable(self.value(taken)))
 
     def readable(self, value: Json) -> Json:
@@ -308,7 +311,7 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Message: lambda capture, taken: Reference(capture.message(taken)),
     Conversation: Capture._conversation,  # noqa: SLF001
     Documents: lambda capture, taken: [capture.value(taken.read(one)) for one in taken.held],
-    Command: lambda capture, taken: {"goto": capture.value(taken.goto), "update": capture.value(taken.update)},
+    Command: lambda capture, taken: {"goto": capture._goto(taken), "update": capture.value(taken.update)},  # noqa: SLF001
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})

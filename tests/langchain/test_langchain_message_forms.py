@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import StateGraph
 from langgraph.graph.message import add_messages
+from langgraph.types import Command, Send
 from lc_support import Model, one, ordinary
 
 from infinium_integrations import trace
@@ -233,3 +234,21 @@ def test_a_tools_answer_among_the_users_blocks_is_read(traces):
     RunnableLambda(lambda _: "done").invoke([{"role": "user", "content": [answer]}], ordinary())
     (message,) = one(traces).captured.input
     assert message["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "Page 3."}]
+
+
+class Where(str):
+    """A name of a node whose own code must not run in a callback."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        raise AssertionError("called")
+
+
+def test_where_a_command_goes_is_written_without_any_code_of_the_users(traces):
+    goes = [Where("first"), "second", Send("third", {"x": 1})]
+    with trace("Go"):
+        RunnableLambda(lambda _: Command(goto=goes, update={"x": 2})).invoke("go", ordinary())
+    (step,) = one(traces).steps
+    assert step.output_preview == '→ first, second, third\n{"x": 2}'
+    assert step.captured.output == {"goto": "first, second, third", "update": {"x": 2}}
