@@ -23,7 +23,6 @@ from infinium_integrations.capture.serializer import encode
 from infinium_integrations.payload import preview
 from infinium_integrations.payload.finalize import Finisher, Limits
 from infinium_integrations.payload.preview import JsonMessage
-from infinium_integrations.payload.summary import answered, asked
 from infinium_integrations.recording.adapters import tool_names
 from infinium_integrations.recording.run import Run, Trace
 from infinium_integrations.redaction.key_names import Redacted
@@ -172,13 +171,9 @@ class Capture:
         """Return the text of what a run gave."""
         return self._shown(run.output, limit, given=False, summary=False)
 
-    def question(self, taken: object, limit: int) -> str | None:
-        """Return the bare question out of what a run was given."""
-        return self._shown(asked(taken), limit, given=True, summary=True)
-
-    def answer(self, taken: object, limit: int, given: object) -> str | None:
-        """Return the bare answer out of what a run gave, and was given."""
-        return self._shown(answered(taken, given), limit, given=False, summary=True)
+    def summary(self, taken: object, limit: int, *, given: bool) -> str | None:
+        """Return the text of a question or an answer, and nothing else."""
+        return self._shown(taken, limit, given=given, summary=True)
 
     def _shown(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
         if taken is None:

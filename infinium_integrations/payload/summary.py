@@ -6,7 +6,7 @@ works with, that is what counts; any other dict is itself the question or the an
 
 from infinium_integrations.capture.content import HISTORIES, Conversation, Message
 
-__all__ = ["answered", "asked"]
+__all__ = ["answered", "asked", "has_history"]
 
 _QUESTIONS = ("input", "question", "query", "user_input", "user_query", "user_msg", "prompt")
 _ANSWERS = ("answer", "output", "result", "response", "text", "generation", "output_text")
@@ -16,6 +16,7 @@ _WORKED_WITH = HISTORIES | {
     "source_nodes",
 }
 """What they call what they work with, and hand out beside the answer."""
+_EMPTY: tuple[object, ...] = ("", [], {})
 _CONTEXT = frozenset({"context", "docs", "documents"})
 
 
@@ -26,10 +27,9 @@ def asked(taken: object) -> object:
     if messages := _messages(taken):
         return Conversation(messages)
     named = [name for name in _QUESTIONS if _says(taken.get(name))]
-    alone = len(named) == 1 and all(
-        name == named[0] or name in _CONTEXT or _is_worked_with(name, value) for name, value in taken.items()
-    )
-    return taken[named[0]] if named and (alone or not HISTORIES.isdisjoint(taken)) else taken
+    beside = {name for name, value in taken.items() if value is not None and value not in _EMPTY}
+    alone = len(named) == 1 and beside - {named[0]} <= _CONTEXT | _WORKED_WITH
+    return taken[named[0]] if named and (alone or has_history(taken)) else taken
 
 
 def answered(taken: object, given: object) -> object:
@@ -39,12 +39,21 @@ def answered(taken: object, given: object) -> object:
         taken: As it was taken.
         given: What the run was given: what a chain hands on of it is no answer, and shows that its output is a state.
     """
-    if isinstance(taken, Conversation) and isinstance(taken.rest, dict) and taken.messages[-1].role == "user":
+    if isinstance(taken, Conversation) and isinstance(taken.rest, dict) and _ends_with_a_question(taken):
         return _answer(taken.rest, given) or taken
     if type(taken) is not dict:
         return taken
     messages = _messages(taken)
     return Conversation(messages) if messages else _answer(taken, given) or taken
+
+
+def _ends_with_a_question(taken: Conversation) -> bool:
+    return bool(taken.messages) and taken.messages[-1].role == "user"
+
+
+def has_history(taken: object) -> bool:
+    """Whether a value is a dict that holds what was said before."""
+    return isinstance(taken, dict) and not HISTORIES.isdisjoint(taken)
 
 
 def _answer(fields: dict[str, object], given: object) -> object:
@@ -54,7 +63,7 @@ def _answer(fields: dict[str, object], given: object) -> object:
     alone = len(found) == 1 and (
         bool(handed_on) or all(name == found[0] or _is_worked_with(name, value) for name, value in fields.items())
     )
-    return fields[found[0]] if found and (alone or not HISTORIES.isdisjoint(fields)) else None
+    return fields[found[0]] if found and (alone or has_history(fields)) else None
 
 
 def _is_given(name: str, value: object, given: object) -> bool:
@@ -78,5 +87,4 @@ def _says(value: object) -> bool:
 def _messages(fields: dict[str, object]) -> list[Message]:
     """Return the messages of a state."""
     found = fields.get("messages")
-    messages = [one for one in found if isinstance(one, Message)] if type(found) is list else []
-    return messages if type(found) is list and len(messages) == len(found) else []
+    return found if type(found) is list and all(isinstance(one, Message) for one in found) else []

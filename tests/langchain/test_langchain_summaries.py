@@ -136,6 +136,13 @@ DICTS = {  # what a chain is given, what it gives, and what it is asked and answ
     "a text": ({"query": "q"}, {"text": "x"}, "q", "x"),
     "a message": ({"input": HumanMessage("q")}, {"response": AIMessage("x")}, "q", "x"),
     "context beside": ({"question": "q", "context": "c"}, {"generation": "x", "source_documents": []}, "q", "x"),
+    "a state that is empty yet": (
+        {"question": "q", "documents": [], "generation": "", "messages": [], "error": None},
+        "x",
+        "q",
+        "x",
+    ),
+    "nothing but an error": ("q", {"answer": "x", "error": None}, "q", '{"answer": "x", "error": null}'),
     "parameters": ({"topic": "bears", "style": "short"}, "x", '{"topic": "bears", "style": "short"}', "x"),
     "a question with parameters": (
         {"question": "q", "language": "en"},
