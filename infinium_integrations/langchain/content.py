@@ -119,6 +119,8 @@ def _plain(content: Content, value: object, limit: int) -> object:
 
 def _expected(value: Any) -> Sequence[object] | None:
     """Return the messages under the key ``messages``, where LangGraph takes a single one as well; None for others."""
+    if _is_langgraphs(value, "Overwrite"):
+        value = value.value
     if (type(value) is str and value) or messages.is_message(value):
         return (value,)
     return value if messages.are_messages(value, expected=type(value) is list) else None

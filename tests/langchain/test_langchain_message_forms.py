@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, TypedDict
 
+import langgraph.types
 import pytest
 from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage, messages_to_dict
@@ -158,6 +159,25 @@ def test_what_only_looks_like_messages_is_data(traces, given):
     assert task.captured.messages == []
     listed = {**given, "messages": list(given["messages"])} if given == {"messages": ("hi", "there")} else given
     assert task.captured.input == listed
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["Far.", ("ai", "Far."), {"role": "assistant", "content": "Far."}, AIMessage("Far.")],
+    ids=["text", "pair", "dict", "message"],
+)
+@pytest.mark.parametrize("wrap", ["as it is", "instead of all"])
+def test_a_node_answers_by_a_single_message_or_by_all_that_there_are_from_now_on(traces, answer, wrap):
+    if wrap == "instead of all":
+        if not hasattr(langgraph.types, "Overwrite"):
+            pytest.skip("this LangGraph has no Overwrite")
+        answer = langgraph.types.Overwrite([answer])
+    made = StateGraph(State)
+    made.add_node("answer", lambda _: {"messages": answer})
+    made.set_entry_point("answer")
+    made.compile().invoke({"messages": QUESTION}, ordinary())
+    (step,) = one(traces).steps
+    assert (step.output_preview, one(traces).output_summary) == ("Far.", "Far.")
 
 
 def test_a_failed_call_that_a_node_answers_by_a_single_message_is_a_failed_step(traces):
