@@ -11,6 +11,7 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from infinium_integrations.capture.content import HISTORIES, Command, Content, Conversation, Documents
 from infinium_integrations.capture.serializer import fields_of
 from infinium_integrations.langchain import messages
+from infinium_integrations.langchain.message_forms import are_messages, is_message
 from infinium_integrations.recording.run import Run
 
 __all__ = ["documents", "is_command", "take"]
@@ -66,9 +67,9 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
 
 
 def _sequence(content: Content, value: Any, limit: int) -> object:
-    if type(value) is tuple and messages.is_message(value):
+    if type(value) is tuple and is_message(value):
         return messages.take_any(content, value, limit)
-    if messages.are_messages(value):
+    if are_messages(value):
         return _conversation(content, value, limit)
     if value and is_command(value[-1]):
         commands = [_take(content, one, limit) for one in value[:STATE_FIELDS]]
@@ -99,7 +100,7 @@ def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
         return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
     key, given = "messages", _expected(fields.get("messages"))
     if given is None and len(fields) <= STATE_FIELDS:
-        others = (name for name, item in fields.items() if name not in HISTORIES and messages.are_messages(item))
+        others = (name for name, item in fields.items() if name not in HISTORIES and are_messages(item))
         key = next(others, "")
         given = fields.get(key)
     if given is None:
@@ -121,9 +122,9 @@ def _expected(value: Any) -> Sequence[object] | None:
     """Return the messages under the key ``messages``, where LangGraph takes a single one as well; None for others."""
     if _is_langgraphs(value, "Overwrite"):
         value = value.value
-    if (type(value) is str and value) or messages.is_message(value):
+    if (type(value) is str and value) or is_message(value):
         return (value,)
-    return value if messages.are_messages(value, expected=type(value) is list) else None
+    return value if are_messages(value, expected=type(value) is list) else None
 
 
 def is_command(value: object) -> bool:

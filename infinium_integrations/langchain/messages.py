@@ -11,24 +11,9 @@ from langchain_core.messages import BaseMessage
 from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
+from infinium_integrations.langchain.message_forms import is_pair, read_dict, roles, told_call
 
-__all__ = ["are_messages", "held_call", "is_message", "roles", "streamed", "take", "take_all", "take_any"]
-
-roles = {
-    "human": "user",
-    "user": "user",
-    "HumanMessageChunk": "user",
-    "ai": "assistant",
-    "assistant": "assistant",
-    "AIMessageChunk": "assistant",
-    "system": "system",
-    "developer": "system",
-    "SystemMessageChunk": "system",
-    "tool": "tool",
-    "function": "tool",
-    "ToolMessageChunk": "tool",
-}
-"""LangChain's and the providers' names of roles."""
+__all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio", "thinking", "thinking_blocks")
 """What providers put beside the content."""
@@ -75,76 +60,6 @@ def held_call(content: Content, call: Json, limit: int) -> object:
     return {key: content.take(value, limit) for key, value in call.items() if key != "type"}
 
 
-def is_message(value: object) -> bool:
-    """Whether a value is a message in one of the forms that LangChain takes: an object, a pair, a dict."""
-    if isinstance(value, BaseMessage):
-        return True
-    if type(value) is tuple:
-        return _is_pair(value)
-    return type(value) is dict and _read(value) is not None
-
-
-def are_messages(value: object, *, expected: bool = False) -> bool:
-    """Whether a value is a list of messages.
-
-    Args:
-        value: Anything.
-        expected: Messages are what LangChain expects here, so that texts and lists of two may be some. Elsewhere they
-            are so beside others only.
-    """
-    if not (isinstance(value, list | tuple) and type(value) in _LISTS and value):
-        return False
-    if is_message(value[-1]):
-        return True
-    beside = is_message(value[0]) or (len(value) > 1 and is_message(value[-2]))
-    return (expected or beside) and all(_is_loose(one) or is_message(one) for one in value)
-
-
-_LISTS = frozenset({list, tuple})
-_PAIR = 2
-_PAIRED = frozenset({*roles, "placeholder"})
-_WRITTEN = {
-    **{f"{word}Message": word.lower() for word in ("Human", "System", "Tool", "Function", "Remove")},
-    **dict.fromkeys(("AIMessage", "AIMessageChunk"), "ai"),
-}
-"""What LangChain's own classes are called where a message is written as ``{"lc": 1, …}``, and their types."""
-_CALLING = ("content", "tool_calls", "function_call")
-"""One of them has whoever speaks; the providers leave the content out beside calls."""
-
-
-def _is_pair(value: Sequence[object]) -> bool:
-    return len(value) == _PAIR and type(value[0]) is str and value[0] in _PAIRED
-
-
-def _is_loose(value: Json) -> bool:
-    """Whether a value may be a message where one is expected: a text, or a pair as JSON has it."""
-    return type(value) is str or (type(value) is list and _is_pair(value) and type(value[1]) in _SPOKEN)
-
-
-_SPOKEN = frozenset({str, list})
-
-
-def _read(value: dict[str, Json]) -> tuple[str, dict[str, Json]] | None:
-    """Return the role and the fields of a message that is a dict; None of any other dict."""
-    role, kind = value.get("role"), value.get("type")
-    if type(role) is str:
-        return (role, value) if any(name in value for name in _CALLING) else None
-    if type(kind) is not str:
-        return None
-    if kind in _TYPES:
-        data = value if "content" in value else value.get("data")  # the second is how ``messages_to_dict`` has it
-        return (kind, data) if type(data) is dict and "content" in data else None
-    path, data = value.get("id"), value.get("kwargs")
-    if kind == "constructor" and value.get("lc") == 1 and type(path) is list and path and type(data) is dict:
-        last = path[-1]
-        written = _WRITTEN.get(last) if type(last) is str else None
-        return (written, data) if written else None
-    return None
-
-
-_TYPES = frozenset({*roles, "chat", "remove"})
-
-
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
     """Take messages in order, each in any of its forms."""
     return content.take_all(given, lambda one: take_any(content, one, limit))
@@ -155,23 +70,15 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
     if isinstance(value, BaseMessage):
         return take(content, value, limit)
     kind = type(value)
-    if (kind is tuple or kind is list) and _is_pair(value):
-        return _taken(content, value[0], {"content": value[1]}, limit)
-    read = _read(value) if kind is dict else None
+    read = read_dict(value) if kind is dict else None
     if read is None:
-        return _taken(content, "user", {"content": value}, limit)
+        role, said = value if (kind is tuple or kind is list) and is_pair(value) else ("user", value)
+        return Message(roles.get(role, role), None, {"content": content.take(said, limit)} if said else {}, _parts)
     role, fields = read
     calls, inner = fields.get("tool_calls"), fields.get("additional_kwargs")
     beside = {**(inner if type(inner) is dict else {}), **{key: fields[key] for key in _BESIDE if fields.get(key)}}
-    told = [_told_call(call) for call in calls] if type(calls) is list else []
+    told = [told_call(call) for call in calls] if type(calls) is list else []
     return _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
-
-
-def _told_call(call: Json) -> object:
-    function = call.get("function") if type(call) is dict else None
-    if type(function) is not dict:
-        return call
-    return {"id": call.get("id"), "name": function.get("name"), "args": function.get("arguments")}
 
 
 # -- a message as parts ------------------------------------------------------------------------------------------------
