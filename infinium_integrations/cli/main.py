@@ -134,14 +134,10 @@ def list_(
     steps (tool, model, error, agent, step) hold for one and the same step, and a status beside them too; alone it is
     the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
     """
-    from infinium_integrations.storage.index.language import QueryError  # noqa: PLC0415
-
-    try:
+    with _query_errors():
         found = _reader().traces(
             query=" ".join(query), limit=limit, sort=sort, status=cast("Any", status), name=name, since=since
         )
-    except QueryError as error:
-        raise _MalformedError(_pointed(error)) from None
     if as_json:
         for task in found:
             click.echo(_json(_facts(task), indent=None))
@@ -151,6 +147,17 @@ def list_(
         _print(table(found, _columns()))
     else:
         click.echo(_nothing(filtered=any((*query, status, name, since))))
+
+
+@contextlib.contextmanager
+def _query_errors() -> Iterator[None]:
+    """Tell of a malformed query with its place, and exit code 2."""
+    from infinium_integrations.storage.index.language import QueryError  # noqa: PLC0415
+
+    try:
+        yield
+    except QueryError as error:
+        raise _MalformedError(_pointed(error)) from None
 
 
 def _pointed(error: "QueryError") -> str:
@@ -193,18 +200,21 @@ def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  #
         click.echo(click.style(f"\ninfinium-traces show {short(task.trace_id)} --all draws every step", dim=True))
 
 
-@main.command()
+@main.command(cls=_Asking)
+@click.argument("query", nargs=-1, metavar="[QUERY]")
 @click.option("-n", "--lines", type=click.IntRange(0), default=5, show_default=True, help="Earlier ones to begin with.")
 @click.option("--tree", is_flag=True, help="Draw each trace, not only its line.")
 @click.option("--poll", type=click.FloatRange(0.05), default=0.5, show_default=True, help="Seconds between two looks.")
-def tail(lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
-    """Follow the runs of every process as they end. Ctrl-C ends it."""
+def tail(query: tuple[str, ...], lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
+    """Follow the runs of every process as they end, or those that a QUERY finds, as in list. Ctrl-C ends it."""
     from infinium_integrations.viewer.terminal.render import picture, table  # noqa: PLC0415
 
-    since = datetime.now(UTC)
-    _print(table(list(reversed(_reader().traces(limit=lines))) if lines else [], _columns()))
+    since, asked = datetime.now(UTC), " ".join(query)
+    with _query_errors():
+        begin = _reader().traces(query=asked, limit=lines)
+    _print(table(list(reversed(begin)), _columns()))
     try:
-        for task in _reader().watch(poll=poll, since=since):
+        for task in _reader().watch(poll=poll, since=since, query=asked):
             drawn = ["", *picture(task, _columns())] if tree else table([task], _columns(), heading=False)
             _print(drawn)
     except KeyboardInterrupt:
@@ -230,8 +240,15 @@ def _facts(task: TaskData) -> dict[str, object]:
         "status": summary.status,
         "duration": task.duration,
         "steps": len(task.steps or []),
+        "errors": len(task.errors or []),
+        "model": summary.models,
         "tokens": summary.tokens,
         "cost_usd": summary.cost,
+        "session_id": summary.session,
+        "user_id": summary.custom.get("user_id"),
+        "tags": summary.tags,
+        "input": task.input_summary,
+        "output": task.output_summary,
         "delivery": delivery.status if delivery else None,
         "reason": delivery.reason if delivery else None,
     }

@@ -565,6 +565,18 @@ class TestTail:
             assert process.communicate(timeout=PATIENCE)[0] == "\n"
         assert process.returncode == 0
 
+    def test_it_follows_what_a_query_finds(self):
+        keep("Other", 1)
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "step:tool steps>2"]
+        with child(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
+            assert process.stdout.readline().startswith("id ")
+            keep("Short", 2)
+            keep("Long", 3, steps=3)
+            assert "Long" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=PATIENCE)[0] == "\n"
+        assert "did you mean 'tool'?" in run("tail", "tol:x", code=2)
+
     def test_on_demand_each_trace_is_drawn(self, monkeypatch):
         keep("Before", 1)
         reader = runtime.current().delivery.reader

@@ -143,8 +143,9 @@ def _step(step: _Json, place: int, captured: _Json) -> tuple[tuple[Any, ...], li
     action, description, name = step.get("action"), step.get("description"), facts.get("name")
     name = name or description
     agent = facts.get("agent") or (name if action == "agent" else "")
+    tool_name = tool.get("tool_name") or (name if action == "tool_use" else "")
     model, requested, node = call.get("model"), facts.get("model_requested"), facts.get("node")
-    kind, said = _kind(*map(_text, (action, name, tool.get("tool_name"), model, requested, agent, node)))
+    kind, said = _kind(*map(_text, (action, name, tool_name, model, requested, agent, node)))
     failed = step.get("error") or tool.get("error")
     error = words.unicode(_error(failed)) if failed else None
     tokens = [n for key in ("prompt_tokens", "completion_tokens") if (n := _number(call.get(key))) is not None]

@@ -88,6 +88,8 @@ class TestSteps:
         assert found(root, "tool:refund_order") == found(root, "tool:REFUND_ORDER") == ["a"]
         assert found(root, "tool:refund*") == ["a", "b"]
         assert found(root, 'tool:"refund*"') == []
+        keep(root, "by hand", [{"action": "tool_use", "description": "figures", "metadata": {}}])
+        assert found(root, "tool:figures") == ["by hand"]
         assert found(root, "agent:billing") == ["a"]
         assert found(root, "agent:researcher") == ["b"]
         assert found(root, "step:ask model:claude") == ["b"]
