@@ -23,7 +23,7 @@ from infinium_integrations.storage.selector import StoreSelector, account_of
 
 if TYPE_CHECKING:
     from infinium_integrations.models import TaskData
-    from infinium_integrations.storage.index.database import Index
+    from infinium_integrations.storage.index.database import Index, Left
     from infinium_integrations.storage.index.query import Query, Row, SessionSums, Sums
     from infinium_integrations.storage.memory import MemoryStore
 
@@ -81,7 +81,7 @@ class TraceReader:
         selector: Returns where traces are kept: another place in a forked child.
         catch_up: Waits, before a look, until what was recorded is written.
         send: Has the sender look at what waits for the account of the settings.
-        patient: Whether a query that asks for steps or words waits until all traces are read for them.
+        patient: Whether to wait until all traces are listed, and read for a query that asks for steps or words.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class TraceReader:
         """Return one that answers at once with what is read so far, for the page; ``read_ahead`` has the rest read."""
         return TraceReader(self._selector, catch_up=self._catch_up, send=self._send, patient=False)
 
-    def read_ahead(self) -> int:
-        """Have what is not read yet for steps and words be read in the background; return how many traces that are."""
-        left = self._index().unread()
-        if left and self._reading.acquire(blocking=False):
+    def read_ahead(self) -> "Left":
+        """Have what is not in the index yet be read in the background; return what that is."""
+        left = self._index().left()
+        if (left.unread or not left.listed) and self._reading.acquire(blocking=False):
             threading.Thread(target=self._read_all, args=[self._reading], name="infinium-index", daemon=True).start()
         return left
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from infinium_integrations.models import DeliveryState, TaskData
+from infinium_integrations.storage.index.database import Left
 from infinium_integrations.storage.index.language import Term, parse
 from infinium_integrations.storage.index.query import Row, SessionSums, Sums
 from infinium_integrations.viewer.statistics import percentile
@@ -30,8 +31,8 @@ class MemorySource:
     def impatient(self) -> "MemorySource":
         return self
 
-    def read_ahead(self) -> int:
-        return 0
+    def read_ahead(self) -> Left:
+        return Left()
 
     def page(self, *, limit: int = 100, offset: int = 0, sort: str = "-ended", **query: Any) -> tuple[list[Row], int]:
         found = self._found(query)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import from_json
@@ -22,7 +23,7 @@ __all__ = ["TEXT_LIMIT", "Contents", "Told", "read_contents", "unread"]
 TEXT_LIMIT = 200_000
 """Characters of a trace that are searched for words, so that the index stays bounded: names and errors first."""
 ERROR_CHARS = 1_000
-BATCH = 2_000
+BATCH = 1_000
 
 _Json = Any
 
@@ -63,7 +64,7 @@ class Contents:
 
     def run(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> None:
         """Take in all that are not yet; ``progress`` is called with how many are, and how many there are."""
-        select = "SELECT id, folder, file FROM traces WHERE read = 0 ORDER BY id DESC"
+        select = "SELECT id, folder, file FROM traces WHERE read = 0 ORDER BY recorded DESC"
         places: list[_Place] = self._database.execute(select).fetchall()
         for at in range(0, len(places), BATCH):
             batch = places[at : at + BATCH]
@@ -82,10 +83,9 @@ class Contents:
     def _take(self, read: _Batch) -> None:
         """Take in a batch, apart from what was deleted or taken in by another reader meanwhile."""
         with transaction(self._database):
-            first, last = read[-1][0], read[0][0]
-            select = "SELECT id FROM traces WHERE read = 0 AND id BETWEEN ? AND ?"
-            still = {number for (number,) in self._database.execute(select, [first, last])}
-            found = [(number, told) for number, told in reversed(read) if told is not None and number in still]
+            still = {number for (number,) in self._database.execute("SELECT id FROM traces WHERE read = 0")}
+            found = [(number, told) for number, told in read if told is not None and number in still]
+            found.sort(key=itemgetter(0))
             kinds = self._kinds({step[1] for _, told in found for step in told.steps})
             texts = [(number, told.text) for number, told in found]
             steps = [(number, step[0], kinds[step[1]], *step[2:]) for number, told in found for step in told.steps]

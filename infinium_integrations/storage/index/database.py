@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from infinium_integrations.storage.folder import SUFFIX, FolderStore, read_file, write_new
@@ -22,16 +23,19 @@ from infinium_integrations.storage.index.sync import (
     make_tables,
     transaction,
     version_of,
+    whole,
 )
 from infinium_integrations.storage.memory import MemoryStore
 
-__all__ = ["FILE", "VERSION", "Index", "Query", "Row", "count_of", "rows_of", "sessions_of"]
+__all__ = ["FILE", "VERSION", "Index", "Left", "Query", "Row", "count_of", "rows_of", "sessions_of"]
 
 T = TypeVar("T")
 
 FILE = "index.sqlite3"
 FEW = 300
 """Traces that are read for steps and words at once, even for who is not patient."""
+SOME = 1_000
+"""Traces that are listed at once, even for who is not patient."""
 SMALL = 5_000
 """Traces: of so many the remains of deleted ones are cleared away at once, of more when a tenth is gone."""
 BUSY = 60.0
@@ -40,14 +44,22 @@ BUSY = 60.0
 _SUMMED = "count(*), sum(status = 'error'), total(tokens), total(cost)"
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is not in the index yet: so many traces are not read for their steps and words; are all listed?"""
+
+    unread: int = 0
+    listed: bool = True
+
+
 class Index:
     """Finds and sums up the traces of one folder and of this process's memory.
 
     Args:
         store: The folder; None where there is none.
         memories: Stores in memory.
-        patient: Whether a query that asks for steps or words waits until all traces are read for them; otherwise it
-            does where few are left, and else finds what is there.
+        patient: Whether to wait until all traces are listed, and of a query that asks for steps or words until all are
+            read for them; otherwise only where few are left, and else what is there is found.
         progress: Called with how many traces are read for steps and words, and how many are to be.
     """
 
@@ -76,9 +88,9 @@ class Index:
         """Return what ``find`` and ``count`` do, from one state of the index."""
         return self._use(query, lambda database: (rows_of(database, query), count_of(database, query)))
 
-    def unread(self) -> int:
-        """Count the traces that are not read yet for their steps and words."""
-        return self._use(Query(), unread)
+    def left(self) -> "Left":
+        """Return what is not in the index yet."""
+        return self._use(Query(), lambda database: Left(unread(database), listed=whole(database)))
 
     def read_all(self) -> None:
         """Read what is unread."""
@@ -139,7 +151,7 @@ class Index:
             if not version_of(database):
                 make_tables(database)
             if self._store is not None:
-                gone = Update(database, self._store).run()
+                gone = Update(database, self._store, HIGH if self._patient else SOME).run()
                 if gone and _total(database) < max(SMALL, 10 * gone):
                     _clear(database)
                 if query.reads_steps and (self._patient or unread(database) <= FEW):

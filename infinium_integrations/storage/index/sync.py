@@ -18,12 +18,24 @@ from infinium_integrations.storage.index.query import COLUMNS, HIGH, LOW
 from infinium_integrations.storage.index.words import unicode
 from infinium_integrations.storage.memory import MemoryStore
 
-__all__ = ["VERSION", "Update", "add_memory", "full_text", "has_fts5", "make_tables", "transaction", "version_of"]
+__all__ = [
+    "VERSION",
+    "Update",
+    "add_memory",
+    "full_text",
+    "has_fts5",
+    "make_tables",
+    "transaction",
+    "version_of",
+    "whole",
+]
 
 VERSION = 3
 SETTLED = 2_000_000_000
 """Nanoseconds after which a folder's modification time is to be trusted."""
 BATCH = 1_000
+MANY = 4_000
+"""Traces that are taken over in one transaction, for which other readers that write have to wait."""
 BEGINNING = 4_096
 """Bytes of a file that are read first; its head seldom takes more."""
 
@@ -98,6 +110,11 @@ def has_fts5() -> bool:
     return True
 
 
+def whole(database: sqlite3.Connection) -> bool:
+    """Whether all traces of the folder are taken over, as of the latest look."""
+    return database.execute("SELECT 1 FROM folders WHERE changed = 0").fetchone() is None
+
+
 def make_tables(database: sqlite3.Connection) -> None:
     """Make the tables, unless another process was first."""
     with transaction(database):
@@ -116,33 +133,43 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 class Update:
-    """Brings the index up to date with one folder."""
+    """Brings the index up to date with one folder.
 
-    def __init__(self, database: sqlite3.Connection, store: FolderStore) -> None:
+    Args:
+        database: The index.
+        store: The folder.
+        most: How many traces that are new to take over at most.
+    """
+
+    def __init__(self, database: sqlite3.Connection, store: FolderStore, most: int = HIGH) -> None:
         self._database = database
         self._store = store
+        self._room = most
         self._gone = 0
 
     def run(self) -> int:
-        """Take over what came, moved or went, each changed folder in a transaction of its own; return how many went."""
+        """Take over what came, moved or went, in transactions of bounded length; return how many went."""
         found = self._database.execute("SELECT folder, changed, settled FROM folders")
         known = {folder: (changed, settled) for folder, changed, settled in found}
         present: dict[str, Path] = {}
         for area in ("outbox", "rejected", "history"):  # the last says what is true of a trace that moves meanwhile
             with contextlib.suppress(OSError), os.scandir(self._store.root / area) as entries:
-                folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-                present |= {f"{area}/{name}": self._store.root / area / name for name in folders}
+                folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                present |= {f"{area}/{name}": self._store.root / area / name for name in sorted(folders, reverse=True)}
         for folder in known.keys() - present.keys():
             with transaction(self._database):
                 self._remove("folder = ?", [(folder,)])
                 self._database.execute("DELETE FROM folders WHERE folder = ?", (folder,))
-        for folder, path in sorted(present.items()):  # so that later traces come later
+        for folder, path in present.items():
             with contextlib.suppress(FileNotFoundError):
                 if known.get(folder) != (path.stat().st_mtime_ns, 1):
-                    self._read(folder, path)
+                    tried = set[str]()
+                    while self._read_some(folder, path, tried):
+                        pass
         return self._gone
 
-    def _read(self, folder: str, path: Path) -> None:
+    def _read_some(self, folder: str, path: Path, tried: set[str]) -> bool:
+        """Take over what went, and of what is new the latest, but no more than once; return whether to go on."""
         with transaction(self._database):  # who waited for another reader finds its work done
             changed = path.stat().st_mtime_ns
             settled = time.time_ns() - changed > SETTLED
@@ -150,8 +177,15 @@ class Update:
             have = {file for (file,) in self._database.execute("SELECT file FROM traces WHERE folder = ?", (folder,))}
             if gone := have - names:
                 self._remove("folder = ? AND file = ?", [(folder, file) for file in gone])
-            _add(self._database, self._entries(folder, path, sorted(names - have)))
-            self._database.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", (folder, changed, int(settled)))
+            new = sorted(names - have - tried, reverse=True)
+            some = new[: min(self._room, MANY)]
+            _add(self._database, self._entries(folder, path, some))
+            self._room -= len(some)
+            tried.update(some)
+            # a folder of which there is more is not settled, and did not change at any time
+            mark = (folder, changed, int(settled)) if len(some) == len(new) else (folder, 0, 0)
+            self._database.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", mark)
+        return len(some) < len(new) and self._room > 0
 
     def _remove(self, condition: str, keys: Sequence[tuple[str, ...]]) -> None:
         found = f"(SELECT id FROM traces WHERE {condition})"  # noqa: S608

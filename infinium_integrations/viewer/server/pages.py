@@ -305,7 +305,8 @@ class Pages:
             "longest": longest,
             "pages": pages,
             "link": _link,
-            "unread": left if left > MANY and search.asked.get("q") else 0,
+            "unread": left.unread if left.unread > MANY and search.asked.get("q") else 0,
+            "listed": left.listed,
         }
 
     async def _may_change(self, request: Request) -> bool:

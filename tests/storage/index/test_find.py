@@ -337,11 +337,29 @@ class TestUpkeep:
         keep(root, "a", [tool("x")])
         keep(root, "b", [tool("x")])
         index = Index(FolderStore(root), [], patient=False)
-        assert (index.count(Query()), index.unread(), index.count(Query(terms=parse("tool:x")))) == (2, 2, 0)
+        assert (index.count(Query()), index.left().unread, index.count(Query(terms=parse("tool:x")))) == (2, 2, 0)
         told = []
         Index(FolderStore(root), [], progress=lambda *told_: told.append(told_)).read_all()
         assert told == [(2, 2)]
-        assert (index.unread(), index.count(Query(terms=parse("tool:x")))) == (0, 2)
+        assert (index.left().unread, index.count(Query(terms=parse("tool:x")))) == (0, 2)
+
+    def test_who_is_not_patient_lists_the_latest_first(self, root, monkeypatch):
+        monkeypatch.setattr(database, "SOME", 2)
+        for name in "abcde":
+            keep(root, name)
+        index = Index(FolderStore(root), [], patient=False)
+        assert [row.name for row in index.find(Query())] == ["e", "d"]
+        assert not index.left().listed or index.count(Query()) == 5
+        monkeypatch.setattr(sync, "MANY", 2)
+        Index(FolderStore(root), []).read_all()
+        assert (index.count(Query()), index.left()) == (5, database.Left())
+
+    def test_files_of_a_later_version_are_tried_once_a_look(self, root, monkeypatch):
+        monkeypatch.setattr(sync, "MANY", 2)
+        for name in "abc":
+            keep(root, name)
+        monkeypatch.setattr(record, "FORMAT", 1)
+        assert found(root, "") == []
 
     def test_what_has_an_odd_shape_does_no_harm(self, root):
         odd = [None, 7, {"metadata": 3, "llm_call": [], "step_number": "one"}, {"metadata": {"name": 5}, "error": "e"}]
