@@ -222,7 +222,7 @@ class TraceReader:
             if any(found) | (folder is not None and folder.remove(name)):
                 gone[row.delivery] += 1
         if gone:
-            self._index().forget()
+            self._index(patient=True).forget()
         return gone
 
     def retry(self, trace_id: str | None = None, *, exact: bool = False) -> int:

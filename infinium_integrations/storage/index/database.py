@@ -38,6 +38,8 @@ SOME = 1_000
 """Traces that are listed at once, even for who is not patient."""
 SMALL = 5_000
 """Traces: of so many the remains of deleted ones are cleared away at once, of more when a tenth is gone."""
+SHORT_MS = 200
+"""Milliseconds that who is not patient waits for another reader, time and again."""
 BUSY = 60.0
 """Seconds to wait for another process that brings the index up to date."""
 
@@ -151,11 +153,7 @@ class Index:
             if not version_of(database):
                 make_tables(database)
             if self._store is not None:
-                gone = Update(database, self._store, HIGH if self._patient else SOME).run()
-                if gone and _total(database) < max(SMALL, 10 * gone):
-                    _clear(database)
-                if query.reads_steps and (self._patient or unread(database) <= FEW):
-                    Contents(database, self._data_of).run(self._progress)
+                self._bring_up_to_date(database, self._store, query)
             if not self._memories:
                 return _answer(database, ask)
             with closing(sqlite3.connect(":memory:", isolation_level=None)) as joined:
@@ -166,6 +164,19 @@ class Index:
                 if query.reads_steps:
                     Contents(joined, lambda folder, file: files.get((folder, file), b"")).run()
                 return _answer(joined, ask)
+
+    def _bring_up_to_date(self, database: sqlite3.Connection, store: FolderStore, query: Query) -> None:
+        if not self._patient:
+            database.execute(f"PRAGMA busy_timeout = {SHORT_MS}")
+        try:
+            gone = Update(database, store, HIGH if self._patient else SOME).run()
+            if gone and _total(database) < max(SMALL, 10 * gone):
+                _clear(database)
+            if query.reads_steps and (self._patient or unread(database) <= FEW):
+                Contents(database, self._data_of).run(self._progress)
+        except sqlite3.OperationalError as error:
+            if self._patient or "locked" not in str(error):
+                raise  # else another reader is at it
 
     def _data_of(self, folder: str, file: str) -> bytes:
         if self._store is None:

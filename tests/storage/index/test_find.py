@@ -354,6 +354,18 @@ class TestUpkeep:
         Index(FolderStore(root), []).read_all()
         assert (index.count(Query()), index.left()) == (5, database.Left())
 
+    def test_who_is_not_patient_does_not_wait_for_another_reader(self, root):
+        keep(root, "a", [tool("x")])
+        assert found(root, "tool:x") == ["a"]
+        keep(root, "b", [tool("x")])
+        with sqlite3.connect(root / FILE, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            index = Index(FolderStore(root), [], patient=False)
+            assert index.count(Query(terms=parse("tool:x"))) == 1
+            other.execute("ROLLBACK")
+        other.close()
+        assert index.count(Query(terms=parse("tool:x"))) == 2
+
     def test_files_of_a_later_version_are_tried_once_a_look(self, root, monkeypatch):
         monkeypatch.setattr(sync, "MANY", 2)
         for name in "abc":
