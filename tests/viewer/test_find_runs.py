@@ -65,7 +65,7 @@ QUERIES = {
     "tool:refund_order status:error": 1,
     "tool:find_order status:error": 0,
     "tool:refund_order error:timeout user:u-2": 1,
-    "tool:refund_order -error:*": 2,
+    "tool:refund_order -error:*": 1,
     "status:error": 1,
     "status:ok": 2,
     "model:scripted-1 tokens>9000": 1,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from infinium_integrations.storage.index import words
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, Term
@@ -219,10 +219,11 @@ def _of_step(term: Term) -> _Condition:
     if term.field == "status":
         return f"steps.status {'<>' if term.negated else '='} ?", [text]
     if term.field == "error":
-        return "steps.error IS NOT NULL AND instr(steps.error, ?)", [text.casefold()]
+        part, found = _within(term, "steps.error")
+        return f"steps.error IS NOT NULL AND {part}", found
     if term.field == "step":
-        value = text.casefold()
-        return "(instr(folded(kinds.name), ?) OR instr(folded(kinds.node), ?))", [value, value]
+        (name, found), (node, _) = (_within(term, f"folded(kinds.{column})") for column in ("name", "node"))
+        return f"({name} OR {node})", found * 2
     if term.field == "model":
         either = [_like(term, f"folded(kinds.{column})") for column in ("model", "requested")]
         sql, values = [sql for sql, _ in either], [value for _, values in either for value in values]
@@ -242,14 +243,29 @@ def _of_run(term: Term) -> _Condition:  # noqa: PLR0911  (a table in the form of
     if field == "status":
         return "? IN (status, delivery)", [text]
     if field == "name":
-        return "instr(folded(name), ?)", [text.casefold()]
+        return _within(term, "folded(name)")
     if field == "id":
-        return "instr(trace_id, ?) = 1", [text]
+        return "instr(trace_id, ?) = 1", [text.rstrip("*")]
     if field == "tag":
+        label, values = _like(term, "label", fold=False)
         key, equals, value = text.partition("=")
-        either = "label = ? OR (label = ? AND value = ?)" if equals else "label = ?"
-        return f"+id IN (SELECT trace FROM labels WHERE {either})", [text, key, value] if equals else [text]  # noqa: S608
+        if equals:
+            parts = [
+                _like(replace(term, value=part), column, fold=False)
+                for part, column in ((key, "label"), (value, "value"))
+            ]
+            label = f"{label} OR ({' AND '.join(sql for sql, _ in parts)})"
+            values = [*values, *(one for _, some in parts for one in some)]
+        return f"+id IN (SELECT trace FROM labels WHERE {label})", values  # noqa: S608
     return _like(term, f"{field}_id", fold=False)
+
+
+def _within(term: Term, column: str) -> _Condition:
+    """Look for a part of a text; a star stands for any characters, unless it is in quotes."""
+    text = str(term.value).casefold()
+    if term.exact or "*" not in text:
+        return f"instr({column}, ?)", [text]
+    return f"{column} GLOB ?", [f"*{_glob(text)}*"]
 
 
 def _like(term: Term, column: str, *, fold: bool = True) -> _Condition:

@@ -131,6 +131,11 @@ class TestSteps:
         assert found(root, "error:timeout") == found(root, 'error:"strasse is"') == ["step"]
         assert found(root, "error:ValueError") == found(root, "error:docs") == ["run"]
         assert found(root, "error:docs status:error") == ["run"]
+        keep(root, "neither")
+        assert found(root, "error:*") == ["run", "step"]
+        assert found(root, "-error:*") == ["neither"]
+        assert found(root, "error:read*closed") == ["step"]
+        assert found(root, 'error:"*"') == []
 
     def test_what_is_negated_holds_of_no_step(self, root):
         keep(root, "a", [tool("refund"), tool("look")])
@@ -161,6 +166,7 @@ class TestRuns:
         assert found(root, "tag:eu") == found(root, "tag:prompt=v2") == found(root, "tag:prompt=old") == ["a"]
         assert found(root, "tag:prompt") == ["a", "b"]
         assert found(root, "-tag:prompt=v2") == ["b"]
+        assert found(root, "tag:prompt=v*") == found(root, "tag:eu*") == found(root, "name:*") == ["a", "b"]
         assert found(root, "tag:status") == found(root, "tag:v2") == []
 
 
@@ -323,7 +329,7 @@ class TestUpkeep:
         monkeypatch.setattr(database, "read_file", lambda path: read.append(path) or plain(path))
         for name in "abc":
             keep(root, name, [tool("x")])
-        assert len(found(root, "duration>0 name:*") + found(root, "")) == 3
+        assert found(root, "duration>0 name:*") == found(root, "") == ["a", "b", "c"]
         assert read == []
         assert found(root, "tool:x") == ["a", "b", "c"]
         assert found(root, "nowhere") == []
