@@ -25,7 +25,7 @@ from infinium_integrations.viewer.comparison import Comparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
 from infinium_integrations.viewer.server.security import STATIC, Access, same
-from infinium_integrations.viewer.statistics import overview, step_sums
+from infinium_integrations.viewer.statistics import NOTHING, StepSum, overview, step_sums
 from infinium_integrations.viewer.summary import TraceSummary
 
 __all__ = ["Pages", "Search"]
@@ -215,9 +215,10 @@ class Pages:
         """Runs, errors, durations, tokens and cost over time, and the steps that stand out."""
         search = Search.of({"since": "7d", **request.query_params})
         if search.error:
-            return self._page("message.html", "The query can't be read", text=str(search.error))
-        read, steps = step_sums(self._reader.each(**search.filters, limit=STEPS_READ), STEPS_SECONDS)
-        summed = overview(self._reader, search.filters)
+            read, steps, summed = 0, list[StepSum](), NOTHING
+        else:
+            read, steps = step_sums(self._reader.each(**search.filters, limit=STEPS_READ), STEPS_SECONDS)
+            summed = overview(self._reader, search.filters)
         failing = sorted((s for s in steps if s.errors), key=lambda s: (-s.errors, -s.errors / s.calls))
         return self._page(
             "overview.html",
