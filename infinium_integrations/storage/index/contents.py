@@ -83,7 +83,9 @@ class Contents:
     def _take(self, read: _Batch) -> None:
         """Take in a batch, apart from what was deleted or taken in by another reader meanwhile."""
         with transaction(self._database):
-            still = {number for (number,) in self._database.execute("SELECT id FROM traces WHERE read = 0")}
+            ends = [end(number for number, _ in read) for end in (min, max)]
+            select = "SELECT id FROM traces WHERE read = 0 AND id BETWEEN ? AND ?"
+            still = {number for (number,) in self._database.execute(select, ends)}
             found = [(number, told) for number, told in read if told is not None and number in still]
             found.sort(key=itemgetter(0))
             kinds = self._kinds({step[1] for _, told in found for step in told.steps})

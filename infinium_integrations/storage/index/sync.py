@@ -40,7 +40,7 @@ BEGINNING = 4_096
 """Bytes of a file that are read first; its head seldom takes more."""
 
 _SCHEMA = f"""
-CREATE TABLE traces(id INTEGER PRIMARY KEY, {", ".join(COLUMNS)}, read INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE traces(id INTEGER PRIMARY KEY AUTOINCREMENT, {", ".join(COLUMNS)}, read INTEGER NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX by_trace ON traces(trace_id);
 CREATE INDEX by_end ON traces(ended, recorded);
 CREATE INDEX by_folder ON traces(folder, file);

@@ -485,6 +485,22 @@ class TestDeletion:
         opened.close()
         assert left == [0, 0, 0]
 
+    def test_what_a_deleted_trace_said_is_never_taken_for_what_a_later_one_says(self, root, monkeypatch):
+        keep(root, "deleted", [tool("x")])
+        plain = contents.read_contents
+
+        def replaced(kept):
+            monkeypatch.setattr(contents, "read_contents", plain)
+            next(root.rglob("*.json.gz")).unlink()
+            assert Index(FolderStore(root), []).count(Query()) == 0
+            keep(root, "later", [tool("y")])
+            assert Index(FolderStore(root), []).count(Query()) == 1
+            return plain(kept)
+
+        monkeypatch.setattr(contents, "read_contents", replaced)
+        assert found(root, "tool:x") == []
+        assert found(root, "tool:y") == ["later"]
+
 
 def bytes_of(root):
     return b"".join(path.read_bytes().lower() for path in Path(root).glob(f"{FILE}*"))
