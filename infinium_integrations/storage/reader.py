@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredQuery", "TraceQuery", "TraceReader"]
 
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+MOST_WORDS = 500
 OVERLAP = 10_000_000_000
 """Nanoseconds that ``watch`` looks back, for what another process wrote a little late."""
 
@@ -373,6 +374,9 @@ def _query(**query: Unpack[StoredQuery]) -> "Query":
             raise ConfigurationError(msg)
     if status := query.get("status"):
         check_status(status)
+    if len((query.get("text") or "").split()) > MOST_WORDS:
+        msg = f"text has more than {MOST_WORDS} words"
+        raise ConfigurationError(msg)
     sort = query.get("sort", "-ended")
     if sort.removeprefix("-") not in SORTS:
         msg = f"sort={sort!r} is no column{did_you_mean(sort, SORTS) or ';'} these are: {', '.join(sorted(SORTS))}"

@@ -107,7 +107,7 @@ def test_no_secret_is_in_the_index(recorded):
     assert traces(f'"{KEY}"') == []
 
 
-@pytest.mark.parametrize("wrong", [{"query": "tol:x"}, {"status": "failed"}, {"sort": "size"}])
+@pytest.mark.parametrize("wrong", [{"query": "tol:x"}, {"status": "failed"}, {"sort": "size"}, {"text": "a " * 501}])
 def test_what_can_not_be_asked_is_a_configuration_error(wrong):
     with pytest.raises(ConfigurationError):
         traces(**wrong)
