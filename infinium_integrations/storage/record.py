@@ -265,8 +265,12 @@ def without_content(data: bytes) -> bytes:
     return data[: -len(_member(packed)[1])] + EMPTY if packed else data
 
 
-def unpack(data: bytes) -> Record:
+def unpack(data: bytes, *, facts: bool = True) -> Record:
     """Read a file's bytes.
+
+    Args:
+        data: The bytes.
+        facts: Whether its head is needed; else it may be empty.
 
     Raises:
         DamagedError: It is not a whole trace.
@@ -274,6 +278,8 @@ def unpack(data: bytes) -> Record:
     """
     first, rest = _member(data)
     second, rest = _member(rest) if rest else (b"", b"")
+    if second.startswith(_BEFORE) and rest and not facts:
+        return Record({}, second[len(_BEFORE) :], rest)
     if second.startswith(_BEFORE) and first.endswith(b","):
         head = _head(first[:-1] + b"}")
         if (head["format"] != 1) != bool(rest):

@@ -44,8 +44,8 @@ class Told:
 
 
 _NOTHING = Told([], [], "")
-_Place = tuple[int, str, str]
-"""The row's id, and the folder and file of the trace."""
+_Place = tuple[int, str, str, str]
+"""The row's id, the trace's, and its folder and file."""
 _Batch = list[tuple[int, Told | None]]
 _KIND = "action, name, tool, model, requested, agent, node"
 
@@ -64,17 +64,17 @@ class Contents:
 
     def run(self, progress: Callable[[int, int], None] = lambda _done, _all: None) -> None:
         """Take in all that are not yet; ``progress`` is called with how many are, and how many there are."""
-        select = "SELECT id, folder, file FROM traces WHERE read = 0 ORDER BY recorded DESC"
+        select = "SELECT id, trace_id, folder, file FROM traces WHERE read = 0 ORDER BY recorded DESC"
         places: list[_Place] = self._database.execute(select).fetchall()
         for at in range(0, len(places), BATCH):
             batch = places[at : at + BATCH]
-            self._take([(number, self._read(folder, file)) for number, folder, file in batch])
+            self._take([(number, self._read(*place)) for number, *place in batch])
             progress(at + len(batch), len(places))
 
-    def _read(self, folder: str, file: str) -> Told | None:
+    def _read(self, trace_id: str, folder: str, file: str) -> Told | None:
         """Read one file; None where it can't be read now, having moved."""
         try:
-            return read_contents(record.unpack(self._data_of(folder, file)))
+            return read_contents(trace_id, record.unpack(self._data_of(folder, file), facts=False))
         except (record.DamagedError, record.NewerFormatError):
             return _NOTHING
         except OSError:
@@ -109,7 +109,7 @@ def unread(database: sqlite3.Connection) -> int:
     return int(database.execute("SELECT count(*) FROM traces WHERE read = 0").fetchone()[0])
 
 
-def read_contents(found: record.Record) -> Told:
+def read_contents(trace_id: str, found: record.Record) -> Told:
     """Read what a trace says; what has an odd shape says nothing.
 
     Raises:
@@ -121,7 +121,7 @@ def read_contents(found: record.Record) -> Told:
     errors = [_error(error) for error in _list(payload.get("errors"))]
     labels = [(str(key), str(value)) for key, value in tags.items() if key not in TRACE_FACTS]
     seen = _dict(captured.get("steps"))
-    texts = [_text(payload.get("name")), found.trace_id, *map(words.apart, errors), _text(payload.get("description"))]
+    texts = [_text(payload.get("name")), trace_id, *map(words.apart, errors), _text(payload.get("description"))]
     texts += [str(tags[key]) for key in ("session_id", "user_id", "tags") if tags.get(key)]
     texts += [text for label in labels for text in label]
     labels += [(tag.strip(), "") for tag in str(tags.get("tags", "")).split(",") if tag.strip()]

@@ -423,7 +423,7 @@ class TestUpkeep:
             return told
 
         plain = contents.read_contents
-        monkeypatch.setattr(contents, "read_contents", lambda kept: look(plain(kept)))
+        monkeypatch.setattr(contents, "read_contents", lambda *kept: look(plain(*kept)))
         assert found(root, "tool:x") == ["a"]
         assert len(modes) > 1
         assert set(modes.values()) == {0o600}
@@ -469,12 +469,12 @@ class TestDeletion:
         keep(root, "a", [tool("x")])
         plain = contents.read_contents
 
-        def gone(kept):
+        def gone(*kept):
             for path in root.rglob("*.json.gz"):
                 path.unlink()
             monkeypatch.setattr(contents, "read_contents", plain)
             assert Index(FolderStore(root), []).count(Query()) == 0
-            return plain(kept)
+            return plain(*kept)
 
         monkeypatch.setattr(contents, "read_contents", gone)
         assert found(root, "tool:x") == []
@@ -489,13 +489,13 @@ class TestDeletion:
         keep(root, "deleted", [tool("x")])
         plain = contents.read_contents
 
-        def replaced(kept):
+        def replaced(*kept):
             monkeypatch.setattr(contents, "read_contents", plain)
             next(root.rglob("*.json.gz")).unlink()
             assert Index(FolderStore(root), []).count(Query()) == 0
             keep(root, "later", [tool("y")])
             assert Index(FolderStore(root), []).count(Query()) == 1
-            return plain(kept)
+            return plain(*kept)
 
         monkeypatch.setattr(contents, "read_contents", replaced)
         assert found(root, "tool:x") == []
