@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.notebook.plain_text import bundle
+from infinium_integrations.viewer.notebook.plain_text import Shown
 from infinium_integrations.viewer.summary import TraceSummary, texts
 from infinium_integrations.viewer.timeline import Node, Tree
 
@@ -53,7 +53,7 @@ class Pair:
         return "only in A" if self.left else "only in B"
 
 
-class Comparison:
+class Comparison(Shown):
     """Two runs compared; it renders itself in a notebook.
 
     Attributes:
@@ -68,6 +68,8 @@ class Comparison:
         >>> [change.label for change in compare(*runs).changes]
         ['Duration']
     """
+
+    _template = "comparison.html"
 
     def __init__(self, a: TaskData, b: TaskData) -> None:
         self.a, self.b = a, b
@@ -126,8 +128,8 @@ class Comparison:
         lines += [f"  {formatting.clipped_line(pair.either.title, 60)}: {pair.differs}" for pair in self.different[:40]]
         return formatting.printable("\n".join(lines))
 
-    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        return bundle(self.__repr__, "comparison.html", lambda: {"compared": self, "heading": "h3"})
+    def _context(self) -> dict[str, object]:
+        return {"compared": self, "heading": "h3"}
 
 
 _MEASURED: dict[str, Callable[[Node], object]] = {
