@@ -64,7 +64,7 @@ def _listed(data: Data) -> Iterable[object]:
     to_dict = getattr(data, "to_dict", None)
     if callable(to_dict) and hasattr(data, "columns"):  # a DataFrame
         rows: list[dict[str, object]] = to_dict("records")
-        return [{key: value for key, value in row.items() if value == value} for row in rows]  # noqa: PLR0124  (NaN)
+        return [{key: value for key, value in row.items() if key == "input" or value == value} for row in rows]  # noqa: PLR0124  (NaN)
     if not isinstance(data, Iterable):
         msg = f"data is a {type(data).__name__}: give a list of examples, a DataFrame, or a CSV or JSONL file's path"
         raise ConfigurationError(msg)
@@ -82,7 +82,7 @@ def _read(path: Path) -> list[object]:
         raise ConfigurationError(msg) from error
     if path.suffix.lower() == ".csv":
         rows = csv.DictReader(text.splitlines(keepends=True))
-        return [{key: value for key, value in row.items() if key and value} for row in rows]
+        return [{key: value for key, value in row.items() if key and (value or key == "input")} for row in rows]
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         try:
@@ -104,7 +104,7 @@ def _example(index: int, given: object, rubric: Rubric | None) -> Example:
         msg = f"expected_outcome of example {index}: {error}"
         raise ValidationError(msg, field=error.field) from None
     whole = {key: value for key, value in fields.items() if key != "expected_outcome"}
-    value = fields["input"] if "input" in fields else whole
+    value = fields.get("input", whole)
     named = fields.get("id")
     return Example(
         index,

@@ -66,8 +66,9 @@ async def _run_workflow(run: Callable[..., Awaitable[object]], example: Example)
     """Run an agent with a message, any other workflow with the input's fields as its start event's."""
     if isinstance(example.input, dict):
         return await run(**example.input)
-    named = "user_msg" if "user_msg" in inspect.signature(run).parameters else "input"
-    return await run(**{named: example.input})
+    parameters = inspect.signature(run).parameters
+    takes_message = "user_msg" in parameters or any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
+    return await run(**{"user_msg" if takes_message else "input": example.input})
 
 
 def _is_coroutine_function(task: object) -> bool:

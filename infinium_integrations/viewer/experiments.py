@@ -55,7 +55,7 @@ class Experiment(Shown, Sequence[Outcome]):
 
     @property
     def rows(self) -> list[Outcome]:
-        """The rows: in the order of the data, then by repetition. Those of an earlier experiment are read when asked."""
+        """The rows in the order of the data, then by repetition; those of an earlier experiment are read when asked."""
         if self._rows is None:
             found = runtime.current().delivery.reader.each(tag=self.id, limit=None)
             rows = [Outcome.of(task) for task in found if _run_of(TraceSummary(task).tags) == self.id]

@@ -6,7 +6,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
-from infinium_integrations import runtime
+from infinium_integrations import diagnostics, runtime
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
@@ -36,12 +36,23 @@ def stored_trace(trace_id: str) -> TaskData | None:
 
 
 def shown(value: object) -> object:
-    """Return the text of a framework's answer, such as a LangChain message or a LlamaIndex response, else the value."""
+    """Return the text of a framework's answer, else the value.
+
+    Of a LangGraph state that is its last message's, of a LangChain message or LlamaIndex response its own.
+    """
+    if isinstance(value, dict) and isinstance(value.get("messages"), list) and value["messages"]:
+        value = value["messages"][-1]
+    found = diagnostics.attempt(_text_of, lambda _: None, value)
+    return value if found is None else found
+
+
+def _text_of(value: object) -> str | None:
     for name in ("content", "response"):
-        text = getattr(value, name, None)
+        part = getattr(value, name, None)
+        text = getattr(part, "content", part)  # an agent's response is a message
         if isinstance(text, str):
             return text
-    return value
+    return None
 
 
 @dataclass(slots=True, eq=False)
@@ -368,11 +379,14 @@ def _row(example: Example) -> dict[str, object]:
 
 
 def _cells(example: Example) -> list[str]:
-    said = [
-        "–" if not side else f"✕ {side[0].error}" if side[0].error else side[0].output_text for side in example.sides
-    ]
-    texts = [formatting.clipped_line(text, ANSWER) for text in (example.input_text, *said)]
+    texts = [formatting.clipped_line(text, ANSWER) for text in (example.input_text, *map(_said, example.sides))]
     return [str(example.index), *texts]
+
+
+def _said(side: list[Outcome]) -> str:
+    if not side:
+        return formatting.UNKNOWN
+    return f"✕ {side[0].error}" if side[0].error else side[0].output_text
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
