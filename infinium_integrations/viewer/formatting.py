@@ -33,7 +33,11 @@ TEXT_LIMIT = 20_000
 """Characters of one text that are shown; the JSON has all."""
 
 WORDS = 1_500
-"""Words up to which two texts are compared word by word."""
+"""Words up to which two texts are compared word by word, and lines up to which they are compared line by line."""
+SHORT_CHANGE = 4_000
+"""Characters up to which a change of some lines is shown word by word."""
+EQUAL_LIMIT = 2_000
+"""Characters of what is equal in two texts, beyond which its middle is left out."""
 
 
 def duration(milliseconds: float | None) -> str:
@@ -161,13 +165,61 @@ def clipped_line(text: str, limit: int) -> str:
 def word_changes(left: str, right: str) -> list[tuple[str, str, str]]:
     """Return what became of a text, in parts.
 
-    Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after.
+    Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after. Of a
+    long stretch that is equal, the beginning and the end are given; what differs is compared word by word, where it is
+    long line by line first, and cut at ``TEXT_LIMIT`` characters.
     """
-    before, after = _words(clipped(left)), _words(clipped(right))
+    before = _words_alike(left, right)
+    after = _words_alike(left[before:][::-1], right[before:][::-1])
+    parts = [("equal", left[:before], right[:before])] if before else []
+    parts += _changes(clipped(left[before : len(left) - after]), clipped(right[before : len(right) - after]))
+    parts += [("equal", left[len(left) - after :], right[len(right) - after :])] if after else []
+    return [(tag, _folded(old), _folded(new)) if tag == "equal" else (tag, old, new) for tag, old, new in parts]
+
+
+def _words_alike(left: str, right: str) -> int:
+    """Return how many characters two texts begin with alike, up to the end of a word."""
+    length, beyond = 0, min(len(left), len(right)) + 1
+    while beyond - length > 1:  # comparing is a hundred times faster than a loop over the letters
+        middle = (length + beyond) // 2
+        length, beyond = (middle, beyond) if left[:middle] == right[:middle] else (length, middle)
+    if all(length == len(text) or not (text[length].isalnum() or text[length] == "_") for text in (left, right)):
+        return length
+    while length and (left[length - 1].isalnum() or left[length - 1] == "_"):
+        length -= 1
+    return length
+
+
+def _changes(left: str, right: str) -> list[tuple[str, str, str]]:
+    if not (left and right):
+        return [("delete" if left else "insert", left, right)] if left or right else []
+    before, after = _words(left), _words(right)
+    if len(before) + len(after) <= WORDS:
+        return _differences(before, after)
+    before, after = left.splitlines(keepends=True), right.splitlines(keepends=True)
     if len(before) + len(after) > WORDS:
-        return [("replace", "".join(before), "".join(after))]
+        return [("replace", left, right)]
+    return [
+        part
+        for tag, old, new in _differences(before, after)
+        for part in (_differences(_words(old), _words(new)) if _is_short_change(tag, old, new) else [(tag, old, new)])
+    ]
+
+
+def _is_short_change(tag: str, old: str, new: str) -> bool:
+    return tag == "replace" and len(old) + len(new) <= SHORT_CHANGE
+
+
+def _differences(before: list[str], after: list[str]) -> list[tuple[str, str, str]]:
     codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return [(tag, "".join(before[i1:i2]), "".join(after[j1:j2])) for tag, i1, i2, j1, j2 in codes]
+
+
+def _folded(text: str) -> str:
+    if len(text) <= EQUAL_LIMIT:
+        return text
+    ends = EQUAL_LIMIT // 4
+    return f"{text[:ends]}\n… {len(text) - 2 * ends:,} characters are the same …\n{text[-ends:]}"
 
 
 def _words(text: str) -> list[str]:

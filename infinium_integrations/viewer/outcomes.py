@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, TypeVar
 
 from infinium_integrations import diagnostics, runtime
@@ -19,7 +20,7 @@ from infinium_integrations.viewer.summary import TraceSummary
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
-__all__ = ["Example", "Group", "GroupComparison", "Outcome", "Sums", "shown", "stored_trace", "text_table"]
+__all__ = ["Example", "Group", "GroupComparison", "Outcome", "Sums", "letter", "shown", "stored_trace", "text_table"]
 
 Number = TypeVar("Number", int, float)
 
@@ -241,6 +242,11 @@ class Sums:
         ]
 
 
+def letter(place: int) -> str:
+    """Return what a run or group without a name is called: A, B and so on."""
+    return chr(ord("A") + place) if place < len(ascii_uppercase) else str(place + 1)
+
+
 SUMS = ("Group", "Runs", "Errors", "p50", "p95", "Tokens", "A run", "Cost")
 
 
@@ -293,7 +299,7 @@ class GroupComparison(Shown):
     def __init__(self, groups: Sequence[Group]) -> None:
         same = len({group.name for group in groups}) < len(groups)
         self.groups = [
-            Group(f"{chr(ord('A') + n % 26)}: {group.name}", group.outcomes, group.paired) if same else group
+            Group(f"{letter(n)}: {group.name}", group.outcomes, group.paired) if same else group
             for n, group in enumerate(groups)
         ]
         self.sums = [Sums.of(group) for group in self.groups]
