@@ -172,12 +172,12 @@ def _step_changes(left: Node | None, right: Node | None) -> Iterator[Change]:
     yield Change("Status", left.status, right.status)
     yield Change("Error", _fault(left), _fault(right), prose=True)
     yield Change("Model", _model(left), _model(right))
+    yield Change("Name", left.title, right.title)
+    yield from _said(left, right)
     yield Change("Tokens", formatting.count(left.tokens), formatting.count(right.tokens))
     gap, longest = abs(left.length - right.length), max(left.length, right.length)
     if gap >= NOTABLE_MS and gap >= NOTABLE_SHARE * longest:
         yield Change("Time", formatting.duration(left.length), formatting.duration(right.length))
-    yield Change("Name", left.title, right.title)
-    yield from _said(left, right)
 
 
 def _said(left: Node, right: Node) -> Iterator[Change]:

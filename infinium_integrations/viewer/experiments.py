@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from infinium_integrations.client import InfiniumClient
     from infinium_integrations.storage.index.query import Row
+    from infinium_integrations.storage.reader import TraceReader
 
-__all__ = ["TAG", "Experiment", "ExperimentList", "experiments", "need_account"]
+__all__ = ["TAG", "Experiment", "ExperimentList", "earlier", "experiments", "need_account", "one"]
 
 TAG = "experiment"
 """The tag of every trace of an experiment; the run's own id is the next."""
@@ -49,15 +50,23 @@ class Experiment(Shown, Sequence[Outcome]):
 
     _template = "experiment.html"
 
-    def __init__(self, name: str, run_id: str, rows: list[Outcome] | None = None, *, interrupted: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        run_id: str,
+        rows: list[Outcome] | None = None,
+        *,
+        interrupted: bool = False,
+        reader: "TraceReader | None" = None,
+    ) -> None:
         self.name, self.id, self.interrupted = name, run_id, interrupted
-        self._rows = rows
+        self._rows, self._reader = rows, reader
 
     @property
     def rows(self) -> list[Outcome]:
         """The rows in the order of the data, then by repetition; those of an earlier experiment are read when asked."""
         if self._rows is None:
-            found = runtime.current().delivery.reader.each(tag=self.id, limit=None)
+            found = self.reader.each(tag=self.id, limit=None)
             rows = [Outcome.of(task) for task in found if _run_of(TraceSummary(task).tags) == self.id]
             self._rows = sorted(rows, key=lambda row: (row.index, row.repetition))
         return self._rows
@@ -78,9 +87,20 @@ class Experiment(Shown, Sequence[Outcome]):
         return iter(self.rows)
 
     @property
+    def reader(self) -> "TraceReader":
+        """Where its traces are read."""
+        return self._reader or runtime.current().delivery.reader
+
+    @property
     def sums(self) -> Sums:
-        """Its totals: runs, errors, durations, tokens and cost."""
-        return Sums.of(self.group)
+        """Its totals: runs, errors, durations, tokens and cost; of an earlier experiment, without reading its rows."""
+        if self._rows is not None:
+            return Sums.of(self.group)
+        found = next(iter(self.reader.sums(None, tag=self.id)), None)
+        if found is None:
+            return Sums(self.name, 0, 0, None, None, None, None)
+        totals = (found.tokens or None, found.cost or None)
+        return Sums(self.name, found.runs, found.errors, found.p50, found.p95, *totals)
 
     @property
     def repeated(self) -> bool:
@@ -223,19 +243,32 @@ def experiments(name: str | None = None) -> ExperimentList:
         >>> [found.name for found in experiments("Shout")]
         ['Shout']
     """
-    reader = runtime.current().delivery.reader
-    first: dict[str, Row] = {}
+    return earlier(runtime.current().delivery.reader, name)
+
+
+def earlier(reader: "TraceReader", name: str | None = None) -> ExperimentList:
+    """Find the experiments of a store, the latest first."""
+    last: dict[str, Row] = {}
     for row in reader.listing(tag=TAG, limit=None):
         run = _run_of(split_tags(row.tags))
         if run is not None:
-            first.setdefault(run, row)
+            last.setdefault(run, row)
     found = ExperimentList()
-    for run, row in first.items():
+    for run, row in last.items():
         task = next(iter(reader.traces(exact_id=row.trace_id, limit=1)), None)
         called = TraceSummary(task).custom.get("experiment") if task is not None else None
         if called is not None and name in {None, called}:
-            found.append(Experiment(called, run))
+            found.append(Experiment(called, run, reader=reader))
     return found
+
+
+def one(reader: "TraceReader", run_id: str) -> Experiment | None:
+    """Return the experiment of this id; None where there is none."""
+    task = next(iter(reader.traces(tag=run_id, limit=1)), None) if run_id else None
+    summary = TraceSummary(task) if task is not None else None
+    if summary is None or _run_of(summary.tags) != run_id or "experiment" not in summary.custom:
+        return None
+    return Experiment(summary.custom["experiment"], run_id, reader=reader)
 
 
 def _run_of(tags: Sequence[str]) -> str | None:
