@@ -44,7 +44,9 @@ def progress(total: int, name: str) -> Progress:
             warnings.simplefilter("ignore")  # that a notebook lacks widgets: then the bar is text
             from tqdm.auto import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415  (not ours to require)
 
-            bar: Progress = tqdm(total=total, desc=label, disable=not (notebook or terminal), unit="run")
+            bar: Progress = tqdm(
+                total=total, desc=label, unit="run", leave=not notebook, disable=not (notebook or terminal)
+            )
             return bar
     except ImportError:
         return _Line(total, label, visible=terminal)

@@ -355,7 +355,7 @@ class GroupComparison(Shown):
         return formatting.printable("\n".join(lines))
 
     def _context(self) -> dict[str, object]:
-        return {"compared": self, "heading": "h3", "trace_link": None}
+        return {"compared": self, "heading": "h3", "trace_link": None, "compare_link": None}
 
 
 def _by_example(outcomes: Iterable[Outcome], *, by_id: bool) -> dict[tuple[object, int], list[Outcome]]:

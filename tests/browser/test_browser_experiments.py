@@ -52,4 +52,6 @@ def test_in_three_clicks_two_experiments_stand_beside_each_other(new_tab, addres
         box.check()
     page.get_by_role("button", name="Compare").click()
     assert "examples differ" in page.inner_text("main")
+    page.get_by_role("link", name="Compare example 3", exact=True).click()
+    assert "The runs as a whole" in page.inner_text("main")
     assert tab.faults == []

@@ -21,7 +21,7 @@ from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.outcomes import GroupComparison, letter
+from infinium_integrations.viewer.outcomes import Example, GroupComparison, letter
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
@@ -202,7 +202,8 @@ class Pages:
         if len(found) < 2 or len(found) != len(wanted):  # noqa: PLR2004
             return self._message(400, "Choose two experiments", "Tick two experiments or more, then press Compare.")
         compared = GroupComparison([one.group for one in reversed(found)])
-        return self._page("groups_page.html", "Comparison", compared=compared, heading="h1", trace_link=_trace_link)
+        links = {"heading": "h1", "trace_link": _trace_link, "compare_link": _compare_link}
+        return self._page("groups_page.html", "Comparison", compared=compared, **links)
 
     def experiments(self, _request: Request) -> Response:
         """The experiments, the latest first."""
@@ -297,6 +298,12 @@ class Pages:
 
 def _trace_link(trace_id: str) -> str:
     return f"/traces/{quote(trace_id, safe='')}"
+
+
+def _compare_link(example: Example) -> str | None:
+    """Return where the first two groups' traces of an example are compared, where both have one."""
+    ids = [side[0].trace_id for side in example.sides if side and side[0].trace_id][:2]
+    return f"/compare?{urlencode([('t', found) for found in reversed(ids)])}" if len(ids) == 2 else None  # noqa: PLR2004
 
 
 def _id(request: Request) -> str:

@@ -59,6 +59,8 @@ def test_ticked_experiments_are_compared_the_older_one_first(page, found):
     assert "3 of 3 examples differ" in answer.text
     assert answer.text.index("first ") < answer.text.index("second, 2")
     assert f'href="/traces/{found[1][0].trace_id}"' in answer.text
+    ids = [one[0].trace_id for one in found]
+    assert f'href="/compare?t={ids[1]}&amp;t={ids[0]}"' in answer.text
     assert "<script>alert" not in answer.text
 
 
