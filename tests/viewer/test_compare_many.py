@@ -1,5 +1,7 @@
 """Comparing by ids, several runs, groups of runs; steps paired by what they are; texts compared whole."""
 
+import time
+
 import pytest
 import samples
 
@@ -149,6 +151,14 @@ def test_long_texts_are_compared_line_by_line_and_then_word_by_word():
     parts = word_changes("\n".join(lines), "\n".join(other))
     assert ("replace", "nothing", "something") in parts
     assert [new for tag, _, new in parts if tag == "insert"] == ["first\n", "\nlast"]
+
+
+def test_texts_of_one_word_over_and_over_are_compared_in_no_time():
+    before = time.process_time()
+    for left, right in [("x " * 1_900, "x y " * 900), ("x " * 100, "x y " * 900), ("x\n" * 1_900, "x\ny\n" * 900)]:
+        parts = word_changes(left, right)
+        assert ("".join(old for _, old, _ in parts), "".join(new for _, _, new in parts)) == (left, right)
+    assert time.process_time() - before < 5  # of an hour before
 
 
 @pytest.mark.parametrize(
