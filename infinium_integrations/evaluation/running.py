@@ -97,7 +97,7 @@ def experiment(
         ``repetition`` among its ``custom_tags``.
 
     Raises:
-        ConfigurationError: An argument cannot work; or ``wait`` without an account. Nothing has run then.
+        ConfigurationError: An argument or a setting cannot work; or ``wait`` without an account. Nothing has run then.
         ValidationError: A name or rubric that the platform would refuse; the same.
 
     Example:
@@ -155,7 +155,7 @@ async def aexperiment(
         The rows in the order of the data.
 
     Raises:
-        ConfigurationError: An argument cannot work; or ``wait`` without an account. Nothing has run then.
+        ConfigurationError: An argument or a setting cannot work; or ``wait`` without an account. Nothing has run then.
         ValidationError: A name or rubric that the platform would refuse; the same.
 
     Example:
@@ -224,7 +224,7 @@ class _Plan:
     jobs: list[tuple[Example, int]]
 
     def __post_init__(self) -> None:
-        self._ended: list[tuple[Outcome, TraceBuilder]] = []
+        self._begun: list[tuple[Outcome, TraceBuilder]] = []
 
     async def run(self, bar: Progress) -> None:
         """Run all; on any event loop. Each run is an asyncio task of its own, with a context of its own."""
@@ -246,7 +246,7 @@ class _Plan:
         outcome = Outcome(example.index, repetition, example.id, example.input)
         traced = trace(self.name, expected_outcome=example.rubric, tags=[TAG, self.run_id], metadata=example.facts)
         with _Kept(outcome), traced as builder:
-            self._ended.append((outcome, builder))
+            self._begun.append((outcome, builder))
             outcome.trace_id = builder.trace_id if runtime.tracing() and not suppressed.get() else None
             facts = {"experiment": self.name, "experiment_run": self.run_id, "example": str(example.index)}
             facts |= {"example_id": example.id, "repetition": str(repetition)}
@@ -262,7 +262,7 @@ class _Plan:
         current = runtime.current()
         current.recorder.settle(time.perf_counter() + SETTLE)
         stored = {task.trace_id: task for task in current.delivery.reader.traces(tag=self.run_id, limit=None)}
-        for outcome, builder in self._ended:
+        for outcome, builder in self._begun:
             if outcome.duration is None:  # it doesn't heed its cancellation
                 outcome.status, outcome.error = "cancelled", "CancelledError"
                 continue
@@ -272,7 +272,7 @@ class _Plan:
             if task is None:
                 task = outcome.built = builder.build()
             outcome.read(task)
-        rows = sorted((row for row, _ in self._ended), key=lambda row: (row.index, row.repetition))
+        rows = sorted((row for row, _ in self._begun), key=lambda row: (row.index, row.repetition))
         return Experiment(self.name, self.run_id, rows, interrupted=interrupted)
 
 

@@ -324,6 +324,13 @@ def test_a_cancelled_aexperiment_cancels_its_coroutines_and_keeps_what_ran():
     assert [(row.index, row.status) for row in kept] == [(0, "ok"), (1, "ok"), (2, "cancelled"), (3, "cancelled")]
 
 
+def test_within_captured_traces_no_store_is_asked():
+    with captured_traces() as caught:
+        found = run(shout, ["a"])
+        assert experiments() == []
+        assert found[0].trace.trace_id == caught[0].trace_id
+
+
 def test_two_experiments_at_once_do_not_mix():
     async def both():
         return await asyncio.gather(*(aexperiment(shout_later, [f"{n}a", f"{n}b"], name=f"n{n}") for n in range(3)))

@@ -10,6 +10,7 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
 
 from infinium_integrations import aexperiment, experiment, instrumentation
+from infinium_integrations.llama_index import InfiniumEventHandler
 
 QUESTIONS = ["What is a fox?", "What is a dog?"]
 
@@ -78,3 +79,12 @@ def test_an_agent_gets_the_input_as_a_message(caught, way):
     assert sorted(row.output_text for row in found) == ["a dog", "a fox"]
     assert {task.input_summary for task in caught} == set(QUESTIONS)
     assert all(row.steps for row in found)
+
+
+@ways
+def test_a_handler_that_is_registered_already_stays_the_one_that_records(caught, way, index):
+    with InfiniumEventHandler(capture_content=False):
+        way(index.as_query_engine(llm=MockLLM(max_tokens=5)), ["What is a fox?"])
+    (task,) = caught
+    assert task.steps
+    assert {step.input_preview for step in task.steps} == {None}
