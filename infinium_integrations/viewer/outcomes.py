@@ -139,8 +139,8 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether it has an error."""
-        return self.error is not None or self.status == "error"
+        """Whether it ended in an error; what was cancelled did not."""
+        return self.status == "error"
 
     @property
     def input_text(self) -> str:

@@ -10,6 +10,7 @@ from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import ExecutionStep, LlmCall, TaskData, ToolCall
 from infinium_integrations.testing import captured_traces
 from infinium_integrations.viewer.formatting import word_changes
+from infinium_integrations.viewer.said import as_text
 
 
 def tool(number, name, arguments, result="ok", parent=None, **metadata):
@@ -123,6 +124,45 @@ def test_arguments_answers_and_questions_are_compared_whole():
         ("search", "arguments"),
     ]
     assert [(one.label, one.left, one.right) for one in compared.changes] == [("Input", "q", "Q"), ("Output", "a", "A")]
+
+
+def test_what_is_said_reads_as_a_conversation():
+    parts = [
+        {"type": "reasoning", "content": "Hm"},
+        {"type": "text", "content": "Let me look"},
+        {"type": "tool_call", "id": "1", "name": "search", "arguments": {"q": "fox"}},
+        {"type": "blob", "modality": "image", "mime_type": "image/png", "size": 5},
+    ]
+    messages = [
+        {"role": "assistant", "parts": parts},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "A fox"}]},
+        {"role": "user", "parts": "odd"},
+        {"role": "user", "parts": ["odd"]},
+    ]
+    assert as_text(messages).splitlines()[:5] == [
+        "assistant: (reasoning) Hm",
+        "Let me look",
+        "→ search({",
+        '  "q": "fox"',
+        "})",
+    ]
+    assert "tool: A fox\n\nuser: odd\n\nuser: odd" in as_text(messages)
+    assert "image/png" in as_text(messages)
+    assert as_text(["one", "two"]) == "one\n\ntwo"
+    assert as_text([]) == "[]"
+
+
+def test_of_calls_side_by_side_without_content_the_previews_tell_them_apart():
+    def looked(*texts):
+        steps = [
+            ExecutionStep(step_number=n, action="custom", description="look", input_preview=t)
+            for n, t in enumerate(texts, 1)
+        ]
+        kept = {str(n): {"input": {"at": t}} for n, t in enumerate(texts, 1)}
+        return run(*steps), run(*[one.model_copy() for one in steps]).with_captured({"steps": kept})
+
+    for a, b in zip(looked("x", "y"), looked("y", "x"), strict=True):
+        assert differing(a, b) == []
 
 
 def test_where_one_run_kept_no_content_the_previews_are_compared():
