@@ -53,6 +53,8 @@ Task = Callable[[Any], object] | _Runnable | _Engine | _Retriever | _Workflow
 
 SETTLE = 5.0
 """Seconds to wait for what a task left running, before its trace is read as it is."""
+HELD = 200
+"""Traces of ended runs that are held at most, until their numbers are read from the store."""
 WIND_DOWN = 5.0
 """Seconds that coroutines have to end after Ctrl-C."""
 
@@ -224,7 +226,10 @@ class _Plan:
     jobs: list[tuple[Example, int]]
 
     def __post_init__(self) -> None:
-        self._begun: list[tuple[Outcome, TraceBuilder]] = []
+        self._rows: list[Outcome] = []
+        self._unread: list[tuple[Outcome, TraceBuilder]] = []
+        """Runs whose traces are still held, until their numbers are read."""
+        self._since = time.time_ns()
 
     async def run(self, bar: Progress) -> None:
         """Run all; on any event loop. Each run is an asyncio task of its own, with a context of its own."""
@@ -241,12 +246,15 @@ class _Plan:
         for example, repetition in left:
             await asyncio.ensure_future(self._attempt(example, repetition))
             bar.update()
+            if len(self._unread) >= HELD:
+                await in_thread(self._take())
 
     async def _attempt(self, example: Example, repetition: int) -> None:
         outcome = Outcome(example.index, repetition, example.id, example.input)
         traced = trace(self.name, expected_outcome=example.rubric, tags=[TAG, self.run_id], metadata=example.facts)
         with _Kept(outcome), traced as builder:
-            self._begun.append((outcome, builder))
+            self._rows.append(outcome)
+            self._unread.append((outcome, builder))
             outcome.trace_id = builder.trace_id if runtime.tracing() and not suppressed.get() else None
             facts = {"experiment": self.name, "experiment_run": self.run_id, "example": str(example.index)}
             facts |= {"example_id": example.id, "repetition": str(repetition)}
@@ -257,22 +265,31 @@ class _Plan:
                 outcome.output = await in_thread(lambda: _run(self.call(example)))
             builder.set_output_summary(shown(outcome.output))
 
+    def _take(self) -> Callable[[], None]:
+        """Return what reads the numbers of the runs that have ended by now; that does I/O."""
+        ended = [pair for pair in self._unread if pair[0].duration is not None and pair[0].trace_id is not None]
+        self._unread = [pair for pair in self._unread if pair[0].duration is None]
+        since, self._since = self._since, time.time_ns()
+
+        def read() -> None:
+            current = runtime.current()
+            current.recorder.settle(time.perf_counter() + SETTLE)
+            found = current.delivery.reader.each(tag=self.run_id, stored_since=since, limit=None)
+            stored = {task.trace_id: task for task in found}
+            for outcome, builder in ended:
+                task = stored.get(outcome.trace_id)
+                if task is None:
+                    task = outcome.built = builder.build()
+                outcome.read(task)
+
+        return read
+
     def result(self, *, interrupted: bool = False) -> Experiment:
         """Return what came of it, with the numbers of the traces. It does I/O."""
-        current = runtime.current()
-        current.recorder.settle(time.perf_counter() + SETTLE)
-        stored = {task.trace_id: task for task in current.delivery.reader.traces(tag=self.run_id, limit=None)}
-        for outcome, builder in self._begun:
-            if outcome.duration is None:  # it doesn't heed its cancellation
-                outcome.status, outcome.error = "cancelled", "CancelledError"
-                continue
-            if outcome.trace_id is None:
-                continue
-            task = stored.get(outcome.trace_id)
-            if task is None:
-                task = outcome.built = builder.build()
-            outcome.read(task)
-        rows = sorted((row for row, _ in self._begun), key=lambda row: (row.index, row.repetition))
+        self._take()()
+        for outcome, _ in self._unread:  # they don't heed their cancellation
+            outcome.status, outcome.error = "cancelled", "CancelledError"
+        rows = sorted(self._rows, key=lambda row: (row.index, row.repetition))
         return Experiment(self.name, self.run_id, rows, interrupted=interrupted)
 
 

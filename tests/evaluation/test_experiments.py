@@ -328,6 +328,26 @@ def test_a_cancelled_aexperiment_cancels_its_coroutines_and_keeps_what_ran():
     assert [(row.index, row.status) for row in kept] == [(0, "ok"), (1, "ok"), (2, "cancelled"), (3, "cancelled")]
 
 
+@ways
+@pytest.mark.parametrize("store", [None, "off"])
+def test_of_a_long_experiment_traces_are_held_in_small_numbers(way, store, monkeypatch):
+    monkeypatch.setattr(running, "HELD", 5)
+    configure(store=store)
+    seen = []
+    taken = running._Plan._take
+
+    def counting(plan):
+        seen.append(len(plan._unread))
+        return taken(plan)
+
+    monkeypatch.setattr(running._Plan, "_take", counting)
+    found = way(shout, QUESTIONS * 2)
+    assert [row.output for row in found] == [text.upper() for text in QUESTIONS * 2]
+    assert all(row.steps == 0 for row in found)
+    assert len(seen) > 4
+    assert max(seen) < 5 + 4
+
+
 def test_within_captured_traces_no_store_is_asked():
     with captured_traces() as caught:
         found = run(shout, ["a"])
