@@ -223,6 +223,7 @@ def test_runs_are_compared_by_their_ids():
 
 
 def test_several_runs_stand_beside_each_other():
+    pytest.importorskip("pandas")
     a, b = run(tool(1, "a", ""), tool(2, "b", "")), run(tool(1, "a", ""), output_summary="B")
     c = run(tool(1, "a", "", result="no"), tool(2, "b", ""), tool(3, "<script>", ""))
     compared = compare(a, b, c)
@@ -239,6 +240,7 @@ def test_several_runs_stand_beside_each_other():
 
 
 def test_groups_of_runs_are_summed_up_in_one_table():
+    pytest.importorskip("pandas")
     slow = [samples.agent(), samples.failed()]
     compared = compare(slow, [run(duration=1.0), run(duration=3.0), run(duration=2.0)])
     first, second = compared.sums
@@ -267,6 +269,7 @@ def test_runs_and_groups_are_not_mixed(wrong):
 
 
 def test_experiments_are_paired_by_example():
+    pytest.importorskip("pandas")
     data = [{"id": "x", "input": "Hi"}, {"id": "y", "input": "ok"}]
     loud = experiment(str.upper, data, name="loud")
     quiet = experiment(str.lower, data[::-1], name="quiet")
@@ -303,6 +306,7 @@ def test_equal_inputs_are_paired_one_by_one():
 
 
 def test_of_repeated_examples_numbers_are_means():
+    pytest.importorskip("pandas")
     found = experiment(str.upper, ["a", "b"], name="one", repetitions=3)
     for row in found:
         row.duration, row.tokens = float(row.repetition), 3 * row.repetition
@@ -322,8 +326,7 @@ def test_three_experiments_and_one_read_back_stand_in_one_table():
 
 
 def test_real_runs_pair_their_prompts_too():
-    langchain_core = pytest.importorskip("langchain_core")
-    assert langchain_core
+    pytest.importorskip("langchain_core")
     from langchain_core.language_models import FakeListChatModel
     from langchain_core.prompts import ChatPromptTemplate
 

@@ -16,12 +16,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from infinium_integrations.models import TaskData
+from infinium_integrations.storage.index.query import Row
 from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.outcomes import Example, GroupComparison, letter
+from infinium_integrations.viewer.outcomes import Example, Group, GroupComparison, Outcome, letter
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
@@ -35,7 +36,9 @@ STEPS_READ, STEPS_SECONDS = 200, 0.5
 SESSIONS_SHOWN = EXPERIMENTS_SHOWN = 200
 ROWS_SHOWN = 1_000
 COMPARED = 12
-"""Traces or experiments that are compared at once."""
+"""Traces or groups that are compared at once."""
+GROUP_READ = 10_000
+"""Traces of a session or a tag that are summed up, the latest."""
 FORM_LIMIT = 4_096
 TOP = 10
 PARAMETER_CHARS = 300
@@ -184,10 +187,13 @@ class Pages:
         )
 
     def compare(self, request: Request) -> Response:
-        """Traces side by side, or experiments."""
-        if request.query_params.getlist("e"):
-            return self._experiments_compared(request.query_params.getlist("e")[:COMPARED])
-        wanted = request.query_params.getlist("t")[:COMPARED]
+        """Traces side by side; or experiments; or the traces of sessions and of tags in one table."""
+        asked = request.query_params
+        if asked.getlist("e"):
+            return self._experiments_compared(asked.getlist("e")[:COMPARED])
+        if asked.getlist("session") or asked.getlist("tag"):
+            return self._groups_compared(asked.getlist("session")[:COMPARED], asked.getlist("tag")[:COMPARED])
+        wanted = asked.getlist("t")[:COMPARED]
         found = [task for trace_id in wanted if (task := self._reader.get(trace_id, exact=True))]
         if len(found) < 2 or len(found) != len(wanted):  # noqa: PLR2004  (A and B)
             return self._message(400, "Choose two traces", "Tick two traces or more in the list, then press Compare.")
@@ -203,6 +209,15 @@ class Pages:
             return self._message(400, "Choose two experiments", "Tick two experiments or more, then press Compare.")
         compared = GroupComparison([one.group for one in reversed(found)])
         links = {"heading": "h1", "trace_link": _trace_link, "compare_link": _compare_link}
+        return self._page("groups_page.html", "Comparison", compared=compared, **links)
+
+    def _groups_compared(self, sessions: Sequence[str], tags: Sequence[str]) -> Response:
+        found = [(name, self._reader.listing(session=name, limit=GROUP_READ)) for name in reversed(sessions)]
+        found += [(f"tag {name}", self._reader.listing(tag=name, limit=GROUP_READ)) for name in tags]
+        if len(found) < 2 or not all(rows for _, rows in found):  # noqa: PLR2004
+            return self._message(400, "Choose two sessions", "Tick two sessions or more, then press Compare.")
+        compared = GroupComparison([Group(name, [_outcome(row) for row in rows]) for name, rows in found])
+        links = {"heading": "h1", "trace_link": _trace_link, "compare_link": None}
         return self._page("groups_page.html", "Comparison", compared=compared, **links)
 
     def experiments(self, _request: Request) -> Response:
@@ -298,6 +313,12 @@ class Pages:
 
 def _trace_link(trace_id: str) -> str:
     return f"/traces/{quote(trace_id, safe='')}"
+
+
+def _outcome(row: Row) -> Outcome:
+    outcome = Outcome(0, status=row.status, trace_id=row.trace_id, duration=row.duration)
+    outcome.tokens, outcome.cost = row.tokens, row.cost
+    return outcome
 
 
 def _compare_link(example: Example) -> str | None:

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from serving import serving
 
-from infinium_integrations import experiment, runtime
+from infinium_integrations import experiment, runtime, trace
 
 HOSTILE = '<script>alert("x")</script>\u202e'
 
@@ -87,3 +87,18 @@ def test_without_experiments_the_page_says_how_to_make_one():
     with serving(runtime.current().delivery.reader) as address:
         text = httpx.get(f"{address}/experiments", trust_env=False).text
     assert "experiment(task, data, name=" in text
+
+
+def test_sessions_and_tags_are_compared_in_one_table():
+    for number, session in enumerate(["s-1", "s-2", "s-2"]):
+        with trace("Ask", metadata={"session_id": session}, tags=[f"t{number}"]):
+            pass
+    with serving(runtime.current().delivery.reader) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        text = page.get("/sessions").text
+        assert 'name="session" value="s-1"' in text
+        answer = page.get("/compare", params={"session": ["s-2", "s-1"], "tag": "t2"})
+        assert answer.status_code == 200
+        assert [name in answer.text for name in ("s-1", "s-2", "tag t2")] == [True] * 3
+        assert answer.text.index("s-1") < answer.text.index("s-2")
+        for wanted in (["s-1"], ["s-1", "none"]):
+            assert page.get("/compare", params={"session": wanted}).status_code == 400
