@@ -1,6 +1,7 @@
 """What waits is bounded, what can't be sent stays and is said by name, and the numbers are true."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,10 +13,14 @@ from delivery_kit import LOOKS_FOR_CERTIFICATES, account, assemble, environment,
 from faultserver import FaultServer, Hang, Reply, closed_port
 
 from infinium_integrations import settings
-from infinium_integrations.export import writer
+from infinium_integrations.client.protocol.messages import Verdict
+from infinium_integrations.export import outbox, writer
 from infinium_integrations.recording import run as records
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Options
+from infinium_integrations.storage.folder import FolderStore
+from infinium_integrations.storage.record import Record
+from infinium_integrations.storage.selector import DeliveryCounters
 
 TRACE = """
 from infinium_integrations import flush, stats, trace
@@ -163,6 +168,26 @@ def test_a_store_that_is_removed_before_its_traces_are_delivered_is_counted_and_
     out, err = program(code, account(f"http://127.0.0.1:{closed_port()}", tmp_path / "store"))
     assert out == "False 1 0\nFalse 1 1\n"
     assert "was removed" in err
+
+
+def test_a_trace_that_goes_with_the_store_while_it_is_sent_waits_no_longer(tmp_path):
+    """No look at the store tells of what is in flight."""
+
+    class Removing:
+        ready, limit, name = True, 30.0, "Infinium"
+
+        def send(self, record, timeout):
+            shutil.rmtree(tmp_path / "store")
+            return outbox.Outcome(Verdict("retry", "refused"), reached=False)
+
+    store, found, changed = FolderStore(tmp_path / "store"), DeliveryCounters(), threading.Condition()
+    box = outbox.Outbox(store, "a", Removing(), changed=changed, counters=found, settings=settings.current())
+    store.put("1", b"", "a")
+    with changed:
+        box.add("1", Record({}, b"{}"))
+        begun = box.next(time.monotonic())
+    box.deliver(begun)
+    assert (box.pending, box.own, found.counts()["dropped"]) == (0, 0, 1)
 
 
 # -- at exit -----------------------------------------------------------------------------------------------------------
