@@ -10,7 +10,7 @@ from infinium_integrations.errors import ConfigurationError, InfiniumError
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.notebook.plain_text import Shown
 from infinium_integrations.viewer.notebook.trace_list import pandas
-from infinium_integrations.viewer.outcomes import Group, GroupComparison, Outcome, Sums, text_table
+from infinium_integrations.viewer.outcomes import Group, GroupComparison, GroupSums, Outcome, text_table
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, split_tags
 
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ class Experiment(Shown, Sequence[Outcome]):
         return self._reader or runtime.current().delivery.reader
 
     @property
-    def sums(self) -> Sums:
+    def sums(self) -> GroupSums:
         """Its totals: runs, errors, durations, tokens and cost; of an earlier experiment, without reading its rows."""
         if self._rows is not None:
-            return Sums.of(self.group)
+            return GroupSums.of(self.group)
         found = next(iter(self.reader.sums(None, tag=self.id)), None)
         if found is None:
-            return Sums(self.name, 0, 0, None, None, None, None)
+            return GroupSums(self.name, 0, 0, None, None, None, None)
         totals = (found.tokens or None, found.cost or None)
-        return Sums(self.name, found.runs, found.errors, found.p50, found.p95, *totals)
+        return GroupSums(self.name, found.runs, found.errors, found.p50, found.p95, *totals)
 
     @property
     def repeated(self) -> bool:

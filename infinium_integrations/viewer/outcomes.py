@@ -20,7 +20,17 @@ from infinium_integrations.viewer.summary import TraceSummary
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
-__all__ = ["Example", "Group", "GroupComparison", "Outcome", "Sums", "letter", "shown", "stored_trace", "text_table"]
+__all__ = [
+    "ComparedExample",
+    "Group",
+    "GroupComparison",
+    "GroupSums",
+    "Outcome",
+    "letter",
+    "shown",
+    "stored_trace",
+    "text_table",
+]
 
 Number = TypeVar("Number", int, float)
 
@@ -188,7 +198,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Sums:
+class GroupSums:
     """A group's totals. Durations are in seconds, costs in US dollars; None is unknown.
 
     Example:
@@ -209,7 +219,7 @@ class Sums:
     """Of all runs together."""
 
     @classmethod
-    def of(cls, group: Group) -> "Sums":
+    def of(cls, group: Group) -> "GroupSums":
         """Sum up a group."""
         outcomes = group.outcomes
         times = [one.duration for one in outcomes if one.duration is not None]
@@ -257,7 +267,7 @@ def total(numbers: Iterable[Number | None]) -> Number | None:
 
 
 @dataclass(frozen=True)
-class Example:
+class ComparedExample:
     """One example, and what came of it in each group: several outcomes where it was repeated, none where it is new."""
 
     index: int
@@ -302,10 +312,10 @@ class GroupComparison(Shown):
             Group(f"{letter(n)}: {group.name}", group.outcomes, group.paired) if same else group
             for n, group in enumerate(groups)
         ]
-        self.sums = [Sums.of(group) for group in self.groups]
+        self.sums = [GroupSums.of(group) for group in self.groups]
 
     @cached_property
-    def examples(self) -> list[Example]:
+    def examples(self) -> list[ComparedExample]:
         """The examples, paired by their ids where the experiments share any, else by their places in the data.
 
         Empty for groups that are no experiments.
@@ -314,11 +324,11 @@ class GroupComparison(Shown):
             return []
         ids = [{one.example_id for one in group.outcomes} - {None} for group in self.groups]
         by_id = any(first & other for first in ids[:1] for other in ids[1:])
-        found: dict[tuple[object, int], Example] = {}
+        found: dict[tuple[object, int], ComparedExample] = {}
         for side, group in enumerate(self.groups):
             for key, outcomes in _by_example(group.outcomes, by_id=by_id).items():
                 sides: list[list[Outcome]] = [[] for _ in self.groups]
-                found.setdefault(key, Example(outcomes[0].index, sides)).sides[side].extend(outcomes)
+                found.setdefault(key, ComparedExample(outcomes[0].index, sides)).sides[side].extend(outcomes)
         return list(found.values())
 
     def to_dataframe(self) -> "DataFrame":
@@ -369,7 +379,7 @@ def _by_example(outcomes: Iterable[Outcome], *, by_id: bool) -> dict[tuple[objec
     return found
 
 
-def _row(example: Example) -> dict[str, object]:
+def _row(example: ComparedExample) -> dict[str, object]:
     row: dict[str, object] = {"index": example.index, "input": example.input_text, "differs": example.differs}
     for number, side in enumerate(example.sides):
         first = side[0] if side else None
@@ -384,7 +394,7 @@ def _row(example: Example) -> dict[str, object]:
     return row
 
 
-def _cells(example: Example) -> list[str]:
+def _cells(example: ComparedExample) -> list[str]:
     texts = [formatting.clipped_line(text, ANSWER) for text in (example.input_text, *map(_said, example.sides))]
     return [str(example.index), *texts]
 

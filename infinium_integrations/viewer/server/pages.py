@@ -22,7 +22,7 @@ from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.outcomes import Example, Group, GroupComparison, Outcome, letter
+from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome, letter
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
@@ -321,7 +321,7 @@ def _outcome(row: Row) -> Outcome:
     return outcome
 
 
-def _compare_link(example: Example) -> str | None:
+def _compare_link(example: ComparedExample) -> str | None:
     """Return where the first two groups' traces of an example are compared, where both have one."""
     ids = [side[0].trace_id for side in example.sides if side and side[0].trace_id][:2]
     return f"/compare?{urlencode([('t', found) for found in reversed(ids)])}" if len(ids) == 2 else None  # noqa: PLR2004
