@@ -372,6 +372,13 @@ class TestUpkeep:
         other.close()
         assert index.count(Query(terms=parse("tool:x"))) == 2
 
+    def test_of_a_trace_in_two_places_while_it_moves_the_history_says_what_is_true(self, root):
+        file, data = packed("moving", [tool("x")])
+        FolderStore(root).put(file, data, "account")
+        FolderStore(root).keep(file, data)
+        (row,) = Index(FolderStore(root), []).find(Query(terms=parse("tool:x")))
+        assert row.folder.startswith("history/")
+
     def test_files_of_a_later_version_are_tried_once_a_look(self, root, monkeypatch):
         monkeypatch.setattr(sync, "MANY", 2)
         for name in "abc":
