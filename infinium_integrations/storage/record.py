@@ -50,8 +50,6 @@ UNPACKED_LIMIT = 16 * 1_048_576
 CAPTURED_LIMIT = 64 * 1_048_576
 """Bytes: the same of the content alone."""
 HEAD_LIMIT = 262_144
-SEARCHED_CHARS = 2_000
-"""Characters of a trace's texts that free-text search sees."""
 LINE_CHARS = 160
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -194,11 +192,8 @@ def refused(record: Record, reason: str | None, at: int) -> Record:
 
 
 def facts_of(payload: dict[str, Any]) -> dict[str, object]:
-    """Return what lists and searches need of a payload."""
+    """Return what lists need of a payload."""
     tags, usage = _tags(payload), payload.get("llm_usage") or {}
-    errors = [f"{error.get('error_type')} {error.get('message')}"[:300] for error in (payload.get("errors") or ())[:5]]
-    parts = [payload.get("description"), *errors]
-    parts += [(payload.get(key) or "")[:700] for key in ("input_summary", "output_summary")]
     facts = {
         "session_id": tags.get("session_id"),
         "user_id": tags.get("user_id"),
@@ -213,7 +208,6 @@ def facts_of(payload: dict[str, Any]) -> dict[str, object]:
         "ended": _nanoseconds(payload.get("current_datetime")),
         "input": _line(payload.get("input_summary")),
         "output": _line(payload.get("output_summary")),
-        "text": "\n".join(part for part in parts if part)[:SEARCHED_CHARS],
     }
     return {key: value for key, value in facts.items() if value is not None}
 
