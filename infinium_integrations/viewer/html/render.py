@@ -13,6 +13,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from infinium_integrations.models import SECTIONS, TaskData
 from infinium_integrations.viewer import formatting, summary
+from infinium_integrations.viewer.conversation import Conversation
+from infinium_integrations.viewer.html.panels import Panels
 from infinium_integrations.viewer.timeline import Item, Tree
 
 __all__ = [
@@ -78,7 +80,13 @@ def notebook_context(task: TaskData) -> dict[str, object]:
 
 
 def trace_context(
-    task: TaskData, *, ids: str = "", plain: bool = False, heading: str = "h1", session_link: str | None = None
+    task: TaskData,
+    *,
+    ids: str = "",
+    plain: bool = False,
+    heading: str = "h1",
+    session_link: str | None = None,
+    address: str = "",
 ) -> dict[str, object]:
     """Return what the template ``trace.html`` needs.
 
@@ -88,14 +96,19 @@ def trace_context(
         plain: Whether to add what is read where styles are taken away.
         heading: The element of its title.
         session_link: Where its session is shown.
+        address: Where the page's server has the trace; empty where the HTML stands alone.
     """
     sections = {name: getattr(task, name) for name in (*SECTIONS, "prompt_studio")}
     huge = plain and len(task.steps or []) > NOTEBOOK_STEPS
+    tree, conversation = Tree(task), Conversation(task)
+    panels = Panels(environment(), tree, conversation, ids, address)
+    panels.render((lambda node: node.failed or node.slow or node.hungry) if huge else (lambda _: True))
     return {
         "task": task,
-        "tree": Tree(task),
+        "tree": tree,
         "huge": huge,
-        "detailed": (lambda node: node.failed or node.slow or node.hungry) if huge else (lambda _: True),
+        "panels": panels,
+        "conversation": conversation,
         "facts": summary.TraceSummary(task),
         "sections": [
             (name.replace("_", " ").capitalize(), formatting.pretty(section.model_dump(exclude_none=True)))
@@ -153,6 +166,8 @@ def environment() -> Environment:
     )
     made.globals.update(
         documents=summary.documents,
+        whole_documents=summary.whole_documents,
+        questions=summary.questions,
         error_facts=summary.error_facts,
         kind=summary.kind,
         leftovers=summary.leftovers,
