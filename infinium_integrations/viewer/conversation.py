@@ -6,7 +6,6 @@ Content is hostile input, and a trace may be sent by anybody: whatever stands in
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Literal
 
 from infinium_integrations.capture.media import size
@@ -135,18 +134,22 @@ class Conversation:
 
     def _content(self, number: int, captured: CapturedStep) -> StepContent:
         given, came = captured.input_messages or [], captured.output_messages or []
-        before = [self._first[id(message)] for message in given if id(message) in self._first]
-        passages = [
-            Passage(list(some), earlier) for earlier, some in groupby(given, lambda message: id(message) in self._first)
-        ]
+        passages: list[Passage] = []
+        since, first = 0, self._first
+        for message in given:
+            place = first.get(id(message), 0)
+            since = max(since, place)
+            if not passages or passages[-1].earlier is not bool(place):
+                passages.append(Passage([], earlier=bool(place)))
+            passages[-1].messages.append(message)
         for message in (*given, *came):
-            self._first.setdefault(id(message), number)
+            first.setdefault(id(message), number)
         names = ("arguments", "result", "input", "output")
         values = (self._value(name.capitalize(), getattr(captured, name), number) for name in names)
         return StepContent(
             given=passages,
             answers=list(came),
-            since=max(before, default=None),
+            since=since or None,
             values=[value for value in values if value is not None],
             documents=[one if isinstance(one, dict) else {"content": one} for one in _listed(captured.documents)],
             tools=[(str(name), self._definitions.get(str(name))) for name in _listed(captured.tools)],

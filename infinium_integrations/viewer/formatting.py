@@ -61,9 +61,9 @@ def utc(nanoseconds: int) -> datetime:
 
 
 def tick(milliseconds: float) -> str:
-    """Write a round time beside a scale, such as ``0``, ``500 ms``, ``2 s``, ``15 min``."""
+    """Write a round time beside a scale, such as ``0``, ``500 ms``, ``2 s``, ``80 s``, ``15 min``."""
     for size, unit in ((HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
-        if milliseconds >= size:
+        if milliseconds >= size and (2 * milliseconds % size == 0 or unit == "s"):
             return f"{milliseconds / size:g} {unit}"
     return f"{milliseconds:g} ms" if milliseconds else "0"
 

@@ -19,12 +19,18 @@ DEPTH = 6
 _TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")(?=(\s*:)?)|(-?\d[\d.eE+-]*|true|false|null)', re.DOTALL)
 
 
-def json_view(value: object) -> Markup:
-    """Return a JSON value as HTML."""
-    return _block(value, 0)
+def json_view(value: object, *, raw: bool = False) -> Markup:
+    """Return a JSON value as HTML; ``raw`` adds it as it is written where it is folded, to be copied."""
+    made = _block(value, 0)
+    if raw and made.startswith("<div"):
+        return Markup('<div class="ifm-raw" data-raw="{}">{}</div>').format(clean(clipped(pretty(value))), made)
+    return made
 
 
 def _block(value: object, depth: int) -> Markup:
+    line = _one_line(value)
+    if line is not None:
+        return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(line))
     written = pretty(value)
     small = len(written) <= CHARS and written.count("\n") < LINES
     if small or depth >= DEPTH or not isinstance(value, dict | list):
@@ -71,7 +77,7 @@ def _one_line(value: object) -> str | None:
 
 
 def _coloured(written: str) -> Markup:
-    return Markup("").join(Markup(piece.replace("&#34;", '"')) for piece in _pieces(written))  # noqa: S704  (escaped)
+    return Markup("").join(Markup(str(piece).replace("&#34;", '"')) for piece in _pieces(written))  # noqa: S704  (escaped)
 
 
 def _pieces(written: str) -> Iterable[str]:

@@ -126,12 +126,13 @@ class Panels:
         """Return a text of a message: JSON as such, an assistant's Markdown rendered, long ones of others folded."""
         value = parsed(text)
         if not isinstance(value, str):
-            return json_view(value)
+            return json_view(value, raw=bool(self.address))
         if role == "assistant" and self._marked_up > 0:
             self._marked_up -= len(text)
             made = markdown(text)
             if made is not None:
-                return Markup('<div class="ifm-md">{}</div>').format(made)
+                raw = Markup(' data-raw="{}"').format(formatting.clean(text)) if self.address else ""
+                return Markup('<div class="ifm-md"{}>{}</div>').format(raw, made)
         chars, lines = (SYSTEM_CHARS, SYSTEM_LINES) if role == "system" else (FOLDED_CHARS, FOLDED_LINES)
         return self.words(text, chars, lines)
 
@@ -148,7 +149,7 @@ class Panels:
     def value(self, value: object) -> Markup:
         """Return a value: a text as text, JSON as JSON."""
         value = parsed(value) if isinstance(value, str) else value
-        return self.words(value) if isinstance(value, str) else json_view(value)
+        return self.words(value) if isinstance(value, str) else json_view(value, raw=bool(self.address))
 
     def citation(self, citation: object) -> Markup:
         """Return what a citation says of its source, an address of the web as a link."""

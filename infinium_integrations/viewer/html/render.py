@@ -25,6 +25,7 @@ __all__ = [
     "render_fragment",
     "render_trace",
     "static_files",
+    "step_panel",
     "style",
     "trace_context",
 ]
@@ -33,6 +34,8 @@ HERE = resources.files(__package__)
 """The package's files, which may be in a zip file."""
 TEXTBAR = 24
 SHOWN_PAIRS = 1_000
+STEP_ROOM = 4_000_000
+"""Characters of HTML that the earlier messages of one step take, where it is shown alone."""
 NOTEBOOK_STEPS = 2_000
 """A notebook is a file that people share: of a longer run it holds only the texts of the steps that stand out."""
 
@@ -120,6 +123,17 @@ def trace_context(
         "heading": heading,
         "session_link": session_link,
     }
+
+
+def step_panel(task: TaskData, number: int, address: str) -> str | None:
+    """Return what one step unfolds to, with all messages that it was given; None where there is no such step."""
+    tree = Tree(task)
+    node = next((node for node in tree.nodes if node.step.step_number == number), None)
+    if node is None:
+        return None
+    if node.parent is not None and node.parent.inner is node:
+        node = node.parent
+    return Panels(environment(), tree, Conversation(task), address=address, repeated=STEP_ROOM).whole(node)
 
 
 def render_fragment(template: str, context: dict[str, object]) -> str:
