@@ -29,6 +29,8 @@ FOLDED_CHARS, FOLDED_LINES = 4_000, 60
 SYSTEM_CHARS, SYSTEM_LINES = 500, 8
 NAMED_FIRST, NAMED_LAST = 2, 4
 """Of many earlier messages those that are named."""
+ASKING = ("question", "message", "prompt", "query", "text", "description")
+"""Under which the question stands in what a person is asked."""
 WEB = ("http://", "https://")
 
 
@@ -150,6 +152,14 @@ class Panels:
         """Return a value: a text as text, JSON as JSON."""
         value = parsed(value) if isinstance(value, str) else value
         return self.words(value) if isinstance(value, str) else json_view(value, raw=bool(self.address))
+
+    def question(self, asked: object) -> Markup:
+        """Return what a person was asked: first the question itself, where it is told from the rest."""
+        key = next((key for key in ASKING if isinstance(asked, dict) and isinstance(asked.get(key), str)), None)
+        if key is None or not isinstance(asked, dict):
+            return self.value(asked)
+        rest = {name: value for name, value in asked.items() if name != key}
+        return Markup("{}{}").format(self.words(asked[key]), self.value(rest) if rest else "")
 
     def citation(self, citation: object) -> Markup:
         """Return what a citation says of its source, an address of the web as a link."""
