@@ -144,6 +144,12 @@ def test_what_was_said_is_copied_as_it_was_said(new_tab, address):
     assert page.evaluate("navigator.clipboard.readText()").strip() == conversations.ANSWER.strip()
 
 
+def test_a_key_copies_what_the_step_says(new_tab, address):
+    page = new_tab(address, width=1440, permissions=["clipboard-read", "clipboard-write"]).go("/traces/chat#s11")
+    page.keyboard.press("c")
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('**20 days old**'))")
+
+
 def test_a_folded_value_is_copied_as_json(new_tab, address):
     page = new_tab(address, width=1440, permissions=["clipboard-read", "clipboard-write"]).go("/traces/chat")
     page.locator("#s6 > .ifm-own > summary").click()

@@ -103,6 +103,7 @@
   const copier = (part) => {
     const button = make("button", "ifm-copy", "Copy");
     button.type = "button";
+    button.tabIndex = -1; // so that Tab leads from step to step; the key for it is c
     button.addEventListener("click", async () => {
       try {
         await write(rawOf(part));
@@ -221,7 +222,7 @@
       const told = [
         ["/", body ? "find in this trace's steps" : "search"],
         ["?", "this help"],
-        ...(body ? [["↓ j", "next step"], ["↑ k", "previous step"], ["→ ←", "unfold, fold what is inside"], ["Enter", "open or close a step"], ["Esc", "back to the run"]] : []),
+        ...(body ? [["↓ j", "next step"], ["↑ k", "previous step"], ["→ ←", "unfold, fold what is inside"], ["Enter", "open or close a step"], ["c", "copy what the step says"], ["Esc", "back to the run"]] : []),
       ];
       for (const [key, text] of told) {
         const line = make("p");
@@ -262,6 +263,14 @@
     return true;
   };
 
+  const copyStep = () => {
+    const row = document.activeElement.closest?.(".ifm-own");
+    const pane = (row?.open ? row : document.querySelector(".ifm-own[open]"))?.querySelector(":scope > .ifm-panel > .ifm-pane");
+    if (!pane) return false;
+    write(rawOf(pane)).catch(() => {});
+    return true;
+  };
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const at = event.target;
@@ -282,6 +291,7 @@
     else if (event.key === "k" || (event.key === "ArrowUp" && !reading)) move(-1);
     else if (event.key === "ArrowRight") done = fold(true);
     else if (event.key === "ArrowLeft") done = fold(false);
+    else if (event.key === "c") done = copyStep();
     else if (event.key === "Escape") done = close();
     else done = false;
     if (done) event.preventDefault();
