@@ -74,6 +74,11 @@ class StepContent:
     """The tools that a model was offered: name, and definition where it is known."""
     parameters: Mapping[str, Any] | None = None
 
+    def new(self) -> list[Message]:
+        """Return the messages that are new at this step."""
+        given = [message for passage in self.given if not passage.earlier for message in passage.messages]
+        return [*given, *self.answers, *(message for value in self.values for message in value.messages)]
+
 
 class Conversation:
     """The content of a whole run, by step.

@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from infinium_integrations.storage.record import EPOCH
 
 __all__ = [
+    "TEXT_LIMIT",
     "clean",
     "clipped",
     "clipped_line",
@@ -99,11 +100,11 @@ def pretty(value: object) -> str:
         return str(value)
 
 
-def clipped(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Cut a very long text, and say so."""
+def clipped(text: str, limit: int = TEXT_LIMIT, whole: str = "the JSON") -> str:
+    """Cut a very long text, and say so; ``whole`` is where it stands uncut."""
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}\n… {len(text) - limit:,} more characters (the JSON has them all)"
+    return f"{text[:limit]}\n… {len(text) - limit:,} more characters ({whole} has them all)"
 
 
 def number(value: object) -> float | None:

@@ -6,12 +6,16 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from infinium_integrations.viewer.formatting import clean, clipped, clipped_line, pretty
+from infinium_integrations.viewer.formatting import TEXT_LIMIT, clean, clipped, clipped_line, pretty
 
-__all__ = ["json_view"]
+__all__ = ["WHOLE", "json_view"]
+
+WHOLE = "infinium-traces show --full"
+"""What shows content uncut."""
 
 LINES, CHARS = 14, 1_200
 """Of a value that is shown unfolded."""
+RAW_CHARS = 200_000
 ONE_LINE = 88
 ITEMS = 100
 DEPTH = 6
@@ -22,8 +26,8 @@ _TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")(?=(\s*:)?)|(-?\d[\d.eE+-]*|true|false
 def json_view(value: object, *, raw: bool = False) -> Markup:
     """Return a JSON value as HTML; ``raw`` adds it as it is written where it is folded, to be copied."""
     made = _block(value, 0)
-    if raw and made.startswith("<div"):
-        return Markup('<div class="ifm-raw" data-raw="{}">{}</div>').format(clean(clipped(pretty(value))), made)
+    if raw and made.startswith("<div") and len(written := pretty(value)) <= RAW_CHARS:
+        return Markup('<div class="ifm-raw" data-raw="{}">{}</div>').format(clean(written), made)
     return made
 
 
@@ -34,9 +38,9 @@ def _block(value: object, depth: int) -> Markup:
     written = pretty(value)
     small = len(written) <= CHARS and written.count("\n") < LINES
     if small or depth >= DEPTH or not isinstance(value, dict | list):
-        return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(clipped(written)))
+        return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(_clipped(written)))
     if isinstance(value, list) and all(isinstance(item, int | float | bool | None) for item in value):
-        row = clipped(json.dumps(value, default=str))
+        row = _clipped(json.dumps(value, default=str))
         return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(row))
     entries: Iterable[tuple[object, object]] = value.items() if isinstance(value, dict) else enumerate(value)
     rows = [_entry(key, item, depth) for (key, item), _ in zip(entries, range(ITEMS), strict=False)]
@@ -51,7 +55,7 @@ def _entry(key: object, value: object, depth: int) -> Markup:
         head = Markup('{}: {} <span class="ifm-muted">{} characters</span>').format(
             name, clean(clipped_line(value, ONE_LINE)), f"{len(value):,}"
         )
-        return _folded(head, Markup('<pre class="ifm-text">{}</pre>').format(clean(clipped(value))))
+        return _folded(head, Markup('<pre class="ifm-text">{}</pre>').format(clean(_clipped(value))))
     written = _one_line(value)
     if written is not None:
         return Markup("<div>{}: {}</div>").format(name, _coloured(written))
@@ -59,6 +63,10 @@ def _entry(key: object, value: object, depth: int) -> Markup:
     form = f"{{…}} {size} fields" if isinstance(value, dict) else f"[…] {size} items"
     head = Markup('{}: <span class="ifm-muted">{}</span>').format(name, form)
     return _folded(head, _block(value, depth + 1))
+
+
+def _clipped(text: str) -> str:
+    return clipped(text, TEXT_LIMIT, WHOLE)
 
 
 def _folded(head: Markup, body: Markup) -> Markup:

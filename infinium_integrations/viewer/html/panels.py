@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.conversation import Conversation, Message, StepContent, parsed, pieces
-from infinium_integrations.viewer.html.json_view import json_view
+from infinium_integrations.viewer.html.json_view import WHOLE, json_view
 from infinium_integrations.viewer.html.markdown import markdown
 from infinium_integrations.viewer.timeline import Node, Tree
 
@@ -46,6 +46,7 @@ class Panels:
         address: Where a page's server has each step whole, as ``{address}/steps/{number}``; empty where there is none.
         room: Characters of HTML in all, the tree's rows included.
         repeated: Of these, for messages that earlier steps show.
+        chars: Of each text.
     """
 
     environment: Environment
@@ -55,12 +56,13 @@ class Panels:
     address: str = ""
     room: int = ROOM
     repeated: int = REPEATED
+    chars: int = formatting.TEXT_LIMIT
     left_out: int = 0
     """Steps whose texts found no room."""
     _marked_up: int = MARKED_UP
     _made: dict[int, Markup] = field(default_factory=dict)
     _messages: dict[int, Markup] = field(default_factory=dict)
-    _anchored: set[int] = field(default_factory=set)
+    _anchored: set[int | None] = field(default_factory=set)
 
     def render(self, wanted: Callable[[Node], bool] = lambda _: True) -> None:
         """Render all panels, of steps that stand out first; those that aren't wanted, or find no room, say so."""
@@ -70,11 +72,9 @@ class Panels:
         known = {id(node) for node in first}
         self.room = max(self.room - ROW * len(shown), LEAST_ROOM)
         for node in (*first, *(node for node in shown if id(node) not in known)):
-            call = node.inner or node
-            kept = self.content(call) is not None
-            fits = (wanted(node) or wanted(call)) and (self.room > 0 or not kept)
-            self._made[id(node)] = made = self.whole(node) if fits else self._left_out(node)
-            self.room -= len(made) if kept else 0
+            self._made[id(node)] = (
+                self._within(node) if wanted(node) or wanted(node.inner or node) else self._without(node)
+            )
 
     def __getitem__(self, node: Node) -> Markup:
         """Return the panel of a step."""
@@ -87,12 +87,23 @@ class Panels:
         made: Markup = self._panel.panel(inner, self.content(inner), around, self)
         return made
 
-    def _left_out(self, node: Node) -> Markup:
+    def _within(self, node: Node) -> Markup:
+        """Return a step's panel where there is room for it; previews always find some."""
+        content = self.content(node.inner or node)
+        if content is None:
+            return self.whole(node)
+        made = self.whole(node) if self.room > 0 else None
+        if made is None or len(made) > self.room:
+            self._anchored.difference_update(self.conversation.index(message) for message in content.new())
+            made = self._without(node)
+        self.room -= len(made)
+        return made
+
+    def _without(self, node: Node) -> Markup:
         self.left_out += 1
         content = self.content(node.inner or node) or StepContent()
-        new = [message for passage in content.given if not passage.earlier for message in passage.messages]
-        anchors = [self._anchor(message) for message in (*new, *content.answers)]
-        made: Markup = self._panel.left_out(node.inner or node, [a for a in anchors if a is not None], self)
+        anchors = [anchor for message in content.new() if (anchor := self._anchor(message)) is not None]
+        made: Markup = self._panel.left_out(node.inner or node, anchors, self)
         return made
 
     # -- what the templates call -----------------------------------------------------------------------------------
@@ -140,7 +151,9 @@ class Panels:
 
     def words(self, text: str, chars: int = FOLDED_CHARS, lines: int = FOLDED_LINES) -> Markup:
         """Return a text as it is, folded where it is long."""
-        shown = Markup('<pre class="ifm-words">{}</pre>').format(formatting.clean(formatting.clipped(text)))
+        shown = Markup('<pre class="ifm-words">{}</pre>').format(
+            formatting.clean(formatting.clipped(text, self.chars, WHOLE))
+        )
         if len(text) <= chars and text.count("\n") < lines:
             return shown
         head = Markup('<bdi>{}</bdi> <span class="ifm-muted">{} characters</span>').format(

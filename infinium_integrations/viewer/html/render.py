@@ -36,6 +36,8 @@ TEXTBAR = 24
 SHOWN_PAIRS = 1_000
 STEP_ROOM = 4_000_000
 """Characters of HTML that the earlier messages of one step take, where it is shown alone."""
+STEP_CHARS = 100_000
+"""Characters of each text, where a step is shown alone."""
 NOTEBOOK_STEPS = 2_000
 """A notebook is a file that people share: of a longer run it holds only the texts of the steps that stand out."""
 
@@ -133,7 +135,8 @@ def step_panel(task: TaskData, number: int, address: str) -> str | None:
         return None
     if node.parent is not None and node.parent.inner is node:
         node = node.parent
-    return Panels(environment(), tree, Conversation(task), address=address, repeated=STEP_ROOM).whole(node)
+    panels = Panels(environment(), tree, Conversation(task), address=address, repeated=STEP_ROOM, chars=STEP_CHARS)
+    return panels.whole(node)
 
 
 def render_fragment(template: str, context: dict[str, object]) -> str:

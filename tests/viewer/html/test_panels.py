@@ -182,6 +182,16 @@ def test_a_saved_file_is_bounded_and_says_what_it_left_out(standalone):
     assert "Its texts are left out here" in text
 
 
+def test_one_huge_step_is_left_out_of_a_saved_file_and_links_to_its_messages_still_lead_somewhere(standalone):
+    huge = [conversations.text("user", "x " * 9_000) for _ in range(200)]
+    steps = {"1": {"input_messages": list(range(200))}, "2": {"input_messages": list(range(200))}}
+    task = samples.trace("Huge", 1.0, [samples.llm(1, 0, 10, (1, 1)), samples.llm(2, 20, 10, (1, 1))])
+    page = Page(text := render_trace(task.with_captured({"messages": huge, "steps": steps}), standalone=standalone))
+    assert len(text) < 1_000_000
+    targets = {f"#{value}" for value in page.values("id")}
+    assert {value for value in page.values("href") if value.startswith("#")} <= targets
+
+
 def test_a_step_alone_has_all_messages_that_it_was_given():
     found = step_panel(conversations.talk(1_000, 300), 600, "/traces/x")
     assert found is not None
