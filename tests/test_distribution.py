@@ -58,6 +58,7 @@ def test_the_files_have_the_version_of_the_package(built):
 def test_they_can_be_published(built):
     # among the oldest packages, twine's own is too old
     pytest.importorskip("twine.package", reason="uv pip install --group test", exc_type=ImportError)
+    pytest.importorskip("packaging", minversion="26.0")  # that of LangChain 1.0 does not know today's metadata
     assert python("-m", "twine", "check", "--strict", *map(str, built)).count("PASSED") == 2
 
 

@@ -19,11 +19,13 @@ from infinium_integrations.capture.serializer import LARGE, NUMBERS, SHORT, Copi
 from infinium_integrations.redaction.key_names import SLACK, Cut
 
 __all__ = [
+    "GOES_ON",
     "HISTORIES",
     "Command",
     "Content",
     "Conversation",
     "Documents",
+    "Fields",
     "Message",
     "Part",
     "Streamed",
@@ -33,6 +35,8 @@ __all__ = [
 
 Part = dict[str, Any]
 """One part of a message, in the words of OpenTelemetry's GenAI conventions: its ``type`` and what belongs to it."""
+GOES_ON = "goes_on"
+"""Of a text as an adapter reads it, not as it is kept: it goes on where the one before ended, with nothing between."""
 
 TEXT_CHARS = 1_000_000
 CUT_CHARS = 200_000
@@ -120,8 +124,13 @@ class Documents:
 class Command:
     """Where a step sends the run next, and what it changes."""
 
-    goto: object
+    goto: list[object]
+    """The names of the next steps."""
     update: object
+
+
+class Fields(dict[str, object]):
+    """A copy of the fields of an object, such as a pydantic model: as an answer it is a whole."""
 
 
 class Streamed:
@@ -376,7 +385,7 @@ class Content:
         taker = Taker(self, limit, adapt)
         taken = taker.whole_value(value)
         self.cut = self.cut or taker.room <= 0
-        return taken
+        return Fields(taken) if type(taken) is dict and not issubclass(kind, dict) else taken
 
     def text(self, text: str, limit: int) -> str:
         """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""

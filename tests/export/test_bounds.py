@@ -1,6 +1,7 @@
 """What waits is bounded, what can't be sent stays and is said by name, and the numbers are true."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -8,14 +9,18 @@ import threading
 import time
 
 import pytest
-from delivery_kit import account, assemble, environment, files, new_delivery, new_id
+from delivery_kit import LOOKS_FOR_CERTIFICATES, account, assemble, environment, files, new_delivery, new_id
 from faultserver import FaultServer, Hang, Reply, closed_port
 
 from infinium_integrations import settings
-from infinium_integrations.export import writer
+from infinium_integrations.client.protocol.messages import Verdict
+from infinium_integrations.export import outbox, writer
 from infinium_integrations.recording import run as records
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Options
+from infinium_integrations.storage.folder import FolderStore
+from infinium_integrations.storage.record import Record
+from infinium_integrations.storage.selector import DeliveryCounters
 
 TRACE = """
 from infinium_integrations import flush, stats, trace
@@ -35,13 +40,15 @@ def program(code, env, timeout=60):
     return done.stdout, done.stderr
 
 
+says_so = pytest.mark.skipif(not LOOKS_FOR_CERTIFICATES, reason="this httpx passes over a file that is not there")
+
 # -- settings that make a client impossible ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("SSL_CERT_FILE", "/nonexistent.pem"),
+        pytest.param("SSL_CERT_FILE", "/nonexistent.pem", marks=says_so),
         ("ALL_PROXY", "socks9://127.0.0.1:1"),
         ("HTTP_PROXY", "foo:bar"),
         ("SSLKEYLOGFILE", "/nonexistent/keys"),
@@ -60,6 +67,7 @@ def test_what_makes_a_client_impossible_is_said_by_name_and_later_runs_deliver(t
         assert len(server.accepted) == 2
 
 
+@says_so
 def test_a_direct_client_names_the_variable_too(monkeypatch):
     from infinium_integrations import InfiniumClient
     from infinium_integrations.errors import ConfigurationError
@@ -160,6 +168,26 @@ def test_a_store_that_is_removed_before_its_traces_are_delivered_is_counted_and_
     out, err = program(code, account(f"http://127.0.0.1:{closed_port()}", tmp_path / "store"))
     assert out == "False 1 0\nFalse 1 1\n"
     assert "was removed" in err
+
+
+def test_a_trace_that_goes_with_the_store_while_it_is_sent_waits_no_longer(tmp_path):
+    """No look at the store tells of what is in flight."""
+
+    class Removing:
+        ready, limit, name = True, 30.0, "Infinium"
+
+        def send(self, record, timeout):
+            shutil.rmtree(tmp_path / "store")
+            return outbox.Outcome(Verdict("retry", "refused"), reached=False)
+
+    store, found, changed = FolderStore(tmp_path / "store"), DeliveryCounters(), threading.Condition()
+    box = outbox.Outbox(store, "a", Removing(), changed=changed, counters=found, settings=settings.current())
+    store.put("1", b"", "a")
+    with changed:
+        box.add("1", Record({}, b"{}"))
+        begun = box.next(time.monotonic())
+    box.deliver(begun)
+    assert (box.pending, box.own, found.counts()["dropped"]) == (0, 0, 1)
 
 
 # -- at exit -----------------------------------------------------------------------------------------------------------

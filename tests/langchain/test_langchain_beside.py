@@ -197,7 +197,7 @@ def test_collect_runs_collects_the_same(traces, make, way, how):
     if not (expected := collected()):
         pytest.skip("this LangChain collects nothing with this LangSmith")
     with ours(how) as more:
-        assert collected(more) == expected
+        assert sorted(collected(more), key=repr) == sorted(expected, key=repr)  # runs of a batch end in any order
 
 
 @pytest.mark.parametrize("make", MODELS)

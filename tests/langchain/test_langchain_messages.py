@@ -65,7 +65,7 @@ ANSWERS = {
         ),
         [thought("Let me add"), text("It is 5."), call("add", {"a": 1}, "t1")],
         'It is 5.\n→ add({"a": 1})\nreasoning: Let me add',
-        'It is 5.\n→ add({"a": 1})',
+        "It is 5.",
     ),
     "sealed thinking": (
         AIMessage([{"type": "redacted_thinking", "data": SEALED}, {"type": "text", "text": "ok"}]),
@@ -438,3 +438,14 @@ def test_what_was_said_before_is_neither_the_question_nor_the_answer(traces):
     chain.invoke({"input": "what is new?", "chat_history": history}, ordinary())
     task = one(traces)
     assert (task.input_summary, task.output_summary) == ("what is new?", "it is new")
+
+
+def test_blocks_that_were_cut_for_want_of_room_show_no_half_of_a_secret(traces, monkeypatch):
+    monkeypatch.setattr("infinium_integrations.capture.content.TRACE_BYTES", 10_000)
+    block = {"type": "text", "text": "w " * 375 + "sk-proj-Ab3dEf6hIj9lMn2pQr5tUvWx2yZa4bCd" + " w" * 500}
+    cited = {**block, "citations": [{"cited_text": "w", "title": "W"}]}
+    messages = [HumanMessage("x" * 20_000), ToolMessage([block, block], tool_call_id="c1"), AIMessage([cited, cited])]
+    Model().invoke(messages, ordinary())
+    said = str(one(traces).captured.messages)
+    assert "sk-proj" not in said
+    assert said.count("…") >= 4

@@ -8,12 +8,17 @@ import time
 import uuid
 from pathlib import Path
 
+import httpx
+
 import infinium_integrations
 from infinium_integrations import settings
 from infinium_integrations.export.pipeline import Delivery
 from infinium_integrations.export.writer import PendingTrace
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.storage import record
+
+LOOKS_FOR_CERTIFICATES = not httpx.__version__.startswith("0.27")
+"""Whether httpx says so where ``SSL_CERT_FILE`` names none; 0.27 passes over it."""
 
 AGENT = "6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10"
 SECRET = "agent-secret-0123456789"
