@@ -134,6 +134,22 @@ def test_a_slash_finds_in_the_steps(new_tab, address):
     assert page.locator(".ifm-own > summary:visible").count() == 11
 
 
+def test_a_slash_leads_to_the_lists_search(new_tab, address):
+    page = new_tab(address, width=1440).go("/")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "q"
+
+
+def test_in_a_narrow_window_arrows_scroll_until_a_step_has_the_focus(new_tab, address):
+    page = new_tab(address, width=390).go("/traces/chat")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement === document.body")
+    page.keyboard.press("j")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.closest('.ifm-step').id") == "s2"
+    assert page.locator(".ifm-own[open]").count() == 0
+
+
 def test_what_was_said_is_copied_as_it_was_said(new_tab, address):
     page = new_tab(address, width=1440, permissions=["clipboard-read", "clipboard-write"]).go("/traces/chat")
     page.locator("#s11 > .ifm-own > summary").click()

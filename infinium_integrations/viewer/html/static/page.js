@@ -167,6 +167,7 @@
   );
   const run = document.querySelector(".ifm-run");
   if (run) dress(run);
+  document.querySelectorAll(".ifm-alone .ifm-panel").forEach(dress);
 
   // -- links to steps open them
 
@@ -189,7 +190,7 @@
   // -- finding steps by what they say
 
   let find = null;
-  const tools = document.querySelector(".ifm-tools");
+  const tools = body?.querySelector(".ifm-tools");
   if (tools) {
     const label = make("label", "ifm-find");
     find = make("input");
@@ -282,7 +283,7 @@
     }
     if (at.matches?.("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
     const search = find || document.querySelector("input[type=search], input[name=q]");
-    const reading = at.closest?.(".ifm-pane, .ifm-long, .ifm-tall") !== null; // arrows scroll there
+    const reading = !at.matches?.("summary.ifm-row") && (!wide() || at.closest?.(".ifm-pane, .ifm-run")); // arrows scroll there
     let done = true;
     if (event.key === "/" && search) search.focus();
     else if (event.key === "?") help();
