@@ -18,16 +18,22 @@ LONGEST = 20_000
 """Characters of a text that is looked at as Markdown; a longer one is shown as it is."""
 MARKS = 2_000
 """Signs with a meaning that a text may have: some take the square of their number."""
+CELLS = 10_000
+"""Cells of a table as wide as the text's widest line: short lines are filled up to it."""
 NESTED = 20
 SCHEMES = ("http://", "https://", "mailto:")
 
 
 def markdown(text: str) -> Markup | None:
     """Return a text's Markdown as HTML; None where it is too long, too wild, or the parser isn't installed."""
-    if len(text) > LONGEST or sum(map(text.count, "[!*_~|&<\\`")) > MARKS:
+    if len(text) > LONGEST or sum(map(text.count, "[!*_~|&<\\`")) > MARKS or _cells(text) > CELLS:
         return None
     parser = _parser()
     return None if parser is None else Markup(parser.render(clean(text)))  # noqa: S704  (the parser escapes)
+
+
+def _cells(text: str) -> int:
+    return max(line.count("|") for line in text.split("\n")) * text.count("\n") if "|" in text else 0
 
 
 @cache

@@ -1,5 +1,6 @@
 """What the steps of one trace unfold to, as HTML: each message whole at the step where it is new, within a bound."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +22,8 @@ ROW, LEAST_ROOM = 1_200, 300_000
 """What a row of the tree takes, and what is left for the rest in any case."""
 REPEATED = 100_000
 """Characters of HTML that show messages again at later steps; beyond, those are named."""
-MARKED_UP = 400_000
-"""Characters of text that is looked at as Markdown."""
+MARKED_UP, MARKING_SECONDS = 400_000, 2.0
+"""Characters of text that is looked at as Markdown, and how long that may take in all."""
 ROLES = ("system", "user", "assistant", "tool")
 LIKE = {"developer": "system", "function": "tool", "model": "assistant", "human": "user", "ai": "assistant"}
 FOLDED_CHARS, FOLDED_LINES = 4_000, 60
@@ -60,6 +61,7 @@ class Panels:
     left_out: int = 0
     """Steps whose texts found no room."""
     _marked_up: int = MARKED_UP
+    _marking: float = 0.0
     _made: dict[int, Markup] = field(default_factory=dict)
     _messages: dict[int, Markup] = field(default_factory=dict)
     _anchored: set[int | None] = field(default_factory=set)
@@ -140,9 +142,11 @@ class Panels:
         value = parsed(text)
         if not isinstance(value, str):
             return json_view(value, raw=bool(self.address))
-        if role == "assistant" and self._marked_up > 0:
-            self._marked_up -= len(text)
+        if role == "assistant" and self._marked_up > 0 and self._marking < MARKING_SECONDS:
+            started = time.perf_counter()
             made = markdown(text)
+            self._marking += time.perf_counter() - started
+            self._marked_up -= len(text)
             if made is not None:
                 raw = Markup(' data-raw="{}"').format(formatting.clean(text)) if self.address else ""
                 return Markup('<div class="ifm-md"{}>{}</div>').format(raw, made)

@@ -238,6 +238,9 @@ def test_where_there_is_no_room_for_all_steps_that_failed_come_first():
     assert [f"(mark-{n}-end)" in text for n in (0, 297, 298, 299)] == [True, False, True, False]
 
 
+WIDE_TABLE = f"|{'a|' * 200}\n|{'-|' * 200}\n" + "a\n" * 9_000
+
+
 class TestMarkdown:
     @pytest.mark.parametrize(
         "address",
@@ -260,7 +263,7 @@ class TestMarkdown:
         assert "&lt;script&gt;" in markdown(samples.HOSTILE)
         assert Page(markdown(samples.HOSTILE)).tags <= {"p", "a"}
 
-    @pytest.mark.parametrize("text", ["[" * 20_000, "|" * 20_000, "*a " * 6_000, "x" * 30_000])
+    @pytest.mark.parametrize("text", ["[" * 20_000, "|" * 20_000, "*a " * 6_000, "x" * 30_000, WIDE_TABLE])
     def test_what_would_take_long_is_left_as_it_is(self, text):
         assert markdown(text) is None
 
