@@ -47,7 +47,7 @@ PROCESS_BYTES = 64 * 1_048_576
 """The same of all open and queued traces."""
 RECOUNT_BYTES = 262_144
 BEGINNING_BYTES = 8_192
-"""Of a stream for which there is no room: as much as the longest preview shows."""
+"""Of what is said in a stream for which there is no room: as much as the longest preview shows."""
 LEAST_BYTES = 1_000
 """Of a trace, so that many small ones are counted, too."""
 BY_TEXT_BYTES = 1_048_576
@@ -155,15 +155,20 @@ class Streamed:
         self.bytes += count
         content.spend(count)
 
+    def forget(self, content: "Content") -> None:
+        """Let go of the chunks: the whole answer has come."""
+        content.spend(-self.bytes)
+        self.chunks, self.bytes = [], 0
+
     def message(self) -> Message | None:
         """Return what was said as a message; None where nothing was."""
         return Message("assistant", None, self.chunks, self._parts) if self.chunks else None
 
     def _parts(self, chunks: list[Any]) -> list[Part]:
         parts = self.read(chunks)
-        if not self.cut:
-            return parts
-        return [{**one, "content": Cut(one["content"])} if type(one.get("content")) is str else one for one in parts]
+        if self.cut and parts and type(parts[-1].get("content")) is str:
+            parts[-1] = {**parts[-1], "content": Cut(parts[-1]["content"])}
+        return parts
 
 
 class _Structure:
@@ -285,20 +290,22 @@ class _History:
 
 
 class Content:
-    """What one trace refers to: its messages by identity, its longer texts, and how many bytes in all."""
+    """What one trace refers to: its messages and texts by identity, and how many bytes of text in all."""
 
-    __slots__ = ("__weakref__", "_histories", "_known", "_same", "_texts", "bytes", "cut")
+    __slots__ = ("__weakref__", "_beginnings", "_histories", "_known", "_same", "_texts", "bytes", "cut")
 
     def __init__(self) -> None:
         _all.live.add(self)
         self.bytes = 0
-        """Of the texts, each once, as they lie in memory."""
+        """About what the texts take in memory, each once."""
         self.cut = False
         """Something was cut when it was taken, for want of room."""
         self._texts: dict[int, str] = {}
-        """Those that are longer than ``SHORT``, by identity."""
+        """By identity."""
         self._same: dict[str, str] | None = None
-        """The same by what they say, from ``BY_TEXT_BYTES`` on."""
+        """By what they say, from ``BY_TEXT_BYTES`` on, those that are longer than ``SHORT``."""
+        self._beginnings: dict[tuple[int, int, int], Cut] = {}
+        """Of texts that were cut, by the whole's hash and length, and where it was cut."""
         self._known: dict[int, _Known] = {}
         """By the identity of the framework's own message."""
         self._histories: dict[int, _History] = {}
@@ -360,10 +367,11 @@ class Content:
         self._known.clear()
         self._histories.clear()
         self._texts.clear()
+        self._beginnings.clear()
         self._same = None
 
     def release(self) -> None:
-        """Count no longer: its trace is stored."""
+        """Count no longer: its trace is rendered, or dropped."""
         _all.live.discard(self)
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
@@ -379,8 +387,8 @@ class Content:
             return self.text(value, limit)
         if value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
-        if kind is dict and not self.full() and (flat := _flat(value)) >= 0:
-            self.spend(flat)
+        if kind is dict and not self.full() and (texts := _flat(value)) is not None:
+            self.count(texts)
             return value.copy()
         taker = Taker(self, limit, adapt)
         taken = taker.whole_value(value)
@@ -391,7 +399,9 @@ class Content:
         """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
-            self.spend(length if text.isascii() else text.__sizeof__())
+            if id(text) not in self._texts:
+                self._texts[id(text)] = text
+                self.spend(length if text.isascii() else text.__sizeof__())
             return text
         if " " not in text[: media.SAMPLE] or text[:5] == "data:":
             found = media.encoded(text)
@@ -400,10 +410,10 @@ class Content:
         known = self._again(text)
         if known is not None:
             return known
-        if length > TEXT_CHARS:
-            return self._beginning(text, CUT_CHARS)
         if length > limit and self.full():
             return self._beginning(text, limit)
+        if length > TEXT_CHARS:
+            return self._beginning(text, CUT_CHARS)
         self.spend(length if text.isascii() else text.__sizeof__())
         self._texts[id(text)] = text
         if self._same is not None:
@@ -416,14 +426,25 @@ class Content:
         if known is not None or self.bytes < BY_TEXT_BYTES:
             return known
         if self._same is None:
-            self._same = {known: known for known in list(self._texts.values())}
+            self._same = {known: known for known in list(self._texts.values()) if len(known) > SHORT}
         return self._same.get(text)
 
     def _beginning(self, text: str, limit: int) -> str:
         """Return the beginning of a text, and of what comes after as much as shows a secret across the cut."""
         self.cut = True
-        self.spend(limit + SLACK)
-        return Cut(text[: limit + SLACK])
+        key = hash(text), len(text), limit
+        known = self._beginnings.get(key)
+        if known is None:
+            known = self._beginnings[key] = Cut(text[: limit + SLACK])
+            self.spend(known.__sizeof__())
+        return known
+
+    def count(self, texts: Iterable[str]) -> None:
+        """Count short texts that are referred to."""
+        for text in texts:
+            if id(text) not in self._texts:
+                self._texts[id(text)] = text
+                self.spend(len(text) if text.isascii() else text.__sizeof__())
 
     def full(self) -> bool:
         """Return whether previews only are taken from now on."""
@@ -463,10 +484,10 @@ class Taker(Copier):
 
     def mapping(self, value: object, entries: dict[Any, Any]) -> object:
         """Take the entries of a value; a few plain ones at once, whose secret keys are looked for on our thread."""
-        flat = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else -1
-        if flat < 0 or self.room <= FLAT * SHORT:
+        texts = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else None
+        if texts is None or self.room <= FLAT * SHORT:
             return super().mapping(value, entries)
-        self.content.spend(flat)
+        self.content.count(texts)
         self.room -= len(entries) * 6 + sum(map(len, entries))
         return entries.copy()
 
@@ -476,23 +497,23 @@ class Taker(Copier):
         return found if found is not None else super().unknown(value, kind)
 
 
-def _flat(entries: dict[Any, Any]) -> int:
-    """Count the bytes of short texts under short names; -1 where there is anything but those and numbers."""
+def _flat(entries: dict[Any, Any]) -> list[str] | None:
+    """Return the short texts under short names; None where there is anything but those and numbers."""
     # the second may say that it is a picture, the third be a secret by its neighbour
     if len(entries) > FLAT or "type" in entries or "value" in entries:
-        return -1
-    count = 0
+        return None
+    texts = []
     for key, value in entries.items():
         kind = type(value)
         if kind is str:
-            count += len(value) if value.isascii() else value.__sizeof__()
             if len(value) > SHORT or value[:5] == "data:":
-                return -1
+                return None
+            texts.append(value)
         elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
-            return -1
+            return None
         if type(key) is not str or len(key) > SHORT:
-            return -1
-    return count
+            return None
+    return texts
 
 
 class _All:
@@ -518,9 +539,10 @@ def held_bytes() -> int:
 def _bytes_of(chunk: object, depth: int = 4) -> int:
     """Count the bytes of the texts in a chunk of a stream."""
     if type(chunk) is str:
-        return chunk.__sizeof__()
-    items = chunk.values() if type(chunk) is dict else chunk if type(chunk) is list and depth else ()
-    return sum(_bytes_of(item, depth - 1) for item in items)
+        return len(chunk) if chunk.isascii() else chunk.__sizeof__()
+    if type(chunk) is dict:
+        return sum(_bytes_of(item, depth - 1) for key, item in chunk.items() if key != "type")
+    return sum(_bytes_of(item, depth - 1) for item in chunk) if type(chunk) is list and depth else 0
 
 
 def parsed(text: object) -> object:

@@ -32,6 +32,8 @@ from infinium_integrations.redaction.redactor import Redactor, process_secrets, 
 __all__ = ["Capture", "capture_of"]
 
 SYSTEM_CHARS = 1_000
+MANY = 100
+"""Messages of a call that its step names each by its index; of more it names spans, so that a long run stays linear."""
 LEAST_CHARS = 8_000
 """Of each text, for the previews and summaries alone."""
 _BOUNDS = {"items": 10_000, "depth": 60, "room": 16_000_000}
@@ -99,7 +101,8 @@ class Capture:
         return None if message is None else self.value(message)
 
     def _cut(self, taken: Cut) -> str:
-        return self._finisher.text(str(taken), min(self._chars, len(taken) - SLACK))
+        limit = min(self._chars, len(taken) - SLACK)
+        return self._finisher.text(str(taken), limit) if limit > 0 else "…"
 
     def _other(self, taken: object) -> Json:
         return self.text(taken) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)
@@ -160,8 +163,10 @@ class Capture:
             texts = [part["content"] for part in some] if kind in _SPOKEN else []
             if len(texts) > 1 and all(type(text) is str for text in texts):
                 joined = "".join(texts)
-                if self.text(joined) != "".join(map(self.text, texts)):
-                    some = [{**some[0], "content": joined}]
+                clean = self.text if len(joined) <= self._chars else self.redactor.text  # nothing is cut here
+                if clean(joined) != "".join(map(clean, texts)):
+                    citations = [one for part in some for one in part.get("citations", ())]
+                    some = [{**some[0], "content": joined, **({"citations": citations} if citations else {})}]
             whole += some
         return whole
 
@@ -256,7 +261,7 @@ class Capture:
             captured["cut"] = True
         if not (self.messages or steps or "input" in captured or "output" in captured):
             return None
-        return folded(captured if self._wanted == self._chars else _cut_to(captured, self._wanted))
+        return folded(captured if self._wanted == self._chars else _shortened(captured, self._wanted))
 
     def _step(self, run: Run, definitions: list[Json]) -> dict[str, Json]:
         if run.private:
@@ -316,20 +321,34 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
 }
 _SPOKEN = frozenset({"text", "reasoning"})
 _WORDS = frozenset({"type", "modality"})
-_NAMES = frozenset({"role", "type", "modality", "mime_type", "name", "id", "tools"})
-NAME_CHARS = 64
+_NAMES = frozenset({"type", "modality", "mime_type", "name", "id"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
 
+def _shortened(captured: dict[str, Json], chars: int) -> dict[str, Json]:
+    """Return redacted content in which no text is longer, the names of roles, speakers and tools aside."""
+    messages = [
+        {
+            **message,
+            "parts": [
+                {key: item if key in _NAMES else _cut_to(item, chars) for key, item in part.items()}
+                for part in message["parts"]
+            ],
+        }
+        for message in captured["messages"]
+    ]
+    steps = {
+        number: {key: item if key == "tools" else _cut_to(item, chars) for key, item in step.items()}
+        for number, step in captured["steps"].items()
+    }
+    return {**_cut_to(captured, chars), "messages": messages, "steps": steps}
+
+
 def _cut_to(value: Json, chars: int) -> Json:
-    """Return redacted content in which no text is longer, names and ids aside."""
     if isinstance(value, str):
         return shorten(value, chars)
     if isinstance(value, dict):
-        return {
-            key: item if key in _NAMES and isinstance(item, str) and len(item) <= NAME_CHARS else _cut_to(item, chars)
-            for key, item in value.items()
-        }
+        return {key: _cut_to(item, chars) for key, item in value.items()}
     return [_cut_to(item, chars) for item in value] if isinstance(value, list) else value
 
 
@@ -346,11 +365,12 @@ def _spoken(clean: JsonMessage, parts: Sequence[Part]) -> JsonMessage:
     return {**clean, "parts": read}
 
 
-def _indexes(value: Json) -> list[int] | None:
+def _indexes(value: Json) -> list[int] | list[Reference] | None:
+    """Return the indexes of messages; of many as references, which ``folded`` writes as spans."""
     if isinstance(value, dict):
         value = value.get("messages")
-    found = value if isinstance(value, list) else [value]
-    return [one.index for one in found if isinstance(one, Reference)] or None
+    found = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Reference)]
+    return found if len(found) > MANY else [one.index for one in found] or None
 
 
 def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None:

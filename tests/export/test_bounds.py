@@ -272,7 +272,8 @@ def test_the_writers_queue_is_bounded_in_bytes_and_the_oldest_go_first(monkeypat
         go_on.wait(20)
         seen.append(item)
 
-    delivery = new_delivery(assemble=assemble)
+    discarded = []
+    delivery = new_delivery(assemble=assemble, discard=discarded.append)
     for number in range(50):
         delivery.submit(number, 1_000)
     while delivery._writer._working != 1 and delivery._writer._done == 0 and not delivery._writer._jobs:
@@ -280,7 +281,8 @@ def test_the_writers_queue_is_bounded_in_bytes_and_the_oldest_go_first(monkeypat
     counted = delivery.stats()
     go_on.set()
     assert delivery._writer.settle(time.monotonic() + 20)
-    assert len(seen) + counted["dropped"] == 50
+    assert sorted(seen + discarded) == list(range(50))
+    assert len(discarded) == counted["dropped"]
     assert seen[-10:] == list(range(40, 50))
     assert 39 <= counted["dropped"] <= 40
 
