@@ -1,6 +1,6 @@
 """What a trace and a step say of themselves, as labelled text. Nothing here is trusted, and nothing is escaped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from infinium_integrations.models import ErrorDetail, ExecutionStep, TaskData
@@ -13,6 +13,7 @@ __all__ = [
     "MARKS",
     "Document",
     "TraceSummary",
+    "alike",
     "documents",
     "error_facts",
     "kind",
@@ -229,6 +230,14 @@ def _call_facts(node: Node) -> list[tuple[str, str]]:
         ("Purpose", call.purpose),
     ]
     return [(label, text) for label, text in lines if text]
+
+
+def alike(errors: Iterable[ErrorDetail]) -> list[tuple[ErrorDetail, int]]:
+    """Return errors, of those with the same type and message the first, and how many there are."""
+    found: dict[tuple[str, str], list[ErrorDetail]] = {}
+    for error in errors:
+        found.setdefault((error.error_type, error.message), []).append(error)
+    return [(same[0], len(same)) for same in found.values()]
 
 
 def error_facts(error: ErrorDetail) -> list[tuple[str, str]]:

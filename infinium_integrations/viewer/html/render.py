@@ -182,6 +182,7 @@ def environment() -> Environment:
         utc=formatting.utc,
     )
     made.globals.update(
+        alike=summary.alike,
         documents=summary.documents,
         whole_documents=summary.whole_documents,
         questions=summary.questions,

@@ -9,6 +9,7 @@ import pytest
 import samples
 from test_html import ALLOWED, Page
 
+from infinium_integrations.models import TaskData
 from infinium_integrations.viewer.html import markdown as markdown_module
 from infinium_integrations.viewer.html.json_view import json_view
 from infinium_integrations.viewer.html.markdown import markdown
@@ -217,6 +218,14 @@ def test_equal_errors_are_one_with_a_count():
     head = text[text.index("<header") : text.index("</header>")]
     assert head.count("ReadTimeout") == 1
     assert "<strong>\N{MULTIPLICATION SIGN} 10</strong>" in head
+
+
+def test_equal_errors_that_no_step_carries_are_one_with_a_count():
+    error = {"error_type": "Timeout", "message": "gone"}
+    given = {**samples.bare().model_dump(), "errors": [error, {**error, "message": "other"}, error]}
+    text = render_trace(TaskData.model_validate(given), standalone=True)
+    assert text.count('class="ifm-fault"') == 2
+    assert "Timeout</bdi> \N{MULTIPLICATION SIGN} 2</strong>" in text
 
 
 def test_an_interrupts_question_stands_on_top():
