@@ -53,8 +53,9 @@ def pane(page):
     return page.locator(".ifm-own[open] > .ifm-panel > .ifm-pane")
 
 
-def test_a_wide_window_shows_a_step_beside_the_tree(new_tab, address):
-    page = new_tab(address, width=1440).go("/traces/chat")
+@pytest.mark.parametrize("width", [1100, 1440])
+def test_a_wide_window_shows_a_step_beside_the_tree(new_tab, address, width):
+    page = new_tab(address, width=width).go("/traces/chat")
     tree = page.locator(".ifm-fall").bounding_box()
     page.locator("#s9 > .ifm-own > summary").click()
     box = pane(page).bounding_box()
