@@ -22,6 +22,8 @@ VIEWS = [
     "/compare?t=agent&t=later",
     "/compare?t=hostile&t=failed",
     "/none",
+    "/?q=refund+tol:x&session=chat-4711",
+    "/?q=refund&sort=-duration",
 ]
 
 
@@ -42,7 +44,7 @@ def address(source):
         yield found
 
 
-LOOKS = [(400, "dark"), (1600, "light")]
+LOOKS = [(390, "dark"), (1600, "light")]
 
 
 @pytest.mark.parametrize(
