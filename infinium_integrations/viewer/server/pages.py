@@ -158,6 +158,7 @@ class Pages:
             Route("/experiments", self.experiments),
             Route("/experiments/{run_id}", self.experiment),
             Route("/traces/{trace_id}", self.trace),
+            Route("/traces/{trace_id}/steps/{number:int}", self.step),
             Route("/traces/{trace_id}/json", self.json),
             Route("/traces/{trace_id}/html", self.html),
             Route("/delete", self.delete_all, methods=["POST"]),
@@ -192,8 +193,20 @@ class Pages:
         session = TraceSummary(task).session
         link = f"/?{urlencode({'session': session})}" if session else None
         state = task.delivery.status if task.delivery else "local"
-        context = html.trace_context(task, session_link=link)
+        context = html.trace_context(task, session_link=link, address=_address(trace_id))
         return self._page("trace_page.html", task.name, **context, trace_id=trace_id, state=state)
+
+    def step(self, request: Request) -> Response:
+        """One step with all its texts: a page of its own, or what a trace's page puts in place."""
+        trace_id, task = self._task(request)
+        number, address = int(request.path_params["number"]), _address(trace_id)
+        panel = html.step_panel(task, number, address) if task else None
+        if task is None or panel is None:
+            return self._message(404, "There is no such step here")
+        if "fragment" in request.query_params:
+            return HTMLResponse(panel.encode("utf-8", "replace"))
+        title = f"Step {number} of {task.name}"
+        return self._page("step_page.html", title, panel=panel, address=address, number=number, name=title)
 
     def json(self, request: Request) -> Response:
         """One trace as JSON, to be saved."""
@@ -315,7 +328,7 @@ class Pages:
             return self._stale()
         if not await run_in_threadpool(self._reader.retry, _id(request), exact=True):
             return self._message(409, "It can't be sent again", "It is no longer here, or it is delivered already.")
-        return RedirectResponse(f"/traces/{quote(_id(request), safe='')}", 303)
+        return RedirectResponse(_address(_id(request)), 303)
 
     async def static(self, request: Request) -> Response:
         """A style sheet, the script or the icon."""
@@ -405,6 +418,10 @@ def _compare_link(example: ComparedExample) -> str | None:
 
 def _id(request: Request) -> str:
     return str(request.path_params["trace_id"])
+
+
+def _address(trace_id: str) -> str:
+    return f"/traces/{quote(trace_id, safe='')}"
 
 
 def _link(search: Search, path: str = "/", **changes: object) -> str:
