@@ -108,10 +108,16 @@ def _response(content: object) -> object:
     """Return a tool's answer: its text where it is all text, else its parts."""
     if not isinstance(content, list):
         return content if content is not None else ""
-    parts = _blocks(content, set(), calls=False, joined=True)
+    parts = _inner(content)
     if all(part["type"] == "text" and type(part["content"]) is str for part in parts):
         return "\n".join(part["content"] for part in parts)
     return parts
+
+
+def _inner(blocks: Iterable[Json]) -> list[Part]:
+    """Return the parts of blocks that lie in a part: neighbouring texts are one, so that none goes on."""
+    parts = _blocks(blocks, set(), calls=False, joined=True)
+    return [{key: item for key, item in part.items() if key != GOES_ON} for part in parts]
 
 
 def _call(call: dict[str, Json]) -> Part:
@@ -189,7 +195,7 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
     """
     parts: list[Part] = []
     after_text = False
-    for block in blocks:
+    for block in map(_unwrapped, blocks):
         found = _block(block, known, calls=calls)
         is_text = bool(found) and found[0]["type"] == "text" and _is_said(block)
         if is_text and after_text:
@@ -203,6 +209,11 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
             parts += found
         after_text = is_text if found else after_text
     return parts
+
+
+def _unwrapped(block: Json) -> Json:
+    """Return a provider's own block out of what LangChain wraps it in."""
+    return block.get("value") if isinstance(block, dict) and block.get("type") == "non_standard" else block
 
 
 def _is_said(block: Json) -> bool:
@@ -233,19 +244,18 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
         return [] if calls and (told or not known or kind in _OWN) else [_asked(block)]
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
-    if kind.endswith(("_call", "_tool_use", "_use")):
-        made = block.get("result")
-        return [_server_call(block, kind), *([made.part()] if isinstance(made, Media) else [])]
+    if kind.endswith(("_call", "_call_chunk", "_use")):
+        return _server_call(block, kind)
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
     for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
         if key in block and not kind:
             return read_keyed(block[key])
-    return [{**block, "type": kind or "unknown"}]
+    return [{**_unsealed(block), "type": kind or "unknown"}]
 
 
 _OWN = frozenset({"tool_call", "tool_call_chunk"})
-_CALLS = frozenset({"tool_use", "tool_call", "function_call", "tool_call_chunk", "toolUse"})
+_CALLS = frozenset({"tool_use", "tool_call", "function_call", "custom_tool_call", "tool_call_chunk", "toolUse"})
 
 
 def _plain(block: Part) -> list[Part]:
@@ -294,25 +304,32 @@ def _asked(block: Part) -> Part:
     return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": parsed(arguments)}
 
 
-def _server_call(block: Part, kind: str) -> Part:
-    """Return the call of a tool that the provider runs: by its name, with what it was asked."""
-    name = block.get("name") or kind.removesuffix("_call").removesuffix("_tool_use")
-    asked = next(
-        (block[key] for key in ("args", "input", "arguments", "action", "queries", "code") if block.get(key)), None
-    )
-    return {
-        "type": "server_tool_call",
-        "id": block.get("id") or block.get("call_id"),
-        "name": name,
-        "arguments": parsed(asked),
-    }
+def _server_call(block: Part, kind: str) -> list[Part]:
+    """Return the call of a tool that the provider runs, by its name, with what it was asked, and what came of it."""
+    beside, action = (found if isinstance(found := block.get(key), dict) else {} for key in ("extras", "action"))
+    name = beside.get("tool_name") or block.get("name") or kind.partition("_call")[0].removesuffix("_tool_use")
+    asked = next((block[key] for key in ("args", "input", "arguments", "queries", "code") if block.get(key)), None)
+    if asked is None and action:
+        asked = {key: item for key, item in action.items() if key != "sources"}
+    called = block.get("id") or block.get("call_id")
+    call = {"type": "server_tool_call", "id": called, "name": name, "arguments": parsed(asked)}
+    came = next((block[key] for key in _RESULTS if block.get(key)), None) or action.get("sources")
+    if isinstance(came, Media):
+        return [call, came.part()]
+    if not came or kind == "image_generation_call":
+        return [call]
+    return [call, {"type": "server_tool_call_response", "id": called, "response": _unsealed(came)}]
 
 
+_RESULTS = ("content", "output", "outputs", "result", "results", "tools", "error")
+"""Where the blocks of tools that the provider runs have what came of them."""
 _SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdout")
 
 
 def _answer(block: Part) -> Part:
-    found = next((block[key] for key in ("content", "output", "result", "results") if block.get(key) is not None), None)
+    beside = block.get("extras")
+    known = {**beside, **block} if isinstance(beside, dict) else block
+    found = next((known[key] for key in _RESULTS if known.get(key) is not None), None)
     called = block.get("tool_use_id") or block.get("tool_call_id") or block.get("call_id") or block.get("id")
     if found is None:
         found = block.get(str(block["type"]))  # Gemini's stands under its own type
@@ -359,8 +376,23 @@ def _file(block: Part) -> list[Part]:
         parts += _text(f"{title}\n{text}" if isinstance(title, str) else text)
     elif isinstance(inner.get("content"), list):
         parts += _text(title)
-        parts += _blocks(inner["content"], set(), calls=False)
+        parts += _inner(inner["content"])
     return parts or [dict(block)]
+
+
+def _found(block: Part) -> list[Part]:
+    """Return what a search found: its title, where it stands, and its text, as one text beside all else."""
+    content = block.get("content")
+    parts = _inner(content if isinstance(content, list) else [content])
+    facts = [one for one in (block.get("title"), block.get("source")) if isinstance(one, str) and one]
+    texts = [part["content"] for part in parts if part["type"] == "text" and type(part["content"]) is str]
+    return [*_text("\n".join([*facts, *texts])), *(part for part in parts if part["type"] != "text")]
+
+
+def _handed_back(block: Part) -> list[Part]:
+    """Return the answer of the user's own tool, as it is handed back to the provider."""
+    output = block.get("output")
+    return _inner(output if isinstance(output, list) else [output])
 
 
 def _inside(block: Part) -> list[Part]:
@@ -377,7 +409,7 @@ def _is_text(block: Part) -> bool:
 
 Reader = Callable[[Part], list[Part]]
 _BLOCKS: dict[str, Reader] = {
-    **dict.fromkeys(("text", "output_text", "input_text"), _plain),
+    **dict.fromkeys(("text", "output_text", "input_text", "guard_content"), _plain),
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
     "refusal": _refusal,
@@ -396,11 +428,14 @@ _BLOCKS: dict[str, Reader] = {
             "arguments": block.get("executable_code") or block.get("code"),
         }
     ],
-    "non_standard": lambda block: _block(block.get("value"), set(), calls=False),
+    "computer_screenshot": lambda block: _file({**block, "type": "image"}),
+    "search_result": _found,
+    **dict.fromkeys(("custom_tool_call_output", "function_call_output", "computer_call_output"), _handed_back),
     **dict.fromkeys(
         (
             *("image", "image_url", "input_image", "audio", "input_audio", "audio_url", "video", "video_url"),
             *("file", "input_file", "document", "media", "blob", "text-plain"),
+            "container_upload",
         ),
         _file,
     ),
