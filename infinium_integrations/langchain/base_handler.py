@@ -101,7 +101,9 @@ class RecordingHandler(InlineHandler):
         return self._take(run, inputs, expected=run.parent is None or classify.is_langgraphs(run))
 
     def _came(self, run: Run, outputs: object) -> object:
-        """Take what a chain or a graph gave: texts may be messages where LangGraph gave it some."""
+        """Take what a run gave; of a whole trace None is no answer. Texts may be messages where LangGraph gave some."""
+        if outputs is None and run.parent is None:
+            return None
         expected = isinstance(run.input, Conversation) and classify.is_langgraphs(run)
         return self._take(run, outputs, expected=expected)
 

@@ -258,7 +258,7 @@ class InfiniumCallbackHandler(RecordingHandler):
                 run.tool.call_id = getattr(output, "tool_call_id", None)
                 tool_calls.called(run)
             if self._wants(run):
-                run.output = self._take(run, output)
+                run.output = self._came(run, output)
             if getattr(output, "status", None) == "error" and tool_calls.refused(run):
                 status = "cancelled"
             elif getattr(output, "status", None) == "error":
