@@ -251,7 +251,16 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
     for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
         if key in block and not kind:
             return read_keyed(block[key])
-    return [{**_unsealed(block), "type": kind or "unknown"}]
+    unsealed = _unsealed(block)
+    return [{**unsealed, "type": kind or "unknown"}, *_pictures(unsealed)]
+
+
+def _pictures(value: Json) -> list[Part]:
+    """Return the pictures and sounds that a block of an unknown type holds."""
+    if isinstance(value, Media):
+        return [] if value.modality == "file" else [value.part()]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [part for item in items for part in _pictures(item)]
 
 
 _OWN = frozenset({"tool_call", "tool_call_chunk"})
