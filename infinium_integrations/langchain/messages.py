@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
+from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
 from infinium_integrations.langchain.message_forms import is_pair, read_dict, roles, told_call
 
@@ -245,14 +246,14 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
     if kind.endswith(("_call", "_call_chunk", "_use")):
-        return _server_call(block, kind)
+        return hosted(block, kind)
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
     for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
         if key in block and not kind:
             return read_keyed(block[key])
-    unsealed = _unsealed(block)
-    return [{**unsealed, "type": kind or "unknown"}, *_pictures(unsealed)]
+    held = unsealed(block)
+    return [{**held, "type": kind or "unknown"}, *_pictures(held)]
 
 
 def _pictures(value: Json) -> list[Part]:
@@ -313,52 +314,14 @@ def _asked(block: Part) -> Part:
     return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": parsed(arguments)}
 
 
-def _server_call(block: Part, kind: str) -> list[Part]:
-    """Return the call of a tool that the provider runs, by its name, with what it was asked, and what came of it."""
-    beside, action = (found if isinstance(found := block.get(key), dict) else {} for key in ("extras", "action"))
-    name = beside.get("tool_name") or block.get("name") or kind.partition("_call")[0].removesuffix("_tool_use")
-    asked = next((block[key] for key in ("args", "input", "arguments", "queries", "code") if block.get(key)), None)
-    if asked is None and action:
-        asked = {key: item for key, item in action.items() if key != "sources"}
-    called = block.get("id") or block.get("call_id")
-    call = {"type": "server_tool_call", "id": called, "name": name, "arguments": parsed(asked)}
-    came = next((block[key] for key in _RESULTS if block.get(key)), None) or action.get("sources")
-    if isinstance(came, Media):
-        return [call, came.part()]
-    if not came or kind == "image_generation_call":
-        return [call]
-    return [call, {"type": "server_tool_call_response", "id": called, "response": _unsealed(came)}]
-
-
-_RESULTS = ("content", "output", "outputs", "result", "results", "tools", "error")
-"""Where the blocks of tools that the provider runs have what came of them."""
-_SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdout")
-
-
 def _answer(block: Part) -> Part:
     beside = block.get("extras")
     known = {**beside, **block} if isinstance(beside, dict) else block
-    found = next((known[key] for key in _RESULTS if known.get(key) is not None), None)
+    found = next((known[key] for key in RESULTS if known.get(key) is not None), None)
     called = block.get("tool_use_id") or block.get("tool_call_id") or block.get("call_id") or block.get("id")
     if found is None:
         found = block.get(str(block["type"]))  # Gemini's stands under its own type
-    return {"type": "server_tool_call_response", "id": called, "response": _unsealed(found)}
-
-
-def _unsealed(value: Json) -> Json:
-    """Return a value in which what only the provider can read is its size."""
-    if isinstance(value, list):
-        return [_unsealed(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: _sealed(item) if key in _SEALED and isinstance(item, str) else _unsealed(item)
-        for key, item in value.items()
-    }
-
-
-def _sealed(text: str) -> str:
-    return f"<sealed, {size(text.bytes if isinstance(text, Media) else len(text) * 3 // 4)}>"
+    return {"type": "server_tool_call_response", "id": called, "response": unsealed(found)}
 
 
 def _file(block: Part) -> list[Part]:
