@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from infinium_integrations.capture.content import ITEMS_TAKEN
 from infinium_integrations.capture.folding import Json
 
-__all__ = ["are_messages", "is_message", "is_pair", "read_dict", "roles", "told_call"]
+__all__ = ["FIELDS", "are_messages", "is_message", "is_pair", "read_dict", "roles", "told_call"]
 
 roles = {
     "human": "user",
@@ -40,7 +40,7 @@ def is_message(value: object, *, expected: bool = False) -> bool:
         return True
     if type(value) is tuple:
         return is_pair(value)
-    return type(value) is dict and read_dict(value) is not None and (expected or value.keys() <= _FIELDS)
+    return type(value) is dict and read_dict(value) is not None and (expected or value.keys() <= FIELDS)
 
 
 def are_messages(value: object, *, expected: bool = False) -> bool:
@@ -61,7 +61,7 @@ def are_messages(value: object, *, expected: bool = False) -> bool:
     )
 
 
-_FIELDS = frozenset(
+FIELDS = frozenset(
     {
         *("role", "type", "content", "name", "id", "lc", "kwargs", "data", "example", "additional_kwargs"),
         *("response_metadata", "usage_metadata", "tool_calls", "invalid_tool_calls", "tool_call_chunks"),

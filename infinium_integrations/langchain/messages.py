@@ -12,7 +12,7 @@ from infinium_integrations.capture.content import GOES_ON, Content, Message, Par
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
-from infinium_integrations.langchain.message_forms import is_pair, read_dict, roles, told_call
+from infinium_integrations.langchain.message_forms import FIELDS, is_pair, read_dict, roles, told_call
 
 __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
@@ -79,18 +79,24 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
     calls, inner = fields.get("tool_calls"), fields.get("additional_kwargs")
     beside = {**(inner if type(inner) is dict else {}), **{key: fields[key] for key in _BESIDE if fields.get(key)}}
     told = [told_call(call) for call in calls] if type(calls) is list else []
-    return _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
+    message = _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
+    if fields is value and not value.keys() <= FIELDS:
+        further = {key: item for key, item in fields.items() if key not in FIELDS}
+        message.held["further"] = content.take(further, limit)
+    return message
 
 
 # -- a message as parts ------------------------------------------------------------------------------------------------
 
 
 def _parts(held: dict[str, Json]) -> list[Part]:
-    """Return the parts of what was taken of a message."""
+    """Return the parts of what was taken of a message, and the facts that the user's program keeps beside it."""
+    further: list[Part] = [{"type": "data", "content": held["further"]}] if "further" in held else []
     parts = list(_reasoning_beside(held.get("beside") or {}))
     calls = held.get("calls") or []
     if "call_id" in held:
-        return [{"type": "tool_call_response", "id": held["call_id"], "response": _response(held.get("content"))}]
+        response = _response(held.get("content"))
+        return [{"type": "tool_call_response", "id": held["call_id"], "response": response}, *further]
     if "remove" in held:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
     content = held.get("content")
@@ -102,7 +108,7 @@ def _parts(held: dict[str, Json]) -> list[Part]:
         if isinstance(call, dict):
             error = call.get("error") or "not valid JSON"
             parts.append({**_call(call), "arguments": call.get("args"), "error": error})
-    return parts
+    return parts + further
 
 
 def _response(content: object) -> object:

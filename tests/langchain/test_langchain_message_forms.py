@@ -208,6 +208,18 @@ def test_texts_under_messages_that_a_model_writes_as_json_are_data(traces, withi
     assert one(traces).output_summary == json.dumps(DRAFTS)
 
 
+def test_what_a_message_holds_beside_its_own_fields_is_kept_unsaid(traces):
+    made = StateGraph(State)
+    made.add_node("fetch", lambda _: {"messages": POSTS})
+    made.set_entry_point("fetch")
+    made.compile().invoke({"messages": QUESTION}, ordinary())
+    (step,) = one(traces).steps
+    said, kept = step.captured.output[0]["parts"]
+    assert said == {"type": "text", "content": "How do I reset it?"}
+    assert kept == {"type": "data", "content": {"created": "2026-01-02", "votes": 7}}
+    assert step.output_preview == "How do I reset it?"
+
+
 def test_texts_under_messages_are_a_tools_argument(traces):
     def mail(to: str, messages: list[str]) -> str:
         """Mail."""
