@@ -52,8 +52,8 @@ class Stream:
                 if calls and said is not calls:
                     self.said.add(run.trace.content, calls)
         beside = held.get("response_metadata") or getattr(chunk, "generation_info", None)
-        if beside and not _STOPPED.isdisjoint(beside):
-            self.stopped = beside
+        if beside and type(beside) is dict and not _STOPPED.isdisjoint(beside):
+            self.stopped = beside.copy()
         reported = held.get("usage_metadata")
         if reported:
             found = usage.read(reported)
