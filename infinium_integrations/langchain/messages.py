@@ -256,7 +256,7 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
     for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
-        if key in block and not kind:
+        if key in block and not kind and (key not in _OPENED or isinstance(block[key], dict)):
             return read_keyed(block[key])
     held = unsealed(block)
     return [{**held, "type": kind or "unknown"}, *_pictures(held)]
@@ -355,7 +355,10 @@ def _file(block: Part) -> list[Part]:
     elif isinstance(inner.get("content"), list):
         parts += _text(title)
         parts += _inner(inner["content"])
-    return parts or [dict(block)]
+    if parts:
+        return parts
+    named = {"mime_type": mime, "name": title}
+    return [{**block, "type": "file", "modality": modality, **{key: item for key, item in named.items() if item}}]
 
 
 def _found(block: Part) -> list[Part]:
@@ -385,19 +388,21 @@ def _is_text(block: Part) -> bool:
     return any(part.get("type") == "text" for part in _inside(block)) or "text" in str(block.get("source_type"))
 
 
+def _given_back(block: Part, key: str) -> list[Part]:
+    """Return the answer of the user's own tool among the user's blocks."""
+    return [{"type": "tool_call_response", "id": block.get(key), "response": _response(block.get("content"))}]
+
+
 Reader = Callable[[Part], list[Part]]
 _BLOCKS: dict[str, Reader] = {
     **dict.fromkeys(("text", "output_text", "input_text", "guard_content"), _plain),
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
     "refusal": _refusal,
-    "tool_result": lambda block: [
-        {
-            "type": "tool_call_response",
-            "id": block.get("tool_use_id"),
-            "response": _response(block.get("content")),
-        }
-    ],
+    "tool_result": lambda block: _given_back(block, "tool_use_id"),
+    "toolResult": lambda block: _given_back(
+        inner if isinstance(inner := block.get("toolResult"), dict) else block, "toolUseId"
+    ),
     "executable_code": lambda block: [
         {
             "type": "server_tool_call",
@@ -418,12 +423,17 @@ _BLOCKS: dict[str, Reader] = {
         _file,
     ),
 }
+_OPENED = frozenset({"toolResult", "image", "video", "document"})
 _KEYED: dict[str, Callable[[Json], list[Part]]] = {
     "reasoning_content": lambda inner: _reasoning(_thought(inner)),
     "reasoningContent": lambda inner: _reasoning(_thought(inner)),
     "thinking": lambda inner: _reasoning(_thought(inner)),
     "text": _text,
     "toolUse": lambda inner: [_asked(inner)],
+    "toolResult": lambda inner: _given_back(inner, "toolUseId"),
+    "image": lambda inner: _file({**inner, "type": "image"}),
+    "video": lambda inner: _file({**inner, "type": "video"}),
+    "document": lambda inner: _file({**inner, "type": "document"}),
 }
 
 

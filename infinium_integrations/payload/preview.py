@@ -135,7 +135,7 @@ def _part(part: Part) -> str:
             kind = part.get("mime_type") or part.get("modality") or "file"
             if part["type"] == "blob":
                 return f"<{kind}, {size(part['size'])}>"
-            return f"<{kind} {part.get('uri') or part.get('file_id') or ''}>"
+            return f"<{kind} {part.get('uri') or part.get('file_id') or part.get('name') or ''}".rstrip() + ">"
     return ""
 
 

@@ -161,3 +161,17 @@ def test_a_documents_chunks_read_alike_wherever_it_stands_and_hold_no_mark_of_ou
     task = one(traces)
     assert "T\nRefund within ever\n<image" in task.steps[0].input_preview
     assert "goes_on" not in str(task.captured.messages)
+
+
+BEDROCKS = {
+    "a picture": ({"image": {"format": "png", "source": {"bytes": b"x" * 3000}}}, "<png>"),
+    "a paper": ({"document": {"format": "pdf", "name": "Terms", "source": {"bytes": b"x" * 3000}}}, "<pdf Terms>"),
+    "a tool's answer": ({"toolResult": {"toolUseId": "c1", "content": [{"text": "Page 3."}]}}, "Page 3."),
+}
+
+
+@pytest.mark.parametrize("form", BEDROCKS)
+def test_blocks_in_the_form_of_bedrock_are_said(traces, form):
+    block, text = BEDROCKS[form]
+    Model(replies=["ok"]).invoke([HumanMessage([block, {"text": "What is it?"}])], ordinary())
+    assert one(traces).input_summary == f"{text}\nWhat is it?"
