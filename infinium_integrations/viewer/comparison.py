@@ -173,20 +173,15 @@ def _step_changes(left: Node | None, right: Node | None) -> Iterator[Change]:
     yield Change("Error", _fault(left), _fault(right), prose=True)
     yield Change("Model", _model(left), _model(right))
     yield Change("Name", left.title, right.title)
-    yield from _said(left, right)
+    mine, theirs = whole_texts(left), whole_texts(right)
+    if mine is None or theirs is None:  # whole where both runs kept it, else as far as the previews go
+        mine, theirs = previews(left), previews(right)
+    for label in dict.fromkeys([*mine, *theirs]):
+        yield Change(label, mine.get(label, ""), theirs.get(label, ""), prose=True)
     yield Change("Tokens", formatting.count(left.tokens), formatting.count(right.tokens))
     gap, longest = abs(left.length - right.length), max(left.length, right.length)
     if gap >= NOTABLE_MS and gap >= NOTABLE_SHARE * longest:
         yield Change("Time", formatting.duration(left.length), formatting.duration(right.length))
-
-
-def _said(left: Node, right: Node) -> Iterator[Change]:
-    """Return what went in and came out: whole where both runs kept it, else as far as the previews go."""
-    mine, theirs = whole_texts(left), whole_texts(right)
-    if mine is None or theirs is None:
-        mine, theirs = previews(left), previews(right)
-    for label in dict.fromkeys([*mine, *theirs]):
-        yield Change(label, mine.get(label, ""), theirs.get(label, ""), prose=True)
 
 
 def _model(node: Node) -> str:

@@ -4,7 +4,7 @@ Content is hostile input, and a trace may be sent by anybody: whatever stands in
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -206,7 +206,8 @@ def _piece(part: object, depth: int = 0) -> Piece:
             return Piece("call", name=name, value=arguments, call_id=part.get("id"), served=served, malformed=wrong)
         case "tool_call_response":
             answer = part.get("response")
-            inner = answer if isinstance(answer, list) and depth < NESTED and all(map(_is_part, answer)) else []
+            many = answer if isinstance(answer, list) and depth < NESTED else []
+            inner = many if all(isinstance(one, dict) and "type" in one for one in many) else []
             text, value = (answer, None) if isinstance(answer, str) else ("", None if inner else answer)
             parts = [_piece(one, depth + 1) for one in inner]
             return Piece("result", text, value, name, part.get("id"), served=served, inner=parts)
@@ -216,10 +217,6 @@ def _piece(part: object, depth: int = 0) -> Piece:
             where = size(count) if isinstance(count, int) else _text(part.get("uri") or part.get("file_id"))
             return Piece("media", where, name=" ".join(filter(None, (kinds, name))))
     return Piece("other", value=part, name=kind)
-
-
-def _is_part(value: object) -> bool:
-    return isinstance(value, dict) and "type" in value
 
 
 def _text(value: object) -> str:
@@ -248,10 +245,5 @@ def _listed(value: object) -> Sequence[Any]:
 
 def _name(definition: object) -> str:
     """Return the name of a tool, however a provider spells its definition."""
-    return next((str(one["name"]) for one in _levels(definition) if one.get("name")), "")
-
-
-def _levels(definition: object) -> Iterator[dict[str, Any]]:
-    if isinstance(definition, dict):
-        yield definition
-        yield from (inner for inner in definition.values() if isinstance(inner, dict))
+    levels = [definition, *definition.values()] if isinstance(definition, dict) else []
+    return next((str(one["name"]) for one in levels if isinstance(one, dict) and one.get("name")), "")

@@ -395,14 +395,11 @@ def _row(example: ComparedExample) -> dict[str, object]:
 
 
 def _cells(example: ComparedExample) -> list[str]:
-    texts = [formatting.clipped_line(text, ANSWER) for text in (example.input_text, *map(_said, example.sides))]
-    return [str(example.index), *texts]
-
-
-def _said(side: list[Outcome]) -> str:
-    if not side:
-        return formatting.UNKNOWN
-    return f"✕ {side[0].error}" if side[0].error else side[0].output_text
+    texts = [example.input_text]
+    for side in example.sides:
+        said = (f"✕ {side[0].error}" if side[0].error else side[0].output_text) if side else formatting.UNKNOWN
+        texts.append(said)
+    return [str(example.index), *(formatting.clipped_line(text, ANSWER) for text in texts)]
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -20,7 +20,7 @@ def paired(left: Sequence[Node], right: Sequence[Node]) -> Iterator[Both]:
     below it is paired by its kind: an agent that was renamed is the same agent.
     """
     mates = _Mates()
-    rest_left, rest_right = mates.match(left, right, _name)
+    rest_left, rest_right = mates.match(left, right, lambda n: (n.step.action, n.title))
     mates.match([n for n in rest_left if n.children], [n for n in rest_right if n.children], lambda n: n.step.action)
     places = {id(node): place for place, node in enumerate(right)}
     alone = [node for node in right if id(node) not in mates.taken]
@@ -86,10 +86,6 @@ def _by(key: Callable[[Node], Hashable], nodes: Iterable[Node]) -> dict[Hashable
     for node in nodes:
         found[key(node)].append(node)
     return found
-
-
-def _name(node: Node) -> tuple[str, str]:
-    return node.step.action, node.title
 
 
 def _given(node: Node) -> Hashable:

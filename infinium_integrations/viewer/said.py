@@ -41,19 +41,12 @@ def as_text(value: object) -> str:
     """Return a text as it is, messages as a conversation, and anything else as JSON over several lines."""
     if isinstance(value, str):
         return value
-    if _is_conversation(value):
-        return _transcript(value) or ""  # type: ignore[arg-type]  # as was looked up
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return "\n\n".join(value)
+    if isinstance(value, list) and value:
+        if all(isinstance(one, dict) and {"role", "parts"} <= one.keys() for one in value):
+            return _transcript(value) or ""
+        if all(isinstance(item, str) for item in value):
+            return "\n\n".join(value)
     return pretty(value)
-
-
-def _is_conversation(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(one, dict) and {"role", "parts"} <= one.keys() for one in value)
-    )
 
 
 def _of_role(messages: Iterable[dict[str, Json]] | None, role: str, *, wanted: bool) -> str | None:
@@ -62,12 +55,12 @@ def _of_role(messages: Iterable[dict[str, Json]] | None, role: str, *, wanted: b
 
 def _transcript(messages: Iterable[dict[str, Json]] | None) -> str | None:
     """Return messages as text, each under its role; None where there are none."""
-    return "\n\n".join(f"{one.get('role')}: {_message(one)}" for one in messages or ()) or None
-
-
-def _message(message: dict[str, Json]) -> str:
-    parts = message.get("parts")
-    return "\n".join(_part(part) for part in parts) if isinstance(parts, list) else as_text(parts)
+    told = []
+    for message in messages or ():
+        parts = message.get("parts")
+        said = "\n".join(_part(part) for part in parts) if isinstance(parts, list) else as_text(parts)
+        told.append(f"{message.get('role')}: {said}")
+    return "\n\n".join(told) or None
 
 
 def _part(part: Json) -> str:

@@ -10,8 +10,7 @@ from markupsafe import Markup, escape
 
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.conversation import Conversation, Message, StepContent, parsed, pieces
-from infinium_integrations.viewer.html.json_view import WHOLE, json_view
-from infinium_integrations.viewer.html.markdown import markdown
+from infinium_integrations.viewer.html.texts import WHOLE, json_view, markdown
 from infinium_integrations.viewer.timeline import Node, Tree
 
 __all__ = ["ROOM", "Panels"]
@@ -183,7 +182,11 @@ class Panels:
         if not isinstance(citation, Mapping):
             return escape(formatting.clean(formatting.clipped_line(str(citation), 300)))
         texts = [formatting.clean(formatting.clipped_line(str(text), 300)) for text in citation.values()]
-        return Markup(" · ").join(_linked(text) for text in texts if text)
+        link = Markup('<a href="{0}" rel="noopener noreferrer nofollow" target="_blank">{0}</a>')
+        plain = Markup("<bdi>{}</bdi>")
+        return Markup(" · ").join(
+            (link if text.startswith(WEB) and " " not in text else plain).format(text) for text in texts if text
+        )
 
     def tools(self, tools: Iterable[tuple[str, object]]) -> Markup:
         """Return the definitions of tools; of each the name alone where no more is known."""
@@ -237,18 +240,13 @@ class Panels:
         return [self._line(message) for message in named], max(more, 0)
 
     def _line(self, message: Message) -> tuple[str, str, int | None, int | None]:
-        texts = (f"→ {one.name}" if one.kind == "call" else one.text or _first(one.inner) for one in pieces(message))
+        texts = (
+            f"→ {one.name}"
+            if one.kind == "call"
+            else one.text or next((part.text for part in one.inner if part.text), "")
+            for one in pieces(message)
+        )
         text = next((text for text in texts if text.strip()), "")
         place = self.conversation.shown_at(message)
         role = " ".join(str(message[key]) for key in ("role", "name") if message.get(key))
         return role, text, self.conversation.index(message) if place is not None else None, place
-
-
-def _first(inner: Sequence[Any]) -> str:
-    return next((one.text for one in inner if one.text), "")
-
-
-def _linked(text: str) -> Markup:
-    if not text.startswith(WEB) or " " in text:
-        return Markup("<bdi>{}</bdi>").format(text)
-    return Markup('<a href="{0}" rel="noopener noreferrer nofollow" target="_blank">{0}</a>').format(text)

@@ -10,15 +10,14 @@ import samples
 from test_html import ALLOWED, Page
 
 from infinium_integrations.models import TaskData
-from infinium_integrations.viewer.html import markdown as markdown_module
-from infinium_integrations.viewer.html.json_view import json_view
-from infinium_integrations.viewer.html.markdown import markdown
+from infinium_integrations.viewer.html import texts
 from infinium_integrations.viewer.html.render import (
     render_fragment,
     render_trace,
     step_panel,
     trace_context,
 )
+from infinium_integrations.viewer.html.texts import json_view, markdown
 
 MARKED = ALLOWED | {
     *("b", "blockquote", "br", "em", "hr", "s", "strong", "table", "tbody", "td", "th", "thead", "tr"),
@@ -278,12 +277,12 @@ class TestMarkdown:
 
     def test_without_the_parser_it_is_left_as_it_is(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "markdown_it", None)
-        markdown_module._parser.cache_clear()
+        texts._parser.cache_clear()
         try:
             assert markdown("**bold**") is None
             assert "**20 days old**" in render_trace(conversations.agent(), standalone=True)
         finally:
-            markdown_module._parser.cache_clear()
+            texts._parser.cache_clear()
 
 
 class TestJson:
