@@ -75,11 +75,10 @@ def _once(value: Json, written: object, path: _Path, known: dict[object, _Path])
 
 
 def _pointer(path: _Path | None) -> str:
-    return "" if path is None else f"{_pointer(path[0])}/{_escaped(str(path[1]))}"
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+    if path is None:
+        return ""
+    key = str(path[1]).replace("~", "~0").replace("/", "~1")
+    return f"{_pointer(path[0])}/{key}"
 
 
 def unfolded(content: Mapping[str, Json]) -> dict[str, Json]:

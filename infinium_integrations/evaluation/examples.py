@@ -106,19 +106,13 @@ def _example(index: int, given: object, rubric: Rubric | None) -> Example:
     whole = {key: value for key, value in fields.items() if key != "expected_outcome"}
     value = fields.get("input", whole)
     named = fields.get("id")
-    return Example(
-        index,
-        given,
-        value,
-        _hash(value) if named is None or named == "" else preview(named, FACT_CHARS)[:FACT_CHARS],
-        outcome,
-        {str(key): _fact(value) for key, value in fields.items() if key not in KEYS and "input" in fields},
-    )
-
-
-def _hash(value: object) -> str:
-    return hashlib.sha256(preview(value, HASHED_CHARS).encode("utf-8", "replace")).hexdigest()[:12]
-
-
-def _fact(value: object) -> object:
-    return value if isinstance(value, str | int | float) else preview(value, FACT_CHARS)
+    if named is None or named == "":
+        identity = hashlib.sha256(preview(value, HASHED_CHARS).encode("utf-8", "replace")).hexdigest()[:12]
+    else:
+        identity = preview(named, FACT_CHARS)[:FACT_CHARS]
+    facts: dict[str, object] = {
+        str(key): fact if isinstance(fact, str | int | float) else preview(fact, FACT_CHARS)
+        for key, fact in fields.items()
+        if key not in KEYS and "input" in fields
+    }
+    return Example(index, given, value, identity, outcome, facts)

@@ -37,7 +37,9 @@ class _Line:
 
 def progress(total: int, name: str) -> Progress:
     """Begin to show how far an experiment is; from the caller's thread."""
-    notebook, terminal = _in_notebook(), sys.stderr is not None and sys.stderr.isatty()
+    ipython = sys.modules.get("IPython")
+    notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    terminal = sys.stderr is not None and sys.stderr.isatty()
     label = "".join(letter if letter.isprintable() else " " for letter in name[:40])
     try:
         with warnings.catch_warnings():
@@ -50,8 +52,3 @@ def progress(total: int, name: str) -> Progress:
             return bar
     except ImportError:
         return _Line(total, label, visible=terminal)
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

@@ -121,8 +121,8 @@ def experiment(
             interrupted = True
             loop.cancel(WIND_DOWN)
     found = plan.result(interrupted=interrupted)
-    if interrupted:
-        _say(f"Interrupted: {len(found)} of {len(plan.jobs)} ran. The next Ctrl-C is the program's own.")
+    if interrupted and sys.stderr is not None:
+        sys.stderr.write(f"Interrupted: {len(found)} of {len(plan.jobs)} ran. The next Ctrl-C is the program's own.\n")
     return found.wait(timeout) if wait and not interrupted else found
 
 
@@ -390,8 +390,3 @@ class _Loop:
     async def _wait(self) -> None:
         if self._task is not None:
             await self._task
-
-
-def _say(text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"{text}\n")

@@ -34,7 +34,7 @@ def call_of(task: object, *, is_async: bool) -> tuple[Call, bool]:
     runnables = sys.modules.get("langchain_core.runnables")
     names = (("invoke", "ainvoke"),) if runnables and isinstance(task, runnables.Runnable) else METHODS
     if names is METHODS and callable(task):
-        return _called(task), _is_coroutine_function(task)
+        return _called(task), any(map(inspect.iscoroutinefunction, (task, getattr(task, "__call__", None))))  # noqa: B004
     for name, later in names:
         method = getattr(task, later if is_async else name, None)
         if callable(method):
@@ -69,10 +69,6 @@ async def _run_workflow(run: Callable[..., Awaitable[object]], example: Example)
     parameters = inspect.signature(run).parameters
     takes_message = "user_msg" in parameters or any(one.kind is one.VAR_POSITIONAL for one in parameters.values())
     return await run(**{"user_msg" if takes_message else "input": example.input})
-
-
-def _is_coroutine_function(task: object) -> bool:
-    return inspect.iscoroutinefunction(task) or inspect.iscoroutinefunction(getattr(task, "__call__", None))  # noqa: B004
 
 
 class frameworks_traced:  # noqa: N801  (used as a function is)

@@ -209,17 +209,16 @@ def answer(run: Run, response: Any, limit: int) -> Message | Conversation | None
     """Take the answer, or all where there are several to one question."""
     if _first_generation(response) is None:
         return None
-    said = [_said(run, generation, limit) for generation in response.generations[0]]
+    content, said = run.trace.content, list[Message]()
+    for generation in response.generations[0]:
+        message = getattr(generation, "message", None)
+        if message is not None:
+            said.append(messages.take(content, message, limit))
+        else:
+            said.append(messages.take_any(content, ("ai", getattr(generation, "text", "")), limit))
     if isinstance(run.adapter_state, Stream) and run.adapter_state.said is not None:
         run.adapter_state.said.forget(run.trace.content)
     return said[0] if len(said) == 1 else Conversation(said, choices=True)
-
-
-def _said(run: Run, generation: Any, limit: int) -> Message:
-    message = getattr(generation, "message", None)
-    if message is not None:
-        return messages.take(run.trace.content, message, limit)
-    return messages.take_any(run.trace.content, ("ai", getattr(generation, "text", "")), limit)
 
 
 def _first(facts: Mapping[str, object], names: tuple[str, ...]) -> str | None:

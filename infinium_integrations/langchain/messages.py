@@ -18,7 +18,8 @@ __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio", "thinking", "thinking_blocks")
 """What providers put beside the content."""
-
+_REASONING = ("reasoning_content", "reasoning", "thinking", "thinking_blocks")
+"""Of these, what the model has thought."""
 
 _SAID = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs")
 
@@ -92,7 +93,8 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
 def _parts(held: dict[str, Json]) -> list[Part]:
     """Return the parts of what was taken of a message, and the facts that the user's program keeps beside it."""
     further: list[Part] = [{"type": "data", "content": held["further"]}] if "further" in held else []
-    parts = list(_reasoning_beside(held.get("beside") or {}))
+    beside: dict[str, Json] = held.get("beside") or {}
+    parts = [part for key in _REASONING for part in _reasoning(_thought(beside.get(key)))]
     calls = held.get("calls") or []
     if "call_id" in held:
         response = _response(held.get("content"))
@@ -102,7 +104,7 @@ def _parts(held: dict[str, Json]) -> list[Part]:
     content = held.get("content")
     known = {call.get("id") for call in calls if isinstance(call, dict)}
     parts += _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
-    parts += _said_beside(held.get("beside") or {}, calls=bool(calls))
+    parts += _said_beside(beside, calls=bool(calls))
     parts += [_call(call) for call in calls if isinstance(call, dict)]
     for call in held.get("invalid") or ():
         if isinstance(call, dict):
@@ -141,12 +143,6 @@ def _reasoning(text: object) -> list[Part]:
     return [{"type": "reasoning", "content": text}] if text else []
 
 
-def _reasoning_beside(beside: dict[str, Json]) -> Iterable[Part]:
-    for key in ("reasoning_content", "reasoning", "thinking", "thinking_blocks"):
-        if key in beside:
-            yield from _reasoning(_thought(beside[key]))
-
-
 def _thought(value: Json) -> str:
     """Return the text of reasoning, in whatever form a provider has it."""
     if isinstance(value, str):
@@ -172,18 +168,14 @@ def _said_beside(beside: dict[str, Json], *, calls: bool) -> Iterable[Part]:
         yield {"type": "refusal", "content": beside["refusal"]}
     audio = beside.get("audio")
     if isinstance(audio, dict):
-        yield from _audio(audio)
+        data = audio.get("data")
+        if isinstance(data, Media):
+            yield {**data.part(), "modality": "audio"}
+        yield from _text(audio.get("transcript"))
     called = beside.get("function_call")
     if isinstance(called, dict) and not calls:
         arguments = parsed(called.get("arguments"))
         yield {"type": "tool_call", "id": None, "name": called.get("name"), "arguments": arguments}
-
-
-def _audio(audio: dict[str, Json]) -> Iterable[Part]:
-    data = audio.get("data")
-    if isinstance(data, Media):
-        yield {**data.part(), "modality": "audio"}
-    yield from _text(audio.get("transcript"))
 
 
 # -- blocks ------------------------------------------------------------------------------------------------------------
@@ -202,9 +194,12 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
     """
     parts: list[Part] = []
     after_text = False
-    for block in map(_unwrapped, blocks):
+    for given in blocks:
+        wrapped = isinstance(given, dict) and given.get("type") == "non_standard"  # by LangChain: a provider's own
+        block = given.get("value") if wrapped else given
         found = _block(block, known, calls=calls)
-        is_text = bool(found) and found[0]["type"] == "text" and _is_said(block)
+        said = not isinstance(block, dict) or block.get("type") in _TEXTS
+        is_text = said and bool(found) and found[0]["type"] == "text"
         if is_text and after_text:
             last, (part,) = parts[-1], found
             whole = {type(last["content"]), type(part["content"])} == {str}  # what was cut ends where it was cut
@@ -216,15 +211,6 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
             parts += found
         after_text = is_text if found else after_text
     return parts
-
-
-def _unwrapped(block: Json) -> Json:
-    """Return a provider's own block out of what LangChain wraps it in."""
-    return block.get("value") if isinstance(block, dict) and block.get("type") == "non_standard" else block
-
-
-def _is_said(block: Json) -> bool:
-    return not isinstance(block, dict) or block.get("type") in _TEXTS
 
 
 _TEXTS = frozenset({"text", "output_text", "input_text", "", None})
@@ -310,10 +296,6 @@ def _hidden_thinking(block: Part) -> list[Part]:
     return _reasoning(f"<sealed by the provider, {size(count)}>")
 
 
-def _refusal(block: Part) -> list[Part]:
-    return [{"type": "refusal", "content": block.get("refusal") or block.get("text") or ""}]
-
-
 def _asked(block: Part) -> Part:
     arguments: Json = next((block[key] for key in ("args", "input", "arguments") if block.get(key) is not None), {})
     called = block.get("call_id") or block.get("id") or block.get("toolUseId")
@@ -370,12 +352,6 @@ def _found(block: Part) -> list[Part]:
     return [*_text("\n".join([*facts, *texts])), *(part for part in parts if part["type"] != "text")]
 
 
-def _handed_back(block: Part) -> list[Part]:
-    """Return the answer of the user's own tool, as it is handed back to the provider."""
-    output = block.get("output")
-    return _inner(output if isinstance(output, list) else [output])
-
-
 def _inside(block: Part) -> list[Part]:
     found = [item for item in block.values() if isinstance(item, dict)]
     addresses = [
@@ -398,7 +374,7 @@ _BLOCKS: dict[str, Reader] = {
     **dict.fromkeys(("text", "output_text", "input_text", "guard_content"), _plain),
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
-    "refusal": _refusal,
+    "refusal": lambda block: [{"type": "refusal", "content": block.get("refusal") or block.get("text") or ""}],
     "tool_result": lambda block: _given_back(block, "tool_use_id"),
     "toolResult": lambda block: _given_back(
         inner if isinstance(inner := block.get("toolResult"), dict) else block, "toolUseId"
@@ -413,7 +389,10 @@ _BLOCKS: dict[str, Reader] = {
     ],
     "computer_screenshot": lambda block: _file({**block, "type": "image"}),
     "search_result": _found,
-    **dict.fromkeys(("custom_tool_call_output", "function_call_output", "computer_call_output"), _handed_back),
+    **dict.fromkeys(  # the answer of the user's own tool, as it is handed back to the provider
+        ("custom_tool_call_output", "function_call_output", "computer_call_output"),
+        lambda block: _inner(output if isinstance(output := block.get("output"), list) else [output]),
+    ),
     **dict.fromkeys(
         (
             *("image", "image_url", "input_image", "audio", "input_audio", "audio_url", "video", "video_url"),

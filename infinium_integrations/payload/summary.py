@@ -45,7 +45,8 @@ def answered(taken: object, given: object) -> object:
     if isinstance(taken, Conversation):
         if taken.structured is not None:  # the text beside it says the same, or that there is one
             return taken.structured
-        beside = taken.rest if isinstance(taken.rest, dict) and _ends_with_a_question(taken) else {}
+        unanswered = bool(taken.messages) and taken.messages[-1].role == "user"
+        beside = taken.rest if isinstance(taken.rest, dict) and unanswered else {}
         return _answer(beside, given) or taken
     if not isinstance(taken, dict) or isinstance(taken, Fields):
         return taken
@@ -70,10 +71,6 @@ def said_so_far(taken: object, given: object) -> object:
     said = next((message for message in since if message.role == "assistant"), None)
     beside = taken.rest if isinstance(taken, Conversation) else taken
     return said or (_answer(beside, given) if isinstance(beside, dict) else None)
-
-
-def _ends_with_a_question(taken: Conversation) -> bool:
-    return bool(taken.messages) and taken.messages[-1].role == "user"
 
 
 def has_history(taken: object) -> bool:

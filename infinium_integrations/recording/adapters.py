@@ -87,8 +87,14 @@ def own_facts(
 
 def keep_facts(run: Run, own: Mapping[str, object], limit: int) -> None:
     """Keep the user's own facts of a step: numbers as they are, anything else as text of so many characters."""
-    if own:
-        run.users_metadata = {key: _bounded(key, own[key], limit) for key in list(own)[:FACTS_KEPT]}
+    if not own:
+        return
+    kept = dict[str, object]()
+    for key in list(own)[:FACTS_KEPT]:
+        value = own[key]
+        plain = type(value) in _PLAIN and type(value) is not str
+        kept[key] = HIDDEN if is_secret_key(key) else value if plain else preview(value, limit)
+    run.users_metadata = kept
 
 
 def _token(value: object) -> object:
@@ -96,12 +102,6 @@ def _token(value: object) -> object:
     if type(value) is dict and len(value) <= FACTS_KEPT:
         return [(id(key), id(item)) for key, item in value.items()]
     return value if type(value) in _PLAIN else id(value)
-
-
-def _bounded(key: str, value: object, limit: int) -> object:
-    if is_secret_key(key):
-        return HIDDEN
-    return value if type(value) in _PLAIN and type(value) is not str else preview(value, limit)
 
 
 def set_temperature(call: ModelCall, temperature: object) -> None:

@@ -17,7 +17,6 @@ from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, LOCAL, SUFFIX, FolderStore, read_file
-from infinium_integrations.storage.progress import ProgressLine
 from infinium_integrations.storage.record import file_name, safe_id
 from infinium_integrations.storage.selector import StoreSelector, account_of
 
@@ -295,6 +294,7 @@ class TraceReader:
                 time.sleep(poll)
 
     def _index(self, *, patient: bool | None = None) -> "Index":
+        from infinium_integrations.storage.index.contents import ProgressLine  # noqa: PLC0415  (the same)
         from infinium_integrations.storage.index.database import Index  # noqa: PLC0415  (sqlite3, for readers only)
 
         self._catch_up()

@@ -3,7 +3,10 @@
 It is made when a query first asks for it, in batches, the newest runs first; what is there may be asked meanwhile.
 """
 
+import contextlib
 import sqlite3
+import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,12 +21,14 @@ from infinium_integrations.storage.index import words
 from infinium_integrations.storage.index.query import HIGH
 from infinium_integrations.storage.index.sync import transaction
 
-__all__ = ["TEXT_LIMIT", "Contents", "Told", "read_contents", "unread"]
+__all__ = ["TEXT_LIMIT", "Contents", "ProgressLine", "Told", "read_contents", "unread"]
 
 TEXT_LIMIT = 200_000
 """Characters of a trace that are searched for words, so that the index stays bounded: names and errors first."""
 ERROR_CHARS = 1_000
 BATCH = 1_000
+SHOWN_AFTER, SHOWN_EVERY = 1.0, 0.2
+"""Seconds until a person sees how far the reading is, and between two changes of it."""
 
 _Json = Any
 
@@ -88,7 +93,11 @@ class Contents:
             still = {number for (number,) in self._database.execute(select, ends)}
             found = [(number, told) for number, told in read if told is not None and number in still]
             found.sort(key=itemgetter(0))
-            kinds = self._kinds({step[1] for _, told in found for step in told.steps})
+            distinct = {step[1] for _, told in found for step in told.steps}
+            add = f"INSERT OR IGNORE INTO kinds({_KIND}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            self._database.executemany(add, distinct)
+            find = f"SELECT id FROM kinds WHERE ({_KIND}) = (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            kinds = {kind: self._database.execute(find, kind).fetchone()[0] for kind in distinct}
             texts = [(number, told.text) for number, told in found]
             steps = [(number, step[0], kinds[step[1]], *step[2:]) for number, told in found for step in told.steps]
             labels = [(number, *label) for number, told in found for label in told.labels]
@@ -97,11 +106,28 @@ class Contents:
             self._database.executemany("INSERT INTO labels VALUES (?, ?, ?)", labels)
             self._database.executemany("UPDATE traces SET read = 1 WHERE id = ?", [(number,) for number, _ in found])
 
-    def _kinds(self, kinds: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
-        add = f"INSERT OR IGNORE INTO kinds({_KIND}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-        self._database.executemany(add, kinds)
-        find = f"SELECT id FROM kinds WHERE ({_KIND}) = (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-        return {kind: self._database.execute(find, kind).fetchone()[0] for kind in kinds}
+
+class ProgressLine:
+    """Writes to stderr, in one line that is written over; nothing where nobody looks, and nothing of what is quick."""
+
+    def __init__(self) -> None:
+        self._begun = self._last = time.monotonic()
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that so many are done of all; at the end the line is taken away."""
+        now = time.monotonic()
+        if done >= total:
+            self._write(" " * 79 + "\r" if self._shown else "")
+        elif now - self._begun > SHOWN_AFTER and now - self._last > SHOWN_EVERY:
+            self._last, self._shown = now, True
+            self._write(f"Reading traces for the search: {done:,} of {total:,}, once".ljust(79) + "\r")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream that is closed, or none
+            if text and (sys.stderr.isatty() or "ipykernel" in sys.modules):
+                sys.stderr.write(text)
+                sys.stderr.flush()
 
 
 def unread(database: sqlite3.Connection) -> int:

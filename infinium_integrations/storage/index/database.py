@@ -170,7 +170,7 @@ class Index:
             database.execute(f"PRAGMA busy_timeout = {SHORT_MS}")
         try:
             gone = Update(database, store, HIGH if self._patient else SOME).run()
-            if gone and _total(database) < max(SMALL, 10 * gone):
+            if gone and database.execute("SELECT count(*) FROM traces").fetchone()[0] < max(SMALL, 10 * gone):
                 _clear(database)
             if query.reads_steps and (self._patient or unread(database) <= FEW):
                 Contents(database, self._data_of).run(self._progress)
@@ -187,10 +187,6 @@ class Index:
 def _answer(database: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
     database.create_function("folded", 1, lambda text: text and str(text).casefold(), deterministic=True)
     return ask(database)
-
-
-def _total(database: sqlite3.Connection) -> int:
-    return int(database.execute("SELECT count(*) FROM traces").fetchone()[0])
 
 
 def _clear(database: sqlite3.Connection) -> None:

@@ -215,7 +215,10 @@ class _Reading:
             return Term(self.field, self._moment(value, now), ":", exact, negated)
         if kind == "status" and not exact:
             value = value.lower()
-            self._check_status(value)
+            try:
+                check_status(value)
+            except ConfigurationError as error:
+                raise self._error(str(error)) from None
         return Term(self.field, value, ":", exact, negated)
 
     def _compared(self) -> Operator:
@@ -241,12 +244,6 @@ class _Reading:
         except (ValueError, OverflowError):
             msg = f"{self.field} takes a span such as 30m, 12h, 2d or 1w, or a date such as 2026-11-01"
             raise self._error(msg) from None
-
-    def _check_status(self, value: str) -> None:
-        try:
-            check_status(value)
-        except ConfigurationError as error:
-            raise self._error(str(error)) from None
 
     def _error(self, message: str) -> QueryError:
         return QueryError(message, self.query, self.start, self.end)

@@ -237,13 +237,9 @@ def _add(database: sqlite3.Connection, entries: Iterator[_Entry]) -> None:
         database.executemany(_INSERT, (_row(*entry) for entry in batch))
 
 
-def _facts(head: _Head) -> _Head:
-    facts = head.get("facts")
-    return facts if isinstance(facts, dict) else {}
-
-
 def _row(folder: str, file: str, delivery: str, head: _Head) -> list[object]:
-    facts, digits = _facts(head), file.partition("-")[0]
+    facts: _Head = found if isinstance(found := head.get("facts"), dict) else {}
+    digits = file.partition("-")[0]
     recorded = min(int(digits), HIGH) if digits.isascii() and digits.isdigit() else 0
     ended = facts.get("ended")
     own = {

@@ -42,28 +42,19 @@ def apart(name: str) -> str:
 
 
 def condition(terms: Iterable[Term], *, full_text: bool) -> tuple[str, list[object]]:
-    """Return an SQL condition on the table ``words`` that holds where all of these words occur, and its values."""
+    """Return an SQL condition on the table ``words`` that holds where all of these words occur, and its values.
+
+    The full-text index knows no punctuation: where there is some, the text itself is looked into besides.
+    """
     matches, parts = list[str](), list[str]()
     for term in terms:
-        match, asked = _sought(term) if full_text else (None, [_text(term)])
-        matches += [match] if match else []
-        parts += asked
+        text = _text(term)
+        parts += [chunk for chunk in text.split() if not chunk.isalnum()] if full_text else [text]
+        if full_text and any(character.isalnum() for character in text):
+            prefix = "" if term.exact or not text[-1].isalnum() else " *"
+            matches.append('"' + text.replace('"', " ") + '"' + prefix)
     conditions = ["words MATCH ?"] * bool(matches) + ["instr(text, ?)"] * len(parts)
     return " AND ".join(conditions), [*([" AND ".join(matches)] if matches else []), *parts]
-
-
-def _sought(term: Term) -> tuple[str | None, list[str]]:
-    """Return what the full-text index is asked for, and which parts the text itself must have besides.
-
-    The full-text index knows no punctuation: a text with some is looked into.
-    """
-    text = _text(term)
-    chunks = text.split()
-    parts = [chunk for chunk in chunks if not chunk.isalnum()]
-    if not any(character.isalnum() for character in text):
-        return None, parts
-    prefix = "" if term.exact or not text[-1].isalnum() else " *"
-    return '"' + text.replace('"', " ") + '"' + prefix, parts
 
 
 def _text(term: Term) -> str:

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from infinium_integrations.storage import progress
-from infinium_integrations.storage.progress import ProgressLine
+from infinium_integrations.storage.index import contents
+from infinium_integrations.storage.index.contents import ProgressLine
 
 
 class Terminal:
@@ -24,8 +24,8 @@ class Terminal:
 
 
 def told(monkeypatch, stream, after=0.0):
-    monkeypatch.setattr(progress, "AFTER", after)
-    monkeypatch.setattr(progress, "EVERY", -1.0)
+    monkeypatch.setattr(contents, "SHOWN_AFTER", after)
+    monkeypatch.setattr(contents, "SHOWN_EVERY", -1.0)
     monkeypatch.setattr(sys, "stderr", stream)
     line = ProgressLine()
     for done in (0, 1_000, 2_000):
