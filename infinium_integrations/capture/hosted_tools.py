@@ -35,11 +35,10 @@ def unsealed(value: Any) -> Any:
         return [unsealed(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: _sealed(item) if key in _SEALED and isinstance(item, str) else unsealed(item)
-        for key, item in value.items()
-    }
-
-
-def _sealed(text: str) -> str:
-    return f"<sealed, {size(text.bytes if isinstance(text, Media) else len(text) * 3 // 4)}>"
+    open_to_all = {}
+    for key, item in value.items():
+        if key in _SEALED and isinstance(item, str):
+            open_to_all[key] = f"<sealed, {size(item.bytes if isinstance(item, Media) else len(item) * 3 // 4)}>"
+        else:
+            open_to_all[key] = unsealed(item)
+    return open_to_all

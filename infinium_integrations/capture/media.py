@@ -87,7 +87,9 @@ def encoded(text: str) -> Media | None:
     It looks at samples only.
     """
     if text[:5] == "data:":
-        return _data_url(text)
+        head, mark, _ = text[:200].partition(";base64,")
+        kind = head[5:].partition(";")[0] or "text/plain"
+        return Media(kind, (len(text) - len(head) - len(mark)) * 3 // 4) if mark else None
     if len(text) < _LEAST_KNOWN or " " in text[:SAMPLE] or " " in text[:_GLANCE] or not _plausible(text[:SAMPLE]):
         return None
     if text.startswith(_STARTS):
@@ -100,14 +102,6 @@ def encoded(text: str) -> Media | None:
     if len(text) >= _LEAST_UNKNOWN and _plausible(samples) and len(set(samples)) >= _VARIETY:
         return Media("base64", len(text) * 3 // 4)
     return None
-
-
-def _data_url(text: str) -> Media | None:
-    head, mark, _ = text[:200].partition(";base64,")
-    if not mark:
-        return None
-    kind = head[5:].partition(";")[0] or "text/plain"
-    return Media(kind, (len(text) - len(head) - len(mark)) * 3 // 4)
 
 
 def _plausible(sample: str) -> bool:

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -234,20 +234,21 @@ class _Plan:
     async def run(self, bar: Progress) -> None:
         """Run all; on any event loop. Each run is an asyncio task of its own, with a context of its own."""
         left = iter(self.jobs)
-        workers = [asyncio.ensure_future(self._work(left, bar)) for _ in range(min(self.concurrency, len(self.jobs)))]
+
+        async def work() -> None:
+            for example, repetition in left:
+                await asyncio.ensure_future(self._attempt(example, repetition))
+                bar.update()
+                if len(self._unread) >= HELD:
+                    await in_thread(self._take())
+
+        workers = [asyncio.ensure_future(work()) for _ in range(min(self.concurrency, len(self.jobs)))]
         try:
             await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-
-    async def _work(self, left: Iterator[tuple[Example, int]], bar: Progress) -> None:
-        for example, repetition in left:
-            await asyncio.ensure_future(self._attempt(example, repetition))
-            bar.update()
-            if len(self._unread) >= HELD:
-                await in_thread(self._take())
 
     async def _attempt(self, example: Example, repetition: int) -> None:
         outcome = Outcome(example.index, repetition, example.id, example.input)
@@ -385,8 +386,4 @@ class _Loop:
     def _main(self) -> None:
         with _Handed(self._faults), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             self._task = self._loop.create_task(self._coroutine)
-            runner.run(self._wait())
-
-    async def _wait(self) -> None:
-        if self._task is not None:
-            await self._task
+            runner.run(_awaited(self._task))

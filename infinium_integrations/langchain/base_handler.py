@@ -10,9 +10,8 @@ from infinium_integrations import runtime
 from infinium_integrations.capture.content import Conversation
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, resumption, trace_metadata
-from infinium_integrations.langchain.calling import model_on_the_stack
 from infinium_integrations.langchain.content import take
-from infinium_integrations.langchain.inline import InlineHandler
+from infinium_integrations.langchain.inline import InlineHandler, model_on_the_stack
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Run

@@ -1,15 +1,24 @@
-"""Handlers that LangChain calls in the caller's own thread, at no other handler's expense."""
+"""Who calls a handler: LangChain calls ours in the caller's own thread, at no other handler's expense.
+
+Whose model's method the caller is in, or that a task is the event's alone, LangChain says nowhere: the stack tells.
+"""
 
 import asyncio
 import sys
 from types import FrameType
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-__all__ = ["InlineHandler", "task_of_the_event"]
+__all__ = ["InlineHandler", "model_on_the_stack", "task_of_the_event"]
 
 SELECTIVE = "AsyncCallbackManager.on_llm_start"
 """The one function of LangChain that calls no other handler where one is inline."""
+FRAMES_WALKED = 200
+_METHODS = frozenset(
+    {"_call", "_acall", "_generate", "_agenerate", "_stream", "_astream", "stream", "astream"},
+)
+"""What a class of models implements, and LangChain's own that have the manager of the run where it hands on none."""
 
 
 class InlineHandler(BaseCallbackHandler):
@@ -39,3 +48,17 @@ def task_of_the_event() -> asyncio.Task[object] | None:
     running = asyncio._get_running_loop() is not None  # noqa: SLF001  (public in effect: documented for frameworks)
     task = asyncio.current_task() if running else None
     return task if task is not None and getattr(task.get_coro(), "__name__", "") == "ahandle_event" else None
+
+
+def model_on_the_stack() -> UUID | None:
+    """Return the id of the model's run whose method the caller is in; None where there is none."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    for _ in range(FRAMES_WALKED):
+        if frame is None:
+            return None
+        if frame.f_code.co_name in _METHODS and "run_manager" in frame.f_code.co_varnames:
+            found = getattr(frame.f_locals.get("run_manager"), "run_id", None)
+            if isinstance(found, UUID):
+                return found
+        frame = frame.f_back
+    return None

@@ -204,7 +204,9 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
             last, (part,) = parts[-1], found
             whole = {type(last["content"]), type(part["content"])} == {str}  # what was cut ends where it was cut
             if whole and (joined or "citations" in last or "citations" in part):
-                parts[-1] = _as_one(last, part)
+                parts[-1] = {**last, "content": last["content"] + part["content"]}
+                if citations := [*last.get("citations", ()), *part.get("citations", ())]:
+                    parts[-1]["citations"] = citations
             else:
                 parts.append({**part, GOES_ON: True})
         else:
@@ -214,12 +216,6 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
 
 
 _TEXTS = frozenset({"text", "output_text", "input_text", "", None})
-
-
-def _as_one(last: Part, part: Part) -> Part:
-    joined = {**last, "content": last["content"] + part["content"]}
-    citations = [*last.get("citations", ()), *part.get("citations", ())]
-    return {**joined, "citations": citations} if citations else joined
 
 
 def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
@@ -283,11 +279,6 @@ def _citation(citation: Json) -> object:
     value = citation.get("value")
     inner = {**citation, **(value if isinstance(value, dict) else {})}
     return {key: inner[key] for key in _CITED if inner.get(key)} or citation
-
-
-def _thinking(block: Part) -> list[Part]:
-    text = _thought({key: item for key, item in block.items() if key not in {"type", "signature", "id"}})
-    return _reasoning(text)
 
 
 def _hidden_thinking(block: Part) -> list[Part]:
@@ -372,7 +363,10 @@ def _given_back(block: Part, key: str) -> list[Part]:
 Reader = Callable[[Part], list[Part]]
 _BLOCKS: dict[str, Reader] = {
     **dict.fromkeys(("text", "output_text", "input_text", "guard_content"), _plain),
-    **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
+    **dict.fromkeys(
+        ("thinking", "reasoning", "reasoning_content"),
+        lambda block: _reasoning(_thought({key: block[key] for key in block.keys() - {"type", "signature", "id"}})),
+    ),
     "redacted_thinking": _hidden_thinking,
     "refusal": lambda block: [{"type": "refusal", "content": block.get("refusal") or block.get("text") or ""}],
     "tool_result": lambda block: _given_back(block, "tool_use_id"),

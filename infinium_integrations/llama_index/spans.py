@@ -61,7 +61,8 @@ def enter(
     around = _parent(parent_id) or legacy_threads.around(name, instance, arguments)
     if around is None or around.llm is not None or state_of(around) is None:
         around = runtime.recorder().calling(around) or around
-    in_flow = _is_flow(around)
+    around_it = state_of(around)
+    in_flow = around_it is not None and around_it.kind.role == "flow"
     what = ingestion.transformation(kind(name, instance, arguments, tags, in_flow=in_flow), instance, around)
     if around is not None and in_flow and what.role != "step":
         around, parent_id = around.parent, None  # older versions leave the run's span active in its caller
@@ -86,11 +87,6 @@ def enter(
         if judged_by is not None:
             run.input = None if run.private or not options.capture_content else span_content.judged(run, judged_by[1])
         _begin(run, what, called if judged_by is not None else name, instance, arguments, tags, options)
-
-
-def _is_flow(run: Run | None) -> bool:
-    state = state_of(run)
-    return state is not None and state.kind.role == "flow"
 
 
 def _parent(parent_id: str | None) -> Run | None:
@@ -146,8 +142,9 @@ def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> boo
     handed_on = what.role in {"llm", "structured"} and model_around(around) is not None
     if what.role == "llm" or handed_on:
         return handed_on or structured.replaceable(around) is not None
-    if what.role == "tool" and _is_form(instance):
-        return True
+    function = getattr(instance, "__dict__", {}).get("_fn") if what.role == "tool" else None
+    if getattr(function, "__qualname__", "").endswith("get_function_tool.<locals>.model_fn"):
+        return True  # a form that structured prediction has the model fill in: calling it runs nothing
     while around is not None:
         state = state_of(around)
         if state is None:
@@ -161,12 +158,6 @@ def _repeats(what: Kind, name: str, around: Run | None, instance: object) -> boo
 
 
 _INNER = {"tool", "embedding", "rerank", "retrieval", "structured"}
-
-
-def _is_form(tool: object) -> bool:
-    """Return whether a tool is a form that structured prediction has the model fill in; calling it runs nothing."""
-    function = getattr(tool, "__dict__", {}).get("_fn")
-    return getattr(function, "__qualname__", "").endswith("get_function_tool.<locals>.model_fn")
 
 
 # -- the start ---------------------------------------------------------------------------------------------------------
@@ -344,21 +335,16 @@ def drop(span_id: str, error: BaseException | None) -> None:
     if state is None:
         recorder.finish(run, status, failure)
         return
-    failure = _known(run, state, failure)
+    parent = state_of(run.parent)
+    for before in (state.failure, parent.failure if parent is not None else None):
+        if before is not None and failure is not None and before.key == failure.key:
+            failure = before  # it is reported already: a stream below broke with the same exception
+            break
     workflows.dropped(run, state, status, error)
     status = interruptions.left(run, state, status)
     if state.call is not None and status != "ok" and run.llm is not None:
         llm_calls.left(run, state.call, partial=state.call.usage is not None)
     end(run, state, status, failure)
-
-
-def _known(run: Run, state: State, failure: Failure | None) -> Failure | None:
-    """Return a failure as already reported, where a stream below broke with the same exception."""
-    parent = state_of(run.parent)
-    for before in (state.failure, parent.failure if parent is not None else None):
-        if before is not None and failure is not None and before.key == failure.key:
-            return before
-    return failure
 
 
 def judged(error: BaseException) -> tuple[str, Failure | None]:

@@ -74,18 +74,14 @@ def asked(content: Content, arguments: Mapping[str, Any], limit: int) -> Convers
 
 def _filled(held: tuple[Message, Mapping[str, object]]) -> list[Part]:
     message, given = held
-    return [
-        {**part, "content": _fill(part["content"], given)} if part["type"] == "text" else part
-        for part in message.parts()
-    ]
-
-
-def _fill(text: str, given: Mapping[str, object]) -> str:
-    for name, value in given.items():
-        mark = f"{{{name}}}"
-        if mark in text:
-            text = text.replace(mark, value if isinstance(value, str) else encode(to_json_value(value, 1_000_000)))
-    return text
+    parts = [{**part} for part in message.parts()]
+    for text in (part for part in parts if part["type"] == "text"):
+        for name, value in given.items():
+            mark = f"{{{name}}}"
+            if mark in text["content"]:
+                written = value if isinstance(value, str) else encode(to_json_value(value, 1_000_000))
+                text["content"] = text["content"].replace(mark, written)
+    return parts
 
 
 def answer(content: Content, result: object, limit: int) -> Message:
