@@ -110,15 +110,17 @@ class TraceReader:
     def read_ahead(self) -> "Left":
         """Have what is not in the index yet be read in the background; return what that is."""
         left = self._index().left()
-        if (left.unread or not left.listed) and self._reading.acquire(blocking=False):
-            threading.Thread(target=self._read_all, args=[self._reading], name="infinium-index", daemon=True).start()
-        return left
+        reading = self._reading
 
-    def _read_all(self, reading: threading.Lock) -> None:
-        try:
-            self._index(patient=True).read_all()
-        finally:
-            reading.release()
+        def read_all() -> None:
+            try:
+                self._index(patient=True).read_all()
+            finally:
+                reading.release()
+
+        if (left.unread or not left.listed) and reading.acquire(blocking=False):
+            threading.Thread(target=read_all, name="infinium-index", daemon=True).start()
+        return left
 
     def traces(self, **query: Unpack[StoredQuery]) -> "list[TaskData]":
         """Read traces, the run that ended last first.

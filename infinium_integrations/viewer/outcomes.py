@@ -402,18 +402,21 @@ def _cells(example: ComparedExample) -> list[str]:
     return [str(example.index), *(formatting.clipped_line(text, ANSWER) for text in texts)]
 
 
+_OF_NUMBERS = frozenset({"$", "<", formatting.UNKNOWN, ""})
+"""What a number may begin with besides a digit."""
+
+
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table for a terminal; numbers stand to the right."""
     rows = [[formatting.printable(cell) for cell in row] for row in rows]
     widths = [max(len(head), *(len(row[place]) for row in rows), 0) for place, head in enumerate(heads)]
-    right = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(heads))]
+    right = [
+        bool(rows) and all(row[place][:1].isdigit() or row[place][:1] in _OF_NUMBERS for row in rows)
+        for place in range(len(heads))
+    ]
 
     def line(cells: Sequence[str]) -> str:
         aligned = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True))
         return "  ".join(aligned).rstrip()
 
     return [line(heads), *map(line, rows)]
-
-
-def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell[:1] in {"$", "<", formatting.UNKNOWN, ""}

@@ -126,9 +126,16 @@ class Panels:
 
     def again(self, messages: Sequence[Message], number: int) -> Markup:
         """Return messages that earlier steps show: whole while there is room for it, else named."""
-        whole = self._repeated(messages)
-        lines, more = self._lines(messages) if whole is None else ([], 0)
-        made: Markup = self._panel.again(messages, whole, lines, more, number, self)
+        shown, left = list[Markup](), self.repeated
+        while left > 0 and len(shown) < len(messages):
+            shown.append(self._message(messages[len(shown)]))
+            left -= len(shown[-1])
+        made: Markup
+        if len(shown) == len(messages):
+            self.repeated = left
+            made = self._panel.again(messages, Markup("").join(shown), [], 0, number, self)
+        else:
+            made = self._panel.again(messages, None, *self._lines(messages), number, self)
         return made
 
     def elsewhere(self, messages: Sequence[Message]) -> Markup:
@@ -222,17 +229,6 @@ class Panels:
             return None
         self._anchored.add(index)
         return index
-
-    def _repeated(self, messages: Sequence[Message]) -> Markup | None:
-        made: list[Markup] = []
-        left = self.repeated
-        for message in messages:
-            if left <= 0:
-                return None
-            made.append(self._message(message))
-            left -= len(made[-1])
-        self.repeated = left
-        return Markup("").join(made)
 
     def _lines(self, messages: Sequence[Message]) -> tuple[list[tuple[str, str, int | None, int | None]], int]:
         more = len(messages) - NAMED_FIRST - NAMED_LAST

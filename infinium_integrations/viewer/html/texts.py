@@ -63,11 +63,6 @@ def _image(_renderer: object, tokens: "Sequence[Token]", place: int, *_: Any) ->
     return f'<span class="ifm-media">{escape(tokens[place].content or "picture")} <code>{escape(address)}</code></span>'
 
 
-def _heading(_renderer: object, tokens: "Sequence[Token]", place: int, *_: Any) -> str:
-    """Write a heading as a paragraph: the page has an outline of its own."""
-    return f'<p class="ifm-{tokens[place].tag}"><strong>'
-
-
 def _code(_renderer: object, tokens: "Sequence[Token]", place: int, *_: Any) -> str:
     return f'<pre class="ifm-text">{escape(tokens[place].content)}</pre>'
 
@@ -75,7 +70,8 @@ def _code(_renderer: object, tokens: "Sequence[Token]", place: int, *_: Any) -> 
 _RULES: dict[str, Callable[..., str]] = {
     "link_open": _link,
     "image": _image,
-    "heading_open": _heading,
+    # a heading is written as a paragraph: the page has an outline of its own
+    "heading_open": lambda _renderer, tokens, place, *_: f'<p class="ifm-{tokens[place].tag}"><strong>',
     "heading_close": lambda *_: "</strong></p>",
     "fence": _code,
     "code_block": _code,

@@ -186,9 +186,9 @@ class Pages:
         """One trace."""
         trace_id, task = self._task(request)
         if task is None:
-            whole = self._whole(trace_id)
-            if whole:
-                return RedirectResponse(f"/traces/{quote(whole, safe='')}", 303)
+            begin_so = self._reader.listing(trace_id=trace_id, limit=2) if safe_id(trace_id) else []
+            if len(begin_so) == 1:
+                return RedirectResponse(f"/traces/{quote(begin_so[0].trace_id, safe='')}", 303)
             return self._message(404, "There is no such trace here", "It may have been deleted, or its time was over.")
         session = TraceSummary(task).session
         link = f"/?{urlencode({'session': session})}" if session else None
@@ -348,11 +348,6 @@ class Pages:
 
     def _task(self, request: Request) -> tuple[str, TaskData | None]:
         return _id(request), self._reader.get(_id(request), exact=True)
-
-    def _whole(self, beginning: str) -> str | None:
-        """Return the id that begins so, where it is one only."""
-        rows = self._reader.listing(trace_id=beginning, limit=2) if safe_id(beginning) else []
-        return rows[0].trace_id if len(rows) == 1 else None
 
     def _found(self, search: Search) -> dict[str, object]:
         rows, total = (
