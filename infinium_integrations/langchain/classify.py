@@ -118,7 +118,9 @@ def _in_graph(
 def fold_idle(run: Run, outputs: object) -> None:
     """Fold a step away that turns out at its end to be clutter: a hook that did nothing, the parts of a parser."""
     if run.name.endswith(HOOKS):
-        if _changes_nothing(outputs) and (run.metadata or {}).get("node") == run.name:
+        update = outputs["messages"] if type(outputs) is dict and outputs.keys() == {"messages"} else outputs
+        nothing = update is None or (type(update) in {dict, list} and not update)
+        if nothing and (run.metadata or {}).get("node") == run.name:
             runtime.recorder().fold(run)
     elif (
         run.name == "RunnableWithFallbacks"
@@ -129,12 +131,6 @@ def fold_idle(run: Run, outputs: object) -> None:
             if step.above is run and step.action == "chain":
                 runtime.recorder().fold(step)
         runtime.recorder().fold(run)
-
-
-def _changes_nothing(update: object) -> bool:
-    if type(update) is dict and update.keys() == {"messages"}:
-        update = update["messages"]
-    return update is None or (type(update) in {dict, list} and not update)
 
 
 def describe(

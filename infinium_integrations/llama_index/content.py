@@ -97,12 +97,17 @@ def _document(content: Content, node: object, limit: int) -> _Document:
     held = getattr(node, "__dict__", _EMPTY)
     inner = getattr(held.get("node"), "__dict__", held)
     metadata, score = inner.get("metadata"), held.get("score")
+    if type(score) is not float and score is not None:
+        try:
+            score = float(score)  # NumPy's too
+        except (TypeError, ValueError):
+            score = None
     text = inner.get("text")
     if text is None:
         text = getattr(inner.get("text_resource"), "__dict__", {}).get("text")
     return (
         inner.get("id_"),
-        score if type(score) is float else _number(score),
+        score,
         content.take(text if isinstance(text, str) else f"<{type(node).__name__}>", limit),
         content.take(metadata, limit) if metadata else None,
     )
@@ -114,15 +119,6 @@ _EMPTY: dict[str, Any] = {}
 def _facts(document: _Document) -> dict[str, Any]:
     facts = zip(("id", "score", "content", "metadata"), document, strict=True)
     return {name: fact for name, fact in facts if fact is not None}
-
-
-def _number(score: object) -> float | None:
-    if score is None:
-        return None
-    try:
-        return float(score)  # type: ignore[arg-type]  # NumPy's too
-    except (TypeError, ValueError):
-        return None
 
 
 # -- one writer for each kind of value ---------------------------------------------------------------------------------
