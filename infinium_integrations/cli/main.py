@@ -131,8 +131,8 @@ def list_(
       infinium-traces list 'error:Timeout -user:u-1 "exact words"'
 
     Words are looked for in names, errors, previews and in what the model and the tools saw and said. The fields of
-    steps (tool, model, error, agent, step) hold for one and the same step, and a status beside them too; alone it is
-    the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
+    steps (tool, model, error, agent, node, step) hold for one and the same step, and a status beside them too; alone it
+    is the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
     """
     with _query_errors():
         found = _reader().traces(
