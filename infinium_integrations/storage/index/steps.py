@@ -110,7 +110,7 @@ def sum_steps(steps: Iterable[Step], subjects: Mapping[int, tuple[Subject, str]]
     of_kind = {
         kind: sums.setdefault((one.sort, one.name.casefold()), _Counting(one)) for kind, (one, _) in subjects.items()
     }
-    around = {kind: sums.get(("node", node.casefold())) for kind, (_, node) in subjects.items()}
+    around = {kind: sums.get(("node", node.casefold())) if node else None for kind, (_, node) in subjects.items()}
     for run, kind, failed, tokens, cost, milliseconds in steps:  # a million of them: few calls here
         one = of_kind.get(kind)
         if one is None:  # the run's own errors

@@ -452,9 +452,9 @@ def _runs_link(search: Search, subject: Subject, also: str = "") -> str | None:
     # beside fields of steps, or a status, this would be asked of one and the same step
     apart = any(term.field in {"status", *STEP_FIELDS} for term in parse(asked))
     query = {"step": step} if apart else {"q": f"{asked} {step}".strip()}
-    if not name.strip() or (apart and "step" in search.asked) or len(query.get("q", "")) > PARAMETER_CHARS:
-        return None
-    return _link(search, sort="", **query)
+    taken = apart and "step" in search.asked
+    askable = name.strip() and "\0" not in name and max(map(len, query.values())) <= PARAMETER_CHARS
+    return _link(search, sort="", **query) if askable and not taken else None
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

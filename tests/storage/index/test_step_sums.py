@@ -65,6 +65,11 @@ def test_times_tokens_and_cost_are_of_all_calls_and_a_node_has_those_of_what_it_
     assert rows["node", "writer"].p95 is None
 
 
+def test_what_is_in_no_node_counts_to_none(root):
+    keep(root, "a", [node(""), tool(""), model("m", llm_call={"model": "m", "prompt_tokens": 7})])
+    assert {key: one.tokens for key, one in sums(root).items()} == {("node", ""): 0, ("model", "m"): 7}
+
+
 def test_every_row_is_found_again_by_its_name_and_no_other_is(root):
     names = ["plan", "planner", 'say "no"', "a*", "日本", "a b", "-x", "tool:x", "<script>", "\u202eabc", "x\ny", " y "]
     for name in names:

@@ -1,8 +1,10 @@
+import re
 import threading
 import time
 import uuid
 from dataclasses import replace
 from datetime import datetime
+from html import unescape
 
 import httpx
 import pytest
@@ -114,6 +116,44 @@ def test_the_store_says_what_the_traces_themselves_say(source):
             assert one == replace(other, cost=pytest.approx(other.cost))
     assert [one.session_id for one in source.sessions()[0]] == [one.session_id for one in lists.sessions()[0]]
     assert overview(source, {}).total.runs == len(tasks)
+
+
+LISTED = re.compile(r"of ([\d,]+) trace")
+ROW = re.compile(r"<tr><th scope=\"row\">(.*?)</tr>", re.DOTALL)
+
+
+def listed(page, link):
+    found = LISTED.search(page.get(unescape(link)).text)
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("asked", ["", "tool:crm_lookup", "status:ok", "model:gpt-4o status:ok", "annual", "-tool:x"])
+def test_a_click_on_the_overview_lists_just_the_runs_that_its_row_counts(source, asked):
+    for task in samples.everything().values():
+        source.keep(task.trace_id or str(uuid.uuid4()), build_payload(task))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        text = page.get("/overview", params={"since": "", "q": asked}).text
+        rows = ROW.findall(text.partition("Nodes, models and tools")[2])
+        links = [(row, re.findall(r'href="(.*?)"', row)) for row in rows]
+        assert len([found for _, found in links if found]) >= 5
+        for row, found in [pair for pair in links if pair[1]][:25]:
+            runs, calls = map(int, re.findall(r'ifm-right">(\d+)</td>', row)[:2])
+            assert runs == listed(page, found[0]) <= calls, row
+            failed = sum(map(int, re.findall(r"(?<=✕ )\d+|\d+(?= recovered)", row)))
+            assert failed == (listed(page, found[1]) if len(found) > 1 else 0), row
+
+
+def test_a_name_that_hides_in_another_query_is_not_asked_for_twice(source):
+    source.keep(str(uuid.uuid4()), build_payload(samples.agent()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        asked = {"since": "", "q": "model:gpt-4o", "step": "tool:crm_lookup status:error"}
+        text = page.get("/overview", params=asked).text
+        table = text.partition("Nodes, models and tools")[2]
+        assert "crm_lookup" in table
+        assert 'href="/?' not in table
+        assert "step <bdi>tool:crm_lookup status:error</bdi>" in text
+        assert page.get("/", params=asked).text.count("data-id=") == 1
+        assert "did you mean" in page.get("/", params={"step": "tol:x"}).text
 
 
 def test_lists_show_the_beginning_of_the_output(source):
