@@ -17,6 +17,8 @@ __all__ = ["SLACK", "Redactor", "process_secrets"]
 
 
 _CUT = "…"
+_FAILED = object()
+"""In place of what a user's rule returns that raises."""
 _SHORT, _REMEMBERED = 4_096, 1_000_000
 """Characters of a text that is remembered where it holds no secret, and of all of them: names, prompts come again."""
 _PLAIN = re.compile(
@@ -110,10 +112,15 @@ class Redactor:
             return text
         rule = self._user
         try:
-            clean: object = diagnostics.attempt(lambda: rule(text), lambda _: "")
+            clean: object = diagnostics.attempt(lambda: rule(text), lambda _: _FAILED)
         except SystemExit:  # as any other failure of the user's rule: what it could not check must not leave
             return ""
-        return clean if isinstance(clean, str) else ""
+        if isinstance(clean, str):
+            return clean
+        if clean is not _FAILED:
+            given = type(clean).__name__
+            diagnostics.warn_once("redact", "redact= returned %s, so the text was dropped: return a text.", given)
+        return ""
 
     def _spans(self, text: str, *, open_end: bool) -> Iterator[Span]:
         for form in self._forms:
