@@ -118,9 +118,9 @@ class Redactor:
     def _spans(self, text: str, *, open_end: bool) -> Iterator[Span]:
         for form in self._forms:
             if form in text:
-                yield from (found.span() for found in re.finditer(re.escape(form), text))
+                yield from ((*found.span(), "known value") for found in re.finditer(re.escape(form), text))
             if open_end and (length := _overlap(text, form)):
-                yield len(text) - length, len(text)
+                yield len(text) - length, len(text), "known value"
         yield from spans(text, open_end=open_end)
 
 
@@ -145,18 +145,18 @@ def _overlap(text: str, form: str) -> int:
 
 def _merged(found: Iterable[Span]) -> list[Span]:
     merged: list[Span] = []
-    for start, end in sorted(found):
+    for start, end, name in sorted(found):
         if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+            merged[-1] = merged[-1][0], max(end, merged[-1][1]), merged[-1][2]
         elif end > start:
-            merged.append((start, end))
+            merged.append((start, end, name))
     return merged
 
 
 def _without(text: str, found: Iterable[Span]) -> str:
     parts: list[str] = []
     last = 0
-    for start, end in _merged(found):
+    for start, end, _ in _merged(found):
         parts += (text[last:start], HIDDEN)
         last = end
     return "".join((*parts, text[last:])) if parts else text

@@ -1,0 +1,259 @@
+# ruff: noqa: PLR0911, RUF001  (chains of questions, the plainer ones first; other languages have other quotes)
+"""Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
+
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind
+from infinium_integrations.redaction.scan import pattern
+
+__all__ = ["ENOUGH", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
+
+ENOUGH = 160
+"""Characters of a value that are looked at to judge it."""
+
+
+class Pair(NamedTuple):
+    """A secret's name, its kind, what stands between, and where the value lies; of a long value, its first part."""
+
+    name: str
+    kind: Kind
+    sep: str
+    quote: str
+    start: int
+    end: int
+
+
+_EMPTY = pattern(
+    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|\$\{[^}]*+\}|<.*+|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
+    re.DOTALL | re.IGNORECASE,
+)
+_CODE = pattern(
+    r"(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
+)
+_SCHEME = pattern(r"(?:(?:bearer|basic|token|apikey|api-key)\s++)", re.IGNORECASE)
+_COOKIE = pattern(r"\s*+[^\s=;,]++=")
+_OTHER_SCHEME = pattern(
+    r"\s*+(?:digest|negotiate|aws4-hmac-sha256|signature|hawk|ntlm|oauth|key)\b.*[=\d]", re.IGNORECASE
+)
+_ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
+_DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
+_PLAIN = pattern(r"[^\W\d_]+(?:[ _.:,;!?/'’()\[\]<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]<>&|\\\"-]*")
+_PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}")
+_ALGORITHM = pattern(
+    r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]+[_.-]?\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
+    re.IGNORECASE,
+)
+_PUNCTUATED = pattern(r"[\W_]+")
+_STOPS = ".,;!?:"
+_SHORTEST, _MIN_VALUE = 4, 6
+_LONG_NUMBER = 8
+_LONGEST_WORD = 20
+_HEADERS = ("authorization", "cookie")
+_STRANGE = frozenset("!@#$%^&*+?~")
+
+
+def is_secret_value(text: str, pair: Pair) -> bool:
+    """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
+    value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
+    if not value.strip() or value == HIDDEN or (pair.quote and value[0] in "\n\r"):
+        return False
+    if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
+        return False
+    core = value.strip().rstrip(_STOPS).lower()
+    if not pair.name.endswith(_HEADERS) and (
+        core in HARMLESS or core == pair.name.lstrip("_-") or _is_placeholder(text, pair, value)
+    ):
+        return False
+    if pair.name.endswith("authorization"):
+        return not _is_placeholder(text, pair, value.strip()) and _is_authorization(
+            value.strip(), alone=bool(pair.quote)
+        )
+    if pair.kind == "code":
+        return _is_code(core, pair)
+    if _is_other(pair, value, core):
+        return False
+    if pair.quote:
+        return _is_quoted_secret(value, pair)
+    if pair.name.endswith("cookie"):
+        return _COOKIE.match(value) is not None and _CODE.match(value) is None
+    return _is_bare_secret(text, pair, value)
+
+
+def _is_other(pair: Pair, value: str, core: str) -> bool:
+    """Return whether a name means something else here: a folder, how many passed, a cookie of short words."""
+    if pair.name in {"pwd", "oldpwd"}:
+        return value[:1] in "/~."
+    if pair.name == "pass":
+        return core.isdigit() and not pair.quote
+    return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
+
+
+def is_odd(value: str, kind: Kind) -> bool:
+    """Judge a value that stands more loosely after a name, as in a sentence: no word, path, version or identifier."""
+    core = value.strip().rstrip(_STOPS)
+    if len(core) < _SHORTEST or (core.isalpha() and (core.islower() or core[1:].islower())):
+        return False
+    low = core.lower()
+    if low in HARMLESS or core[0] == "&" or HIDDEN in core or _EMPTY.fullmatch(core) or _PATH.fullmatch(core):
+        return False
+    if kind == "code":
+        return core.replace("-", "").replace(" ", "").isdigit()
+    if core.isdigit():
+        return kind == "password" or len(core) >= _LONG_NUMBER
+    if _PLAIN.fullmatch(core):
+        return _is_mixed(core)
+    if kind != "password" and (len(core) < _MIN_VALUE or _ALGORITHM.fullmatch(core)):
+        return False
+    if (
+        _CODE.match(core)
+        or _REGEX.match(core)
+        or (kind == "password" and len(core) < _MIN_VALUE and not _has_all(core))
+    ):
+        return False
+    if not any(map(str.isdigit, core)):
+        return not _STRANGE.isdisjoint(core) and not core.isidentifier() and _DOTTED.fullmatch(core) is None
+    return any(map(str.isalpha, core)) or len(core) >= _LONG_NUMBER
+
+
+def is_secret_word(value: str, kind: Kind) -> bool:
+    """Judge a value in a form that leaves no doubt: under a password's name all but words of schemas are secret."""
+    core = value.strip().rstrip(_STOPS)
+    if kind != "password":
+        return is_odd(value, kind)
+    return (
+        any(map(str.isalnum, core))
+        and core.lower() not in HARMLESS
+        and HIDDEN not in core
+        and _EMPTY.fullmatch(core) is None
+        and not _CODE.match(core)
+    )
+
+
+def _has_all(core: str) -> bool:
+    return any(map(str.isdigit, core)) and any(map(str.isalpha, core))
+
+
+def _is_code(core: str, pair: Pair) -> bool:
+    """Judge what stands under ``pin``, ``otp``, ``cvv``: digits, or letters and digits where the name says code."""
+    plain = core.replace("-", "").replace(" ", "")
+    if plain.isdigit():
+        return len(plain) >= (3 if "cv" in pair.name else 4)
+    return len(plain) >= _MIN_VALUE and plain.isalnum() and _has_all(plain) and not _ALGORITHM.fullmatch(core)
+
+
+def _is_quoted_secret(value: str, pair: Pair) -> bool:
+    if pair.kind == "password":
+        return pair.sep != "tuple" or not value.isalpha()
+    core = value.strip()
+    if pair.sep == "tuple" and value.isalpha():
+        return False
+    if core.replace(".", "").isdigit():
+        return len(core) >= _LONG_NUMBER
+    if _PLAIN.fullmatch(core):
+        return _is_mixed(core) or (pair.name.endswith("cookie") and "=" in core)
+    if not any(letter.isalnum() for letter in core) or _PATH.fullmatch(core) or _looks_like_code(core):
+        return False
+    if pair.name.endswith(("cookie", "cookies")):
+        return "=" in core and (" " not in core.partition("=")[0])
+    return len(core) >= _SHORTEST
+
+
+def _is_plain_cookie(value: str) -> bool:
+    """Return whether a cookie holds but short words: ``theme=dark; Secure``."""
+    return all(
+        len(part) <= _LONGEST_PART and part.isalpha() for part in value.replace("=", " ").replace(";", " ").split()
+    )
+
+
+_LONGEST_PART = 14
+_REGEX = pattern(r"/?\^|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a-z]*\Z")
+
+
+def _looks_like_code(core: str) -> bool:
+    return _REGEX.match(core) is not None or (_DOTTED.fullmatch(core) is not None and not _is_mixed(core))
+
+
+def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
+    scheme = _SCHEME.match(value)
+    core = value[scheme.end() :] if scheme else value
+    if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
+        closing = core[-1:] if pair.quote else core[-1:] + text[pair.end : pair.end + 1]
+        return any(mark in closing for mark in "}>)]") and not core.startswith(HIDDEN)
+    return (
+        _EMPTY.fullmatch(core) is not None
+        and not core.startswith(HIDDEN)
+        and (
+            pair.kind != "password"
+            or not core[:1].isalpha()
+            or "your" in core.lower()
+            or core.lower().startswith("change")
+        )
+    )
+
+
+def _is_authorization(value: str, *, alone: bool) -> bool:
+    scheme = _SCHEME.match(value)
+    token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
+    token = token.rstrip(_STOPS)
+    if token in {HIDDEN, ""} or token.lower() in HARMLESS or _DOTTED.fullmatch(token + rest) or _CODE.match(token):
+        return False
+    if scheme:
+        if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not _is_mixed(token):
+            return False
+        return (not rest or not token.isalpha()) and not _EMPTY.fullmatch(token)
+    return (
+        (alone and (rest == "" or any(map(str.isdigit, value))))
+        or _OTHER_SCHEME.match(value) is not None
+        or (len(token) >= _MIN_VALUE and not token.isalpha())
+    )
+
+
+def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
+    if pair.sep == "tag":
+        return text.startswith("</", pair.end) and (pair.kind == "password" or is_odd(value, pair.kind))
+    shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
+    if _CODE.match(value) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
+        return False
+    core = value.rstrip(_STOPS)
+    is_word = core.isalpha() and not _is_mixed(core)  # of prose, with what ends a sentence
+    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
+        return False
+    if pair.kind == "weak" and not is_odd(value, pair.kind):
+        return False
+    if _DOTTED.fullmatch(value) and (pair.sep == " = " or _names_itself(pair.name, value)):
+        return False
+    return pair.sep == "=" or _looks_secret(text, pair, value)
+
+
+def _names_itself(name: str, value: str) -> bool:
+    """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
+    return value.rpartition(".")[2].lower() in name or any(word in value.lower() for word in ("password", "passwd"))
+
+
+def _is_mixed(value: str) -> bool:
+    """Return whether letters change between lower and upper case as no word's do."""
+    core = value.rstrip(_STOPS)
+    if not core.isalpha() or len(core) < _LONG_NUMBER:
+        return False
+    changes = sum(a.isupper() != b.isupper() for a, b in pairwise(core))
+    return changes * 3 > len(core) and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
+
+
+def _looks_secret(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a secret rather than a word of prose or code."""
+    if all(letter.isalpha() or letter in "._" for letter in value.rstrip(_STOPS)):
+        return pair.kind == "password" and _is_alone(text, pair, value)
+    if pair.sep == "is" and not any(letter.isdigit() for letter in value):
+        return _is_mixed(value) or is_odd(value, pair.kind)
+    if pair.kind == "weak" and not value.isdigit() and not any(map(str.isalpha, value)):
+        return False
+    return len(value) >= _MIN_VALUE or _is_alone(text, pair, value)
+
+
+def _is_alone(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is the last word of its line."""
+    return len(value) >= _MIN_VALUE - 2 and text[pair.end : pair.end + 1] in {"", "\n", "\r", "\\", "*", "`"}
