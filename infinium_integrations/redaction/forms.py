@@ -1,4 +1,4 @@
-# ruff: noqa: E501, RUF001  (patterns are read best in one piece; other languages have other quotes)
+# ruff: noqa: E501, PLR0911, RUF001  (patterns are read best in one piece; other languages have other quotes)
 """The everyday forms in which a name gives a secret away from a distance: sentences, tables, blocks, commands, errors.
 
 ``FORMS`` is the table of them. A form of ``after`` is looked for right after a telling name; the others are found by
@@ -46,13 +46,13 @@ _NAMING = pattern(
     re.IGNORECASE,
 )
 _COPULA = (
-    r"(?:is|was|are|will be|must be|equals|set to|changed to|reset to|updated to|changed|to|ist|lautet|es|est|é|è|er|är"
-    r"|on|je|jest|to jest|это|—|provided|given|supplied|received|used|found)"
+    r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are"
+    r"|will be|must be|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|—|provided|given|supplied|received|used|found)"
 )
 _TAG = r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,80})?>"
 
 _BESIDE = pattern(
-    rf"(?:[*_:]|\s|&nbsp;){{0,4}}</(?:\w{{1,12}})>(?:[ \t:=]{{0,4}}(?=[^\s<])|(?:\s|[:=]|&nbsp;|{_TAG}){{0,12}}(?<=>)\s?)"
+    rf"(?:[*_:]|\s|&nbsp;){{0,4}}</(?:\w{{1,12}})>(?:[ \t:=]{{0,4}}(?=[^\s<])|(?:\s|[:=]|&nbsp;){{0,12}}(?:{_TAG}\s{{0,20}}){{1,6}})"
 )
 
 
@@ -75,9 +75,9 @@ def _long_word(value: str, kind: Kind) -> bool:
 FORMS = (
     Form(
         "sentence",
-        " *_`\"'",
+        " *_`\\\"'",
         pattern(
-            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from) [^\n:;=|<>\"'`]{{1,60}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
+            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor) [^\n:;=|<>\"'`]{{1,60}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         is_odd,
@@ -86,7 +86,7 @@ FORMS = (
     ),
     Form(
         "sentence with a mark",
-        " *_`\"':–—→-",
+        " *_`\\\"':–—→-",
         pattern(
             rf"[*_`\"']{{0,3}}(?:(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}?)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
@@ -105,7 +105,7 @@ FORMS = (
     ),
     Form(
         "name and value",
-        "\"'`, ;\n:",
+        "\\\"'`, ;\n:",
         pattern(
             rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
             rf"{_CLOSE}(?i:value|val|content){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
@@ -117,7 +117,7 @@ FORMS = (
     ),
     Form(
         "name and element",
-        "\"'",
+        "\\\"'",
         pattern(r"\\{0,8}[\"'][^<>]{0,60}>(?:<!\[CDATA\[|\s{0,20}<value>)?"),
         _plain,
         '<property name="password">hunter2!Zq9</property>',
@@ -135,7 +135,7 @@ FORMS = (
     ),
     Form(
         "object under the name",
-        "\"'` :={",
+        "\\\"'` :={",
         pattern(
             rf"{_CLOSE}\s{{0,3}}(?::|=>?)?\s{{0,3}}\{{[^{{}}]{{0,300}}?(?<![A-Za-z]){_CLOSE}(?i:value|default|secret|plaintext|plain|raw|data|content|default_?value)"
             rf"{_CLOSE}\s{{0,3}}(?::|=>?)\s{{0,3}}{_Q}"
@@ -154,7 +154,7 @@ FORMS = (
     ),
     Form(
         "error of pydantic as a list",
-        "\"'",
+        "\\\"'",
         pattern(rf"\\{{0,8}}[\"'][^\n{{}}]{{0,20}}[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"),
         _plain,
         "{'type': 'string_too_short', 'loc': ('password',), 'msg': 'too short', 'input': 'hunter2!Zq9'}",
@@ -278,7 +278,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
 _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
 _LEADING = words(
     """
-    is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
+    für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
     here has been provided given supplied received used found value val content type string required
     """
 )
@@ -287,7 +287,7 @@ _OPEN = ("phrase", "mnemonic", "credential", "credentials")
 _BEFORE_BLOCKS = " :=\"'\\\t"
 
 
-def _read(scan: Scan, named: Named, form: Form) -> Span | None:  # noqa: PLR0911  (what is checked quickly first)
+def _read(scan: Scan, named: Named, form: Form) -> Span | None:
     text = scan.text
     between = form.between.match(text, named.end)
     if not between:
@@ -361,7 +361,7 @@ _CELL = {
     "|": pattern(r"()([^|\n\\]*+)"),
 }
 _HEADER = pattern(r"[ *_`\"\r]{0,4}[A-Za-z#][\w.#/-]{0,30}(?: [\w.#/()-]{1,30}){0,3}[ *_`\"\r]{0,4}")
-_RULE = pattern(r"[-:| ]+")
+_RULE = pattern(r"[-:|+= ]+")
 _WIDEST = 600
 
 
@@ -391,6 +391,10 @@ def _rows(scan: Scan, end: int, newline: str, mark: str, width: int, columns: Ma
     text = scan.text
     while end >= 0:
         start = end + len(newline)
+        rule = _RULE.match(text, start)
+        if rule and text.startswith(newline, rule.end()):
+            end = rule.end()
+            continue
         cells: list[tuple[int, int]] = []
         at = start
         while len(cells) < width and (cell := _CELL[mark].match(text, at)):
@@ -401,8 +405,7 @@ def _rows(scan: Scan, end: int, newline: str, mark: str, width: int, columns: Ma
         scan.reached["columns"] = start
         if len(cells) < width or at - 1 == start:
             return
-        if not _RULE.fullmatch(text, start, at - 1):
-            yield from _cells(text, cells, columns)
+        yield from _cells(text, cells, columns)
         end = text.find(newline, at - 1)
         if text[at - 1 : end].strip(mark + "\r ") if end >= 0 else False:
             return

@@ -1,7 +1,9 @@
 """Which keys hold a secret, by their name alone; and what every step of redaction agrees on."""
 
-from collections.abc import Iterable
-from typing import Literal, TypeGuard
+import re
+from typing import Literal, NamedTuple
+
+from infinium_integrations import settings
 
 __all__ = [
     "HIDDEN",
@@ -12,7 +14,8 @@ __all__ = [
     "harmless_value",
     "is_secret_key",
     "kind_of",
-    "set_own_names",
+    "own_keywords",
+    "own_names",
     "words",
 ]
 
@@ -73,6 +76,7 @@ _OWNERS = (
 )
 _KEYS = tuple(f"{owner}key" for owner in _OWNERS)
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "kennwort", "wachtwoord", "contrase", "motdepasse")
+_PASSWORD_ENDINGS = ("pwd", "storepass", "keypass", "userpass", "dbpass", "rootpass", "adminpass", "sshpass")
 _PASSWORD_PARTS = words(
     """
     pwd pw passcode pass senha haslo hasło heslo jelszó parola parool parole пароль lösenord lösenordet passord
@@ -137,6 +141,8 @@ def is_secret_key(name: str) -> bool:
 
 def kind_of(name: str) -> Kind:
     """Return what a name says of the value under it; may be called from any thread."""
+    if settings.known() is not _own.settings:
+        own_names()
     verdict = _verdicts.get(name)
     if verdict is None:
         verdict = _judge(name) if len(name) <= _LONGEST else ""
@@ -147,7 +153,7 @@ def kind_of(name: str) -> Kind:
     return verdict
 
 
-def harmless_value(name: str, value: object) -> TypeGuard[object]:
+def harmless_value(name: str, value: object) -> bool:
     """Return whether what stands under a secret's name is none by itself: a number, a plain word under ``token``.
 
     It looks at strings without a pattern: it is called in the user's thread.
@@ -161,7 +167,10 @@ def harmless_value(name: str, value: object) -> TypeGuard[object]:
         return type(value) is str and not value
     if kind == "code" or name.lower() == "pass":
         return value.strip().lower() in HARMLESS
-    return len(value) < _LEAST_TOKEN or value.strip().lower() in HARMLESS or _is_word(value.strip())
+    core = value.strip()
+    return name.lower() in _MANY_MEANINGS and (
+        _is_word(core) or core.lower() in HARMLESS or not any(map(str.isalnum, core))
+    )
 
 
 def _is_word(value: str) -> bool:
@@ -170,8 +179,9 @@ def _is_word(value: str) -> bool:
 
 
 _LARGE = 10_000_000
-_LEAST_TOKEN = 6
 _LONGEST_WORD = 20
+_MANY_MEANINGS = frozenset({"token", "auth"})
+"""Names that mean other things too: a token of a language model, a kind of login."""
 HARMLESS = words(
     """
     none null nil true false undefined required optional string str bytes int integer number bool boolean
@@ -186,21 +196,35 @@ HARMLESS = words(
 """What stands under a secret's name and is none: words of schemas and of answers."""
 
 
-_own: tuple[frozenset[str], frozenset[str]] = frozenset(), frozenset()
+class _Own(NamedTuple):
+    """The user's own names: those that are secret too, and those that never are."""
+
+    settings: settings.Settings | None
+    more: frozenset[str]
+    never: frozenset[str]
 
 
-def set_own_names(more: Iterable[str], never: Iterable[str]) -> None:
-    """Set the user's own names: those that are secret too, and those that never are."""
+_own = _Own(None, frozenset(), frozenset())
+
+
+def own_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of ``INFINIUM_REDACT_KEYS`` and of ``INFINIUM_REDACT_ALLOW``, without what joins their words."""
     global _own  # noqa: PLW0603  (settings are the process's)
-    own = frozenset(map(_bare, more)) - {""}, frozenset(map(_bare, never)) - {""}
-    if own != _own:
-        _own = own
-        _verdicts.clear()
+    known, own = settings.known(), _own
+    if known is not own.settings:
+        more, never = (known.redact_keys, known.redact_allow) if known else ((), ())
+        _own = _Own(known, frozenset(map(_bare, more)) - {""}, frozenset(map(_bare, never)) - {""})
+        if _own[1:] != own[1:]:
+            _verdicts.clear()
+        own = _own
+    return own.more, own.never
 
 
-def own_names() -> frozenset[str]:
-    """Return the user's own names of secrets, without what joins their words."""
-    return _own[0]
+def own_keywords() -> list[str]:
+    """Return the longest word of each name of the user's own: where it occurs in a text, the name is read."""
+    known = settings.known()
+    names = known.redact_keys if known else ()
+    return [max(re.split(r"[\W_]+", name.lower()), key=len) for name in names if _bare(name)]
 
 
 def _bare(name: str) -> str:
@@ -208,7 +232,7 @@ def _bare(name: str) -> str:
 
 
 def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
-    more, never = _own
+    more, never = own_names()
     if (more or never) and (bare := _bare(name)):
         if bare in never:
             return ""
@@ -218,7 +242,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     if not parts or parts[-1] in _NO_SECRET_AFTER:
         return ""
     joined = "".join(parts)
-    if any(part in joined for part in _PASSWORDS) or joined.endswith("pwd"):
+    if any(part in joined for part in _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
         return "password"
     if parts[-1] in _PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
         return "password"

@@ -90,7 +90,7 @@ def _name(text: str, at: int) -> str:
     before = text[max(0, at - _NAME_REACH) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
     if not own and before.endswith(" ") and before[-2:-1].isalpha():
-        word = before[:-1].rpartition(" ")[2]
+        word = before[:-1].rpartition(" ")[2].lstrip("*_`(|>\"'")
         return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalpha() else ""
     return own
 

@@ -1,6 +1,7 @@
 """Secrets taken out of texts: known values, known shapes, and the user's own rules. It fails closed."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from urllib.parse import quote, quote_plus
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.detectors import Span, pattern, spans
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, own_names
 
 __all__ = ["SLACK", "Redactor", "process_secrets"]
 
@@ -45,7 +46,9 @@ class Redactor:
     """
 
     def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
-        self._forms, self._known_clean = _rules_for(frozenset(secrets))
+        with contextlib.suppress(ConfigurationError):  # whoever made a handler was told
+            settings.current()  # which keys are secret is one of the settings
+        self._forms, self._known_clean = _rules_for(frozenset(secrets), own_names())
         self._user = user
         self.clean: Mapping[str, None] = self._known_clean if user is None else {}
         """Texts that are known to hold no secret: what ``text`` returns of one is the text itself."""
@@ -177,7 +180,10 @@ class _Clean(dict[str, None]):
 
 
 @lru_cache(maxsize=8)
-def _rules_for(secrets: frozenset[str]) -> tuple[list[str], _Clean]:
+def _rules_for(
+    secrets: frozenset[str],
+    own: tuple[frozenset[str], frozenset[str]],  # noqa: ARG001  (what is clean depends on it)
+) -> tuple[list[str], _Clean]:
     """Return the forms of known secrets, the longest first, and the texts known to hold neither these nor any."""
     forms = {form for secret in secrets for form in _forms(secret)}
     return sorted(forms, key=len, reverse=True), _Clean()

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (patterns are read best in one piece)
 """The shapes of vendors' secrets: one readable table. The forms in which a name gives a secret away are in ``forms``.
 
 The facts (prefix, alphabet, length) are from the vendors' documentation and public rule sets. To add a vendor, add a
@@ -6,7 +7,7 @@ line. ``hidden`` is made up; ``stays`` begins alike and is none.
 
 from typing import NamedTuple
 
-__all__ = ["VENDORS", "Vendor"]
+__all__ = ["ESCAPES", "VENDORS", "Vendor", "at_start"]
 
 _ALNUM = (
     "aB3dE5gH7jK9mN1pQ4sT6vW8xZ0bC2eF4hJ6kL8nP0rS2uV4yA6cD8fG1iM3oR5tU7wX9zB1dE3f"
@@ -15,6 +16,19 @@ _ALNUM = (
 _HEX = "3f9a1c7e5b2d8046af13ce97bd205846e1f7a9c3d5b08264917f3e5a0c8b6d24f1a97c3e5d0b8264"
 _UPPER = "Q3EGRVZLT7WX5N2BK4JMP6HCY3DAQ7FESU5TZ2XWVR4N6KLJ3HG5PM7CBYD2AE4FQ6SUTZ3"
 _UUID = "3f9a1c7e-5b2d-4046-af13-ce97bd205846"
+
+ESCAPES = (
+    *("\\\\[nrtbfv0]", "%[0-9A-Fa-f]{2}", "\\\\u[0-9A-Fa-f]{4}", "\\\\x[0-9A-Fa-f]{2}"),
+    *("\\[[0-9]m", "\\[[0-9]{2}m"),
+)
+"""What may stand right before a secret though it ends in a letter: escapes of JSON, URLs and terminals."""
+
+
+def at_start(first: str) -> str:
+    """Return a pattern of a first letter or literal that begins a word; a search for it is quick."""
+    escapes = "|".join(f"(?<={before}{first})" for before in ESCAPES)
+    return f"{first}(?:(?<![A-Za-z0-9]{first})|{escapes})"
+
 
 _A, _H, _W = "[A-Za-z0-9]", "[a-f0-9]", "[A-Za-z0-9_-]"
 _ID = f"{_H}{{8}}(?:-{_H}{{4}}){{3}}-{_H}{{12}}"
@@ -91,7 +105,7 @@ _AI = _family(
     ("Mem0", "m0-", f"{_A}{{36,}}+", _ALNUM[:40]),
     ("Weights & Biases", "wandb_v1_", f"{_W}{{30,}}+", _ALNUM[:77]),
     ("Modal", "as- ak-", f"(?=[A-Za-z]{{0,21}}[0-9]){_A}{{22}}(?!{_W})", _ALNUM[:22]),
-    ("Zhipu", ".", f"(?<!{_A}){_H}{{32}}\\.{_A}{{16}}(?!{_A})", f"{_HEX[:32]}.{_ALNUM[:16]}", "inside"),
+    ("Zhipu", ".", f"{at_start(_H)}{_H}{{31}}\\.{_A}{{16}}(?!{_A})", f"{_HEX[:32]}.{_ALNUM[:16]}", "inside"),
     ("Cursor", "key_", f"{_H}{{64}}", _HEX[:64]),
 )
 _CLOUD = _family(
@@ -106,16 +120,22 @@ _CLOUD = _family(
     (
         "Azure client secret",
         "Q~",
-        "(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{28,40}+",
+        f"{at_start('[A-Za-z0-9_~.]')}[A-Za-z0-9_~.]{{2}}[0-9]Q~[A-Za-z0-9_~.-]{{28,40}}+",
         f"aB38Q~{_ALNUM[:34]}",
         "inside",
     ),
-    ("Azure DevOps", "AZDO", f"(?<!{_A}){_A}{{76}}AZDO{_A}{{4}}", f"{_ALNUM[:76]}AZDO{_ALNUM[:4]}", "inside"),
-    ("Azure AI", "JQQJ99", f"(?<!{_A}){_A}{{52}}JQQJ99{_A}{{16,}}+", f"{_ALNUM[:52]}JQQJ99{_ALNUM[:26]}", "inside"),
+    ("Azure DevOps", "AZDO", f"{at_start(_A)}{_A}{{75}}AZDO{_A}{{4}}", f"{_ALNUM[:76]}AZDO{_ALNUM[:4]}", "inside"),
+    (
+        "Azure AI",
+        "JQQJ99",
+        f"{at_start(_A)}{_A}{{51}}JQQJ99{_A}{{16,}}+",
+        f"{_ALNUM[:52]}JQQJ99{_ALNUM[:26]}",
+        "inside",
+    ),
     (
         "Azure storage",
         "+ASt",
-        "(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{76}\\+ASt[A-Za-z0-9+/]{5,}+={0,2}",
+        at_start("[A-Za-z0-9+/]") + "[A-Za-z0-9+/]{75}\\+ASt[A-Za-z0-9+/]{5,}+={0,2}",
         f"{_ALNUM[:76]}+ASt{_ALNUM[:6]}==",
         "inside",
     ),
@@ -162,11 +182,11 @@ _DATA = _family(
     (
         "Dropbox, long-lived",
         "AAAAAAAAAA",
-        f"(?<!{_A})[a-z0-9]{{11}}AAAAAAAAAA[A-Za-z0-9_=-]{{43}}",
+        f"{at_start('[a-z0-9]')}[a-z0-9]{{10}}AAAAAAAAAA[A-Za-z0-9_=-]{{43}}",
         f"{_HEX[:11]}AAAAAAAAAA{_ALNUM[:43]}",
         "inside",
     ),
-    ("MaxMind", "_mmk", f"(?<!{_A}){_A}{{6}}_{_A}{{29}}_mmk", f"{_ALNUM[:6]}_{_ALNUM[:29]}_mmk", "inside"),
+    ("MaxMind", "_mmk", f"{at_start(_A)}{_A}{{5}}_{_A}{{29}}_mmk", f"{_ALNUM[:6]}_{_ALNUM[:29]}_mmk", "inside"),
     ("Prefect", "pnu_ pnb_", f"{_A}{{30,}}+", _ALNUM[:36]),
     ("Amplitude and alike, Duffel", "duffel_", "(?:test|live)_[A-Za-z0-9_=-]{30,}+", f"live_{_ALNUM[:43]}", "any"),
 )
@@ -196,7 +216,7 @@ _CODE = _family(
     (
         "Terraform",
         ".atlasv1.",
-        f"(?<!{_A}){_A}{{14}}\\.atlasv1\\.[A-Za-z0-9_=-]{{40,}}+",
+        f"{at_start(_A)}{_A}{{13}}\\.atlasv1\\.[A-Za-z0-9_=-]{{40,}}+",
         f"{_ALNUM[:14]}.atlasv1.{_ALNUM[:67]}",
         "inside",
     ),
@@ -231,7 +251,8 @@ _CODE = _family(
     (
         "Authress",
         ".acc",
-        "(?<![A-Za-z0-9_])(?:sc|ext|scauth|authress)_[A-Za-z0-9]{5,30}\\.[A-Za-z0-9]{4,6}\\.acc[_-][A-Za-z0-9-]{10,32}\\.[A-Za-z0-9+/_=-]{30,}+",
+        at_start("[sea]")
+        + "(?:c|xt|cauth|uthress)_[A-Za-z0-9]{5,30}\\.[A-Za-z0-9]{4,6}\\.acc[_-][A-Za-z0-9-]{10,32}\\.[A-Za-z0-9+/_=-]{30,}+",
         f"sc_{_ALNUM[:10]}.{_ALNUM[:5]}.acc_{_ALNUM[:14]}.{_ALNUM[:43]}",
         "inside",
     ),
@@ -255,7 +276,7 @@ _OBSERVING = _family(
     ("Sentry user", "sntryu_ sntrya_", f"{_H}{{60,}}+", _HEX[:64], "any"),
     ("New Relic", "NRAK- NRII- NRRA- NRBR-", "[A-Za-z0-9-]{24,}+", _UPPER[:27]),
     ("New Relic browser", "NRJS-", f"{_H}{{19}}", _HEX[:19]),
-    ("New Relic licence", "NRAL", f"(?<!{_A}){_H}{{36}}NRAL", f"{_HEX[:36]}NRAL", "inside"),
+    ("New Relic licence", "NRAL", f"{at_start(_H)}{_H}{{35}}NRAL", f"{_HEX[:36]}NRAL", "inside"),
     (
         "Dynatrace",
         "dt0c01. dt0s01. dt0s02. dt0s16.",
@@ -289,7 +310,7 @@ _TALKING = _family(
     (
         "Discord bot",
         ".",
-        f"(?<![A-Za-z0-9_.-])[MNO]{_W}{{23,27}}\\.{_W}{{6}}\\.{_W}{{27,40}}+(?!\\.)",
+        f"{at_start('[MNO]')}{_W}{{23,27}}\\.{_W}{{6}}\\.{_W}{{27,40}}+(?!\\.[A-Za-z0-9_-])",
         f"MTA{_ALNUM[:21]}.GaB3dE.{_ALNUM[:38]}",
         "inside",
     ),
@@ -309,11 +330,11 @@ _TALKING = _family(
     (
         "Mailgun signing key",
         "-",
-        f"(?<![A-Za-z0-9-]){_H}{{32}}-{_H}{{8}}-{_H}{{8}}(?![A-Za-z0-9-])",
+        f"{at_start(_H)}{_H}{{31}}-{_H}{{8}}-{_H}{{8}}(?![A-Za-z0-9-])",
         f"{_HEX[:32]}-{_HEX[:8]}-{_HEX[8:16]}",
         "inside",
     ),
-    ("Mailchimp", "-us", f"(?<![A-Za-z0-9]){_H}{{32}}-us[0-9]{{1,2}}", f"{_HEX[:32]}-us12", "inside"),
+    ("Mailchimp", "-us", f"{at_start(_H)}{_H}{{31}}-us[0-9]{{1,2}}", f"{_HEX[:32]}-us12", "inside"),
     ("Brevo", "xkeysib- xsmtpsib-", f"{_H}{{40,}}+-[A-Za-z0-9]{{16}}", f"{_HEX[:64]}-{_ALNUM[:16]}", "any"),
     ("Resend", "re_", f"{_A}{{8}}_{_A}{{20,}}+", f"{_ALNUM[:8]}_{_ALNUM[:24]}"),
     ("Facebook", "EAA", "(?=[A-Za-z]{0,80}[0-9])[A-Za-z0-9_-]{60,}+", f"C{_ALNUM[:110]}"),
@@ -351,7 +372,7 @@ _WORK = _family(
     (
         "Asana",
         ":",
-        f"(?<![0-9])[12]/[0-9]{{13,18}}(?:/[0-9]{{13,18}})?:{_H}{{32}}",
+        f"{at_start('[12]')}/[0-9]{{13,18}}(?:/[0-9]{{13,18}})?:{_H}{{32}}",
         f"2/1200123456789012/1200987654321098:{_HEX[:32]}",
         "inside",
     ),

@@ -4,6 +4,8 @@ import re
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
+from infinium_integrations.redaction.key_names import own_keywords
+
 __all__ = ["Scan", "Span", "pattern", "scan"]
 
 Span = tuple[int, int, str]
@@ -122,6 +124,7 @@ def _keywords(low: str, names: str) -> tuple[str, ...]:
         after = {part[:2] for part in low.split("k")} & _AFTER_K.keys()
         found += [keyword for start in after for keyword in _AFTER_K[start] if keyword in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
+    found += [keyword for keyword in own_keywords() if keyword in low]
     if not low.isascii():
         found += [keyword for keyword in _ELSEWHERE if keyword in low]
     return tuple(found)

@@ -9,20 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from infinium_integrations.redaction.rules import VENDORS, Vendor
+from infinium_integrations.redaction.rules import ESCAPES, VENDORS, Vendor, at_start
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 
 __all__ = ["shapes", "unfinished"]
-
-_BEFORE = (
-    "\\\\[nrtbfv0]",
-    "%[0-9A-Fa-f]{2}",
-    "\\\\u[0-9A-Fa-f]{4}",
-    "\\\\x[0-9A-Fa-f]{2}",
-    "\\[[0-9]m",
-    "\\[[0-9]{2}m",
-)
-"""What may stand right before a secret though it ends in a letter: escapes of JSON, URLs and terminals."""
 
 
 class _Rule(NamedTuple):
@@ -36,14 +26,9 @@ class _Rule(NamedTuple):
 def _rule(vendor: Vendor) -> _Rule:
     """Make patterns that begin with their literal, so that the search is quick, and look back from there."""
     literal = re.escape(vendor.start)
-    if vendor.where == "inside":
-        shape = pattern(vendor.body, re.ASCII)
-        return _Rule(vendor.start, shape, shape, vendor.name)
-    whole = pattern(literal + vendor.body, re.ASCII)
     if vendor.where == "any":
-        return _Rule(vendor.start, None, whole, vendor.name)
-    escapes = "|".join(f"(?<={before}{literal})" for before in _BEFORE)
-    shape = pattern(f"{literal}(?:(?<![A-Za-z0-9]{literal})|{escapes}){vendor.body}", re.ASCII)
+        return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
+    shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
     return _Rule(vendor.start, shape, shape, vendor.name)
 
 
@@ -104,7 +89,7 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
                 yield begin.start(), end.end(), "private key"
         elif open_end and following is None:
             yield begin.start(), len(text), "private key"
-        elif body := _BODY.match(text, begin.end(), until):
+        elif (body := _BODY.match(text, begin.end(), until)) and body.end() - begin.end() > _FEW:
             yield begin.start(), body.end(), "private key"
     if "PuTTY-User-Key-File" in text:
         yield from ((*found.span(1), "private key") for found in _PUTTY.finditer(text))
@@ -114,7 +99,7 @@ _AUTHORITY = pattern(r"""://([^\s/"'<>\\`]{3,}+)""")
 _USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = pattern(
     r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s"
-    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd)?|pwd|pw|secret|xyz|abc|token|user|username|[A-Z_]{0,20}PASS(?:WORD|WD)?)"
+    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|[A-Z_]{0,20}PASS(?:WORD|WD)?)"
 )
 _LONG_WORD = 24
 
@@ -185,7 +170,7 @@ _STARTS = sorted({vendor.start for vendor in VENDORS if len(vendor.start) > 1}, 
 _ANYWHERE = tuple({vendor.start for vendor in VENDORS if vendor.where != "word" and len(vendor.start) > 1})
 _INSIDE = tuple({vendor.start for vendor in VENDORS if vendor.where == "inside" and len(vendor.start) > 1})
 _START = pattern(f"(?=({'|'.join(map(re.escape, _STARTS))})[^ ])")
-_ESCAPED = pattern(f"(?:{'|'.join(_BEFORE)})\\Z")
+_ESCAPED = pattern(f"(?:{'|'.join(ESCAPES)})\\Z")
 _UNMARKED = pattern(
     r"[a-f0-9]{32}[.-][A-Za-z0-9-]{0,16}|[MNO](?=[A-Za-z_-]{0,27}[0-9])[A-Za-z0-9_-]{23,27}\.[\w.-]{0,45}"
     r"|[12]/[0-9]{13,18}[0-9/:a-f]{0,50}|(?=[^0-9]{0,30}[0-9])(?=[^A-Z]{0,30}[A-Z])(?=[^a-z]{0,30}[a-z])[A-Za-z0-9+/]{52,90}"

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0911, RUF001  (chains of questions, the plainer ones first; other languages have other quotes)
+# ruff: noqa: E501, PLR0911, RUF001  (patterns in one piece; chains of questions; other languages have other quotes)
 """Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
 
 import re
@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|\$\{[^}]*+\}|<.*+|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -40,7 +40,7 @@ _OTHER_SCHEME = pattern(
 )
 _ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
 _DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
-_PLAIN = pattern(r"[^\W\d_]+(?:[ _.:,;!?/'’()\[\]<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]<>&|\\\"-]*")
+_PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]<>&|\\\"-]*")
 _PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}")
 _ALGORITHM = pattern(
     r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]+[_.-]?\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
@@ -58,13 +58,13 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 def is_secret_value(text: str, pair: Pair) -> bool:
     """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if not value.strip() or value == HIDDEN or (pair.quote and value[0] in "\n\r"):
+    if not value.strip() or value == HIDDEN or (pair.quote and _is_between_strings(value, pair)):
         return False
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
     if not pair.name.endswith(_HEADERS) and (
-        core in HARMLESS or core == pair.name.lstrip("_-") or _is_placeholder(text, pair, value)
+        core in HARMLESS or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
     ):
         return False
     if pair.name.endswith("authorization"):
@@ -80,6 +80,17 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.name.endswith("cookie"):
         return _COOKIE.match(value) is not None and _CODE.match(value) is None
     return _is_bare_secret(text, pair, value)
+
+
+def _is_name(core: str, name: str) -> bool:
+    """Return whether a value is but its own name: ``"CHALLENGE_PASSWORD": "challengePassword"``."""
+    bare = core.replace("_", "").replace("-", "")
+    return core == name.lstrip("_-") or (len(core) >= _LONG_NUMBER and bare == name.replace("_", "").replace("-", ""))
+
+
+def _is_between_strings(value: str, pair: Pair) -> bool:
+    """Return whether the quote before a value closes a string: ``ask('password: ')``."""
+    return value[0] in "\n\r" or ("\n" in value and (value[0] in ")]},; " or pair.quote == "`"))
 
 
 def _is_other(pair: Pair, value: str, core: str) -> bool:
@@ -146,7 +157,7 @@ def _is_code(core: str, pair: Pair) -> bool:
 
 def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.kind == "password":
-        return pair.sep != "tuple" or not value.isalpha()
+        return (pair.sep != "tuple" or not value.isalpha()) and (len(value) > 1 or value.isalnum())
     core = value.strip()
     if pair.sep == "tuple" and value.isalpha():
         return False
@@ -223,6 +234,8 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
         return False
     if pair.kind == "weak" and not is_odd(value, pair.kind):
+        return False
+    if value.isidentifier() and pair.sep == " = " and _names_itself(pair.name, value):
         return False
     if _DOTTED.fullmatch(value) and (pair.sep == " = " or _names_itself(pair.name, value)):
         return False
