@@ -69,7 +69,13 @@ def _one_word(value: str, kind: Kind) -> bool:
 
 
 def _long_word(value: str, kind: Kind) -> bool:
-    return kind == "password" and len(value) >= _LEAST and _one_word(value, kind) and _NO_PLACE.isdisjoint(value[:-1])
+    return (
+        kind == "password"
+        and any(map(str.isdigit, value))
+        and len(value) >= _LEAST
+        and _one_word(value, kind)
+        and _NO_PLACE.isdisjoint(value[:-1])
+    )
 
 
 FORMS = (
@@ -180,6 +186,15 @@ FORMS = (
         "requests.get(url, auth=(user, password))",
     ),
     Form(
+        "pair in a list",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"']\s?,\s?{_Q}(?=[^\"'\n]{{1,400}}[\"']\s?\])"),
+        _one_word,
+        '[["x-api-password", "hunter2!Zq9"], ["accept", "*"]]',
+        '{"required": ["password", "token"]}',
+        pattern(r"\[\s?\\{0,8}[\"'][\w-]{0,40}\Z"),
+    ),
+    Form(
         "elements beside each other",
         "*_: <&\n",
         _BESIDE,
@@ -212,7 +227,7 @@ FORMS = (
         "setx OPENAI_API_KEY aB3dE5gH7jK9mN1p",
         "set a password before you go",
         pattern(
-            r"(?:\bsetx|\bset -[gUx]{1,3}|configure set|#define|\blogin [\w.@-]{1,40}|config set|secret put)\s{1,4}[\w./:-]{0,40}\Z"
+            r"(?:\bsetx|\bENV|\bARG|\bset -[gUx]{1,3}|configure set|#define|\blogin [\w.@-]{1,40}|config set|secret put)\s{1,4}[\w./:-]{0,40}\Z"
         ),
     ),
     Form(
@@ -368,7 +383,8 @@ _WIDEST = 600
 def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     """Find the values below a name that heads a column: CSV, tables of markdown, tab-separated."""
     text = scan.text
-    newline = "\n" if "\n" in text[named.end : named.end + _WIDEST] else "\\n"
+    near = text[named.end : named.end + _WIDEST]
+    newline = min("\n", "\\n", key=lambda mark: near.find(mark) % (_WIDEST + 1))
     end = text.find(newline, named.end, named.end + _WIDEST)
     begin = text.rfind(newline, max(0, named.start - _WIDEST), named.start)
     start = begin + len(newline) if begin >= 0 else max(0, named.start - _WIDEST)
@@ -382,7 +398,8 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
     edges = names[1:-1] if mark == "|" and not (names[0] + names[-1]).strip() else names
     previous = text[max(0, start - _WIDEST) : max(0, start - len(newline))].rpartition(newline)[2]
-    if not columns or len(edges) < 1 + (mark != "|") or mark in previous or not all(map(_HEADER.fullmatch, edges)):
+    is_row = previous.count(mark) == header.count(mark) and not (mark == "," and previous.rstrip().endswith(","))
+    if not columns or len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
         return
     yield from _rows(scan, end, newline, mark, len(names), columns)
 
@@ -403,6 +420,8 @@ def _rows(scan: Scan, end: int, newline: str, mark: str, width: int, columns: Ma
             if text[cell.end() : at] != mark:
                 break
         scan.reached["columns"] = start
+        if scan.open_end and cells and cells[-1][1] >= len(text) and len(cells) - 1 in columns:
+            yield cells[-1][0], len(text), "column of a table"
         if len(cells) < width or at - 1 == start:
             return
         yield from _cells(text, cells, columns)
@@ -435,13 +454,13 @@ class Command(NamedTuple):
     """With which letters its option begins: in a text without such options it is not looked for."""
 
 
-_WORD = r"(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'|;&<>]{2,200}))"
+_WORD = r"(?:\"([^\"\n]{1,200})(?:\"|\Z)|'([^'\n]{1,200})(?:'|\Z)|([^\s\"'|;&<>]{2,200}))"
 COMMANDS = (
     Command(
         "mysql -p",
         ("mysql", "mariadb", "mycli"),
         pattern(
-            r"\b(?:mysql\w{0,10}|mariadb[\w-]{0,10}|mycli)\b[^\n|;]{0,200}?\s-p(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'|;&<>-][^\s\"'|;&<>]{1,200}))"
+            r"\b(?:mysql\w{0,10}|mariadb[\w-]{0,10}|mycli)\b[^\n|;]{0,200}?[\s\"']-p(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'|;&<>,-][^\s\"'|;&<>]{1,200}))"
         ),
         "mysql -u root -phunter2!Zq9 shop",
         "mysql -u root -p shop",
@@ -567,6 +586,11 @@ COMMANDS = (
     ),
 )
 _INSERT = pattern(r"\((?P<names>[^()\n]{3,600})\)\s{0,10}(?:\\n)?\s{0,10}(?i:values)\s{0,10}(?:\\n)?\s{0,10}(?=\()")
+_BEGUN = pattern(
+    r"(?:\bsqlplus\s{1,3}\w{1,40}/|jdbc:oracle:\w{1,8}:\w{1,40}/|\b(?:echo|printf)\s{1,3}['\"]?|\bnet\suser\s{1,3}[\w.-]{1,40}\s{1,3}"
+    r"|(?<![\w:/@.-])[A-Za-z_][\w.-]{0,40}:|\bhtpasswd\s[^\n]{0,100}\s)([^\s\"'@(]{3,200}+)\Z"
+)
+"""A command whose secret, were the text not cut, something after it would tell."""
 _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
@@ -583,8 +607,8 @@ def forms(scan: Scan) -> Iterator[Span]:
                 value = found[last]
                 if value.lower() not in HARMLESS and not value.isdigit() and is_secret_word(value, "password"):
                     yield *found.span(last), command.name
-    if b"('" in scan.marks and "values" in low:
-        yield from _inserted(text)
+    if scan.open_end or (b"('" in scan.marks and "values" in low):
+        yield from _inserted(scan)
     if b"=" in scan.marks and any(name in low for name in ("code=", "key=", "sid=", "sas=", "hash=")):
         for found in _PARAMETER.finditer(text):
             if is_odd(found[1], "weak"):
@@ -599,12 +623,13 @@ def _may_occur(scan: Scan, command: Command) -> bool:
     return " " in scan.options or (command.name == "IDENTIFIED BY" and b"'" in scan.marks)
 
 
-def _inserted(text: str) -> Iterator[Span]:
+def _inserted(scan: Scan) -> Iterator[Span]:
     """Find the values of an SQL INSERT whose columns are secrets by name."""
-    for found in _INSERT.finditer(text):
+    text = scan.text
+    for found in _INSERT.finditer(text) if "values" in scan.low else ():
         names = [name.strip(" \t\"`[]'\\") for name in found["names"].split(",")]
         columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name))}
-        row = _TUPLE.match(text, found.end()) if columns else None
+        row, last = (_TUPLE.match(text, found.end()) if columns else None), found.end()
         while row:
             at, column = row.start(1), 0
             while at <= row.end(1) and (item := _ITEM.match(text, at, row.end(1))):
@@ -617,4 +642,10 @@ def _inserted(text: str) -> Iterator[Span]:
                 ):
                     yield *item.span(group), "INSERT"
                 at, column = item.end() + 1, column + 1
-            row = _TUPLE.match(text, row.end())
+            last = row.end()
+            row = _TUPLE.match(text, last)
+        if columns and scan.open_end and text[last:].lstrip(" ,\n").startswith("("):
+            yield text.index("(", last) + 1, len(text), "INSERT"
+    begun = _BEGUN.search(text, max(0, len(text) - _LONGEST)) if scan.open_end else None
+    if begun and is_odd(begun[1], "password"):
+        yield *begun.span(1), "beginning of a command"

@@ -19,13 +19,13 @@ _AFTER = pattern(
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
         (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
-        (?:[bruf]{1,2}(?=["']))? (?P<quote>\\{0,8}["'`])?""",
+        (?:[bruf]{1,2}(?=["'])|!\w{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
 _BARE = pattern(
     r"""(?: \[REDACTED\]
           | [^\s"'`<>\\&;,)\]}\[]++ | \[
-          | [&;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}=)
+          | [&;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}[=:])
           | \\ (?![nrtbfuUx"'\\/]) )++""",
     re.VERBOSE,
 )
@@ -90,7 +90,7 @@ def _name(text: str, at: int) -> str:
     before = text[max(0, at - _NAME_REACH) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
     if not own and before.endswith(" ") and before[-2:-1].isalpha():
-        word = before[:-1].rpartition(" ")[2].lstrip("*_`(|>\"'")
+        word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
         return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalpha() else ""
     return own
 

@@ -69,6 +69,16 @@ class Redactor:
         """
         return self._own(self.builtin(text))
 
+    def findings(self, text: str) -> list[Span]:
+        """Return what the built-in rules hide in a text: where each part begins and ends, and the rule's name.
+
+        Example:
+            >>> from infinium_integrations.redaction import Redactor
+            >>> Redactor().findings("password=hunter2!")
+            [(9, 17, 'value after =')]
+        """
+        return _merged(self._spans(text, open_end=False))
+
     def name(self, text: str) -> str:
         """Return a text that may not be blank without its secrets; ``[REDACTED]`` where nothing is left."""
         clean = self.text(text)

@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of
 from infinium_integrations.redaction.scan import pattern
 
 __all__ = ["ENOUGH", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
@@ -26,12 +26,12 @@ class Pair(NamedTuple):
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!\w{1,20}|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
 _CODE = pattern(
-    r"(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
+    r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
 )
 _SCHEME = pattern(r"(?:(?:bearer|basic|token|apikey|api-key)\s++)", re.IGNORECASE)
 _COOKIE = pattern(r"\s*+[^\s=;,]++=")
@@ -60,6 +60,8 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
     if not value.strip() or value == HIDDEN or (pair.quote and _is_between_strings(value, pair)):
         return False
+    if pair.quote and "\n" in value:
+        value = value[: value.index("\n")]
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
@@ -200,6 +202,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
         and (
             pair.kind != "password"
             or not core[:1].isalpha()
+            or not core.lower().strip("x")
             or "your" in core.lower()
             or core.lower().startswith("change")
         )
@@ -235,7 +238,7 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
         return False
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
-    if value.isidentifier() and pair.sep == " = " and _names_itself(pair.name, value):
+    if value.isidentifier() and (kind_of(value) or (pair.sep == " = " and _names_itself(pair.name, value))):
         return False
     if _DOTTED.fullmatch(value) and (pair.sep == " = " or _names_itself(pair.name, value)):
         return False

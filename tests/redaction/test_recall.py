@@ -19,7 +19,7 @@ def share(found):
         asked[family] += 1
         hidden[family] += is_hidden
         passed += [] if is_hidden else [f"{family}: {text[:120]!r}"]
-    print(*(f"{family:16} {hidden[family]:6} of {asked[family]:6}" for family in asked), *passed[:20], sep="\n")
+    print(*(f"{family:16} {hidden[family]:6} of {asked[family]:6}" for family in asked), *passed[:20], sep="\n")  # noqa: T201
     return hidden.total() / asked.total()
 
 
@@ -64,7 +64,11 @@ def test_at_least_95_in_100_of_everyday_forms_are_hidden_when_cut():
             at = text.rfind(secret)
             for kept in (len(secret) - 2, 7):
                 long = f"{PADDING}\n{text[: at + kept]}"
-                yield family, long[len(PADDING) :], not left(secret[:kept], REDACTOR.redact_and_truncate(long, len(long) - 1))
+                yield (
+                    family,
+                    long[len(PADDING) :],
+                    not left(secret[:kept], REDACTOR.redact_and_truncate(long, len(long) - 1)),
+                )
 
     assert share(cut()) >= 0.95
 

@@ -59,7 +59,8 @@ EVERYDAY = {
         "password: >-\n  {}\nhost: db\n",
         "  password: |-\n    {}\n  host: db\n",
         "- password: {}\n- host: x",
-        "password: !vault {}\n" if False else "password:   {}   # rotated\n",
+        "password:   {}   # rotated\n",
+        "password: !secret {}\n",
     ),
     "TOML, .env, ini": (
         'password = "{}"\n',
@@ -76,7 +77,8 @@ EVERYDAY = {
         "set DB_PASSWORD={}\r\n",
         "setx DB_PASSWORD {}",
         "set -gx DB_PASSWORD {}",
-        "ENV DB_PASSWORD {}" if False else "ENV DB_PASSWORD={}",
+        "ENV DB_PASSWORD {}",
+        "ENV DB_PASSWORD={}",
         "machine api.example.com login ada password {}",
         "db.example.com:5432:shop:ada:{}\n",
     ),
@@ -167,7 +169,8 @@ EVERYDAY = {
         "smbclient //h/s -U ada%{}",
         "['--password', '{}']",
         '["mysql", "--password", "{}"]',
-        'subprocess.run(["mysql", "-u", "root", "-p{}"])' if False else '["cmd", "--db-password={}"]',
+        'subprocess.run(["mysql", "-u", "root", "-p{}"])',
+        '["cmd", "--db-password={}"]',
         "tool -password {} -v",
         "keytool -storepass {} -list",
     ),
@@ -290,7 +293,8 @@ TELLING = {
         '{{"headers": {{"Authorization": "Bearer {}"}}}}',
         "{{'authorization': 'Bearer {}'}}",
         '{{"name": "Authorization", "value": "Bearer {}"}}',
-        '[["x-api-key", "{}"]]' if False else "[('x-api-key', '{}')]",
+        '[["x-api-key", "{}"]]',
+        "[('x-api-key', '{}')]",
     ),
     "keys": (
         "OPENAI_API_KEY={}",
@@ -430,11 +434,9 @@ def everyday() -> Iterator[tuple[str, str, str]]:
                     inner = quote(secret, safe="") if "{url}" in template else secret
                     if template.startswith("{{") and '"' in template:
                         inner = json.dumps(inner)[1:-1]
-                    yield (
-                        family,
-                        template.replace("{url}", "{}").format(*[inner] * template.count("{}") or [inner]),
-                        inner,
-                    )
+                    text = template.replace("{url}", "{}").format(inner)
+                    yield family, text, inner
+                    yield family, f"Dear all,\n{text}\nBest, Bob", inner
 
 
 def shapes() -> Iterator[tuple[str, str, str, str]]:
