@@ -25,6 +25,7 @@ def pytest_configure(config):
         del os.environ[name]
     store = tempfile.TemporaryDirectory(prefix="infinium-tests-", ignore_cleanup_errors=True)
     os.environ["INFINIUM_STORE"] = store.name
+    os.environ["QUESTIONS"] = "6"  # of the notebook that asks a real model
     config.add_cleanup(store.cleanup)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by nohup or a shell's `&`; children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)

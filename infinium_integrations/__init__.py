@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
+    from infinium_integrations.evaluation import aexperiment, experiment
     from infinium_integrations.instrumentation import instrument, uninstrument
     from infinium_integrations.models import (
         ApiResponse,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
     from infinium_integrations.tracing import StepContext, TraceBuilder, current_trace, suppress, trace
     from infinium_integrations.viewer.comparison import compare
+    from infinium_integrations.viewer.experiments import experiments
     from infinium_integrations.viewer.notebook.trace_list import traces
 
 
@@ -62,6 +64,7 @@ def _note_prompt(use: "PromptUse") -> None:
 
 _HOMES = {
     "client": ("AsyncInfiniumClient", "InfiniumClient"),
+    "evaluation": ("aexperiment", "experiment"),
     "instrumentation": ("instrument", "uninstrument"),
     "models": (
         "ApiResponse",
@@ -77,6 +80,7 @@ _HOMES = {
     "runtime": ("configure", "flush", "shutdown", "stats"),
     "tracing": ("StepContext", "TraceBuilder", "current_trace", "suppress", "trace"),
     "viewer.comparison": ("compare",),
+    "viewer.experiments": ("experiments",),
     "viewer.notebook.trace_list": ("traces",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -95,9 +99,12 @@ __all__ = [
     "TaskData",
     "ToolCall",
     "TraceBuilder",
+    "aexperiment",
     "compare",
     "configure",
     "current_trace",
+    "experiment",
+    "experiments",
     "flush",
     "instrument",
     "shutdown",

@@ -68,8 +68,8 @@ def uninstrument(*frameworks: Framework) -> None:
 
 
 def instrumented(framework: Framework) -> bool:
-    """Return whether ``instrument`` traces a framework now; none is imported for it."""
-    loaded = f"{__package__}.{framework}.instrumentor" in sys.modules
+    """Return whether every run of a framework is traced now; none is imported for it."""
+    loaded = f"{__package__}.{framework}" in sys.modules
     return loaded and _instrumentor(framework).instrumented()
 
 

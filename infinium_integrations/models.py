@@ -827,7 +827,7 @@ class TaskData(_Part):
             found = steps.get(str(step.step_number))
             if found is not None:
                 said = {
-                    key: [messages[index] for index in found[key]]
+                    key: [messages[one] if isinstance(one, int) else one for one in found[key]]
                     for key in ("input_messages", "output_messages")
                     if key in found
                 }

@@ -64,6 +64,7 @@ class _Runtime:
         given = settings.current()
         self.delivery = Delivery(
             assemble=_pending,
+            discard=_released,
             sweep=lambda now: self.recorder.sweep(now),  # noqa: PLW0108  (the recorder is made below)
             seal=lambda: self.recorder.seal_all(),  # noqa: PLW0108
         )
@@ -165,20 +166,26 @@ def _pending(trace: Trace) -> "PendingTrace":
     from infinium_integrations.payload.captured import capture_of  # noqa: PLC0415
     from infinium_integrations.payload.finalize import Limits  # noqa: PLC0415
 
-    capture = capture_of(trace)
-    pending = PendingTrace(
-        trace_id=trace.id,
-        wire=assemble(trace, capture),
-        captured=capture.captured(trace),
-        spans=spans(trace),
-        redactor=capture.redactor,
-        client=trace.options.client,
-        limits=Limits(preview=trace.options.preview_chars),
-    )
+    try:
+        capture = capture_of(trace)
+        return PendingTrace(
+            trace_id=trace.id,
+            wire=assemble(trace, capture),
+            captured=capture.captured(trace),
+            spans=spans(trace),
+            redactor=capture.redactor,
+            client=trace.options.client,
+            limits=Limits(preview=trace.options.preview_chars),
+        )
+    finally:
+        _released(trace)
+
+
+def _released(trace: Trace) -> None:
+    """Let go of a trace of which no more is wanted."""
     trace.content.release()
     if trace.root.builder is None:
         trace.release()
-    return pending
 
 
 def configure(**changes: "Unpack[settings.SettingsChanges]") -> None:

@@ -67,6 +67,10 @@ class _Nowhere:
     def traces(self, **query: object) -> list[TaskData]:
         return []
 
+    each = listing = sums = traces
+
+    def get(self, trace_id: str) -> None: ...
+
 
 class _Captured:
     """A runtime whose traces go into a list at once."""

@@ -5,25 +5,26 @@ seen before in the same trace is recognised, and taken once.
 """
 
 import contextlib
-import itertools
 import json
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
+from infinium_integrations.capture.known import TEXT_CHARS, History, Known
 from infinium_integrations.capture.serializer import LARGE, NUMBERS, SHORT, Copier
 from infinium_integrations.redaction.key_names import SLACK, Cut
 
 __all__ = [
+    "GOES_ON",
     "HISTORIES",
     "Command",
     "Content",
     "Conversation",
     "Documents",
+    "Fields",
     "Message",
     "Part",
     "Streamed",
@@ -33,8 +34,9 @@ __all__ = [
 
 Part = dict[str, Any]
 """One part of a message, in the words of OpenTelemetry's GenAI conventions: its ``type`` and what belongs to it."""
+GOES_ON = "goes_on"
+"""Of a text as an adapter reads it, not as it is kept: it goes on where the one before ended, with nothing between."""
 
-TEXT_CHARS = 1_000_000
 CUT_CHARS = 200_000
 """Of a text longer than that, which is cut when it is taken."""
 TRACE_BYTES = 8 * 1_048_576
@@ -43,7 +45,7 @@ PROCESS_BYTES = 64 * 1_048_576
 """The same of all open and queued traces."""
 RECOUNT_BYTES = 262_144
 BEGINNING_BYTES = 8_192
-"""Of a stream for which there is no room: as much as the longest preview shows."""
+"""Of what is said in a stream for which there is no room: as much as the longest preview shows."""
 LEAST_BYTES = 1_000
 """Of a trace, so that many small ones are counted, too."""
 BY_TEXT_BYTES = 1_048_576
@@ -52,12 +54,6 @@ STRUCTURE_ROOM = 200_000
 """Characters of keys, numbers and marks of one value: texts don't count."""
 ITEMS_TAKEN = 5_000
 DEPTH_TAKEN = 30
-WATCHED, WATCHED_CHARS = 300, 16_384
-"""Lists and dicts of one message that are held and looked at for a change, and characters of a picture in them.
-
-A message that has more is taken anew each time that it is seen.
-"""
-DEPTH_WATCHED = 15
 FLAT = 20
 """Entries of a dict that is copied at once where it holds short texts and numbers only."""
 HISTORIES = frozenset({"chat_history", "history"})
@@ -120,8 +116,13 @@ class Documents:
 class Command:
     """Where a step sends the run next, and what it changes."""
 
-    goto: object
+    goto: list[object]
+    """The names of the next steps."""
     update: object
+
+
+class Fields(dict[str, object]):
+    """A copy of the fields of an object, such as a pydantic model: as an answer it is a whole."""
 
 
 class Streamed:
@@ -146,153 +147,42 @@ class Streamed:
         self.bytes += count
         content.spend(count)
 
+    def forget(self, content: "Content") -> None:
+        """Let go of the chunks: the whole answer has come."""
+        content.spend(-self.bytes)
+        self.chunks, self.bytes = [], 0
+
     def message(self) -> Message | None:
         """Return what was said as a message; None where nothing was."""
         return Message("assistant", None, self.chunks, self._parts) if self.chunks else None
 
     def _parts(self, chunks: list[Any]) -> list[Part]:
         parts = self.read(chunks)
-        if not self.cut:
-            return parts
-        return [{**one, "content": Cut(one["content"])} if type(one.get("content")) is str else one for one in parts]
-
-
-class _Structure:
-    """Copies what lists and dicts hold, and keeps everything else as it is: equal to it while nothing is changed."""
-
-    def __init__(self) -> None:
-        self.left = WATCHED
-        """How many containers may still come; none where there is a large picture."""
-        self.objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
-
-    def copy(self, value: Any, depth: int = 0) -> Any:
-        """Copy one value that lies so deep."""
-        kind = type(value)
-        if kind is str or kind is bytes:
-            if len(value) > WATCHED_CHARS and (kind is bytes or len(value) > TEXT_CHARS or media.encoded(value)):
-                self.left = 0
-            return value
-        if kind in _PLAIN or self.left <= 0 or depth > DEPTH_WATCHED:
-            return value
-        self.left -= 1
-        if kind is dict:
-            copied: dict[Any, Any] = value.copy()
-            for key, item in copied.items():
-                if type(item) not in _PLAIN and (type(item) is not str or len(item) > WATCHED_CHARS):
-                    copied[key] = self.copy(item, depth + 1)
-            return copied
-        if kind is list:
-            return [self.copy(item, depth + 1) for item in value]
-        if kind is tuple:
-            return tuple([self.copy(item, depth + 1) for item in value])
-        fields = getattr(value, "__dict__", None)
-        if type(fields) is dict:
-            self.objects.append((fields, self.copy(fields, depth + 1)))
-        return value
-
-
-class _Known:
-    """A message that was taken, beside the fields of the framework's own and a copy of what they held then.
-
-    Args:
-        taken: What was taken.
-        own: The fields of the framework's own message.
-        said: The names of those that are content.
-    """
-
-    __slots__ = ("before", "more", "own", "taken")
-
-    def __init__(self, taken: Message, own: dict[str, Any], said: Iterable[str]) -> None:
-        self.taken = taken
-        self.own: dict[str, Any] | None = None
-        """None of a message that is not held: it is taken anew each time that it is seen."""
-        self.before: dict[str, Any] = {}
-        self.more: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        """Fields of objects that it holds, each beside a copy."""
-        if own.get("artifact") is not None:  # what a tool keeps for the program may be large
-            return
-        before, structure = own.copy(), None
-        for name in said:
-            value = own.get(name)
-            if type(value) in _CONTAINERS and not value:
-                before[name] = [] if type(value) is list else {}
-            elif type(value) is not str and value is not None:
-                structure = structure or _Structure()
-                before[name] = structure.copy(value)
-        if structure is None or structure.left > 0:
-            self.own, self.before = own, before
-            self.more = structure.objects if structure is not None else []
-
-    def __eq__(self, fields: object) -> bool:
-        """Compare with the fields of a message, where a history holds it among plain copies.
-
-        One that is not held equals any: the history takes it anew, see ``_History.again``.
-        """
-        return self.own is None or self.stands_for(fields)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def stands_for(self, own: object) -> bool:
-        """Return whether what was taken is what the message says that has these fields now."""
-        if self.own is not own:
-            return False
-        try:  # what is identical is compared by identity alone
-            return own == self.before and (not self.more or all(fields == before for fields, before in self.more))
-        except _INCOMPARABLE:
-            return False
-
-
-_PLAIN = frozenset({int, float, bool, type(None)})
-_CONTAINERS = frozenset({list, dict})
-_fields = attrgetter("__dict__")
-_INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What comparing changed values may raise, such as arrays."""
-
-
-@dataclass(slots=True, frozen=True, eq=False)
-class _History:
-    """Messages that were taken in one go; never changed, since several threads may take messages of one trace."""
-
-    before: list[object] = field(default_factory=list)
-    """What the fields of the frameworks' own held then."""
-    taken: list[Message] = field(default_factory=list)
-    again: list[int] = field(default_factory=list)
-    """Where those stand that are taken anew each time that they are seen: their entry in ``before`` equals anything."""
-
-    def standing(self, given: Sequence[object]) -> int:
-        """Return how many of its messages these begin with, unchanged: all that there can be, or none."""
-        count = min(len(self.before), len(given))
-        with contextlib.suppress(*_INCOMPARABLE):  # a pair or a dict has no fields
-            if self.before[:count] == list(map(_fields, given[:count])):
-                return count
-        return 0
-
-    def extended(self, known: "list[_Known | None]", taken: list[Message]) -> "_History":
-        """Return it with what came after; what is not known by its fields ends it."""
-        found = list(itertools.takewhile(lambda one: one is not None, known))
-        whole = [one if one.own is None or one.more else one.before for one in found if one is not None]
-        again = [len(self.before) + at for at, one in enumerate(found) if one is not None and one.own is None]
-        return _History(self.before + whole, self.taken + taken[: len(found)], self.again + again)
+        if self.cut and parts and type(parts[-1].get("content")) is str:
+            parts[-1] = {**parts[-1], "content": Cut(parts[-1]["content"])}
+        return parts
 
 
 class Content:
-    """What one trace refers to: its messages by identity, its longer texts, and how many bytes in all."""
+    """What one trace refers to: its messages and texts by identity, and how many bytes of text in all."""
 
-    __slots__ = ("__weakref__", "_histories", "_known", "_same", "_texts", "bytes", "cut")
+    __slots__ = ("__weakref__", "_beginnings", "_histories", "_known", "_same", "_texts", "bytes", "cut")
 
     def __init__(self) -> None:
         _all.live.add(self)
         self.bytes = 0
-        """Of the texts, each once, as they lie in memory."""
+        """About what the texts take in memory, each once."""
         self.cut = False
         """Something was cut when it was taken, for want of room."""
         self._texts: dict[int, str] = {}
-        """Those that are longer than ``SHORT``, by identity."""
+        """By identity."""
         self._same: dict[str, str] | None = None
-        """The same by what they say, from ``BY_TEXT_BYTES`` on."""
-        self._known: dict[int, _Known] = {}
+        """By what they say, from ``BY_TEXT_BYTES`` on, those that are longer than ``SHORT``."""
+        self._beginnings: dict[tuple[int, int, int], Cut] = {}
+        """Of texts that were cut, by the whole's hash and length, and where it was cut."""
+        self._known: dict[int, Known[Message]] = {}
         """By the identity of the framework's own message."""
-        self._histories: dict[int, _History] = {}
+        self._histories: dict[int, History[Message]] = {}
         """By the identity of the first message: a model gets the system prompt before what its node gets."""
         self.spend(LEAST_BYTES)
 
@@ -310,7 +200,7 @@ class Content:
         fields = getattr(own, "__dict__", {})
         known = self._known.get(id(own))
         if known is None or not known.stands_for(fields):
-            known = self._known[id(own)] = _Known(make(self, own, limit), fields, said)
+            known = self._known[id(own)] = Known(make(self, own, limit), fields, said)
         return known.taken
 
     def take_all(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
@@ -330,7 +220,7 @@ class Content:
                 taken[index] = take(given[index])
         taken += self._each(given[count:], take)
         if history is None or count == 0:
-            history = _History()
+            history = History()
             if len(self._histories) >= REMEMBERED:
                 self._histories.clear()
         if count == len(history.taken) and count < len(given):
@@ -351,10 +241,11 @@ class Content:
         self._known.clear()
         self._histories.clear()
         self._texts.clear()
+        self._beginnings.clear()
         self._same = None
 
     def release(self) -> None:
-        """Count no longer: its trace is stored."""
+        """Count no longer: its trace is rendered, or dropped."""
         _all.live.discard(self)
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
@@ -370,19 +261,21 @@ class Content:
             return self.text(value, limit)
         if value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
-        if kind is dict and not self.full() and (flat := _flat(value)) >= 0:
-            self.spend(flat)
+        if kind is dict and not self.full() and (texts := _flat(value)) is not None:
+            self.count(texts)
             return value.copy()
         taker = Taker(self, limit, adapt)
         taken = taker.whole_value(value)
         self.cut = self.cut or taker.room <= 0
-        return taken
+        return Fields(taken) if type(taken) is dict and not issubclass(kind, dict) else taken
 
     def text(self, text: str, limit: int) -> str:
         """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""
         length = len(text)
         if length <= SHORT and text[:5] != "data:":
-            self.spend(length if text.isascii() else text.__sizeof__())
+            if id(text) not in self._texts:
+                self._texts[id(text)] = text
+                self.spend(length if text.isascii() else text.__sizeof__())
             return text
         if " " not in text[: media.SAMPLE] or text[:5] == "data:":
             found = media.encoded(text)
@@ -391,10 +284,10 @@ class Content:
         known = self._again(text)
         if known is not None:
             return known
-        if length > TEXT_CHARS:
-            return self._beginning(text, CUT_CHARS)
         if length > limit and self.full():
             return self._beginning(text, limit)
+        if length > TEXT_CHARS:
+            return self._beginning(text, CUT_CHARS)
         self.spend(length if text.isascii() else text.__sizeof__())
         self._texts[id(text)] = text
         if self._same is not None:
@@ -407,14 +300,25 @@ class Content:
         if known is not None or self.bytes < BY_TEXT_BYTES:
             return known
         if self._same is None:
-            self._same = {known: known for known in list(self._texts.values())}
+            self._same = {known: known for known in list(self._texts.values()) if len(known) > SHORT}
         return self._same.get(text)
 
     def _beginning(self, text: str, limit: int) -> str:
         """Return the beginning of a text, and of what comes after as much as shows a secret across the cut."""
         self.cut = True
-        self.spend(limit + SLACK)
-        return Cut(text[: limit + SLACK])
+        key = hash(text), len(text), limit
+        known = self._beginnings.get(key)
+        if known is None:
+            known = self._beginnings[key] = Cut(text[: limit + SLACK])
+            self.spend(known.__sizeof__())
+        return known
+
+    def count(self, texts: Iterable[str]) -> None:
+        """Count short texts that are referred to."""
+        for text in texts:
+            if id(text) not in self._texts:
+                self._texts[id(text)] = text
+                self.spend(len(text) if text.isascii() else text.__sizeof__())
 
     def full(self) -> bool:
         """Return whether previews only are taken from now on."""
@@ -454,10 +358,10 @@ class Taker(Copier):
 
     def mapping(self, value: object, entries: dict[Any, Any]) -> object:
         """Take the entries of a value; a few plain ones at once, whose secret keys are looked for on our thread."""
-        flat = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else -1
-        if flat < 0 or self.room <= FLAT * SHORT:
+        texts = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else None
+        if texts is None or self.room <= FLAT * SHORT:
             return super().mapping(value, entries)
-        self.content.spend(flat)
+        self.content.count(texts)
         self.room -= len(entries) * 6 + sum(map(len, entries))
         return entries.copy()
 
@@ -467,23 +371,23 @@ class Taker(Copier):
         return found if found is not None else super().unknown(value, kind)
 
 
-def _flat(entries: dict[Any, Any]) -> int:
-    """Count the bytes of short texts under short names; -1 where there is anything but those and numbers."""
+def _flat(entries: dict[Any, Any]) -> list[str] | None:
+    """Return the short texts under short names; None where there is anything but those and numbers."""
     # the second may say that it is a picture, the third be a secret by its neighbour
     if len(entries) > FLAT or "type" in entries or "value" in entries:
-        return -1
-    count = 0
+        return None
+    texts = []
     for key, value in entries.items():
         kind = type(value)
         if kind is str:
-            count += len(value) if value.isascii() else value.__sizeof__()
             if len(value) > SHORT or value[:5] == "data:":
-                return -1
+                return None
+            texts.append(value)
         elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
-            return -1
+            return None
         if type(key) is not str or len(key) > SHORT:
-            return -1
-    return count
+            return None
+    return texts
 
 
 class _All:
@@ -509,9 +413,10 @@ def held_bytes() -> int:
 def _bytes_of(chunk: object, depth: int = 4) -> int:
     """Count the bytes of the texts in a chunk of a stream."""
     if type(chunk) is str:
-        return chunk.__sizeof__()
-    items = chunk.values() if type(chunk) is dict else chunk if type(chunk) is list and depth else ()
-    return sum(_bytes_of(item, depth - 1) for item in items)
+        return len(chunk) if chunk.isascii() else chunk.__sizeof__()
+    if type(chunk) is dict:
+        return sum(_bytes_of(item, depth - 1) for key, item in chunk.items() if key != "type")
+    return sum(_bytes_of(item, depth - 1) for item in chunk) if type(chunk) is list and depth else 0
 
 
 def parsed(text: object) -> object:

@@ -309,7 +309,8 @@ class Outbox:
         outcome = self.transport.send(record, timeout)
         verdict = outcome.verdict
         if verdict.action in {"retry", "keep"}:
-            return lambda: self._later(outcome)
+            stored = self.store.holds(self._account, name)  # what was in flight no look at the store misses
+            return lambda: self._later(outcome) if stored else self._vanished(name, outcome)
         moved = True
         try:
             if verdict.action == "delivered":
@@ -335,6 +336,10 @@ class Outbox:
         if name not in self._mine:
             self._foreign.append(name)
         self._forget(name)
+
+    def _vanished(self, name: str, outcome: Outcome) -> None:
+        self._later(outcome)
+        self._gone(name)
 
     def _later(self, outcome: Outcome) -> None:
         verdict = outcome.verdict

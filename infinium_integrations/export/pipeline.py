@@ -44,6 +44,7 @@ class Delivery:
             None where nothing is to be kept.
         sweep: Called on the writer's thread with perf_counter seconds; returns the seconds until the next call.
         seal: Called at exit, to submit what is still open.
+        discard: Called with each item that is dropped for want of room.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Delivery:
         assemble: Callable[[Any], PendingTrace | None],
         sweep: Callable[[float], float | None] | None = None,
         seal: Callable[[], None] | None = None,
+        discard: Callable[[Any], None] = lambda _: None,
     ) -> None:
         self._assemble = assemble
         self._sweep = sweep
         self._seal = seal
+        self._discard = discard
         preload_for_writing()
         self._exiting = False
         self._pid = 0
@@ -92,6 +95,7 @@ class Delivery:
             selector=self._selector,
             counters=self._counters,
             enqueue=self._enqueue,
+            discard=self._discard,
         )
         return self
 

@@ -84,6 +84,7 @@ class Writer:
         selector: Where traces are kept.
         counters: Counts what becomes of them.
         enqueue: Hands a stored trace to the sender, with its content.
+        discard: Called with each item that is dropped for want of room, on the thread that submits.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class Writer:
         selector: StoreSelector,
         counters: DeliveryCounters,
         enqueue: Enqueue,
+        discard: Callable[[Any], None] = lambda _: None,
     ) -> None:
         self._assemble = assemble
         self._sweep = sweep
         self._selector = selector
         self._counters = counters
         self._enqueue = enqueue
+        self._discard = discard
         self._lock = threading.RLock()  # a signal handler may submit in the midst of a submission
         self._jobs: deque[_Job] = deque()
         self._bytes = 0
@@ -142,19 +145,22 @@ class Writer:
         # the settings in force now are the trace's; malformed ones are reported by the writer's thread
         current: Callable[[], Settings | None] = settings_module.current
         settings = diagnostics.attempt(current, lambda _: None)
-        dropped = 0
+        dropped: list[object] = []
         with self._lock:
             self._newest += 1
             self._jobs.append(_Job(self._newest, item, settings, size))
             self._bytes += size
             while self._bytes > QUEUE_BYTES and len(self._jobs) > 1:
-                self._bytes -= self._jobs.popleft().size
-                dropped += 1
+                oldest = self._jobs.popleft()
+                self._bytes -= oldest.size
+                dropped.append(oldest.item)
         if self._full() and self._hurries.empty():
             self._hurries.put(None)
         self._nudge()
         if dropped:
-            self._counters.lose(dropped)
+            self._counters.lose(len(dropped))
+            for each in dropped:
+                self._discard(each)
             diagnostics.warn_once(
                 "queue", "More traces end than can be written, so the oldest are dropped (stats() counts them)."
             )

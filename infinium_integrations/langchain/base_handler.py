@@ -127,4 +127,5 @@ def name_of(serialized: object) -> str | None:
     if isinstance(name, str) and name:
         return name
     path = serialized.get("id")
-    return str(path[-1]) if isinstance(path, (list, tuple)) and path else None
+    last = path[-1] if isinstance(path, (list, tuple)) and path else None
+    return last if isinstance(last, str) else None

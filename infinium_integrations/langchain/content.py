@@ -11,12 +11,14 @@ from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from infinium_integrations.capture.content import HISTORIES, Command, Content, Conversation, Documents
 from infinium_integrations.capture.serializer import fields_of
 from infinium_integrations.langchain import messages
+from infinium_integrations.langchain.message_forms import are_messages, is_message
 from infinium_integrations.recording.run import Run
 
 __all__ = ["documents", "is_command", "take"]
 
 DOCUMENTS_TAKEN = 1_000
 STATE_FIELDS = 100
+GOES_TAKEN = 1_000
 _MANAGED = frozenset({"remaining_steps", "is_last_step", "__type"})
 """What LangGraph itself puts into a node's input."""
 _PLAIN = frozenset({str, int, float, bool})
@@ -65,15 +67,15 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
 
 
 def _sequence(content: Content, value: Any, limit: int) -> object:
-    if value and messages.is_message(value[-1]) and not (type(value) is tuple and messages.is_message(value)):
+    if type(value) is tuple and is_message(value):
+        return messages.take_any(content, value, limit)
+    if are_messages(value):
         return _conversation(content, value, limit)
     if value and is_command(value[-1]):
         commands = [_take(content, one, limit) for one in value[:STATE_FIELDS]]
         return commands[0] if len(commands) == 1 else commands
     if value and isinstance(value[0], Document):
         return documents(content, value, limit)
-    if type(value) is tuple and messages.is_message(value):
-        return messages.take_any(content, value, limit)
     return _plain(content, value, limit)
 
 
@@ -96,14 +98,16 @@ def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
     """Take a state that holds messages; None where it holds none."""
     if fields.get("__type") == "tool_call_with_context":  # how LangGraph hands one call to its tools
         return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
-    key = "messages" if _are_messages(fields.get("messages")) else None
-    if key is None and len(fields) <= STATE_FIELDS:
-        key = next((name for name, item in fields.items() if name not in HISTORIES and _are_messages(item)), None)
-    if key is None:
+    key, given = "messages", _expected(fields.get("messages"))
+    if given is None and len(fields) <= STATE_FIELDS:
+        others = (name for name, item in fields.items() if name not in HISTORIES and are_messages(item))
+        key = next(others, "")
+        given = fields.get(key)
+    if given is None:
         return None
     rest = {name: item for name, item in fields.items() if name != key and name not in _MANAGED}
     structured = rest.pop("structured_response", None)
-    found = _conversation(content, fields[key], limit)
+    found = _conversation(content, given, limit)
     found.rest = _plain(content, rest, limit) if rest else None
     found.structured = _plain(content, structured, limit)
     return found
@@ -114,14 +118,23 @@ def _plain(content: Content, value: object, limit: int) -> object:
     return content.take(value, limit, lambda other: _adapt(content, other, limit))
 
 
-def _are_messages(value: object) -> bool:
-    return (type(value) is list or type(value) is tuple) and bool(value) and messages.is_message(value[-1])
+def _expected(value: Any) -> Sequence[object] | None:
+    """Return the messages under the key ``messages``, where LangGraph takes a single one as well; None for others."""
+    if _is_langgraphs(value, "Overwrite"):
+        value = value.value
+    if (type(value) is str and value) or is_message(value):
+        return (value,)
+    return value if are_messages(value, expected=type(value) is list) else None
 
 
 def is_command(value: object) -> bool:
     """Return whether a value is LangGraph's ``Command``, without importing LangGraph."""
+    return _is_langgraphs(value, "Command")
+
+
+def _is_langgraphs(value: object, name: str) -> bool:
     kind = type(value)
-    return kind.__name__ == "Command" and kind.__module__.startswith("langgraph")
+    return kind.__name__ == name and kind.__module__.startswith("langgraph")
 
 
 def _command(content: Content, command: Any, limit: int) -> object:
@@ -129,9 +142,12 @@ def _command(content: Content, command: Any, limit: int) -> object:
         return _take(content, command.resume, limit)
     update = _take(content, command.update, limit) if command.update is not None else None
     goto = command.goto
-    goes = goto if isinstance(goto, list | tuple) else [goto] if goto else []
-    names = [one if isinstance(one, str) else getattr(one, "node", type(one).__name__) for one in goes]
-    return Command(", ".join(map(str, names)), update) if names else update
+    goes = goto if type(goto) in {list, tuple} else [goto] if goto else []
+    if not goes:
+        return update
+    return Command(
+        [content.take(one.node if _is_langgraphs(one, "Send") else one, limit) for one in goes[:GOES_TAKEN]], update
+    )
 
 
 def documents(content: Content, found: Sequence[object], limit: int) -> Documents:

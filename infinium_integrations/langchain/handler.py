@@ -345,7 +345,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         run.interrupted = True
         resumption.stopped_at(run, ("checkpoint", event.checkpoint_id))
         if not event.interrupts:
-            runtime.recorder().note(run, str(event.status))
+            runtime.recorder().note(run, event.status)
 
     @guarded
     def on_resume(self, event: Any) -> None:

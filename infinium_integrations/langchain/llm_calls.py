@@ -199,6 +199,8 @@ def answer(run: Run, response: Any, limit: int) -> Message | Conversation | None
     if _first_generation(response) is None:
         return None
     said = [_said(run, generation, limit) for generation in response.generations[0]]
+    if isinstance(run.adapter_state, Stream) and run.adapter_state.said is not None:
+        run.adapter_state.said.forget(run.trace.content)
     return said[0] if len(said) == 1 else Conversation(said, choices=True)
 
 

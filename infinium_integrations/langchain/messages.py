@@ -4,31 +4,16 @@ The shapes of the providers' blocks are those of their packages and of LangChain
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
+from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.media import Media, size
+from infinium_integrations.langchain.message_forms import is_pair, read_dict, roles, told_call
 
-__all__ = ["held_call", "is_message", "roles", "streamed", "take", "take_all", "take_any"]
-
-roles = {
-    "human": "user",
-    "user": "user",
-    "HumanMessageChunk": "user",
-    "ai": "assistant",
-    "assistant": "assistant",
-    "AIMessageChunk": "assistant",
-    "system": "system",
-    "developer": "system",
-    "SystemMessageChunk": "system",
-    "tool": "tool",
-    "function": "tool",
-    "ToolMessageChunk": "tool",
-}
-"""LangChain's and the providers' names of roles."""
+__all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio", "thinking", "thinking_blocks")
 """What providers put beside the content."""
@@ -43,25 +28,29 @@ def take(content: Content, message: BaseMessage, limit: int) -> Message:
 
 
 def _new(content: Content, message: BaseMessage, limit: int) -> Message:
-    get = message.__dict__.get
-    kind, name, beside = get("type"), get("name"), get("additional_kwargs")
-    if kind == "chat":
-        kind = get("role")
+    kind = message.__dict__.get("type")
+    return _taken(content, kind if isinstance(kind, str) else type(message).__name__, message.__dict__, limit)
+
+
+def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) -> Message:
+    """Take the fields of a message, which is an object or a dict."""
+    get = fields.get
+    name, beside = get("name"), get("additional_kwargs")
+    if kind == "chat" and type(get("role")) is str:
+        kind = fields["role"]
     taken: dict[str, Json] = {}
     if text := get("content"):
         taken["content"] = content.take(text, limit)
-    if calls := get("tool_calls"):
-        taken["calls"] = [held_call(content, call, limit) for call in calls]
-    if invalid := get("invalid_tool_calls"):
-        taken["invalid"] = [held_call(content, call, limit) for call in invalid]
+    for key, own in (("calls", "tool_calls"), ("invalid", "invalid_tool_calls")):
+        if (calls := get(own)) and type(calls) is list:
+            taken[key] = [held_call(content, call, limit) for call in calls]
     if beside and type(beside) is dict:
         taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
     if call := get("tool_call_id"):
         taken["call_id"] = content.take(call, limit)
     if kind == "remove":
         taken["remove"] = content.take(get("id"), limit)
-    role = roles.get(kind, kind) if isinstance(kind, str) else type(message).__name__
-    return Message(role, name if isinstance(name, str) else None, taken, _parts)
+    return Message(roles.get(kind, kind), name if isinstance(name, str) else None, taken, _parts)
 
 
 def held_call(content: Content, call: Json, limit: int) -> object:
@@ -69,19 +58,6 @@ def held_call(content: Content, call: Json, limit: int) -> object:
     if type(call) is not dict:
         return content.take(call, limit)
     return {key: content.take(value, limit) for key, value in call.items() if key != "type"}
-
-
-def is_message(value: object) -> bool:
-    """Whether a value is a message in one of the forms that LangChain takes: an object, a pair, a dict."""
-    if isinstance(value, BaseMessage):
-        return True
-    if type(value) is tuple:
-        return len(value) == _PAIR and type(value[0]) is str and value[0] in _PAIRED
-    return type(value) is dict and "content" in value and type(value.get("role")) is str
-
-
-_PAIR = 2
-_PAIRED = frozenset({*roles, "placeholder"})
 
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
@@ -93,24 +69,16 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
     """Take a message in any of its forms, or a text, which is the user's."""
     if isinstance(value, BaseMessage):
         return take(content, value, limit)
-    role, facts = "user", {"content": value}
-    if type(value) is tuple:
-        role, facts = value[0], {"content": value[1]}
-    elif type(value) is dict:
-        calls = [_told_call(call) for call in value.get("tool_calls") or ()]
-        role = value["role"]
-        facts = {"content": value["content"], "calls": calls, "call_id": value.get("tool_call_id"), "beside": value}
-        facts["beside"] = {key: value[key] for key in _BESIDE if value.get(key)}
-    name = value.get("name") if type(value) is dict else None
-    taken = {key: content.take(item, limit) for key, item in facts.items() if item}
-    return Message(roles.get(role, role), name if isinstance(name, str) else None, taken, _parts)
-
-
-def _told_call(call: Json) -> object:
-    function = call.get("function") if type(call) is dict else None
-    if type(function) is not dict:
-        return call
-    return {"id": call.get("id"), "name": function.get("name"), "args": function.get("arguments")}
+    kind = type(value)
+    read = read_dict(value) if kind is dict else None
+    if read is None:
+        role, said = value if (kind is tuple or kind is list) and is_pair(value) else ("user", value)
+        return Message(roles.get(role, role), None, {"content": content.take(said, limit)} if said else {}, _parts)
+    role, fields = read
+    calls, inner = fields.get("tool_calls"), fields.get("additional_kwargs")
+    beside = {**(inner if type(inner) is dict else {}), **{key: fields[key] for key in _BESIDE if fields.get(key)}}
+    told = [told_call(call) for call in calls] if type(calls) is list else []
+    return _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
 
 
 # -- a message as parts ------------------------------------------------------------------------------------------------
@@ -126,28 +94,28 @@ def _parts(held: dict[str, Json]) -> list[Part]:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
     content = held.get("content")
     known = {call.get("id") for call in calls if isinstance(call, dict)}
-    for block in [content] if not isinstance(content, list) else content:
-        parts += _block(block, known, calls=bool(calls))
+    parts += _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
     parts += _said_beside(held.get("beside") or {}, calls=bool(calls))
     parts += [_call(call) for call in calls if isinstance(call, dict)]
     for call in held.get("invalid") or ():
         if isinstance(call, dict):
-            parts.append({**_call(call), "error": call.get("error") or "not valid JSON"})
-    return _joined(parts)
+            error = call.get("error") or "not valid JSON"
+            parts.append({**_call(call), "arguments": call.get("args"), "error": error})
+    return parts
 
 
 def _response(content: object) -> object:
     """Return a tool's answer: its text where it is all text, else its parts."""
     if not isinstance(content, list):
         return content if content is not None else ""
-    parts = _joined([part for block in content for part in _block(block, set(), calls=False)])
-    if all(part["type"] == "text" for part in parts):
+    parts = _blocks(content, set(), calls=False, joined=True)
+    if all(part["type"] == "text" and type(part["content"]) is str for part in parts):
         return "\n".join(part["content"] for part in parts)
     return parts
 
 
 def _call(call: dict[str, Json]) -> Part:
-    return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("args")}
+    return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": parsed(call.get("args"))}
 
 
 def _text(text: object) -> list[Part]:
@@ -205,23 +173,49 @@ def _audio(audio: dict[str, Json]) -> Iterable[Part]:
     yield from _text(audio.get("transcript"))
 
 
-def _joined(parts: list[Part]) -> list[Part]:
-    """Return parts in which neighbouring texts of one answer, cut up by citations, are one again."""
-    joined: list[Part] = []
-    for part in parts:
-        last = joined[-1] if joined else None
-        cited = last is not None and ("citations" in last or "citations" in part)
-        if cited and last is not None and last["type"] == part["type"] == "text":
-            last = joined[-1] = {**last, "content": last["content"] + part["content"]}
-            found = [*last.get("citations", ()), *part.get("citations", ())]
-            if found:
-                last["citations"] = found
-        else:
-            joined.append(part)
-    return joined
-
-
 # -- blocks ------------------------------------------------------------------------------------------------------------
+
+
+def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bool = False) -> list[Part]:
+    """Return the parts of blocks.
+
+    Texts that neighbour each other go on, as LangChain reads them; those that citations have cut up are one again.
+
+    Args:
+        blocks: The content of one message.
+        known: The ids of calls that stand beside the content.
+        calls: Whether there are any.
+        joined: All neighbouring texts become one.
+    """
+    parts: list[Part] = []
+    after_text = False
+    for block in blocks:
+        found = _block(block, known, calls=calls)
+        is_text = bool(found) and found[0]["type"] == "text" and _is_said(block)
+        if is_text and after_text:
+            last, (part,) = parts[-1], found
+            whole = {type(last["content"]), type(part["content"])} == {str}  # what was cut ends where it was cut
+            if whole and (joined or "citations" in last or "citations" in part):
+                parts[-1] = _as_one(last, part)
+            else:
+                parts.append({**part, GOES_ON: True})
+        else:
+            parts += found
+        after_text = is_text if found else after_text
+    return parts
+
+
+def _is_said(block: Json) -> bool:
+    return not isinstance(block, dict) or block.get("type") in _TEXTS
+
+
+_TEXTS = frozenset({"text", "output_text", "input_text", "", None})
+
+
+def _as_one(last: Part, part: Part) -> Part:
+    joined = {**last, "content": last["content"] + part["content"]}
+    citations = [*last.get("citations", ()), *part.get("citations", ())]
+    return {**joined, "citations": citations} if citations else joined
 
 
 def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa: PLR0911  (a table in the form of code)
@@ -365,7 +359,7 @@ def _file(block: Part) -> list[Part]:
         parts += _text(f"{title}\n{text}" if isinstance(title, str) else text)
     elif isinstance(inner.get("content"), list):
         parts += _text(title)
-        parts += [part for item in inner["content"] for part in _block(item, set(), calls=False)]
+        parts += _blocks(inner["content"], set(), calls=False)
     return parts or [dict(block)]
 
 
@@ -387,6 +381,13 @@ _BLOCKS: dict[str, Reader] = {
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
     "refusal": _refusal,
+    "tool_result": lambda block: [
+        {
+            "type": "tool_call_response",
+            "id": block.get("tool_use_id"),
+            "response": _response(block.get("content")),
+        }
+    ],
     "executable_code": lambda block: [
         {
             "type": "server_tool_call",

@@ -3,6 +3,8 @@
 import itertools
 from typing import Any
 
+from langchain_core.messages import BaseMessage
+
 from infinium_integrations import runtime
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.langchain import classify
@@ -36,7 +38,7 @@ def without_run(run: Run, outputs: Any) -> None:
     for one in outputs if isinstance(outputs, list) else [outputs]:
         update = one.update if is_command(one) else one
         given = update.get("messages") if isinstance(update, dict) else [update]
-        messages += given if isinstance(given, list) else ()
+        messages += given if isinstance(given, list) else [given] if isinstance(given, BaseMessage) else ()
     newest = itertools.takewhile(lambda message: getattr(message, "type", None) == "tool", reversed(messages))
     for message in reversed(list(newest)):
         if getattr(message, "status", None) == "error":

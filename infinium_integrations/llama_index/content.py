@@ -11,11 +11,13 @@ from typing import Any
 from infinium_integrations.capture.content import Content, Conversation, Documents, Message, Part
 from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import fields, is_a, names
+from infinium_integrations.redaction.key_names import SLACK
 
 __all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output", "tool_message", "turn"]
 
 DOCUMENTS_TAKEN = 1_000
 EVENT_DEPTH = 6
+BLOCKS_SAID = 20
 
 
 def take(content: Content, value: object, limit: int, depth: int = EVENT_DEPTH) -> object:
@@ -197,7 +199,8 @@ def tool_message(content: Content, result: Any, limit: int) -> Message:
     """Take a ``ToolCallResult`` as the message that the model is given of it."""
     given = _of_tool_output(content, result.tool_output, limit, 1)
     if isinstance(given, Message):
-        return Message("tool", result.tool_name, given.held, messages.read)
+        held = {**given.held, "beside": {"tool_call_id": result.tool_id}}
+        return Message("tool", result.tool_name, held, messages.read)
     held = {"blocks": [given], "beside": {"tool_call_id": result.tool_id}, "tool": True}
     return Message("tool", result.tool_name, held, messages.read)
 
@@ -223,24 +226,27 @@ def turn(content: Content, output: Any, said: object, limit: int) -> object:
 
 @_writes("ToolOutput")
 def _of_tool_output(content: Content, value: Any, limit: int, depth: int) -> object:  # noqa: ARG001
-    told = _mcp_text(value.__dict__.get("raw_output"))
-    if told is not None:
-        return content.take(told, limit)
+    told = _mcp_texts(value.__dict__.get("raw_output"))
     blocks = list(value.__dict__.get("blocks") or ())
-    if len(blocks) == 1 and (text := getattr(blocks[0], "__dict__", {}).get("text")) is not None:
-        return content.take(text, limit)
-    return Message("tool", None, {"blocks": messages.held_blocks(content, blocks, limit), "tool": True}, messages.read)
+    if told is None and len(blocks) == 1 and (text := getattr(blocks[0], "__dict__", {}).get("text")) is not None:
+        told = [text]
+    if told is not None and len(told) == 1:
+        return content.take(told[0], limit)
+    held = (
+        messages.held_blocks(content, blocks, limit) if told is None else [content.take(text, limit) for text in told]
+    )
+    return Message("tool", None, {"blocks": held, "tool": True}, messages.read)
 
 
-def _mcp_text(raw: object) -> str | None:
-    """Return the text of what an MCP server's tool gave; None of any other output."""
+def _mcp_texts(raw: object) -> list[str] | None:
+    """Return the texts of what an MCP server's tool gave; None of any other output."""
     if type(raw).__name__ != "CallToolResult":
         return None
     items = getattr(raw, "__dict__", {}).get("content") or ()
     texts = [getattr(item, "__dict__", {}).get("text") for item in items]
-    return "\n".join(
+    return [
         text if isinstance(text, str) else f"<{type(item).__name__}>" for text, item in zip(texts, items, strict=True)
-    )
+    ]
 
 
 def is_failure(output: Any) -> bool:
@@ -250,11 +256,12 @@ def is_failure(output: Any) -> bool:
     return bool(output.is_error or mcp.get("isError") or mcp.get("is_error"))
 
 
-def text_of_output(output: Any) -> str:
-    """Return what a tool's output says, as an error's message."""
-    told = _mcp_text(output.__dict__.get("raw_output"))
+def text_of_output(output: Any, limit: int) -> str:
+    """Return what a tool's output says, as an error's message: no more of each text than that has room for."""
+    told = _mcp_texts(output.__dict__.get("raw_output"))
     texts = [getattr(block, "__dict__", {}).get("text") for block in output.__dict__.get("blocks") or ()]
-    return told if told is not None else "\n".join(text for text in texts if isinstance(text, str))
+    said = told if told is not None else [text for text in texts if isinstance(text, str)]
+    return "\n".join(text[: limit + SLACK] for text in said[:BLOCKS_SAID])
 
 
 @_writes("StopEvent")

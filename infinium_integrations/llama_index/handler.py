@@ -255,6 +255,11 @@ class InfiniumEventHandler(BaseEventHandler):
         self.unregister()
 
 
+def any_registered() -> bool:
+    """Return whether a handler records new runs now."""
+    return bool(_registered)
+
+
 def _role(state: _HandlerState) -> bool | None:
     """Return whether a handler records new roots (True), only what is open (False), or nothing (None)."""
     if not state.on:

@@ -4,6 +4,7 @@ import threading
 from typing import Unpack
 
 from infinium_integrations.llama_index import InfiniumEventHandler
+from infinium_integrations.llama_index.handler import any_registered
 from infinium_integrations.recording.options import HandlerOptions
 
 __all__ = ["instrument", "instrumented", "uninstrument"]
@@ -32,5 +33,5 @@ def uninstrument() -> None:
 
 
 def instrumented() -> bool:
-    """Return whether every run is traced."""
-    return _handler is not None
+    """Return whether every run is traced, by ``instrument`` or by a registered handler."""
+    return _handler is not None or any_registered()

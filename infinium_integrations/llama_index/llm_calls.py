@@ -74,8 +74,8 @@ def described(run: Run, payload: Mapping[str, object], asked: Mapping[str, objec
     if call is None:
         return
     call.requested = _first(payload) or call.requested
-    known = _PROVIDERS.get(str(payload.get("class_name")))
-    call.provider = known or call.provider
+    name = payload.get("class_name")
+    call.provider = (_PROVIDERS.get(name) if isinstance(name, str) else None) or call.provider
     if call.temperature is None:
         set_temperature(call, payload.get("temperature"))
     tools = asked.get("tools")

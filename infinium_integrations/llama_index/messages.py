@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
-from infinium_integrations.capture.media import Media
+from infinium_integrations.capture.media import Media, encoded
 from infinium_integrations.llama_index.classes import is_a
 
 __all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_all", "take_any", "with_calls"]
@@ -65,12 +65,13 @@ def _held_block(content: Content, block: object, limit: int) -> object:
         if value is None or key == "block_type":
             continue
         if key in _BYTES and isinstance(value, bytes):
-            mime = fields.get(f"{kind}_mimetype") or fields.get("format") or kind
-            taken[key] = Media(str(mime), len(value) * 3 // 4, str(kind))  # LlamaIndex turns it into base64
+            told = (fields.get(f"{kind}_mimetype"), fields.get("format"), kind)
+            mime = next((word for word in told if type(word) is str and word), "file")
+            taken[key] = Media(mime, len(value) * 3 // 4, kind)  # LlamaIndex turns it into base64
         elif key in {"content", "cited_content"} and not isinstance(value, str):
             taken[key] = held_blocks(content, value if isinstance(value, list) else [value], limit)
-        elif key in {"url", "path", "source"}:
-            taken[key] = content.take(str(value), limit)
+        elif key == "url" and type(value).__module__.startswith("pydantic"):  # it can't change, and is written later
+            taken[key] = value
         else:
             taken[key] = content.take(value, limit)
     return taken
@@ -101,7 +102,7 @@ def read(held: Mapping[str, Any]) -> list[Part]:
     beside = held.get("beside") or {}
     parts = _of_blocks(held["blocks"])
     if held.get("tool"):
-        texts = [part["content"] for part in parts if part["type"] == "text"]
+        texts = [part["content"] for part in parts if part["type"] == "text" and type(part["content"]) is str]
         response = "\n".join(texts) if len(texts) == len(parts) else parts
         return [{"type": "tool_call_response", "id": beside.get("tool_call_id"), "response": response}]
     thought = beside.get("reasoning_content") or beside.get("reasoning")
@@ -171,6 +172,8 @@ def _block(block: Any) -> list[Part]:  # noqa: PLR0911  (a table in the form of 
 
 
 def _file(block: Part, kind: str) -> Part:
+    if (address := block.get("url")) is not None and not isinstance(address, str):
+        block = {**block, "url": encoded(str(address)) or str(address)}
     found = next((item for item in block.values() if isinstance(item, Media)), None)
     modality = "file" if kind == "document" else kind
     part: Part = {"type": "file", "modality": modality}

@@ -136,4 +136,4 @@ def tool_failure(output: object, limit: int) -> Failure:
     raised = error.get("_exception")
     if isinstance(raised, BaseException):
         return describe(raised)
-    return Failure("ToolError", preview(text_of_output(output), limit))
+    return Failure("ToolError", preview(text_of_output(output, limit), limit))

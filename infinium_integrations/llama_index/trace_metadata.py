@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 from infinium_integrations._entropy import new_id
+from infinium_integrations.capture.preview import preview
 from infinium_integrations.recording.adapters import identify_trace, keep_facts, own_facts
 from infinium_integrations.recording.run import Options, Run
 
@@ -49,7 +50,7 @@ def keep_own(run: Run, tags: Mapping[str, object]) -> None:
 def _listed(tags: object) -> list[str]:
     """Return the tags that were given as a list, or as one text."""
     given = [tags] if isinstance(tags, str) else tags[:TAGS_LISTED] if isinstance(tags, list | tuple) else ()
-    return [str(tag)[:TAG_CHARS] for tag in given]
+    return [preview(tag, TAG_CHARS)[:TAG_CHARS] for tag in given]
 
 
 # -- other tasks, threads and processes --------------------------------------------------------------------------------
@@ -67,7 +68,7 @@ def restore(context: Mapping[str, object]) -> None:
     """Remember what was captured elsewhere, for the runs that start here."""
     found = context.get(KEY)
     if isinstance(found, Mapping) and isinstance(found.get("trace_id"), str):
-        _carried.set({str(key): str(value) for key, value in found.items()})
+        _carried.set({key: value for key, value in found.items() if type(key) is type(value) is str})
 
 
 def carried() -> str | None:

@@ -23,6 +23,7 @@ from infinium_integrations.models import (
 from infinium_integrations.payload import cost
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.payload.preview import value_text
+from infinium_integrations.payload.summary import answered, asked, has_history
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
 from infinium_integrations.redaction.key_names import Redacted
 from infinium_integrations.redaction.redactor import shorten
@@ -117,7 +118,10 @@ _LEFT = frozenset({"abandoned", "cancelled", "interrupted", "incomplete"})
 def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], limit: int) -> str | None:
     if trace.root.private:
         return None
-    taken = trace.overrides.get(f"{end}_summary", getattr(trace.root, end))
+    root, key = trace.root, f"{end}_summary"
+    taken = trace.overrides.get(key, getattr(root, end))
+    if key not in trace.overrides or has_history(taken):  # what its user sets stands as it is
+        taken = asked(taken) if end == "input" else answered(taken, root.input)
     if taken is None and end == "output" and trace.status in _LEFT:  # then what there is
         taken = next((run.output for run in reversed(trace.steps) if run.output is not None and not run.private), None)
     return capture.summary(taken, limit, given=end == "input")

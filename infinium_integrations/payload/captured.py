@@ -9,10 +9,11 @@ from pydantic_core import to_json
 
 from infinium_integrations import settings
 from infinium_integrations.capture.content import (
-    HISTORIES,
+    GOES_ON,
     Command,
     Conversation,
     Documents,
+    Fields,
     Message,
     Part,
     Streamed,
@@ -31,6 +32,8 @@ from infinium_integrations.redaction.redactor import Redactor, process_secrets, 
 __all__ = ["Capture", "capture_of"]
 
 SYSTEM_CHARS = 1_000
+MANY = 100
+"""Messages of a call that its step names each by its index; of more it names spans, so that a long run stays linear."""
 LEAST_CHARS = 8_000
 """Of each text, for the previews and summaries alone."""
 _BOUNDS = {"items": 10_000, "depth": 60, "room": 16_000_000}
@@ -50,6 +53,8 @@ class Capture:
         self._kept = chars > 0
         self._wanted, self._chars = chars, max(chars, LEAST_CHARS)
         self.messages: list[JsonMessage] = []
+        self._spoken: list[JsonMessage] = []
+        """The same as they are read: of texts that go on, one text."""
         self._indexes: dict[int, int] = {}
         """Of messages by their identity; ``_held`` keeps them alive."""
         self._held: list[Message] = []
@@ -88,12 +93,16 @@ class Capture:
             more = {**more, "structured_response": self.value(taken.structured)}
         return {"messages": messages, **more} if more else messages
 
+    def _goto(self, taken: Command) -> str:
+        return ", ".join(preview.value_text(self.value(name)) for name in taken.goto)
+
     def _streamed(self, taken: Streamed) -> Json:
         message = taken.message()
         return None if message is None else self.value(message)
 
     def _cut(self, taken: Cut) -> str:
-        return self._finisher.text(str(taken), min(self._chars, len(taken) - SLACK))
+        limit = min(self._chars, len(taken) - SLACK)
+        return self._finisher.text(str(taken), limit) if limit > 0 else "…"
 
     def _other(self, taken: object) -> Json:
         return self.text(taken) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)
@@ -127,6 +136,7 @@ class Capture:
         if index is None:
             index = self._same[written] = len(self.messages)
             self.messages.append(clean)
+            self._spoken.append(_spoken(clean, parts))
         self._indexes[id(message)] = index
         return index
 
@@ -138,6 +148,7 @@ class Capture:
             if isinstance(value, Media)
             else self._plain(value)
             for key, value in part.items()
+            if key != GOES_ON
         }
 
     def _plain(self, value: object) -> Json:
@@ -152,8 +163,10 @@ class Capture:
             texts = [part["content"] for part in some] if kind in _SPOKEN else []
             if len(texts) > 1 and all(type(text) is str for text in texts):
                 joined = "".join(texts)
-                if self.text(joined) != "".join(map(self.text, texts)):
-                    some = [{**some[0], "content": joined}]
+                clean = self.text if len(joined) <= self._chars else self.redactor.text  # nothing is cut here
+                if clean(joined) != "".join(map(clean, texts)):
+                    citations = [one for part in some for one in part.get("citations", ())]
+                    some = [{**some[0], "content": joined, **({"citations": citations} if citations else {})}]
             whole += some
         return whole
 
@@ -168,7 +181,7 @@ class Capture:
         return self._shown(run.output, limit, given=False, summary=False)
 
     def summary(self, taken: object, limit: int, *, given: bool) -> str | None:
-        """Return the bare question or answer."""
+        """Return the text of a question or an answer, and nothing else."""
         return self._shown(taken, limit, given=given, summary=True)
 
     def _shown(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
@@ -184,17 +197,17 @@ class Capture:
                 return None
         if isinstance(taken, Message):
             if not given:
-                message = self.messages[self.message(taken)]
+                message = self._spoken[self.message(taken)]
                 return _bare([message], limit, given=False) if summary else preview.said(message, limit)
             taken = Conversation([taken])
         if isinstance(taken, Conversation):
-            messages = [self.messages[self.message(message)] for message in taken.messages]
+            messages = [self._spoken[self.message(message)] for message in taken.messages]
             rest = None if taken.rest is None else self.readable(self.value(taken.rest))
-            if taken.choices:
-                return f"{_bare(messages[:1], limit - 20, given=False)}\n(+{len(messages) - 1} more)"
+            if taken.choices and not summary:
+                return preview.choices_text(messages, limit)
             structured = None if taken.structured is None else preview.value_text(self.value(taken.structured))
             if summary:
-                text = _bare(messages, limit, given=given)
+                text = _bare(messages[:1] if taken.choices else messages, limit, given=given)
             else:
                 write = preview.input_text if given else preview.output_text
                 text = write(messages, limit, rest)
@@ -203,13 +216,13 @@ class Capture:
             return preview.documents_text(taken.count, self.value(taken), limit)
         if isinstance(taken, Command):
             update = None if taken.update is None else self._text(taken.update, limit, given=given, summary=summary)
-            return "\n".join(filter(None, (f"→ {preview.value_text(self.value(taken.goto))}", update)))
-        return preview.value_text(self.readable(self.value(_newest(taken, given=given) if summary else taken)))
+            return "\n".join(filter(None, (f"→ {self._goto(taken)}", update)))
+        return preview.value_text(self.readable(self.value(taken)))
 
     def readable(self, value: Json) -> Json:
         """Return a value in which each message is its text."""
         if isinstance(value, Reference):
-            message = self.messages[value.index]
+            message = self._spoken[value.index]
             return preview.input_text([message], self._chars)
         if isinstance(value, dict):
             return {key: self.readable(item) for key, item in value.items()}
@@ -221,7 +234,7 @@ class Capture:
         """Return the system prompt of a model's call, or at which step it stands."""
         if not isinstance(run.input, Conversation):
             return {}
-        prompt = preview.system_text(self.messages[self.message(message)] for message in run.input.messages)
+        prompt = preview.system_text(self._spoken[self.message(message)] for message in run.input.messages)
         if not prompt:
             return {}
         first = self._systems.setdefault(prompt, run.number)
@@ -248,7 +261,7 @@ class Capture:
             captured["cut"] = True
         if not (self.messages or steps or "input" in captured or "output" in captured):
             return None
-        return folded(captured if self._wanted == self._chars else _cut_to(captured, self._wanted))
+        return folded(captured if self._wanted == self._chars else _shortened(captured, self._wanted))
 
     def _step(self, run: Run, definitions: list[Json]) -> dict[str, Json]:
         if run.private:
@@ -296,61 +309,73 @@ def capture_of(trace: Trace) -> Capture:
 _ATOMS = frozenset({float, bool, type(None)})
 _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     dict: Capture._dict,  # noqa: SLF001  (as all here: a table of its own methods)
+    Fields: Capture._dict,  # noqa: SLF001
     list: Capture._list,  # noqa: SLF001
     tuple: Capture._list,  # noqa: SLF001
     Cut: Capture._cut,  # noqa: SLF001
     Message: lambda capture, taken: Reference(capture.message(taken)),
     Conversation: Capture._conversation,  # noqa: SLF001
     Documents: lambda capture, taken: [capture.value(taken.read(one)) for one in taken.held],
-    Command: lambda capture, taken: {"goto": capture.value(taken.goto), "update": capture.value(taken.update)},
+    Command: lambda capture, taken: {"goto": capture._goto(taken), "update": capture.value(taken.update)},  # noqa: SLF001
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})
-_QUESTIONS, _ANSWERS = ("input", "question", "query"), ("answer", "output", "result", "response", "text")
-"""What chains that are given a history call what is asked and answered."""
 _WORDS = frozenset({"type", "modality"})
-_NAMES = frozenset({"role", "type", "modality", "mime_type", "name", "id", "tools"})
-NAME_CHARS = 64
+_NAMES = frozenset({"type", "modality", "mime_type", "name", "id"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
 
+def _shortened(captured: dict[str, Json], chars: int) -> dict[str, Json]:
+    """Return redacted content in which no text is longer, the names of roles, speakers and tools aside."""
+    messages = [
+        {
+            **message,
+            "parts": [
+                {key: item if key in _NAMES else _cut_to(item, chars) for key, item in part.items()}
+                for part in message["parts"]
+            ],
+        }
+        for message in captured["messages"]
+    ]
+    steps = {
+        number: {key: item if key == "tools" else _cut_to(item, chars) for key, item in step.items()}
+        for number, step in captured["steps"].items()
+    }
+    return {**_cut_to(captured, chars), "messages": messages, "steps": steps}
+
+
 def _cut_to(value: Json, chars: int) -> Json:
-    """Return redacted content in which no text is longer, names and ids aside."""
     if isinstance(value, str):
         return shorten(value, chars)
     if isinstance(value, dict):
-        return {
-            key: item if key in _NAMES and isinstance(item, str) and len(item) <= NAME_CHARS else _cut_to(item, chars)
-            for key, item in value.items()
-        }
+        return {key: _cut_to(item, chars) for key, item in value.items()}
     return [_cut_to(item, chars) for item in value] if isinstance(value, list) else value
 
 
-def _indexes(value: Json) -> list[int] | None:
+def _spoken(clean: JsonMessage, parts: Sequence[Part]) -> JsonMessage:
+    """Return a message in which texts that go on where the one before ended are one."""
+    if not any(GOES_ON in part for part in parts):
+        return clean
+    read: list[Part] = []
+    for part, written in zip(parts, clean["parts"], strict=True):
+        if GOES_ON in part:
+            read[-1] = {**read[-1], "content": read[-1]["content"] + written["content"]}
+        else:
+            read.append(written)
+    return {**clean, "parts": read}
+
+
+def _indexes(value: Json) -> list[int] | list[Reference] | None:
+    """Return the indexes of messages; of many as references, which ``folded`` writes as spans."""
     if isinstance(value, dict):
         value = value.get("messages")
-    found = value if isinstance(value, list) else [value]
-    return [one.index for one in found if isinstance(one, Reference)] or None
-
-
-def _newest(taken: object, *, given: bool) -> object:
-    """Return the question or the answer of a chain that is given a history; any other value as it is."""
-    if not isinstance(taken, dict) or HISTORIES.isdisjoint(taken):
-        return taken
-    named = (taken.get(name) for name in (_QUESTIONS if given else _ANSWERS))
-    return next((text for text in named if isinstance(text, str) and text), taken)
+    found = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Reference)]
+    return found if len(found) > MANY else [one.index for one in found] or None
 
 
 def _bare(messages: list[JsonMessage], limit: int, *, given: bool) -> str | None:
-    """Return the newest question, or the last answer that says something, without a role."""
+    """Return the newest question, or the last answer, without a role."""
     if not messages:
         return None
-    if given:
-        asked = next((one for one in reversed(messages) if one["role"] == "user"), messages[-1])
-        return _answer(asked, limit)
-    return _answer(messages[-1], limit)
-
-
-def _answer(message: JsonMessage, limit: int) -> str:
-    """Return what a message says without its reasoning; where it says nothing else, with it."""
-    return preview.said(message, limit, reasoning=False, served=False) or preview.said(message, limit)
+    asked_last = next((one for one in reversed(messages) if one["role"] == "user"), None) if given else None
+    return preview.bare(asked_last or messages[-1], limit)

@@ -99,7 +99,7 @@ _ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 _DIRECT = {"limit": 4_000_000, "room": 4_000_000, "items": 1_000_000, "depth": 50}
 _HUGE_BITS = 1_023
 _SHORT = 200
-"""Characters of a text that is within every limit."""
+"""Characters of a text that is within the least of the limits, a document's."""
 
 
 class Finisher:

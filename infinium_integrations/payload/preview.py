@@ -12,7 +12,7 @@ from infinium_integrations.capture.media import size
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.redaction.redactor import shorten
 
-__all__ = ["documents_text", "input_text", "output_text", "plain_text", "said", "system_text", "value_text"]
+__all__ = ["bare", "choices_text", "documents_text", "input_text", "output_text", "said", "system_text", "value_text"]
 
 CALL_ROOM = 150
 """Characters that an answer leaves for the calls that it asks for."""
@@ -76,10 +76,28 @@ def said(message: JsonMessage, limit: int, *, reasoning: bool = True, served: bo
         room = max(limit - len(text) - 1, min(CALL_ROOM, len(calls)))
         text = "\n".join(filter(None, (shorten(text, max(limit - room - 1, 0)), shorten(calls, room))))
     if reasoning and limit - len(text) > REASONING_LEAST:
-        thoughts = "\n".join(str(part["content"]) for part in message["parts"] if part["type"] == "reasoning")
-        if thoughts:
-            text = "\n".join(filter(None, (text, f"reasoning: {thoughts}")))
+        thought = thoughts(message)
+        if thought:
+            text = "\n".join(filter(None, (text, f"reasoning: {thought}")))
     return shorten(text, limit)
+
+
+def bare(message: JsonMessage, limit: int) -> str:
+    """Return what a message says and nothing else: its text, else the calls that it asks for, else its reasoning."""
+    text = plain_text(message) or said(message, limit, reasoning=False, served=False)
+    return shorten(text or said(message, limit, reasoning=False) or thoughts(message), limit)
+
+
+def choices_text(messages: Sequence[JsonMessage], limit: int) -> str:
+    """Return the first of several answers to one question, and how many more there are."""
+    room = limit - 20
+    first = said(messages[0], room, reasoning=False, served=False) or said(messages[0], room)
+    return f"{first}\n(+{len(messages) - 1} more)"
+
+
+def thoughts(message: JsonMessage) -> str:
+    """Return a message's reasoning."""
+    return "\n".join(str(part["content"]) for part in message["parts"] if part["type"] == "reasoning")
 
 
 def plain_text(message: JsonMessage) -> str:

@@ -1,20 +1,24 @@
-"""Two runs compared, step by step."""
+"""Runs compared, step by step: two, or several; and groups of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import zip_longest
+from typing import overload
 
+from infinium_integrations import runtime
+from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import TaskData
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.notebook.plain_text import bundle
-from infinium_integrations.viewer.summary import TraceSummary, texts
+from infinium_integrations.viewer.experiments import Experiment
+from infinium_integrations.viewer.notebook.plain_text import Shown
+from infinium_integrations.viewer.notebook.trace_list import TraceList, pandas
+from infinium_integrations.viewer.outcomes import Group, GroupComparison, Outcome, letter, text_table
+from infinium_integrations.viewer.pairing import paired
+from infinium_integrations.viewer.said import as_text, previews, whole_texts
+from infinium_integrations.viewer.summary import TraceSummary
 from infinium_integrations.viewer.timeline import Node, Tree
 
-__all__ = ["Change", "Comparison", "Pair", "compare"]
+__all__ = ["Change", "Comparison", "Pair", "RunsComparison", "compare"]
 
-ALIGNED = 2_000
-"""Steps up to which the best alignment is sought; beyond, steps of the same place are compared."""
 NOTABLE_MS, NOTABLE_SHARE = 100.0, 0.2
 """A step's times differ when they do by both."""
 
@@ -53,7 +57,7 @@ class Pair:
         return "only in A" if self.left else "only in B"
 
 
-class Comparison:
+class Comparison(Shown):
     """Two runs compared; it renders itself in a notebook.
 
     Attributes:
@@ -69,6 +73,8 @@ class Comparison:
         ['Duration']
     """
 
+    _template = "comparison.html"
+
     def __init__(self, a: TaskData, b: TaskData) -> None:
         self.a, self.b = a, b
         self.facts = (TraceSummary(a), TraceSummary(b))
@@ -76,7 +82,7 @@ class Comparison:
         self.trees = (Tree(a), Tree(b))
         self.pairs = [
             Pair(left, right, [change for change in _step_changes(left, right) if change.left != change.right])
-            for left, right in _aligned(*self.trees)
+            for left, right in paired(self.trees[0].roots, self.trees[1].roots)
         ]
 
     @property
@@ -110,8 +116,6 @@ class Comparison:
             >>> len(compare(TaskData(**run, duration=1), TaskData(**run, duration=2)).to_dataframe())
             0
         """
-        from infinium_integrations.viewer.notebook.trace_list import pandas  # noqa: PLC0415  (needed only here)
-
         rows = []
         for pair in self.pairs:
             row: dict[str, object] = {"name": pair.either.title, "action": pair.either.step.action}
@@ -126,8 +130,8 @@ class Comparison:
         lines += [f"  {formatting.clipped_line(pair.either.title, 60)}: {pair.differs}" for pair in self.different[:40]]
         return formatting.printable("\n".join(lines))
 
-    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        return bundle(self.__repr__, "comparison.html", lambda: {"compared": self, "heading": "h3"})
+    def _context(self) -> dict[str, object]:
+        return {"compared": self, "heading": "h3"}
 
 
 _MEASURED: dict[str, Callable[[Node], object]] = {
@@ -150,8 +154,12 @@ def _run_changes(a: TraceSummary, b: TraceSummary) -> Iterator[Change]:
     yield Change("Tags", ", ".join(a.tags), ", ".join(b.tags))
     for name in dict.fromkeys([*a.labels, *b.labels]):
         yield Change(name, a.labels.get(name, ""), b.labels.get(name, ""))
-    yield Change("Input", a.task.input_summary or "", b.task.input_summary or "", prose=True)
-    yield Change("Output", a.task.output_summary or "", b.task.output_summary or "", prose=True)
+    kept = [side.task.captured for side in (a, b)]
+    for label in ("input", "output"):
+        said = [getattr(one, label) if one is not None else None for one in kept]
+        if None in said:
+            said = [getattr(side.task, f"{label}_summary") or "" for side in (a, b)]
+        yield Change(label.capitalize(), as_text(said[0]), as_text(said[1]), prose=True)
 
 
 def _errors(facts: TraceSummary) -> str:
@@ -164,11 +172,19 @@ def _step_changes(left: Node | None, right: Node | None) -> Iterator[Change]:
     yield Change("Status", left.status, right.status)
     yield Change("Error", _fault(left), _fault(right), prose=True)
     yield Change("Model", _model(left), _model(right))
+    yield Change("Name", left.title, right.title)
+    yield from _said(left, right)
     yield Change("Tokens", formatting.count(left.tokens), formatting.count(right.tokens))
     gap, longest = abs(left.length - right.length), max(left.length, right.length)
     if gap >= NOTABLE_MS and gap >= NOTABLE_SHARE * longest:
         yield Change("Time", formatting.duration(left.length), formatting.duration(right.length))
-    mine, theirs = dict(texts(left)), dict(texts(right))
+
+
+def _said(left: Node, right: Node) -> Iterator[Change]:
+    """Return what went in and came out: whole where both runs kept it, else as far as the previews go."""
+    mine, theirs = whole_texts(left), whole_texts(right)
+    if mine is None or theirs is None:
+        mine, theirs = previews(left), previews(right)
     for label in dict.fromkeys([*mine, *theirs]):
         yield Change(label, mine.get(label, ""), theirs.get(label, ""), prose=True)
 
@@ -182,33 +198,116 @@ def _fault(node: Node) -> str:
     return f"{error.error_type}: {error.message}" if error else ""
 
 
-def _aligned(a: Tree, b: Tree) -> Iterator[tuple[Node | None, Node | None]]:
-    left, right = [_shape(node) for node in a.nodes], [_shape(node) for node in b.nodes]
-    if len(left) + len(right) > ALIGNED:
-        yield from zip_longest(a.nodes, b.nodes)
-        return
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if tag == "equal":
-            yield from zip(a.nodes[i1:i2], b.nodes[j1:j2], strict=True)
-        else:
-            yield from ((node, None) for node in a.nodes[i1:i2])
-            yield from ((None, node) for node in b.nodes[j1:j2])
+class RunsComparison(Shown):
+    """Several runs beside each other, each compared with the first; it renders itself in a notebook.
+
+    Attributes:
+        comparisons: The first run with each of the others.
+
+    Example:
+        >>> from infinium_integrations import TaskData, compare
+        >>> runs = [TaskData(name="Triage", description="Triage", duration=seconds) for seconds in (1, 2, 3)]
+        >>> compare(*runs).facts["Duration"]
+        ['1.00 s', '2.00 s', '3.00 s']
+    """
+
+    _template = "runs.html"
+
+    def __init__(self, runs: Sequence[TaskData]) -> None:
+        self.runs = list(runs)
+        self.summaries = [TraceSummary(run) for run in runs]
+        self.comparisons = [Comparison(runs[0], other) for other in runs[1:]]
+
+    @property
+    def facts(self) -> dict[str, list[str]]:
+        """What the runs say of themselves as a whole: by label, a text of each run, also where all say the same."""
+        columns = [{one.label: one.right for one in _run_changes(self.summaries[0], b)} for b in self.summaries]
+        labels = dict.fromkeys(label for column in columns for label in column)
+        return {label: [column.get(label, "") for column in columns] for label in labels}
+
+    @property
+    def steps(self) -> list[list[Pair]]:
+        """For each step of the first run, what each other run has in its place; then what only they have."""
+        rows: list[list[Pair]] = [[] for _ in self.comparisons[0].trees[0].nodes]
+        alone: list[list[Pair]] = []
+        for place, compared in enumerate(self.comparisons):
+            numbers = {id(node): number for number, node in enumerate(compared.trees[0].nodes)}
+            for pair in compared.pairs:
+                if pair.left is not None:
+                    rows[numbers[id(pair.left)]].append(pair)
+                else:
+                    after = len(self.comparisons) - place - 1
+                    alone.append([_NOTHING] * place + [pair] + [_NOTHING] * after)
+        return rows + alone
+
+    def to_dataframe(self) -> object:
+        """Return a pandas DataFrame with a row for each run, with the columns of ``traces().to_dataframe()``.
+
+        Raises:
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> from infinium_integrations import TaskData, compare
+            >>> runs = [TaskData(name="Triage", description="Triage", duration=seconds) for seconds in (1, 2, 3)]
+            >>> compare(*runs).to_dataframe()["duration"].tolist()
+            [1.0, 2.0, 3.0]
+        """
+        return TraceList(self.runs).to_dataframe()
+
+    def __repr__(self) -> str:
+        names = [letter(place) for place in range(len(self.runs))]
+        cells = [[label, *(formatting.clipped_line(text, 40) for text in texts)] for label, texts in self.facts.items()]
+        lines = text_table(["", *names], cells)
+        for name, compared in zip(names[1:], self.comparisons, strict=True):
+            lines += ["", f"A and {name}: {compared!r}"]
+        return formatting.printable("\n".join(lines))
+
+    def _context(self) -> dict[str, object]:
+        names = [letter(place) for place in range(len(self.runs))]
+        return {"compared": self, "names": names, "heading": "h3"}
 
 
-def _shape(node: Node) -> tuple[int, str, str]:
-    return node.level, node.step.action, node.title
+_NOTHING = Pair(None, None, [])
+
+Run = TaskData | str
+"""A trace, or the id of one in the store, or the beginning of its id."""
+Runs = Iterable[TaskData] | Experiment
 
 
-def compare(a: TaskData, b: TaskData) -> Comparison:
-    """Compare two runs, step by step; may be called from any thread.
+@overload
+def compare(a: Run, b: Run) -> Comparison: ...
+
+
+@overload
+def compare(a: Run, b: Run, *more: Run) -> RunsComparison: ...
+
+
+@overload
+def compare(a: Runs, b: Runs, *more: Runs) -> GroupComparison: ...
+
+
+def compare(a: Run | Runs, b: Run | Runs, *more: Run | Runs) -> Comparison | RunsComparison | GroupComparison:
+    """Compare runs, step by step, or groups of runs; may be called from any thread.
+
+    Steps are paired by their place in the tree and their name, calls side by side by their arguments. Prompts,
+    answers, arguments and results are compared word by word, whole where both runs kept them.
 
     Args:
-        a: The run to compare with, such as ``traces(limit=1)[0]``.
-        b: The other run.
+        a: The run to compare with: a trace, such as ``traces(limit=1)[0]``, or the id of one in the store (its
+            beginning will do). Or a group of runs: a list such as ``traces(session="s-1")`` or ``traces(tag="beta")``,
+            or an ``Experiment``.
+        b: The other run, or group.
+        *more: More of them.
 
     Returns:
-        The comparison, which renders itself in a notebook. ``.different`` has the pairs of steps that differ,
-        ``.changes`` what differs in the runs as a whole; ``.to_dataframe()`` returns a row for each pair of steps.
+        Of two runs a ``Comparison``: ``.different`` has the pairs of steps that differ, ``.changes`` what differs in
+        the runs as a whole, ``.to_dataframe()`` a row for each pair of steps. Of more runs a ``RunsComparison``, of
+        groups a ``GroupComparison``: their totals, and the examples of experiments beside each other. Each renders
+        itself in a notebook.
+
+    Raises:
+        ValidationError: No trace has this id, or several begin so.
+        TypeError: Runs and groups are mixed.
 
     Example:
         >>> from infinium_integrations import compare
@@ -218,4 +317,33 @@ def compare(a: TaskData, b: TaskData) -> Comparison:
         >>> [(change.label, change.left, change.right) for change in compared.changes]
         [('Duration', '1.00 s', '2.50 s')]
     """
-    return Comparison(a, b)
+    given = [a, b, *more]
+    runs = [_stored(one) if isinstance(one, str) else one for one in given if isinstance(one, str | TaskData)]
+    if len(runs) == len(given):
+        return Comparison(runs[0], runs[1]) if len(runs) == 2 else RunsComparison(runs)  # noqa: PLR2004
+    if runs or not all(isinstance(one, Iterable) for one in given):
+        found = ", ".join(type(one).__name__ for one in given)
+        msg = f"compare() takes traces or their ids, or lists of traces and experiments; this is {found}"
+        raise TypeError(msg)
+    return GroupComparison([_group(one, place) for place, one in enumerate(given)])
+
+
+def _stored(trace_id: str) -> TaskData:
+    task = runtime.current().delivery.reader.get(trace_id)
+    if task is None:
+        msg = f"there is no trace {trace_id[:80]!r} here: infinium-traces list shows which there are"
+        raise ValidationError(msg, field="trace_id")
+    return task
+
+
+def _group(given: object, place: int) -> Group:
+    if isinstance(given, Experiment):
+        return given.group
+    tasks: list[TaskData] = list(given)  # type: ignore[call-overload]  # iterable, as was looked up
+    wrong = next((one for one in tasks if not isinstance(one, TaskData)), None)
+    if wrong is not None:
+        msg = f"compare() takes lists of traces; in this one there is a {type(wrong).__name__}"
+        raise TypeError(msg)
+    sessions = {TraceSummary(task).session for task in tasks}
+    name = sessions.pop() if len(sessions) == 1 else None
+    return Group(name or letter(place), [Outcome.of(task, number) for number, task in enumerate(tasks)])

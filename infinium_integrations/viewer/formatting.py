@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 
@@ -27,13 +28,22 @@ __all__ = [
     "word_changes",
 ]
 
+Part = tuple[str, str, str]
+"""``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after."""
+
 SECOND, MINUTE, HOUR = 1_000.0, 60_000.0, 3_600_000.0
 UNKNOWN = "\N{EN DASH}"
 TEXT_LIMIT = 20_000
 """Characters of one text that are shown; the JSON has all."""
 
-WORDS = 1_500
-"""Words up to which two texts are compared word by word."""
+WORDS = 4_000
+"""Words up to which two texts are compared word by word, and lines up to which they are compared line by line."""
+PAIRS = 50_000
+"""Places at which two texts may have the same word; beyond, the commonest words are not looked for by themselves."""
+SHORT_CHANGE = 4_000
+"""Characters up to which a change of some lines is shown word by word."""
+EQUAL_LIMIT = 2_000
+"""Characters of what is equal in two texts, beyond which its middle is left out."""
 
 
 def duration(milliseconds: float | None) -> str:
@@ -158,17 +168,92 @@ def clipped_line(text: str, limit: int) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def word_changes(left: str, right: str) -> list[tuple[str, str, str]]:
+def word_changes(left: str, right: str) -> list[Part]:
     """Return what became of a text, in parts.
 
-    Each part is a triple: ``equal``, ``delete``, ``insert`` or ``replace``; the words before; the words after.
+    Of a long stretch that is equal, the beginning and the end are given; what differs is compared word by word, where
+    it is long line by line first, and cut at ``TEXT_LIMIT`` characters.
     """
-    before, after = _words(clipped(left)), _words(clipped(right))
+    parts: list[Part] = []
+    for tag, old, new in _peeled(left, right, _changes):
+        if parts and parts[-1][0] == tag:
+            parts[-1] = (tag, parts[-1][1] + old, parts[-1][2] + new)
+        else:
+            parts.append((tag, old, new))
+    return [(tag, _folded(old), _folded(new)) if tag == "equal" else (tag, old, new) for tag, old, new in parts]
+
+
+def _peeled(left: str, right: str, inner: Callable[[str, str], Iterable[Part]]) -> Iterator[Part]:
+    """Return the words that two texts begin and end with alike, and between them what ``inner`` makes of the rest."""
+    before = _words_alike(left, right)
+    after = _words_alike(left[before:][::-1], right[before:][::-1])
+    if before:
+        yield "equal", left[:before], right[:before]
+    old, new = left[before : len(left) - after], right[before : len(right) - after]
+    if old and new:
+        yield from inner(old, new)
+    elif old or new:
+        yield "delete" if old else "insert", clipped(old), clipped(new)
+    if after:
+        yield "equal", left[len(left) - after :], right[len(right) - after :]
+
+
+def _words_alike(left: str, right: str) -> int:
+    """Return how many characters two texts begin with alike, up to the end of a word."""
+    length, beyond = 0, min(len(left), len(right)) + 1
+    while beyond - length > 1:  # comparing is a hundred times faster than a loop over the letters
+        middle = (length + beyond) // 2
+        length, beyond = (middle, beyond) if left[:middle] == right[:middle] else (length, middle)
+    if all(length == len(text) or not (text[length].isalnum() or text[length] == "_") for text in (left, right)):
+        return length
+    while length and (left[length - 1].isalnum() or left[length - 1] == "_"):
+        length -= 1
+    return length
+
+
+def _changes(left: str, right: str) -> Iterator[Part]:
+    left, right = clipped(left), clipped(right)
+    before, after = _words(left), _words(right)
+    if len(before) + len(after) <= WORDS:
+        yield from _differences(before, after)
+        return
+    before, after = left.splitlines(keepends=True), right.splitlines(keepends=True)
     if len(before) + len(after) > WORDS:
-        return [("replace", "".join(before), "".join(after))]
-    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return [(tag, "".join(before[i1:i2]), "".join(after[j1:j2])) for tag, i1, i2, j1, j2 in codes]
+        yield "replace", left, right
+        return
+    for tag, old, new in _differences(before, after):
+        if tag == "replace" and len(old) + len(new) <= SHORT_CHANGE:
+            yield from _differences(_words(old), _words(new))
+        else:
+            yield tag, old, new
+
+
+def _differences(before: list[str], after: list[str]) -> Iterator[Part]:
+    """Compare parts of texts. What occurs all over both is no place to begin at: hostile texts would take minutes."""
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    ours, theirs = Counter(before), Counter(after)
+    pairs = Counter({part: ours[part] * theirs[part] for part in ours.keys() & theirs.keys()})
+    left = pairs.total()
+    for part, number in pairs.most_common():
+        if left <= PAIRS:
+            break
+        del matcher.b2j[part]  # type: ignore[attr-defined]  # documented, and not in the stubs
+        left -= number
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        old, new = "".join(before[i1:i2]), "".join(after[j1:j2])
+        if tag == "replace":
+            yield from _peeled(old, new, lambda old, new: [("replace", old, new)])
+        else:
+            yield tag, old, new
+
+
+def _folded(text: str) -> str:
+    if len(text) <= EQUAL_LIMIT:
+        return text
+    ends = EQUAL_LIMIT // 4
+    return f"{text[:ends]}\n… {len(text) - 2 * ends:,} characters are the same …\n{text[-ends:]}"
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+|\s+|[^\w\s]", text)
+    """Return the words of a text, each with the space behind it."""
+    return re.findall(r"\w+\s*|[^\w\s]\s*|\s+", text)

@@ -1,6 +1,7 @@
 """What waits is bounded, what can't be sent stays and is said by name, and the numbers are true."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,10 +13,14 @@ from delivery_kit import LOOKS_FOR_CERTIFICATES, account, assemble, environment,
 from faultserver import FaultServer, Hang, Reply, closed_port
 
 from infinium_integrations import settings
-from infinium_integrations.export import writer
+from infinium_integrations.client.protocol.messages import Verdict
+from infinium_integrations.export import outbox, writer
 from infinium_integrations.recording import run as records
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Options
+from infinium_integrations.storage.folder import FolderStore
+from infinium_integrations.storage.record import Record
+from infinium_integrations.storage.selector import DeliveryCounters
 
 TRACE = """
 from infinium_integrations import flush, stats, trace
@@ -165,6 +170,26 @@ def test_a_store_that_is_removed_before_its_traces_are_delivered_is_counted_and_
     assert "was removed" in err
 
 
+def test_a_trace_that_goes_with_the_store_while_it_is_sent_waits_no_longer(tmp_path):
+    """No look at the store tells of what is in flight."""
+
+    class Removing:
+        ready, limit, name = True, 30.0, "Infinium"
+
+        def send(self, record, timeout):
+            shutil.rmtree(tmp_path / "store")
+            return outbox.Outcome(Verdict("retry", "refused"), reached=False)
+
+    store, found, changed = FolderStore(tmp_path / "store"), DeliveryCounters(), threading.Condition()
+    box = outbox.Outbox(store, "a", Removing(), changed=changed, counters=found, settings=settings.current())
+    store.put("1", b"", "a")
+    with changed:
+        box.add("1", Record({}, b"{}"))
+        begun = box.next(time.monotonic())
+    box.deliver(begun)
+    assert (box.pending, box.own, found.counts()["dropped"]) == (0, 0, 1)
+
+
 # -- at exit -----------------------------------------------------------------------------------------------------------
 
 
@@ -247,7 +272,8 @@ def test_the_writers_queue_is_bounded_in_bytes_and_the_oldest_go_first(monkeypat
         go_on.wait(20)
         seen.append(item)
 
-    delivery = new_delivery(assemble=assemble)
+    discarded = []
+    delivery = new_delivery(assemble=assemble, discard=discarded.append)
     for number in range(50):
         delivery.submit(number, 1_000)
     while delivery._writer._working != 1 and delivery._writer._done == 0 and not delivery._writer._jobs:
@@ -255,7 +281,8 @@ def test_the_writers_queue_is_bounded_in_bytes_and_the_oldest_go_first(monkeypat
     counted = delivery.stats()
     go_on.set()
     assert delivery._writer.settle(time.monotonic() + 20)
-    assert len(seen) + counted["dropped"] == 50
+    assert sorted(seen + discarded) == list(range(50))
+    assert len(discarded) == counted["dropped"]
     assert seen[-10:] == list(range(40, 50))
     assert 39 <= counted["dropped"] <= 40
 

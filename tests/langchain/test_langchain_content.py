@@ -246,7 +246,8 @@ SHAPES = {
     "dataclass": (Box(), '{"label": "a box", "items": [1, 2]}'),
     "state": ({"messages": [HumanMessage("hi")], "count": 3}, "hi"),
     "string": ("plain 'text' with \"quotes\"\nand lines", "plain 'text' with \"quotes\"\nand lines"),
-    "tool calls": ([AIMessage("thinking", tool_calls=[call("add", {"a": 1})])], 'thinking\n→ add({"a": 1})'),
+    "tool calls": ([AIMessage("", tool_calls=[call("add", {"a": 1})])], '→ add({"a": 1})'),
+    "a text and calls": ([AIMessage("thinking", tool_calls=[call("add", {"a": 1})])], "thinking"),
     "None": (None, "null"),
 }
 

@@ -16,7 +16,7 @@ from langchain_core.tools import tool
 from lc_support import Model, one, ordinary
 
 from infinium_integrations.capture.content import Content, Conversation
-from infinium_integrations.capture.folding import folded
+from infinium_integrations.capture.folding import folded, unfolded
 from infinium_integrations.langchain import llm_calls, messages
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Options
@@ -65,7 +65,7 @@ ANSWERS = {
         ),
         [thought("Let me add"), text("It is 5."), call("add", {"a": 1}, "t1")],
         'It is 5.\n→ add({"a": 1})\nreasoning: Let me add',
-        'It is 5.\n→ add({"a": 1})',
+        "It is 5.",
     ),
     "sealed thinking": (
         AIMessage([{"type": "redacted_thinking", "data": SEALED}, {"type": "text", "text": "ok"}]),
@@ -403,6 +403,11 @@ def test_content_chars_cuts_each_text_and_zero_keeps_previews_only(traces, monke
     (message,) = traces[2].steps[0].captured.input_messages
     assert message == {"role": "user", "parts": [{"type": "text", "content": "x" * 99 + "…"}]}
     assert traces[2].steps[0].input_preview == "user: " + "x" * 493 + "…"
+    settings.configure(content_chars=10)
+    call = {"id": "call_0123456789", "name": "look_it_up", "args": {"name": "x" * 50}}
+    Model().invoke([HumanMessage("hi"), AIMessage("", tool_calls=[call])], ordinary())
+    (part,) = traces[3].steps[0].captured.input_messages[1]["parts"]
+    assert (part["id"], part["name"], part["arguments"]) == (call["id"], call["name"], {"name": "x" * 9 + "…"})
     settings.reset()
 
 
@@ -438,3 +443,32 @@ def test_what_was_said_before_is_neither_the_question_nor_the_answer(traces):
     chain.invoke({"input": "what is new?", "chat_history": history}, ordinary())
     task = one(traces)
     assert (task.input_summary, task.output_summary) == ("what is new?", "it is new")
+
+
+def test_blocks_that_were_cut_for_want_of_room_show_no_half_of_a_secret(traces, monkeypatch):
+    monkeypatch.setattr("infinium_integrations.capture.content.TRACE_BYTES", 10_000)
+    block = {"type": "text", "text": "w " * 375 + "sk-proj-Ab3dEf6hIj9lMn2pQr5tUvWx2yZa4bCd" + " w" * 500}
+    cited = {**block, "citations": [{"cited_text": "w", "title": "W"}]}
+    messages = [HumanMessage("x" * 20_000), ToolMessage([block, block], tool_call_id="c1"), AIMessage([cited, cited])]
+    Model().invoke(messages, ordinary())
+    said = str(one(traces).captured.messages)
+    assert "sk-proj" not in said
+    assert said.count("…") >= 4
+
+
+def test_a_run_of_many_calls_grows_with_the_conversation(traces, monkeypatch):
+    files = []
+    monkeypatch.setattr("infinium_integrations.testing.unfolded", lambda kept: files.append(kept) or unfolded(kept))
+
+    def ask(calls, config):
+        said = []
+        for number in range(calls):
+            said.append(HumanMessage(f"question {number}"))
+            said.append(Model(replies=[f"answer {number}"]).invoke(list(said), config))
+
+    for calls in (150, 300):
+        RunnableLambda(ask).invoke(calls, ordinary())
+        steps = as_json(traces[-1])["steps"]
+        assert steps[str(calls)]["input_messages"] == list(range(2 * calls - 1))
+    few, many = (len(json.dumps(file["steps"])) for file in files)
+    assert many < 2.2 * few

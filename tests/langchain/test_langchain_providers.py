@@ -106,7 +106,8 @@ def test_several_answers_to_one_prompt_are_billed_once(traces, openai):  # 39
     task = one(traces)
     usage = task.llm_usage
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (100, 20, 120)
-    assert task.output_summary == "hello there\n(+1 more)"
+    assert task.output_summary == "hello there"
+    assert task.steps[0].output_preview == "hello there\n(+1 more)"
 
 
 def test_two_prompts_of_a_text_model_sum_to_what_the_provider_billed(traces, providers):  # 40

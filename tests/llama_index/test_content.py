@@ -5,8 +5,12 @@ import asyncio
 import pytest
 from kit import Scripted
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.instrumentation.dispatcher import instrument_tags
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
+from pydantic import AnyUrl, BaseModel
+
+from infinium_integrations.capture.content import Content
+from infinium_integrations.llama_index import messages
 
 types = pytest.importorskip("llama_index.core.base.llms.types")
 
@@ -121,3 +125,60 @@ def test_a_citation_is_of_the_text_beside_it_and_no_second_answer(traces):
     assert call.captured.input_messages[0]["parts"] == [
         {"type": "text", "content": "You get 20 days.", "citations": [cited]}
     ]
+
+
+def test_neighbouring_blocks_of_a_message_read_as_llama_index_itself_reads_them(traces):
+    blocks = [types.TextBlock(text="The moon is far."), types.TextBlock(text="How far?")]
+    asked = ChatMessage(role="user", blocks=blocks)
+    Scripted(replies=["far"]).chat([asked])
+    (task,) = traces
+    assert task.input_summary == asked.content
+    assert task.captured.messages[0]["parts"] == [{"type": "text", "content": block.text} for block in blocks]
+
+
+def test_texts_of_an_mcp_servers_tool_are_put_together_as_the_model_reads_them(traces):
+    several = [TextContent(text="it rains"), TextContent(text="it pours")]
+    FunctionTool.from_defaults(lambda: CallToolResult(content=several), name="weather", description="Tell.")()
+    (call,) = steps(traces, "tool_use")
+    assert (call.output_preview, call.captured.result) == ("it rains\nit pours", "it rains\nit pours")
+
+
+def test_an_address_is_written_later_and_no_code_of_it_runs_before(monkeypatch):
+    address = AnyUrl("https://a.example/moon.png")
+    asked = ChatMessage(role="user", blocks=[types.ImageBlock(url=address, image_mimetype="image/png")])
+    written = []
+    kind, write = type(address), type(address).__str__
+    monkeypatch.setattr(kind, "__str__", lambda self: written.append(self) or write(self))
+    taken = messages.take(Content(), asked, 500)
+    assert written == []
+    assert taken.parts() == [
+        {"type": "uri", "modality": "image", "uri": "https://a.example/moon.png", "mime_type": "image/png"}
+    ]
+
+
+def test_a_picture_as_an_address_is_its_type_and_size(traces):
+    address = "data:image/png;base64," + "iVBORw0KGgo" * 200
+    picture = types.ImageBlock(url=AnyUrl(address), image_mimetype="image/png")
+    Scripted(replies=["ok"]).chat([ChatMessage(role="user", blocks=[picture])])
+    (part,) = traces[0].captured.messages[0]["parts"]
+    assert (part["type"], part["mime_type"]) == ("blob", "image/png")
+    assert "iVBOR" not in traces[0].model_dump_json()
+
+
+def test_a_picture_in_a_file_is_told_by_its_path(tmp_path):
+    path = tmp_path / "moon.png"
+    path.write_bytes(b"x")
+    asked = ChatMessage(role="user", blocks=[types.ImageBlock(path=path, image_mimetype="image/png")])
+    (part,) = messages.take(Content(), asked, 500).parts()
+    assert part["uri"] == str(path)
+
+
+class Tag:
+    def __str__(self):
+        raise AssertionError("called")
+
+
+def test_no_code_of_a_tag_runs(traces):
+    with instrument_tags({"tags": ["a", Tag()]}):
+        Scripted(replies=["ok"]).chat([ChatMessage(role="user", content="hi")])
+    assert "a" in traces[0].environment.custom_tags["tags"]

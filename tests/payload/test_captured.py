@@ -197,3 +197,54 @@ def test_what_cannot_be_read_of_a_message_leaves_the_rest(caplog):
     )
     capture.value(taken)
     assert [message["parts"] for message in capture.messages] == [[], [{"type": "text", "content": "hi"}]]
+
+
+@pytest.mark.parametrize("length", [900_000, 1_500_000])
+def test_a_long_text_that_every_step_hands_on_takes_room_once(length):
+    content, text = Content(), "x" * length
+    taken = {id(content.take(text, 500)) for _ in range(50)}
+    taken |= {id(content.take({"state": [text]}, 500)["state"][0]) for _ in range(50)}
+    assert (len(taken), content.bytes < 1_100_000) == (1, True)
+
+
+def test_short_texts_that_every_step_hands_on_take_room_once():
+    content, state = Content(), {f"field {number}": "word " * 40 for number in range(15)}
+    first = content.take(state, 500), content.bytes
+    for _ in range(100):
+        content.take(state, 500)
+        content.take([state], 500)
+    assert (first[0], content.bytes) == (state, first[1])
+
+
+def test_neighbouring_texts_that_are_long_together_stay_whole():
+    texts = ["lorem ipsum " * 4_000, "dolor sit " * 4_800]
+    capture = Capture(Redactor(), 65_536)
+    capture.message(Message("user", None, [{"type": "text", "content": text} for text in texts], list))
+    assert [part["content"] for part in capture.messages[0]["parts"]] == texts
+
+
+def test_parts_that_hold_a_secret_together_keep_all_their_citations():
+    parts = [{"type": "text", "content": piece, "citations": [piece]} for piece in (_KEY[:20], _KEY[20:])]
+    capture = Capture(Redactor(), 65_536)
+    capture.message(Message("assistant", None, parts, list))
+    (part,) = capture.messages[0]["parts"]
+    assert part["content"] == "[REDACTED]"
+    assert len(part["citations"]) == 2
+
+
+def test_what_was_whole_before_a_stream_found_no_room_stays_whole():
+    said = Streamed(lambda chunks: [{"type": "reasoning", "content": "brief"}, {"type": "text", "content": "x" * 900}])
+    said.chunks, said.cut = ["x"], True
+    capture = Capture(Redactor(), 65_536)
+    capture.value(said)
+    assert [part["content"][-3:] for part in capture.messages[0]["parts"]] == ["ief", "xx…"]
+
+
+def test_a_stream_gives_its_room_back_when_the_whole_answer_has_come():
+    content = Content()
+    before, said = content.bytes, Streamed(list)
+    for _ in range(100):
+        said.add(content, [{"type": "text", "text": "some words ", "index": 0}])
+    assert before + 1_100 <= content.bytes <= before + 1_200
+    said.forget(content)
+    assert (content.bytes, said.message()) == (before, None)

@@ -511,3 +511,9 @@ def test_a_hand_made_builder_is_not_sent(traces):
         pass
     builder.build()
     assert traces == []
+
+
+def test_a_summary_that_its_user_sets_stands_as_it_is_set(traces):
+    with trace("Answer") as builder:
+        builder.set_input_summary({"question": "q"}).set_output_summary({"answer": "x"})
+    assert (traces[0].input_summary, traces[0].output_summary) == ('{"question": "q"}', '{"answer": "x"}')

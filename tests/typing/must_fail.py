@@ -1,6 +1,16 @@
 """What users get wrong, and must be told by mypy (with the code at the line's end) and by pyright before it runs."""
 
-from infinium_integrations import InfiniumClient, TaskData, configure, instrument, trace, traces, uninstrument
+from infinium_integrations import (
+    InfiniumClient,
+    TaskData,
+    compare,
+    configure,
+    experiment,
+    instrument,
+    trace,
+    traces,
+    uninstrument,
+)
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.llama_index import InfiniumEventHandler
 
@@ -53,3 +63,12 @@ async def lost_signatures(client: InfiniumClient, task: TaskData) -> None:
     client.send_task_data(task).succes  # E: attr-defined
     for found in traces():
         found.nmae  # E: attr-defined
+
+
+def experimenting() -> None:
+    experiment("a question", ["a"], name="No task")  # E: arg-type
+    experiment(len, 5, name="No data")  # E: arg-type
+    experiment(len, ["a"])  # E: call-arg
+    experiment(len, ["a"], name="Misspelt", concurency=2)  # E: call-arg
+    experiment(len, ["a"], name="No number", repetitions="3")  # E: arg-type
+    compare(5, 6)  # E: call-overload

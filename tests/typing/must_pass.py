@@ -11,9 +11,12 @@ from infinium_integrations import (
     InfiniumClient,
     TaskData,
     TraceBuilder,
+    aexperiment,
     compare,
     configure,
     current_trace,
+    experiment,
+    experiments,
     flush,
     instrument,
     shutdown,
@@ -139,3 +142,26 @@ def by_hand() -> None:
 async def by_hand_later(built: TaskData) -> None:
     async with AsyncInfiniumClient() as client:
         assert_type(await client.send_task_data(built), ApiResponse)
+
+
+async def asked(question: str) -> str:
+    return question
+
+
+def experimenting(path: str) -> None:
+    found = experiment(len, ["a", "b"], name="Lengths", concurrency=2, repetitions=3, wait=False, timeout=60)
+    experiment(asked, path, name="From a file", expected_outcome=lambda example: {"task_objective": str(example)})
+    experiment(asked, [{"input": "a"}], name="Rubric", expected_outcome=ExpectedOutcome(task_objective="Answer"))
+    assert_type(found[0].error, str | None)
+    assert_type(found[0].tokens, int | None)
+    assert_type([row.trace_id for row in found], list[str | None])
+    found.compare(experiments("Lengths")[0], found).to_dataframe()
+    found.to_dataframe()
+    found.wait(timeout=10)
+    compare(found, traces(tag="beta"))
+    assert_type(compare("id", traces()[0]).changes[0].label, str)
+    compare("a", "b", "c").facts["Output"]
+
+
+async def experimenting_later() -> None:
+    assert_type(len(await aexperiment(asked, ["a"], name="Later")), int)

@@ -10,8 +10,8 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable
-from contextlib import aclosing, closing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, closing, contextmanager
 from typing import TypeVar
 from urllib.request import getproxies
 
@@ -86,7 +86,8 @@ def exchange(client: httpx.Client, request: Request, timeout: float) -> Reply | 
 class Channel:
     """Sends requests from several threads, each within a time that holds for all of it.
 
-    Where no proxy is set it is a bare transport, which takes two thirds of a client's time for a request.
+    Where no proxy is set these are bare transports, which take two thirds of a client's time for a request; each has
+    one connection, since a pool looks at all that it has whenever it is asked for one.
 
     Raises:
         ConfigurationError: What the environment says of certificates or proxies makes none possible.
@@ -94,15 +95,34 @@ class Channel:
     """
 
     def __init__(self) -> None:
-        self._send: Callable[[httpx.Request], httpx.Response]
-        if getproxies():
-            client = blocking_client()
-            self._send, self.close = functools.partial(client.send, stream=True), client.close
-        else:
-            transport = _made(httpx.HTTPTransport)
-            self._send, self.close = transport.handle_request, transport.close
+        self._client = blocking_client() if getproxies() else None
+        self._context = _made(httpx.create_ssl_context) if self._client is None else None
+        self._transports: list[httpx.HTTPTransport] = []
+        self._free: list[httpx.HTTPTransport] = []
+        """Those that no thread has."""
         self._sockets: dict[socket.socket, int] = {}
         """The inode of each connection's socket."""
+
+    @contextmanager
+    def _sender(self) -> Iterator[Callable[[httpx.Request], httpx.Response]]:
+        if self._client is not None:
+            yield functools.partial(self._client.send, stream=True)
+            return
+        try:
+            transport = self._free.pop()
+        except IndexError:
+            transport = httpx.HTTPTransport(verify=self._context or True)
+            self._transports.append(transport)
+        try:
+            yield transport.handle_request
+        finally:
+            self._free.append(transport)
+
+    def close(self) -> None:
+        """Close its connections."""
+        for each in (self._client, *self._transports):
+            if each is not None:
+                each.close()
 
     def exchange(self, request: Request, deadline: float, limit: int = REPLY_LIMIT) -> Reply | TransportError:
         """Send one request and read at most ``limit`` bytes of its reply, until the deadline (monotonic seconds)."""
@@ -115,7 +135,7 @@ class Channel:
                 content=request.body,
                 extensions={"timeout": {"connect": left, "write": left, "read": left}},
             )
-            with closing(self._send(message)) as response:
+            with self._sender() as send, closing(send(message)) as response:
                 self._note(response)
                 for chunk in response.iter_bytes():
                     body += chunk

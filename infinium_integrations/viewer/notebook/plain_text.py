@@ -7,10 +7,25 @@ from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
 from infinium_integrations.viewer.timeline import Tree
 
-__all__ = ["bundle", "outline", "status_mark", "totals", "trace_bundle"]
+__all__ = ["Shown", "bundle", "outline", "status_mark", "totals", "trace_bundle"]
 
 LINES = 60
 """Steps that the outline shows."""
+
+
+class Shown:
+    """A thing that shows itself in a notebook: its text, and a template's HTML where jinja2 is installed."""
+
+    _template: str
+
+    def _context(self) -> dict[str, object]:
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
+        return bundle(self.__repr__, self._template, self._context)
+
+    def _repr_html_(self) -> str | None:
+        return self._repr_mimebundle_().get("text/html")
 
 
 def status_mark(summary: TraceSummary) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -16,11 +16,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from infinium_integrations.models import TaskData
+from infinium_integrations.storage.index.query import Row
 from infinium_integrations.storage.reader import TraceReader
-from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.comparison import Comparison
+from infinium_integrations.viewer import experiments, formatting
+from infinium_integrations.viewer.comparison import Comparison, RunsComparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
+from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome, letter
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import overview, step_sums
 from infinium_integrations.viewer.summary import MARKS, TraceSummary
@@ -31,7 +33,12 @@ PAGE = 50
 """Traces that one page of the list has."""
 STEPS_READ, STEPS_SECONDS = 200, 0.5
 """Traces, the latest, whose steps are summed up, and how long that may take."""
-SESSIONS_SHOWN = 200
+SESSIONS_SHOWN = EXPERIMENTS_SHOWN = 200
+ROWS_SHOWN = 1_000
+COMPARED = 12
+"""Traces or groups that are compared at once."""
+GROUP_READ = 10_000
+"""Traces of a session or a tag that are summed up, the latest."""
 FORM_LIMIT = 4_096
 TOP = 10
 PARAMETER_CHARS = 300
@@ -106,6 +113,8 @@ class Pages:
             Route("/sessions", self.sessions),
             Route("/overview", self.overview),
             Route("/compare", self.compare),
+            Route("/experiments", self.experiments),
+            Route("/experiments/{run_id}", self.experiment),
             Route("/traces/{trace_id}", self.trace),
             Route("/traces/{trace_id}/json", self.json),
             Route("/traces/{trace_id}/html", self.html),
@@ -178,12 +187,53 @@ class Pages:
         )
 
     def compare(self, request: Request) -> Response:
-        """Two traces side by side."""
-        wanted = request.query_params.getlist("t")
+        """Traces side by side; or experiments; or the traces of sessions and of tags in one table."""
+        asked = request.query_params
+        if asked.getlist("e"):
+            return self._experiments_compared(asked.getlist("e")[:COMPARED])
+        if asked.getlist("session") or asked.getlist("tag"):
+            return self._groups_compared(asked.getlist("session")[:COMPARED], asked.getlist("tag")[:COMPARED])
+        wanted = asked.getlist("t")[:COMPARED]
         found = [task for trace_id in wanted if (task := self._reader.get(trace_id, exact=True))]
-        if len(found) != 2 or len(wanted) != 2:  # noqa: PLR2004  (A and B)
-            return self._message(400, "Choose two traces", "Tick two traces in the list, then press Compare.")
-        return self._page("compare_page.html", "Comparison", compared=Comparison(*reversed(found)), heading="h1")
+        if len(found) < 2 or len(found) != len(wanted):  # noqa: PLR2004  (A and B)
+            return self._message(400, "Choose two traces", "Tick two traces or more in the list, then press Compare.")
+        found.reverse()
+        if len(found) == 2:  # noqa: PLR2004
+            return self._page("compare_page.html", "Comparison", compared=Comparison(*found), heading="h1")
+        names = [letter(place) for place in range(len(found))]
+        return self._page("runs_page.html", "Comparison", compared=RunsComparison(found), names=names, heading="h1")
+
+    def _experiments_compared(self, wanted: Sequence[str]) -> Response:
+        found = [found for run_id in wanted if (found := experiments.one(self._reader, run_id))]
+        if len(found) < 2 or len(found) != len(wanted):  # noqa: PLR2004
+            return self._message(400, "Choose two experiments", "Tick two experiments or more, then press Compare.")
+        compared = GroupComparison([one.group for one in reversed(found)])
+        links = {"heading": "h1", "trace_link": _trace_link, "compare_link": _compare_link}
+        return self._page("groups_page.html", "Comparison", compared=compared, **links)
+
+    def _groups_compared(self, sessions: Sequence[str], tags: Sequence[str]) -> Response:
+        found = [(name, self._reader.listing(session=name, limit=GROUP_READ)) for name in reversed(sessions)]
+        found += [(f"tag {name}", self._reader.listing(tag=name, limit=GROUP_READ)) for name in tags]
+        if len(found) < 2 or not all(rows for _, rows in found):  # noqa: PLR2004
+            return self._message(400, "Choose two sessions", "Tick two sessions or more, then press Compare.")
+        compared = GroupComparison([Group(name, [_outcome(row) for row in rows]) for name, rows in found])
+        links = {"heading": "h1", "trace_link": _trace_link, "compare_link": None}
+        return self._page("groups_page.html", "Comparison", compared=compared, **links)
+
+    def experiments(self, _request: Request) -> Response:
+        """The experiments, the latest first."""
+        found = experiments.earlier(self._reader)
+        shown = found[:EXPERIMENTS_SHOWN]
+        link = {"heading": "h1", "experiment_link": lambda run_id: f"/experiments/{quote(run_id, safe='')}"}
+        return self._page("experiments_page.html", "Experiments", found=shown, total=len(found), **link)
+
+    def experiment(self, request: Request) -> Response:
+        """One experiment: what came of each example, with links to the traces."""
+        found = experiments.one(self._reader, str(request.path_params["run_id"]))
+        if found is None:
+            return self._message(404, "There is no such experiment here", "Its traces may have been deleted.")
+        links = {"heading": "h1", "trace_link": _trace_link, "shown_rows": ROWS_SHOWN}
+        return self._page("experiment_page.html", found.name, found=found, **links)
 
     async def delete(self, request: Request) -> Response:
         """Delete a trace."""
@@ -259,6 +309,22 @@ class Pages:
     def _message(self, status: int, title: str, text: str = "") -> Response:
         body = html.render_fragment("message.html", {"page_title": title, "text": text})
         return HTMLResponse(body, status)
+
+
+def _trace_link(trace_id: str) -> str:
+    return f"/traces/{quote(trace_id, safe='')}"
+
+
+def _outcome(row: Row) -> Outcome:
+    outcome = Outcome(0, status=row.status, trace_id=row.trace_id, duration=row.duration)
+    outcome.tokens, outcome.cost = row.tokens, row.cost
+    return outcome
+
+
+def _compare_link(example: ComparedExample) -> str | None:
+    """Return where the first two groups' traces of an example are compared, where both have one."""
+    ids = [side[0].trace_id for side in example.sides if side and side[0].trace_id][:2]
+    return f"/compare?{urlencode([('t', found) for found in reversed(ids)])}" if len(ids) == 2 else None  # noqa: PLR2004
 
 
 def _id(request: Request) -> str:

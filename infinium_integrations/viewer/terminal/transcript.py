@@ -77,6 +77,9 @@ class _Writer:
         self._modelled = {id(message) for message in modelled}
         self._seen: dict[int, int] = {}
         """The step at which a message was written."""
+        framework = task.environment.framework if task.environment is not None else None
+        self._glue = "\n" if framework == "llama_index" else ""
+        """What stands between neighbouring texts of a message where its framework reads it."""
 
     def step(self, step: ExecutionStep, captured: CapturedStep) -> Iterator[str]:
         yield ""
@@ -110,7 +113,7 @@ class _Writer:
         for message in messages:
             if id(message) not in self._seen:
                 self._seen[id(message)] = step
-                yield from _message(message)
+                yield from _message(message, self._glue)
 
 
 def _counted(number: int) -> str:
@@ -121,10 +124,16 @@ def _aside(text: str) -> str:
     return click.style(f"({text})", dim=True)
 
 
-def _message(message: Message) -> Iterator[str]:
+def _message(message: Message, glue: str) -> Iterator[str]:
     name = f" {message['name']}" if message.get("name") else ""
     yield _heading(f"{message['role']}{name}")
+    parts: list[dict[str, Json]] = []
     for part in message["parts"]:
+        if parts and {part["type"], parts[-1]["type"]} == {"text"} and not parts[-1].get("citations"):
+            parts[-1] = {**part, "content": f"{parts[-1]['content']}{glue}{part['content']}"}
+        else:
+            parts.append(part)
+    for part in parts:
         match part["type"]:
             case "text" | "refusal":
                 yield _text(part["content"])
