@@ -112,6 +112,8 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         if text.startswith("-", start) and found["close"]:
             return "option"
         return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
+    if sep == "==":
+        return "=="
     if sep in {"=", "%3D", "%3d"}:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
     return ":" if sep in {":", "："} and not found["close"] else " = "

@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, words
 from infinium_integrations.redaction.scan import pattern
 
 __all__ = ["ENOUGH", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
@@ -40,13 +40,15 @@ _OTHER_SCHEME = pattern(
 )
 _ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
 _DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
-_PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]<>&|\\\"-]*")
+_PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]{}<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]{}<>&|\\\"-]*")
 _PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}")
 _ALGORITHM = pattern(
-    r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]+[_.-]?\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
+    r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
     re.IGNORECASE,
 )
 _PUNCTUATED = pattern(r"[\W_]+")
+_ENTITY = pattern(r"&(?:#|\w{1,8};)")
+_CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)[;,)\]}]")
 _STOPS = ".,;!?:"
 _SHORTEST, _MIN_VALUE = 4, 6
 _LONG_NUMBER = 8
@@ -66,7 +68,7 @@ def is_secret_value(text: str, pair: Pair) -> bool:
         return False
     core = value.strip().rstrip(_STOPS).lower()
     if not pair.name.endswith(_HEADERS) and (
-        core in HARMLESS or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
+        core in HARMLESS or _CONSTANT.match(core) or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
     ):
         return False
     if pair.name.endswith("authorization"):
@@ -107,18 +109,27 @@ def _is_other(pair: Pair, value: str, core: str) -> bool:
 def is_odd(value: str, kind: Kind) -> bool:
     """Judge a value that stands more loosely after a name, as in a sentence: no word, path, version or identifier."""
     core = value.strip().rstrip(_STOPS)
-    if len(core) < _SHORTEST or (core.isalpha() and (core.islower() or core[1:].islower())):
+    if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
     low = core.lower()
-    if low in HARMLESS or core[0] == "&" or HIDDEN in core or _EMPTY.fullmatch(core) or _PATH.fullmatch(core):
+    if (
+        low in HARMLESS
+        or _ENTITY.match(core)
+        or "${" in core
+        or HIDDEN in core
+        or _EMPTY.fullmatch(core)
+        or _PATH.fullmatch(core)
+    ):
         return False
     if kind == "code":
         return core.replace("-", "").replace(" ", "").isdigit()
     if core.isdigit():
         return kind == "password" or len(core) >= _LONG_NUMBER
     if _PLAIN.fullmatch(core):
-        return _is_mixed(core)
-    if kind != "password" and (len(core) < _MIN_VALUE or _ALGORITHM.fullmatch(core)):
+        return _is_random(core)
+    if kind != "password" and (
+        len(core) < _MIN_VALUE or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
+    ):
         return False
     if (
         _CODE.match(core)
@@ -154,7 +165,7 @@ def _is_code(core: str, pair: Pair) -> bool:
     plain = core.replace("-", "").replace(" ", "")
     if plain.isdigit():
         return len(plain) >= (3 if "cv" in pair.name else 4)
-    return len(plain) >= _MIN_VALUE and plain.isalnum() and _has_all(plain) and not _ALGORITHM.fullmatch(core)
+    return " " not in core and is_odd(core, "weak")
 
 
 def _is_quoted_secret(value: str, pair: Pair) -> bool:
@@ -165,28 +176,59 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return False
     if core.replace(".", "").isdigit():
         return len(core) >= _LONG_NUMBER
+    if _is_word_under_a_clear_name(core, pair):
+        return True
     if _PLAIN.fullmatch(core):
-        return _is_mixed(core) or (pair.name.endswith("cookie") and "=" in core)
+        return _is_random(core) or (pair.name.endswith("cookie") and "=" in core)
     if not any(letter.isalnum() for letter in core) or _PATH.fullmatch(core) or _looks_like_code(core):
         return False
     if pair.name.endswith(("cookie", "cookies")):
-        return "=" in core and (" " not in core.partition("=")[0])
+        return " " not in core.partition("=")[0] and ("=" in core or is_odd(core, "weak"))
     return len(core) >= _SHORTEST
+
+
+_OF_MANY_MEANINGS = words(
+    "token tokens auth secret secrets key keys credential credentials cookie cookies jwt authorization"
+)
+
+
+def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
+    """Return whether a value is one word under a name of which nothing else is meant: ``api_key``, not ``token``."""
+    return (
+        kind_of(pair.name) == "weak"
+        and pair.sep != "=="
+        and pair.name.strip("_-") not in _OF_MANY_MEANINGS
+        and not pair.name.endswith("cookie")
+        and len(core) >= _SHORTEST
+        and core.isalnum()
+        and not core.isdigit()
+        and kind_of(core) == ""
+    )
+
+
+def _is_evenly_written(core: str) -> bool:
+    return core == core.upper() or core[1:] == core[1:].lower()
 
 
 def _is_plain_cookie(value: str) -> bool:
     """Return whether a cookie holds but short words: ``theme=dark; Secure``."""
-    return all(
-        len(part) <= _LONGEST_PART and part.isalpha() for part in value.replace("=", " ").replace(";", " ").split()
-    )
+    parts = value.replace("=", " ").replace(";", " ").split()
+    return all(len(part) <= _LONGEST_PART and part.isalpha() and not _is_oddly_written(part) for part in parts)
+
+
+def _is_oddly_written(part: str) -> bool:
+    changes = sum(a.islower() and b.isupper() for a, b in pairwise(part))
+    return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes)
 
 
 _LONGEST_PART = 14
-_REGEX = pattern(r"/?\^|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a-z]*\Z")
+_REGEX = pattern(r"/?\^.*[\\\[(|$]|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a-z]*\Z")
 
 
 def _looks_like_code(core: str) -> bool:
-    return _REGEX.match(core) is not None or (_DOTTED.fullmatch(core) is not None and not _is_mixed(core))
+    return _REGEX.match(core) is not None or (
+        _DOTTED.fullmatch(core) is not None and not (_is_random(core) or any(map(str.isdigit, core)))
+    )
 
 
 def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
@@ -216,7 +258,7 @@ def _is_authorization(value: str, *, alone: bool) -> bool:
     if token in {HIDDEN, ""} or token.lower() in HARMLESS or _DOTTED.fullmatch(token + rest) or _CODE.match(token):
         return False
     if scheme:
-        if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not _is_mixed(token):
+        if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not _is_random(token):
             return False
         return (not rest or not token.isalpha()) and not _EMPTY.fullmatch(token)
     return (
@@ -236,6 +278,8 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     is_word = core.isalpha() and not _is_mixed(core)  # of prose, with what ends a sentence
     if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
         return False
+    if pair.sep == "=" and text[pair.end : pair.end + 1] not in {",", ")"} and _is_word_under_a_clear_name(core, pair):
+        return True
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
     if value.isidentifier() and (kind_of(value) or (pair.sep == " = " and _names_itself(pair.name, value))):
@@ -255,8 +299,35 @@ def _is_mixed(value: str) -> bool:
     core = value.rstrip(_STOPS)
     if not core.isalpha() or len(core) < _LONG_NUMBER:
         return False
-    changes = sum(a.isupper() != b.isupper() for a, b in pairwise(core))
-    return changes * 3 > len(core) and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
+    return (
+        len(_HUMPS.findall(core)) * 10 > len(core) * 3
+        and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
+    )
+
+
+def _is_random(value: str) -> bool:
+    """Return whether some letters in a row make no word: by their case, their length, or pairs that no language has."""
+    return any(_is_mixed(letters) or _is_no_word(letters) for letters in _LETTERS.findall(value))
+
+
+def _is_no_word(letters: str) -> bool:
+    if len(letters) > _LONGEST_WORD + 2 and (letters.islower() or letters.isupper()):
+        return True
+    parts = _HUMPS.findall(letters)
+    strange = sum(second in _UNLIKELY.get(first, "") for part in parts for first, second in pairwise(part.lower()))
+    return strange > 1 and strange * 8 >= len(letters)
+
+
+_LETTERS = pattern(r"[A-Za-z]{8,}")
+_HUMPS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_UNLIKELY = {
+    pair[0]: pair[1:]
+    for pair in words(
+        "bkqvz cgjqvxz dqz fbdhjkmpqvwxz gjkqwx hcfghjqvwxz ihwy jbghjknqwxyz kcjkqrvxz lhjqw mhkqwxz nqx oq pjvz rjxz sj "
+        "qabcdefghijkmnopqrstvwxyz tjq uhjkqvwyz vbdfhjklpqvwxyz wfjmqtuvxyz xgjlnqrvwz yfhjkquvxy zbfghjknpqrtuvwx"
+    )
+}
+"""Letters that hardly follow another in words: counted in the documents of some hundred packages."""
 
 
 def _looks_secret(text: str, pair: Pair, value: str) -> bool:
