@@ -1,4 +1,4 @@
-# ruff: noqa: E501, PLR0911, RUF001  (patterns are read best in one piece; other languages have other quotes)
+# ruff: noqa: E501, RUF001  (patterns are read best in one piece; other languages have other quotes)
 """The everyday forms in which a name gives a secret away from a distance: sentences, tables, blocks, commands, errors.
 
 ``FORMS`` is the table of them. A form of ``after`` is looked for right after a telling name; the others are found by
@@ -6,7 +6,7 @@ functions below.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import HARMLESS, Kind, kind_of, words
@@ -83,7 +83,7 @@ FORMS = (
         "sentence",
         " *_`\\\"'",
         pattern(
-            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor) [^\n:;=|<>\"'`]{{1,60}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
+            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor)(?: [^\s:;=|<>\"'`]{{1,40}}+){{1,6}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         is_odd,
@@ -94,7 +94,7 @@ FORMS = (
         "sentence with a mark",
         " *_`\\\"':–—→-",
         pattern(
-            rf"[*_`\"']{{0,3}}(?:(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}?)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"[*_`\"']{{0,3}}(?:(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -267,6 +267,35 @@ _BY_FIRST: dict[str, list[Form]] = {}
 for _form in FORMS:
     for _letter in _form.first:
         _BY_FIRST.setdefault(_letter, []).append(_form)
+_AFTER_BLANKS = {
+    "sentence": "a—→",
+    "sentence with a mark": "a:–—→-",
+    "sentence without spaces": "a:：",
+    "name and value": "a\"'\\,;-\n",
+    "element with attributes": "a",
+    "object under the name": ':={"',
+    "login as a pair": ":=",
+    "elements beside each other": "<:*_&\n",
+    "row of a table": "|*_`",
+    "beside the name, in quotes": "\"'`\\",
+    "words that are a key": "a:=\"'",
+    "user and password": "a:",
+}
+"""With which characters those forms may go on that begin with a blank; a letter is ``a``. The others may with any."""
+_BY_SECOND: dict[str, list[Form]] = {}
+for _letter in {"other", *"".join(_AFTER_BLANKS.values())}:
+    _BY_SECOND[_letter] = [form for form in _BY_FIRST[" "] if _letter in _AFTER_BLANKS.get(form.name, _letter)]
+
+
+def _candidates(text: str, end: int) -> Sequence[Form]:
+    following = text[end : end + 1]
+    if following not in _BLANKS or not following:
+        return _BY_FIRST.get(following, ())
+    second = text[end : end + 5].lstrip(" \t")[:1]
+    return _BY_SECOND.get("a" if second.isalpha() else second, _BY_SECOND["other"])
+
+
+_BLANKS = " \t"
 
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
@@ -280,8 +309,11 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     ):
         return
     following = scan.text[named.end : named.end + 1]
-    candidates = _BY_FIRST.get(following, ())
-    found = next((span for form in candidates if (span := _read(scan, named, form))), None)
+    found = None
+    for form in _candidates(scan.text, named.end):
+        between = form.between.match(scan.text, named.end)
+        if between and (found := _read(scan, named, form, between)):
+            break
     if found:
         yield found
     elif following and following in _BEFORE_BLOCKS:
@@ -302,11 +334,8 @@ _OPEN = ("phrase", "mnemonic", "credential", "credentials")
 _BEFORE_BLOCKS = " :=\"'\\\t"
 
 
-def _read(scan: Scan, named: Named, form: Form) -> Span | None:
+def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span | None:
     text = scan.text
-    between = form.between.match(text, named.end)
-    if not between:
-        return None
     start = between.end()
     quote = between.groupdict().get("quote")
     end = _end(text, start, quote, form.name)
@@ -395,6 +424,8 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     if end < 0 or mark is None:
         return
     names = header.split(mark)
+    if mark == "|" and (not names[0].strip()) != (not names[-1].strip()):
+        return
     columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
     edges = names[1:-1] if mark == "|" and not (names[0] + names[-1]).strip() else names
     previous = text[max(0, start - _WIDEST) : max(0, start - len(newline))].rpartition(newline)[2]

@@ -131,7 +131,12 @@ def _keywords(low: str, names: str) -> tuple[str, ...]:
 
 
 def _has_tuples(low: str, marks: bytes) -> bool:
-    return (b"(''" in marks and "('" in low) or (b'(""' in marks and '("' in low)
+    if b"(''" not in marks and b'(""' not in marks:
+        return False
+    return any(part[:1] in _QUOTES for part in low.split("(")[1:] if part)
+
+
+_QUOTES = frozenset("\"'")
 
 
 def _heads(low: str, marks: bytes, options: list[str]) -> str:

@@ -30,6 +30,14 @@ _EMPTY = pattern(
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
+_MAY_BE_EMPTY = frozenset("{$<&([%*•.…_-xX!yYmMtTsSaAcC")
+
+
+def _is_empty(core: str) -> bool:
+    """Return whether a value but stands for one: ``<token>``, ``${TOKEN}``, ``***``, ``your-key``."""
+    return core[:1] in _MAY_BE_EMPTY and _EMPTY.fullmatch(core) is not None
+
+
 _CODE = pattern(
     r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
 )
@@ -117,7 +125,7 @@ def is_odd(value: str, kind: Kind) -> bool:
         or _ENTITY.match(core)
         or "${" in core
         or HIDDEN in core
-        or _EMPTY.fullmatch(core)
+        or _is_empty(core)
         or _PATH.fullmatch(core)
     ):
         return False
@@ -151,7 +159,7 @@ def is_secret_word(value: str, kind: Kind) -> bool:
         any(map(str.isalnum, core))
         and core.lower() not in HARMLESS
         and HIDDEN not in core
-        and _EMPTY.fullmatch(core) is None
+        and not _is_empty(core)
         and not _CODE.match(core)
     )
 
@@ -239,7 +247,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
         closing = core[-1:] if pair.quote else core[-1:] + text[pair.end : pair.end + 1]
         return any(mark in closing for mark in "}>)]") and not core.startswith(HIDDEN)
     return (
-        _EMPTY.fullmatch(core) is not None
+        _is_empty(core)
         and not core.startswith(HIDDEN)
         and (
             pair.kind != "password"
@@ -260,7 +268,7 @@ def _is_authorization(value: str, *, alone: bool) -> bool:
     if scheme:
         if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not _is_random(token):
             return False
-        return (not rest or not token.isalpha()) and not _EMPTY.fullmatch(token)
+        return (not rest or not token.isalpha()) and not _is_empty(token)
     return (
         (alone and (rest == "" or any(map(str.isdigit, value))))
         or _OTHER_SCHEME.match(value) is not None
