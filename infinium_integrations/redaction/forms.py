@@ -56,7 +56,7 @@ _BESIDE = pattern(
 )
 
 
-_LEAST, _NO_PLACE = 6, frozenset("./")
+_LEAST, _LONG, _NO_PLACE = 6, 20, frozenset("./:=(")
 
 
 def _plain(value: str, kind: Kind) -> bool:
@@ -69,13 +69,12 @@ def _one_word(value: str, kind: Kind) -> bool:
 
 
 def _long_word(value: str, kind: Kind) -> bool:
-    return (
-        kind == "password"
-        and any(map(str.isdigit, value))
-        and len(value) >= _LEAST
-        and _one_word(value, kind)
-        and _NO_PLACE.isdisjoint(value[:-1])
-    )
+    """Take a password with digits; a token only where upper and lower case and digits are mixed."""
+    if not any(map(str.isdigit, value)) or not _NO_PLACE.isdisjoint(value[:-1]):
+        return False
+    if kind == "password":
+        return len(value) >= _LEAST and _one_word(value, kind)
+    return len(value) >= _LONG and any(map(str.isupper, value)) and any(map(str.islower, value)) and is_odd(value, kind)
 
 
 FORMS = (
@@ -94,7 +93,7 @@ FORMS = (
         "sentence with a mark",
         " *_`\\\"':–—→-",
         pattern(
-            rf"[*_`\"']{{0,3}}(?:(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"[*_`\"']{{0,3}}(?:(?: \([^()\n]{{1,40}}\))?(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -195,6 +194,42 @@ FORMS = (
         pattern(r"\[\s?\\{0,8}[\"'][\w-]{0,40}\Z"),
     ),
     Form(
+        "list under the name",
+        "\\\"' :=",
+        pattern(rf"{_CLOSE}\s?(?::|=>?)\s?\[\s?{_Q}"),
+        _plain,
+        '{"password": ["hunter2!Zq9"]}',
+        '{"password": ["string", "null"]}',
+    ),
+    Form(
+        "wrapped value",
+        "\\\"' :=",
+        pattern(
+            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode)\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}"
+        ),
+        _plain,
+        "{'password': SecretStr('hunter2!Zq9')}",
+        "{'password': SecretStr('required')}",
+    ),
+    Form(
+        "quotes as entities",
+        "&%\\",
+        pattern(
+            r"(?P<entity>&quot;|&#0?3[49];|&#x2[27];|&apos;|%2[27]|\\{1,4}u002[27])(?:\s|%20|\+){0,2}(?::|=|%3[AaDd])(?:\s|%20|\+){0,2}(?P=entity)"
+        ),
+        _plain,
+        "{&quot;password&quot;: &quot;hunter2!Zq9&quot;}",
+        "{&quot;password&quot;: &quot;required&quot;}",
+    ),
+    Form(
+        "answer",
+        "?",
+        pattern(rf"\? (?:It'?s|It is|That'?s|Sure[,:]?|Yes[,:]?)(?: it'?s)? {_Q}?"),
+        is_odd,
+        "What is the password? It's hunter2!Zq9",
+        "What is the password? It's secret.",
+    ),
+    Form(
         "elements beside each other",
         "*_: <&\n",
         _BESIDE,
@@ -269,12 +304,14 @@ for _form in FORMS:
         _BY_FIRST.setdefault(_letter, []).append(_form)
 _AFTER_BLANKS = {
     "sentence": "a—→",
-    "sentence with a mark": "a:–—→-",
+    "sentence with a mark": "a:–—→-(",
     "sentence without spaces": "a:：",
     "name and value": "a\"'\\,;-\n",
     "element with attributes": "a",
     "object under the name": ':={"',
     "login as a pair": ":=",
+    "list under the name": ":=",
+    "wrapped value": ":=",
     "elements beside each other": "<:*_&\n",
     "row of a table": "|*_`",
     "beside the name, in quotes": "\"'`\\",
@@ -296,6 +333,7 @@ def _candidates(text: str, end: int) -> Sequence[Form]:
 
 
 _BLANKS = " \t"
+_AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z")
 
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
@@ -316,6 +354,9 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
             break
     if found:
         yield found
+    elif named.kind == "password" and (before := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start)):
+        if is_odd(before[1], "password"):
+            yield *before.span(1), "before the name"
     elif following and following in _BEFORE_BLOCKS:
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
@@ -337,7 +378,8 @@ _BEFORE_BLOCKS = " :=\"'\\\t"
 def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span | None:
     text = scan.text
     start = between.end()
-    quote = between.groupdict().get("quote")
+    groups = between.groupdict()
+    quote = groups.get("quote") or groups.get("entity")
     end = _end(text, start, quote, form.name)
     if scan.open_end and end >= len(text) and start < end and (quote or not _is_word(text[start:end])):
         return start, len(text), form.name
@@ -504,6 +546,14 @@ COMMANDS = (
         "docker login -u ada -p hunter2!Zq9 registry.example.com",
         "docker login -u ada --password-stdin",
         option="p",
+    ),
+    Command(
+        "ConvertTo-SecureString",
+        ("securestring",),
+        pattern(rf"(?i:ConvertTo-SecureString)\s{{1,3}}(?:-String\s{{1,3}})?{_WORD}"),
+        'ConvertTo-SecureString "hunter2!Zq9" -AsPlainText -Force',
+        "ConvertTo-SecureString $password -AsPlainText",
+        "as",
     ),
     Command(
         "sshpass -p",

@@ -71,6 +71,7 @@ _OWNERS = (
         "ssh",
         "functions",
         "consumer",
+        "instrumentation",
     ),
     *_VENDORS,
 )
@@ -95,11 +96,11 @@ _ANYWHERE = (
     "mnemonic",
 )
 _ENDINGS = (*_KEYS, "secret", "credential", "cookie", "authtoken", "accesstoken", "sharedaccesssignature")
-_WORDS = frozenset({"secret", "secrets", "credentials", "authorization", "cookie", "cookies", "jwt"})
+_WORDS = frozenset({"secret", "secrets", "credentials", "creds", "authorization", "cookie", "cookies", "jwt"})
 _LAST = frozenset({"auth", "jwt", "token", "secret"})
 _CODES = frozenset({"cvv", "cvc", "otp", "pin", "totp", "pincode"})
 _CODE_OWNERS = words(
-    "security access verification auth authorization activation recovery backup pin otp mfa login secret"
+    "fa factor sms security access verification auth authorization activation recovery backup pin otp mfa login secret"
 )
 _TOKEN_OWNERS = frozenset({"access", "auth", "refresh", "api", "bearer", "session", "secret", "id", "identity"})
 _TOKEN_OWNERS |= frozenset({"csrf", "xsrf", "security", "bot", "user", "service", "deploy", "personal", "oauth"})

@@ -91,7 +91,7 @@ def _name(text: str, at: int) -> str:
     own = before[len(before.rstrip(_NAME_CHARS)) :]
     if not own and before.endswith(" ") and before[-2:-1].isalpha():
         word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
-        return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalpha() else ""
+        return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
     return own
 
 

@@ -90,7 +90,7 @@ _SENTENCE = ("pass", "secret")
 """Looked for everywhere, as ``key``, ``token``, ``cookie`` and ``kennwort`` are: sentences have them too."""
 _AFTER_K = {"ey": ("key",), "en": ("token", "kennwort"), "ie": ("cookie",), "od": ("adgangskode",)}
 _BESIDE_A_MARK = (
-    *("pwd", "auth", "credential", "jwt", "signature", "cvv", "cvc", "otp", "pin", "pw", "code", "mnemonic"),
+    *("pwd", "auth", "cred", "jwt", "signature", "cvv", "cvc", "otp", "pin", "pw", "code", "mnemonic"),
     *(
         "phrase",
         "wachtwoord",

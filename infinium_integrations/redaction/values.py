@@ -196,7 +196,7 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
 
 
 _OF_MANY_MEANINGS = words(
-    "token tokens auth secret secrets key keys credential credentials cookie cookies jwt authorization"
+    "token tokens auth secret secrets key keys credential credentials creds cookie cookies jwt authorization"
 )
 
 
