@@ -470,7 +470,8 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
         return
     columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
     edges = names[1:-1] if mark == "|" and not (names[0] + names[-1]).strip() else names
-    previous = text[max(0, start - _WIDEST) : max(0, start - len(newline))].rpartition(newline)[2]
+    before = text[max(0, begin - _WIDEST) : begin] if begin >= 0 else ""
+    previous = before.rpartition(newline)[2]
     is_row = previous.count(mark) == header.count(mark) and not (mark == "," and previous.rstrip().endswith(","))
     if not columns or len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
         return
