@@ -682,7 +682,9 @@ _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{
 def forms(scan: Scan) -> Iterator[Span]:
     """Find what commands, statements and addresses hold."""
     text, low = scan.text, scan.low
-    for command in COMMANDS if scan.options or b"'" in scan.marks else ():
+    for command in (
+        COMMANDS if scan.options else _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
+    ):
         if _may_occur(scan, command) and any(word in low for word in command.words):
             for found in command.shape.finditer(text):
                 last = found.lastindex or 0
@@ -695,14 +697,20 @@ def forms(scan: Scan) -> Iterator[Span]:
         for found in _PARAMETER.finditer(text):
             if is_odd(found[1], "weak"):
                 yield *found.span(1), "parameter of a URL"
-    if not scan.is_prose and b"::" in scan.marks and (":5432:" in text or ":*:" in text):
+    if b"::::" in scan.marks and (":5432:" in text or ":*:" in text):
         yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
 
 
 def _may_occur(scan: Scan, command: Command) -> bool:
     if command.option:
         return any(letter in scan.options for letter in command.option)
-    return " " in scan.options or (command.name == "IDENTIFIED BY" and b"'" in scan.marks)
+    return " " in scan.options or _MARKS_OF.get(command.name, b"none") in scan.marks
+
+
+_MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
+"""What the text of a command without options has, so that prose without it isn't searched."""
+_TELLING = frozenset(_MARKS_OF.values())
+_WITHOUT_OPTIONS = [command for command in COMMANDS if command.name in _MARKS_OF]
 
 
 def _inserted(scan: Scan) -> Iterator[Span]:

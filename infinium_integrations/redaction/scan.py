@@ -107,6 +107,7 @@ _BESIDE_A_MARK = (
     ),
 )
 _ELSEWHERE = (
+    *("senha", "clave", "sifre", "parola", "hasl", "salasana"),
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
 )
