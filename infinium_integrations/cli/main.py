@@ -20,6 +20,7 @@ from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import TaskData
 
 if TYPE_CHECKING:
+    from infinium_integrations.storage.index.language import QueryError
     from infinium_integrations.storage.index.query import Row
     from infinium_integrations.storage.reader import TraceReader
 
@@ -40,9 +41,11 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         if os.environ.get("NO_COLOR"):
             ctx.color = False
+        from infinium_integrations.viewer.terminal.columns import PLAIN  # noqa: PLC0415
+
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # for a terminal that has no box-drawing characters
+                stream.reconfigure(errors=PLAIN)  # for a terminal that has no box-drawing characters
         try:
             return super().invoke(ctx)
         except InfiniumError as error:
@@ -74,15 +77,67 @@ class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no gen
             self.fail("give a span such as 30m, 12h or 7d, or a date such as 2026-01-31", param, ctx)
 
 
-@main.command("list")
+class _Status(click.ParamType):  # type: ignore[type-arg]
+    name = "status"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from infinium_integrations.storage.index.language import check_status  # noqa: PLC0415
+
+        try:
+            check_status(value)
+        except InfiniumError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+class _MalformedError(click.ClickException):
+    exit_code = 2
+
+
+class _Asking(click.Command):
+    """A command with a query: what negates something in it is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        negated = [arg for arg in args if re.match(r'-([A-Za-z_]{2,}[:<>=]|["“])', arg)]
+        rest = [arg for arg in args if arg not in negated]
+        return super().parse_args(ctx, [*rest, *(["--", *negated] if negated else [])])
+
+
+@main.command("list", cls=_Asking, short_help="List runs: all, or those that a QUERY finds.")
+@click.argument("query", nargs=-1, metavar="[QUERY]")
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many; the latest.")
-@click.option("--status", help="Of the run (ok, error, …) or of the delivery (local, pending, sent, rejected).")
+@click.option("--sort", metavar="COLUMN", default="-ended", help="Such as duration, or -cost: the greatest first.")
+@click.option("--status", type=_Status(), help="Of the run (ok, error, …) or of the delivery (local, pending, …).")
 @click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
 @click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d or 2026-01-31.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_(limit: int, status: str | None, name: str | None, since: datetime | None, as_json: bool) -> None:  # noqa: FBT001
-    """List the latest traces."""
-    found = _reader().traces(limit=limit, status=cast("Any", status), name=name, since=since)  # any text may be asked
+def list_(
+    query: tuple[str, ...],
+    *,
+    limit: int,
+    sort: str,
+    status: str | None,
+    name: str | None,
+    since: datetime | None,
+    as_json: bool,
+) -> None:
+    r"""List the latest runs, or those that a QUERY finds.
+
+    A QUERY is words and fields, all of which must hold; put it in single quotes:
+
+    \b
+      infinium-traces list 'tool:refund_order status:error'
+      infinium-traces list 'model:gpt-4o tokens>5000 since:2d'
+      infinium-traces list 'error:Timeout -user:u-1 "exact words"'
+
+    Words are looked for in names, errors, previews and in what the model and the tools saw and said. The fields of
+    steps (tool, model, error, agent, step) hold for one and the same step, and a status beside them too; alone it is
+    the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
+    """
+    with _query_errors():
+        found = _reader().traces(
+            query=" ".join(query), limit=limit, sort=sort, status=cast("Any", status), name=name, since=since
+        )
     if as_json:
         for task in found:
             click.echo(_json(_facts(task), indent=None))
@@ -91,7 +146,31 @@ def list_(limit: int, status: str | None, name: str | None, since: datetime | No
 
         _print(table(found, _columns()))
     else:
-        click.echo(_nothing(filtered=any((status, name, since))))
+        click.echo(_nothing(filtered=any((*query, status, name, since))))
+
+
+@contextlib.contextmanager
+def _query_errors() -> Iterator[None]:
+    """Tell of a malformed query with its place, and exit code 2."""
+    from infinium_integrations.storage.index.language import QueryError  # noqa: PLC0415
+
+    try:
+        yield
+    except QueryError as error:
+        raise _MalformedError(_pointed(error)) from None
+
+
+def _pointed(error: "QueryError") -> str:
+    """Return what is wrong with a query, and below it the query with a caret under the place."""
+    from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
+    from infinium_integrations.viewer.terminal.columns import width  # noqa: PLC0415
+
+    query, start, end = re.sub(r"\s", " ", error.query), error.start, error.end
+    before, at, after = map(printable, (query[:start], query[start:end], query[end:]))
+    shown = _columns() - 8
+    before, after = before[-shown // 2 :], after[:shown]
+    carets = " " * width(before) + "^" * max(1, min(width(at), shown))
+    return f"{error}\n\n  {before}{at}{after}\n  {carets}"
 
 
 @main.command(short_help="Show one trace; the latest, without an ID.")
@@ -121,18 +200,21 @@ def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  #
         click.echo(click.style(f"\ninfinium-traces show {short(task.trace_id)} --all draws every step", dim=True))
 
 
-@main.command()
+@main.command(cls=_Asking)
+@click.argument("query", nargs=-1, metavar="[QUERY]")
 @click.option("-n", "--lines", type=click.IntRange(0), default=5, show_default=True, help="Earlier ones to begin with.")
 @click.option("--tree", is_flag=True, help="Draw each trace, not only its line.")
 @click.option("--poll", type=click.FloatRange(0.05), default=0.5, show_default=True, help="Seconds between two looks.")
-def tail(lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
-    """Follow the runs of every process as they end. Ctrl-C ends it."""
+def tail(query: tuple[str, ...], lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
+    """Follow the runs of every process as they end, or those that a QUERY finds, as in list. Ctrl-C ends it."""
     from infinium_integrations.viewer.terminal.render import picture, table  # noqa: PLC0415
 
-    since = datetime.now(UTC)
-    _print(table(list(reversed(_reader().traces(limit=lines))) if lines else [], _columns()))
+    since, asked = datetime.now(UTC), " ".join(query)
+    with _query_errors():
+        begin = _reader().traces(query=asked, limit=lines)
+    _print(table(list(reversed(begin)), _columns()))
     try:
-        for task in _reader().watch(poll=poll, since=since):
+        for task in _reader().watch(poll=poll, since=since, query=asked):
             drawn = ["", *picture(task, _columns())] if tree else table([task], _columns(), heading=False)
             _print(drawn)
     except KeyboardInterrupt:
@@ -158,8 +240,15 @@ def _facts(task: TaskData) -> dict[str, object]:
         "status": summary.status,
         "duration": task.duration,
         "steps": len(task.steps or []),
+        "errors": len(task.errors or []),
+        "model": summary.models,
         "tokens": summary.tokens,
         "cost_usd": summary.cost,
+        "session_id": summary.session,
+        "user_id": summary.custom.get("user_id"),
+        "tags": summary.tags,
+        "input": task.input_summary,
+        "output": task.output_summary,
         "delivery": delivery.status if delivery else None,
         "reason": delivery.reason if delivery else None,
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
+from infinium_integrations.capture.content import Conversation
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.langchain import classify, resumption, trace_metadata
 from infinium_integrations.langchain.calling import model_on_the_stack
@@ -92,13 +93,24 @@ class RecordingHandler(InlineHandler):
     def _wants(self, run: Run) -> bool:
         return not run.private and (run.is_step or run.parent is None)
 
-    def _take(self, run: Run, value: object) -> object:
-        return "null" if value is None else take(run, value, run.limit)
+    def _take(self, run: Run, value: object, *, expected: bool = False) -> object:
+        return "null" if value is None else take(run, value, run.limit, expected=expected)
+
+    def _given(self, run: Run, inputs: object) -> object:
+        """Take what a chain or a graph is given: texts may be messages where a user or LangGraph itself gives them."""
+        return self._take(run, inputs, expected=run.parent is None or classify.is_langgraphs(run))
+
+    def _came(self, run: Run, outputs: object) -> object:
+        """Take what a run gave; of a whole trace None is no answer. Texts may be messages where LangGraph gave some."""
+        if outputs is None and run.parent is None:
+            return None
+        expected = isinstance(run.input, Conversation) and classify.is_langgraphs(run)
+        return self._take(run, outputs, expected=expected)
 
     def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""
         if self._wants(run):
-            run.input = self._take(run, inputs)
+            run.input = self._given(run, inputs)
 
     def _failed(self, run: Run, error: BaseException) -> None:
         status, failure = "error", None

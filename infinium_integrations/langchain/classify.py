@@ -197,6 +197,11 @@ def graph_of(run: Run | None) -> Graph | None:
     return found if isinstance(found, Graph) else None
 
 
+def is_langgraphs(run: Run) -> bool:
+    """Return whether a run is a graph, or a node of one."""
+    return graph_of(run) is not None or (run.metadata or {}).get("node") == run.name
+
+
 # -- attempts ----------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,14 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
-from infinium_integrations.capture.content import HISTORIES, Command, Content, Conversation, Documents
+from infinium_integrations.capture.content import (
+    HISTORIES,
+    ITEMS_TAKEN,
+    Command,
+    Content,
+    Conversation,
+    Documents,
+)
 from infinium_integrations.capture.serializer import fields_of
 from infinium_integrations.langchain import messages
 from infinium_integrations.langchain.message_forms import are_messages, is_message
@@ -25,34 +32,36 @@ _PLAIN = frozenset({str, int, float, bool})
 _SCORES = ("score", "relevance_score", "similarity_score", "_score")
 
 
-def take(run: Run, value: object, limit: int) -> object:
+def take(run: Run, value: object, limit: int, *, expected: bool = False) -> object:
     """Take anything that a chain, a graph or a tool receives or returns.
 
     Args:
         run: Whose it is; the trace keeps its messages.
         value: Neither consumed nor changed.
         limit: Characters that are kept where the trace has no room for the whole.
+        expected: Messages are what LangChain or LangGraph itself expects here, so that a text may be one. Anywhere else
+            texts are data, whatever they stand under.
     """
-    return _take(run.trace.content, value, limit)
+    return _take(run.trace.content, value, limit, expected=expected)
 
 
-def _take(content: Content, value: Any, limit: int) -> object:
+def _take(content: Content, value: Any, limit: int, *, expected: bool) -> object:
     kind = type(value)
     if kind in _PLAIN:
         return content.take(value, limit)
     if kind is list or kind is tuple:
-        return _sequence(content, value, limit)
+        return _sequence(content, value, limit, expected=expected)
     if kind is dict:
-        found = _state(content, value, limit)
+        found = _state(content, value, limit, expected=expected)
     elif isinstance(value, BaseMessage):
         return messages.take(content, value, limit)
     elif is_command(value):
-        return _command(content, value, limit)
+        return _command(content, value, limit, expected=expected)
     else:
         found = _prompt(content, value, limit)
         fields = fields_of(value, kind) if found is None else None
         if fields is not None:
-            found = _state(content, fields, limit)
+            found = _state(content, fields, limit, expected=False)
     return _plain(content, value, limit) if found is None else found
 
 
@@ -66,13 +75,13 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
     return None if template is None else _plain(content, template, limit)
 
 
-def _sequence(content: Content, value: Any, limit: int) -> object:
-    if type(value) is tuple and is_message(value):
+def _sequence(content: Content, value: Any, limit: int, *, expected: bool) -> object:
+    if expected and type(value) is tuple and is_message(value):
         return messages.take_any(content, value, limit)
     if are_messages(value):
         return _conversation(content, value, limit)
     if value and is_command(value[-1]):
-        commands = [_take(content, one, limit) for one in value[:STATE_FIELDS]]
+        commands = [_take(content, one, limit, expected=expected) for one in value[:STATE_FIELDS]]
         return commands[0] if len(commands) == 1 else commands
     if value and isinstance(value[0], Document):
         return documents(content, value, limit)
@@ -84,21 +93,26 @@ def _adapt(content: Content, value: object, limit: int) -> object:
     if isinstance(value, BaseMessage):
         return messages.take(content, value, limit)
     if is_command(value):
-        return _command(content, value, limit)
+        return _command(content, value, limit, expected=False)
     if type(value) is Document:
         return _facts(_document(content, value, limit))
     return _prompt(content, value, limit)
 
 
-def _conversation(content: Content, given: Sequence[object], limit: int) -> Conversation:
-    return Conversation(messages.take_all(content, given, limit))
+def _conversation(content: Content, given: Sequence[object], limit: int, rest: object = None) -> Conversation:
+    """Take messages: of very many the newest, and how many came before."""
+    left_out = len(given) - ITEMS_TAKEN
+    if left_out > 0:
+        given = given[left_out:]
+        rest = {"…": f"{left_out:,} earlier messages", **(rest if isinstance(rest, dict) else {})}
+    return Conversation(messages.take_all(content, given, limit), rest)
 
 
-def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
+def _state(content: Content, fields: dict[Any, Any], limit: int, *, expected: bool) -> object:
     """Take a state that holds messages; None where it holds none."""
     if fields.get("__type") == "tool_call_with_context":  # how LangGraph hands one call to its tools
         return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
-    key, given = "messages", _expected(fields.get("messages"))
+    key, given = "messages", _given(fields.get("messages"), expected=expected)
     if given is None and len(fields) <= STATE_FIELDS:
         others = (name for name, item in fields.items() if name not in HISTORIES and are_messages(item))
         key = next(others, "")
@@ -107,8 +121,7 @@ def _state(content: Content, fields: dict[Any, Any], limit: int) -> object:
         return None
     rest = {name: item for name, item in fields.items() if name != key and name not in _MANAGED}
     structured = rest.pop("structured_response", None)
-    found = _conversation(content, given, limit)
-    found.rest = _plain(content, rest, limit) if rest else None
+    found = _conversation(content, given, limit, _plain(content, rest, limit) if rest else None)
     found.structured = _plain(content, structured, limit)
     return found
 
@@ -118,13 +131,18 @@ def _plain(content: Content, value: object, limit: int) -> object:
     return content.take(value, limit, lambda other: _adapt(content, other, limit))
 
 
-def _expected(value: Any) -> Sequence[object] | None:
+def _given(value: Any, *, expected: bool) -> Sequence[object] | None:
     """Return the messages under the key ``messages``, where LangGraph takes a single one as well; None for others."""
     if _is_langgraphs(value, "Overwrite"):
-        value = value.value
-    if (type(value) is str and value) or is_message(value):
+        value, expected = value.value, True
+    elif type(value) is dict and value.keys() == _OVERWRITTEN:  # the same as JSON has it
+        value, expected = value["__overwrite__"], True
+    if (expected and type(value) is str and value) or is_message(value, expected=expected):
         return (value,)
-    return value if are_messages(value, expected=type(value) is list) else None
+    return value if are_messages(value, expected=expected and type(value) is list) else None
+
+
+_OVERWRITTEN = {"__overwrite__"}
 
 
 def is_command(value: object) -> bool:
@@ -137,10 +155,10 @@ def _is_langgraphs(value: object, name: str) -> bool:
     return kind.__name__ == name and kind.__module__.startswith("langgraph")
 
 
-def _command(content: Content, command: Any, limit: int) -> object:
+def _command(content: Content, command: Any, limit: int, *, expected: bool) -> object:
     if command.resume is not None:
-        return _take(content, command.resume, limit)
-    update = _take(content, command.update, limit) if command.update is not None else None
+        return _take(content, command.resume, limit, expected=False)
+    update = _take(content, command.update, limit, expected=expected) if command.update is not None else None
     goto = command.goto
     goes = goto if type(goto) in {list, tuple} else [goto] if goto else []
     if not goes:

@@ -89,7 +89,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         if graph is not None:
             classify.keep_graph(run, graph)
         if self._wants(run):
-            run.input = self._take(run, inputs)
+            run.input = self._given(run, inputs)
         trace_metadata.started(run, inputs)
         resumption.started(run, inputs, graph)
         evaluators.started(run)
@@ -106,7 +106,7 @@ class InfiniumCallbackHandler(RecordingHandler):
                 self._late_input(run, kwargs["inputs"])
                 status = trace_metadata.status_of_stream(run)
             if self._wants(run) and not (outputs is None and "inputs" in kwargs):
-                run.output = self._take(run, outputs)
+                run.output = self._came(run, outputs)
             tool_calls.without_run(run, outputs)
             classify.fold_idle(run, outputs)
             evaluators.ended(run, outputs)
@@ -258,7 +258,7 @@ class InfiniumCallbackHandler(RecordingHandler):
                 run.tool.call_id = getattr(output, "tool_call_id", None)
                 tool_calls.called(run)
             if self._wants(run):
-                run.output = self._take(run, output)
+                run.output = self._came(run, output)
             if getattr(output, "status", None) == "error" and tool_calls.refused(run):
                 status = "cancelled"
             elif getattr(output, "status", None) == "error":

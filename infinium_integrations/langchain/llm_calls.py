@@ -35,6 +35,8 @@ class Stream:
     """Input tokens of the last chunk that reported some."""
     repeated: bool = False
     """Several chunks have reported the whole call so far."""
+    stopped: Mapping[str, object] | None = None
+    """What the chunk says beside its text that tells why the model stopped."""
 
     def token(self, run: Run, token: object, chunk: object, now: float) -> None:
         """Take one token in: O(1) in time and memory."""
@@ -49,6 +51,9 @@ class Stream:
                 self.said.add(run.trace.content, said)
                 if calls and said is not calls:
                     self.said.add(run.trace.content, calls)
+        beside = held.get("response_metadata") or getattr(chunk, "generation_info", None)
+        if beside and type(beside) is dict and not _STOPPED.isdisjoint(beside):
+            self.stopped = beside.copy()
         reported = held.get("usage_metadata")
         if reported:
             found = usage.read(reported)
@@ -68,6 +73,7 @@ class Stream:
 
 
 _NOTHING: dict[str, Any] = {}
+_STOPPED = frozenset({"finish_reason", "stop_reason", "stopReason", "done_reason"})
 
 
 def begin(run: Run, metadata: Mapping[str, object], params: Mapping[str, object], serialized: object) -> None:
@@ -127,6 +133,10 @@ class _Said:
         set_temperature(call, metadata.get("ls_temperature", params.get("temperature")))
         tools = params.get("tools") or params.get("functions") or params.get("toolConfig")
         facts: dict[str, object] = {"tools": (tool_names(tools) or None) if tools else None}
+        broken = self.sources is None or self.failed
+        call.partial = broken and call.ttft_ms is not None  # a stream that began, and was left or broke off
+        if broken:
+            facts["finish_reason"] = finish_reason(self.stream.stopped)
         if self.sources is not None:
             for source in self.sources:
                 call.model = call.model or _first(source, ("model_name", "model", "model_id"))
@@ -158,7 +168,8 @@ class _Said:
             return
         body = sources[1].get("body")
         found = usage.read(self.reported) or _reported(*sources)
-        usage.apply(self.call, found or (_reported(body) if isinstance(body, dict) else None))
+        found = found or (_reported(body) if isinstance(body, dict) else None)
+        usage.apply(self.call, found, partial=self.call.partial)
 
 
 def ended(run: Run, response: object, *, failed: bool = False) -> None:

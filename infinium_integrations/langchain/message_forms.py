@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
+from infinium_integrations.capture.content import ITEMS_TAKEN
 from infinium_integrations.capture.folding import Json
 
-__all__ = ["are_messages", "is_message", "is_pair", "read_dict", "roles", "told_call"]
+__all__ = ["FIELDS", "are_messages", "is_message", "is_pair", "read_dict", "roles", "told_call"]
 
 roles = {
     "human": "user",
@@ -28,13 +29,18 @@ roles = {
 """LangChain's and the providers' names of roles."""
 
 
-def is_message(value: object) -> bool:
-    """Whether a value is a message in one of the forms that LangChain takes: an object, a pair, a dict."""
+def is_message(value: object, *, expected: bool = False) -> bool:
+    """Whether a value is a message in one of the forms that LangChain takes: an object, a pair, a dict.
+
+    Args:
+        value: Anything.
+        expected: Messages are what LangChain expects here. Elsewhere a dict that holds more than a message has is data.
+    """
     if isinstance(value, BaseMessage):
         return True
     if type(value) is tuple:
         return is_pair(value)
-    return type(value) is dict and read_dict(value) is not None
+    return type(value) is dict and read_dict(value) is not None and (expected or value.keys() <= FIELDS)
 
 
 def are_messages(value: object, *, expected: bool = False) -> bool:
@@ -45,17 +51,28 @@ def are_messages(value: object, *, expected: bool = False) -> bool:
         expected: Messages are what LangChain expects here, so that texts and lists of two may be some. Elsewhere they
             are so beside others only.
     """
-    if not (isinstance(value, list | tuple) and type(value) in _LISTS and value):
+    if not ((type(value) is list or type(value) is tuple) and value):
         return False
-    if is_message(value[-1]):
+    if is_message(value[-1], expected=expected):
         return True
     beside = is_message(value[0]) or (len(value) > 1 and is_message(value[-2]))
-    return (expected or beside) and all(_is_loose(one) or is_message(one) for one in value)
+    return (expected or beside) and all(
+        _is_loose(one) or is_message(one, expected=expected) for one in value[-ITEMS_TAKEN:]
+    )
 
 
-_LISTS = frozenset({list, tuple})
+FIELDS = frozenset(
+    {
+        *("role", "type", "content", "name", "id", "lc", "kwargs", "data", "example", "additional_kwargs"),
+        *("response_metadata", "usage_metadata", "tool_calls", "invalid_tool_calls", "tool_call_chunks"),
+        *("chunk_position", "tool_call_id", "artifact", "status", "function_call", "refusal", "audio", "annotations"),
+        *("reasoning_content", "reasoning", "thinking", "thinking_blocks", "cache_control"),
+    }
+)
+"""What a message holds, be it LangChain's own or a provider's."""
 _PAIR = 2
-_PAIRED = frozenset({*roles, "placeholder"})
+_PAIRED = frozenset({"human", "user", "ai", "assistant", "system", "developer", "placeholder"})
+"""Whose messages a pair can say; a tool's answer has the id of its call."""
 _WRITTEN = {
     **{f"{word}Message": word.lower() for word in ("Human", "System", "Tool", "Function", "Remove")},
     **dict.fromkeys(("AIMessage", "AIMessageChunk"), "ai"),
@@ -82,7 +99,7 @@ def read_dict(value: dict[str, Json]) -> tuple[str, dict[str, Json]] | None:
     """Return the role and the fields of a message that is a dict; None of any other dict."""
     role, kind = value.get("role"), value.get("type")
     if type(role) is str:
-        return (role, value) if any(name in value for name in _CALLING) else None
+        return (role, value) if role in _TYPES and any(name in value for name in _CALLING) else None
     if type(kind) is not str:
         return None
     if kind in _TYPES:

@@ -10,8 +10,9 @@ from langchain_core.messages import BaseMessage
 
 from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
+from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
-from infinium_integrations.langchain.message_forms import is_pair, read_dict, roles, told_call
+from infinium_integrations.langchain.message_forms import FIELDS, is_pair, read_dict, roles, told_call
 
 __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
@@ -78,18 +79,24 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
     calls, inner = fields.get("tool_calls"), fields.get("additional_kwargs")
     beside = {**(inner if type(inner) is dict else {}), **{key: fields[key] for key in _BESIDE if fields.get(key)}}
     told = [told_call(call) for call in calls] if type(calls) is list else []
-    return _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
+    message = _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
+    if fields is value and not value.keys() <= FIELDS:
+        further = {key: item for key, item in fields.items() if key not in FIELDS}
+        message.held["further"] = content.take(further, limit)
+    return message
 
 
 # -- a message as parts ------------------------------------------------------------------------------------------------
 
 
 def _parts(held: dict[str, Json]) -> list[Part]:
-    """Return the parts of what was taken of a message."""
+    """Return the parts of what was taken of a message, and the facts that the user's program keeps beside it."""
+    further: list[Part] = [{"type": "data", "content": held["further"]}] if "further" in held else []
     parts = list(_reasoning_beside(held.get("beside") or {}))
     calls = held.get("calls") or []
     if "call_id" in held:
-        return [{"type": "tool_call_response", "id": held["call_id"], "response": _response(held.get("content"))}]
+        response = _response(held.get("content"))
+        return [{"type": "tool_call_response", "id": held["call_id"], "response": response}, *further]
     if "remove" in held:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
     content = held.get("content")
@@ -101,17 +108,23 @@ def _parts(held: dict[str, Json]) -> list[Part]:
         if isinstance(call, dict):
             error = call.get("error") or "not valid JSON"
             parts.append({**_call(call), "arguments": call.get("args"), "error": error})
-    return parts
+    return parts + further
 
 
 def _response(content: object) -> object:
     """Return a tool's answer: its text where it is all text, else its parts."""
     if not isinstance(content, list):
         return content if content is not None else ""
-    parts = _blocks(content, set(), calls=False, joined=True)
+    parts = _inner(content)
     if all(part["type"] == "text" and type(part["content"]) is str for part in parts):
         return "\n".join(part["content"] for part in parts)
     return parts
+
+
+def _inner(blocks: Iterable[Json]) -> list[Part]:
+    """Return the parts of blocks that lie in a part: neighbouring texts are one, so that none goes on."""
+    parts = _blocks(blocks, set(), calls=False, joined=True)
+    return [{key: item for key, item in part.items() if key != GOES_ON} for part in parts]
 
 
 def _call(call: dict[str, Json]) -> Part:
@@ -189,7 +202,7 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
     """
     parts: list[Part] = []
     after_text = False
-    for block in blocks:
+    for block in map(_unwrapped, blocks):
         found = _block(block, known, calls=calls)
         is_text = bool(found) and found[0]["type"] == "text" and _is_said(block)
         if is_text and after_text:
@@ -203,6 +216,11 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
             parts += found
         after_text = is_text if found else after_text
     return parts
+
+
+def _unwrapped(block: Json) -> Json:
+    """Return a provider's own block out of what LangChain wraps it in."""
+    return block.get("value") if isinstance(block, dict) and block.get("type") == "non_standard" else block
 
 
 def _is_said(block: Json) -> bool:
@@ -233,19 +251,27 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
         return [] if calls and (told or not known or kind in _OWN) else [_asked(block)]
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
-    if kind.endswith(("_call", "_tool_use", "_use")):
-        made = block.get("result")
-        return [_server_call(block, kind), *([made.part()] if isinstance(made, Media) else [])]
+    if kind.endswith(("_call", "_call_chunk", "_use")):
+        return hosted(block, kind)
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
     for key, read_keyed in _KEYED.items():  # Bedrock's and Gemini's blocks are told by their one key
-        if key in block and not kind:
+        if key in block and not kind and (key not in _OPENED or isinstance(block[key], dict)):
             return read_keyed(block[key])
-    return [{**block, "type": kind or "unknown"}]
+    held = unsealed(block)
+    return [{**held, "type": kind or "unknown"}, *_pictures(held)]
+
+
+def _pictures(value: Json) -> list[Part]:
+    """Return the pictures and sounds that a block of an unknown type holds."""
+    if isinstance(value, Media):
+        return [] if value.modality == "file" else [value.part()]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [part for item in items for part in _pictures(item)]
 
 
 _OWN = frozenset({"tool_call", "tool_call_chunk"})
-_CALLS = frozenset({"tool_use", "tool_call", "function_call", "tool_call_chunk", "toolUse"})
+_CALLS = frozenset({"tool_use", "tool_call", "function_call", "custom_tool_call", "tool_call_chunk", "toolUse"})
 
 
 def _plain(block: Part) -> list[Part]:
@@ -294,45 +320,14 @@ def _asked(block: Part) -> Part:
     return {"type": "tool_call", "id": called, "name": block.get("name"), "arguments": parsed(arguments)}
 
 
-def _server_call(block: Part, kind: str) -> Part:
-    """Return the call of a tool that the provider runs: by its name, with what it was asked."""
-    name = block.get("name") or kind.removesuffix("_call").removesuffix("_tool_use")
-    asked = next(
-        (block[key] for key in ("args", "input", "arguments", "action", "queries", "code") if block.get(key)), None
-    )
-    return {
-        "type": "server_tool_call",
-        "id": block.get("id") or block.get("call_id"),
-        "name": name,
-        "arguments": parsed(asked),
-    }
-
-
-_SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdout")
-
-
 def _answer(block: Part) -> Part:
-    found = next((block[key] for key in ("content", "output", "result", "results") if block.get(key) is not None), None)
+    beside = block.get("extras")
+    known = {**beside, **block} if isinstance(beside, dict) else block
+    found = next((known[key] for key in RESULTS if known.get(key) is not None), None)
     called = block.get("tool_use_id") or block.get("tool_call_id") or block.get("call_id") or block.get("id")
     if found is None:
         found = block.get(str(block["type"]))  # Gemini's stands under its own type
-    return {"type": "server_tool_call_response", "id": called, "response": _unsealed(found)}
-
-
-def _unsealed(value: Json) -> Json:
-    """Return a value in which what only the provider can read is its size."""
-    if isinstance(value, list):
-        return [_unsealed(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: _sealed(item) if key in _SEALED and isinstance(item, str) else _unsealed(item)
-        for key, item in value.items()
-    }
-
-
-def _sealed(text: str) -> str:
-    return f"<sealed, {size(text.bytes if isinstance(text, Media) else len(text) * 3 // 4)}>"
+    return {"type": "server_tool_call_response", "id": called, "response": unsealed(found)}
 
 
 def _file(block: Part) -> list[Part]:
@@ -359,8 +354,26 @@ def _file(block: Part) -> list[Part]:
         parts += _text(f"{title}\n{text}" if isinstance(title, str) else text)
     elif isinstance(inner.get("content"), list):
         parts += _text(title)
-        parts += _blocks(inner["content"], set(), calls=False)
-    return parts or [dict(block)]
+        parts += _inner(inner["content"])
+    if parts:
+        return parts
+    named = {"mime_type": mime, "name": title}
+    return [{**block, "type": "file", "modality": modality, **{key: item for key, item in named.items() if item}}]
+
+
+def _found(block: Part) -> list[Part]:
+    """Return what a search found: its title, where it stands, and its text, as one text beside all else."""
+    content = block.get("content")
+    parts = _inner(content if isinstance(content, list) else [content])
+    facts = [one for one in (block.get("title"), block.get("source")) if isinstance(one, str) and one]
+    texts = [part["content"] for part in parts if part["type"] == "text" and type(part["content"]) is str]
+    return [*_text("\n".join([*facts, *texts])), *(part for part in parts if part["type"] != "text")]
+
+
+def _handed_back(block: Part) -> list[Part]:
+    """Return the answer of the user's own tool, as it is handed back to the provider."""
+    output = block.get("output")
+    return _inner(output if isinstance(output, list) else [output])
 
 
 def _inside(block: Part) -> list[Part]:
@@ -375,19 +388,21 @@ def _is_text(block: Part) -> bool:
     return any(part.get("type") == "text" for part in _inside(block)) or "text" in str(block.get("source_type"))
 
 
+def _given_back(block: Part, key: str) -> list[Part]:
+    """Return the answer of the user's own tool among the user's blocks."""
+    return [{"type": "tool_call_response", "id": block.get(key), "response": _response(block.get("content"))}]
+
+
 Reader = Callable[[Part], list[Part]]
 _BLOCKS: dict[str, Reader] = {
-    **dict.fromkeys(("text", "output_text", "input_text"), _plain),
+    **dict.fromkeys(("text", "output_text", "input_text", "guard_content"), _plain),
     **dict.fromkeys(("thinking", "reasoning", "reasoning_content"), _thinking),
     "redacted_thinking": _hidden_thinking,
     "refusal": _refusal,
-    "tool_result": lambda block: [
-        {
-            "type": "tool_call_response",
-            "id": block.get("tool_use_id"),
-            "response": _response(block.get("content")),
-        }
-    ],
+    "tool_result": lambda block: _given_back(block, "tool_use_id"),
+    "toolResult": lambda block: _given_back(
+        inner if isinstance(inner := block.get("toolResult"), dict) else block, "toolUseId"
+    ),
     "executable_code": lambda block: [
         {
             "type": "server_tool_call",
@@ -396,21 +411,29 @@ _BLOCKS: dict[str, Reader] = {
             "arguments": block.get("executable_code") or block.get("code"),
         }
     ],
-    "non_standard": lambda block: _block(block.get("value"), set(), calls=False),
+    "computer_screenshot": lambda block: _file({**block, "type": "image"}),
+    "search_result": _found,
+    **dict.fromkeys(("custom_tool_call_output", "function_call_output", "computer_call_output"), _handed_back),
     **dict.fromkeys(
         (
             *("image", "image_url", "input_image", "audio", "input_audio", "audio_url", "video", "video_url"),
             *("file", "input_file", "document", "media", "blob", "text-plain"),
+            "container_upload",
         ),
         _file,
     ),
 }
+_OPENED = frozenset({"toolResult", "image", "video", "document"})
 _KEYED: dict[str, Callable[[Json], list[Part]]] = {
     "reasoning_content": lambda inner: _reasoning(_thought(inner)),
     "reasoningContent": lambda inner: _reasoning(_thought(inner)),
     "thinking": lambda inner: _reasoning(_thought(inner)),
     "text": _text,
     "toolUse": lambda inner: [_asked(inner)],
+    "toolResult": lambda inner: _given_back(inner, "toolUseId"),
+    "image": lambda inner: _file({**inner, "type": "image"}),
+    "video": lambda inner: _file({**inner, "type": "video"}),
+    "document": lambda inner: _file({**inner, "type": "document"}),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from infinium_integrations import runtime
+from infinium_integrations.capture.content import Conversation
 from infinium_integrations.capture.preview import preview
 from infinium_integrations.langchain import classify
 from infinium_integrations.langchain.content import is_command
@@ -56,13 +57,25 @@ def _add(run: Run, message: Any) -> None:
     step.tool = ToolUse(name, message.tool_call_id)
     step.put(node=(run.metadata or {}).get("node"), agent=(run.metadata or {}).get("agent"))
     limit = run.trace.options.preview_chars
-    step.output = None if run.private else take(run.trace.content, message, limit)
+    if not run.private:
+        step.input = _arguments(run.input, message.tool_call_id)
+        step.output = take(run.trace.content, message, limit)
     if rejected:
         return
     failure = Failure("ToolError", preview(message.content, limit))
     failure.run, failure.private = step, run.private
     step.error = failure
     run.trace.failures.append(failure)
+
+
+def _arguments(given: object, call_id: object) -> object:
+    """Return what a tool was asked, out of what was taken of its node's input: calls, one of them, or messages."""
+    if isinstance(given, Conversation):
+        said = next((one for one in reversed(given.messages) if one.role == "assistant"), None)
+        given = said.held.get("calls") if said is not None else None
+    calls = [given.get("tool_call")] if isinstance(given, dict) else given if isinstance(given, list) else []
+    called = (call for call in calls if isinstance(call, dict) and call.get("id") == call_id)
+    return next((call.get("args") for call in called), None)
 
 
 def _answered_for(run: Run, tool: str | None) -> bool:

@@ -272,7 +272,7 @@ def _of_stop(content: Content, value: object, limit: int, depth: int) -> object:
         return final_answer(content, result, limit)
     if result is not None:
         return take(content, result, limit, depth - 1)
-    return _of_event(content, value, limit, depth)
+    return _of_event(content, value, limit, depth) if fields(value) else None
 
 
 @_writes("InputRequiredEvent", "HumanResponseEvent")

@@ -214,8 +214,23 @@ def answer(run: Run, response: object, call: Call, limit: int) -> Message | None
         given = messages.answered(content, text, limit) if text else None
     streamed = call.said.message()
     told = messages.longer(given, streamed) if given is not None and streamed is not None else given or streamed
-    left_out = _calls_left_out(getattr(response, "raw", None))
+    raw = getattr(response, "raw", None)
+    ran = [content.take(block, limit) for block in _hosted(raw)]
+    if ran:
+        told = messages.with_hosted(told, ran)
+    left_out = _calls_left_out(raw)
     return messages.with_calls(told, content.take(left_out, limit)) if left_out else told
+
+
+def _hosted(raw: object) -> list[object]:
+    """Return the calls of tools that OpenAI itself ran: LlamaIndex has them beside its message."""
+    output = fact(_inner(raw), "output")
+    kinds = ((one, fact(one, "type")) for one in output) if isinstance(output, list) else ()
+    return [one for one, kind in kinds if type(kind) is str and kind.endswith("_call") and kind not in _USERS]
+
+
+_USERS = frozenset({"function_call", "custom_tool_call"})
+"""Calls of the user's own tools."""
 
 
 def _calls_left_out(raw: object) -> list[dict[str, object]]:

@@ -4,10 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
+from infinium_integrations.capture.hosted_tools import hosted
 from infinium_integrations.capture.media import Media, encoded
 from infinium_integrations.llama_index.classes import is_a
 
-__all__ = ["answered", "held_blocks", "longer", "read", "streamed", "take", "take_all", "take_any", "with_calls"]
+__all__ = [
+    "answered",
+    "held_blocks",
+    "longer",
+    "read",
+    "streamed",
+    "take",
+    "take_all",
+    "take_any",
+    "with_calls",
+    "with_hosted",
+]
 
 _BESIDE = ("tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning", "refusal", "name")
 """What provider packages put beside the blocks."""
@@ -230,3 +242,15 @@ def _with_calls(held: tuple[Message | None, Any]) -> list[Part]:
     known = {part["name"] for part in parts if part["type"] == "tool_call"}
     further = (call for call in calls if call["name"] not in known)
     return parts + [{"type": "tool_call", **call, "arguments": parsed(call["arguments"])} for call in further]
+
+
+def with_hosted(given: Message | None, blocks: object) -> Message:
+    """Return a message with the calls of tools that the provider ran, and what came of each, before all else."""
+    return Message("assistant", given.name if given is not None else None, (given, blocks), _with_hosted)
+
+
+def _with_hosted(held: tuple[Message | None, Any]) -> list[Part]:
+    given, blocks = held
+    parts = [part for block in blocks for part in hosted(block, block["type"])]
+    ran = [part for part in parts if part["type"] != "blob"]  # pictures stand in the message itself
+    return ran + (given.parts() if given is not None else [])

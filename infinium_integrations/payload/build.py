@@ -23,7 +23,7 @@ from infinium_integrations.models import (
 from infinium_integrations.payload import cost
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.payload.preview import value_text
-from infinium_integrations.payload.summary import answered, asked, has_history
+from infinium_integrations.payload.summary import answered, asked, has_history, said_so_far
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
 from infinium_integrations.redaction.key_names import Redacted
 from infinium_integrations.redaction.redactor import shorten
@@ -120,10 +120,16 @@ def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], li
         return None
     root, key = trace.root, f"{end}_summary"
     taken = trace.overrides.get(key, getattr(root, end))
-    if key not in trace.overrides or has_history(taken):  # what its user sets stands as it is
-        taken = asked(taken) if end == "input" else answered(taken, root.input)
+    stopped = trace.status == "interrupted"
+    if key not in trace.overrides:
+        read = said_so_far if stopped else answered
+        taken = asked(taken) if end == "input" else read(taken, root.input)
+    elif taken is trace.overrides.get(f"called_{end}"):  # what its user sets stands as it is
+        taken = asked(taken) if end == "input" else answered(taken, None) if has_history(taken) else taken
     if taken is None and end == "output" and trace.status in _LEFT:  # then what there is
-        taken = next((run.output for run in reversed(trace.steps) if run.output is not None and not run.private), None)
+        came = (run.output for run in reversed(trace.steps) if not run.private)
+        told = (said_so_far(one, root.input) if stopped else one for one in came)
+        taken = next((one for one in told if one is not None), None)
     return capture.summary(taken, limit, given=end == "input")
 
 

@@ -101,29 +101,42 @@ def thoughts(message: JsonMessage) -> str:
 
 
 def plain_text(message: JsonMessage) -> str:
-    """Return what a message says, without calls and reasoning."""
-    return "\n".join(filter(None, (_part(part) for part in message["parts"])))
+    """Return what a message says, without calls and reasoning; of one of unknown parts alone which they are."""
+    parts = message["parts"]
+    unknown = "" if _KNOWN & {part["type"] for part in parts} else " ".join(f"<{part['type']}>" for part in parts)
+    return "\n".join(filter(None, map(_part, parts))) or unknown
 
 
-def _part(part: Part) -> str:  # noqa: PLR0911  (a table in the form of code)
+_KNOWN = frozenset(
+    {
+        *("text", "refusal", "reasoning", "tool_call", "server_tool_call", "tool_call_response"),
+        *("server_tool_call_response", "blob", "uri", "file"),
+    }
+)
+
+
+def _told(part: Part) -> str:
+    """Return what a part of a tool's answer says: there nothing is left out."""
+    if part["type"] == "server_tool_call_response":
+        return value_text(part.get("response"))
+    return _part(part) if part["type"] in _KNOWN else value_text(part)
+
+
+def _part(part: Part) -> str:
     match part["type"]:
         case "text" | "refusal":
             return value_text(part["content"])
-        case "reasoning" | "tool_call" | "server_tool_call":
-            return ""
         case "tool_call_response":
             response = part["response"]
             if isinstance(response, list) and all(isinstance(one, dict) and "type" in one for one in response):
-                return "\n".join(filter(None, map(_part, response)))
+                return "\n".join(filter(None, map(_told, response)))
             return value_text(response)
-        case "server_tool_call_response":
-            return ""
         case "blob" | "uri" | "file":
             kind = part.get("mime_type") or part.get("modality") or "file"
             if part["type"] == "blob":
                 return f"<{kind}, {size(part['size'])}>"
-            return f"<{kind} {part.get('uri') or part.get('file_id') or ''}>"
-    return value_text(part)
+            return f"<{kind} {part.get('uri') or part.get('file_id') or part.get('name') or ''}".rstrip() + ">"
+    return ""
 
 
 def _inline(message: JsonMessage, limit: int) -> str:

@@ -1,12 +1,15 @@
 """The question and the answer of a run, out of what was taken of its input and output; on the writer's thread.
 
 Chains are often asked, and often answer, by a dict. Where it holds the question or the answer beside what the chain
-works with, that is what counts; any other dict is itself the question or the answer, and stays whole.
+works with, or beside what was said before, that is what counts; any other dict is itself the question or the answer,
+and stays whole.
 """
 
-from infinium_integrations.capture.content import HISTORIES, Conversation, Message
+from itertools import takewhile
 
-__all__ = ["answered", "asked", "has_history"]
+from infinium_integrations.capture.content import HISTORIES, Conversation, Fields, Message
+
+__all__ = ["answered", "asked", "has_history", "said_so_far"]
 
 _QUESTIONS = ("input", "question", "query", "user_input", "user_query", "user_msg", "prompt")
 _ANSWERS = ("answer", "output", "result", "response", "text", "generation", "output_text")
@@ -39,12 +42,34 @@ def answered(taken: object, given: object) -> object:
         taken: As it was taken.
         given: What the run was given: what a chain hands on of it is no answer, and shows that its output is a state.
     """
-    if isinstance(taken, Conversation) and isinstance(taken.rest, dict) and _ends_with_a_question(taken):
-        return _answer(taken.rest, given) or taken
-    if type(taken) is not dict:
+    if isinstance(taken, Conversation):
+        if taken.structured is not None:  # the text beside it says the same, or that there is one
+            return taken.structured
+        beside = taken.rest if isinstance(taken.rest, dict) and _ends_with_a_question(taken) else {}
+        return _answer(beside, given) or taken
+    if not isinstance(taken, dict) or isinstance(taken, Fields):
         return taken
     messages = _messages(taken)
     return Conversation(messages) if messages else _answer(taken, given) or taken
+
+
+def said_so_far(taken: object, given: object) -> object:
+    """Return what there is of an answer where a run has stopped to ask a human; None where nothing is said yet.
+
+    Args:
+        taken: The state as it was taken then: most of it is what the run was given.
+        given: What the run was given.
+    """
+    if isinstance(taken, Conversation):
+        messages = taken.messages
+    elif isinstance(taken, dict):
+        messages = _messages(taken)
+    else:
+        return taken
+    since = takewhile(lambda message: message.role != "user", reversed(messages))
+    said = next((message for message in since if message.role == "assistant"), None)
+    beside = taken.rest if isinstance(taken, Conversation) else taken
+    return said or (_answer(beside, given) if isinstance(beside, dict) else None)
 
 
 def _ends_with_a_question(taken: Conversation) -> bool:

@@ -278,10 +278,16 @@ def write_new(path: Path | str, data: bytes) -> None:
 def read_file(path: Path | str, limit: int = records.UNPACKED_LIMIT) -> bytes:
     """Read a file of a bounded size; a longer one, or what is no file, is damaged."""
     handle = _open_plain(path)
-    with os.fdopen(handle, "rb") as file:
-        if os.fstat(handle).st_size > limit:
+    try:
+        size = os.fstat(handle).st_size
+        if size > limit:
             raise records.DamagedError
-        return file.read(limit + 1)
+        data = b""
+        while more := os.read(handle, size + 1 - len(data)):  # not as long a buffer as the limit
+            data += more
+        return data
+    finally:
+        os.close(handle)
 
 
 def read_beginning(path: Path | str, length: int) -> bytes:

@@ -17,18 +17,20 @@ from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, LOCAL, SUFFIX, FolderStore, read_file
+from infinium_integrations.storage.progress import ProgressLine
 from infinium_integrations.storage.record import file_name, safe_id
 from infinium_integrations.storage.selector import StoreSelector, account_of
 
 if TYPE_CHECKING:
     from infinium_integrations.models import TaskData
-    from infinium_integrations.storage.index.database import Index
+    from infinium_integrations.storage.index.database import Index, Left
     from infinium_integrations.storage.index.query import Query, Row, SessionSums, Sums
     from infinium_integrations.storage.memory import MemoryStore
 
 __all__ = ["StoredQuery", "TraceQuery", "TraceReader"]
 
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+MOST_WORDS = 500
 OVERLAP = 10_000_000_000
 """Nanoseconds that ``watch`` looks back, for what another process wrote a little late."""
 
@@ -43,7 +45,8 @@ class TraceQuery(TypedDict, total=False):
     part of the name, upper and lower case alike. ``since`` and ``until`` (exclusive) are about when the run ended: a
     datetime, an ISO 8601 string, or a timedelta before now; whole numbers are nanoseconds since the epoch.
     ``trace_id`` may be the beginning of one; ``session`` and ``user`` are whole ids; the words of ``text`` must all
-    occur.
+    occur in the names, errors, previews or the content. ``sort`` is ``ended``, ``name``, ``status``, ``duration``,
+    ``tokens``, ``cost``, ``steps``, ``errors`` or ``model``, with ``-`` before it the greatest first.
     """
 
     limit: int | None
@@ -57,11 +60,17 @@ class TraceQuery(TypedDict, total=False):
     user: str | None
     tag: str | None
     text: str | None
+    sort: str
 
 
 class StoredQuery(TraceQuery, total=False):
-    """What the library asks besides: a whole id, and when a trace was stored (nanoseconds since the epoch)."""
+    """What the library asks besides.
 
+    ``query`` is written as people write it (``infinium_integrations.storage.index.language``), ``exact_id`` a whole
+    id, and ``stored_since`` is about when a trace was stored (nanoseconds since the epoch).
+    """
+
+    query: str
     exact_id: str | None
     stored_since: int | None
 
@@ -73,19 +82,44 @@ class TraceReader:
         selector: Returns where traces are kept: another place in a forked child.
         catch_up: Waits, before a look, until what was recorded is written.
         send: Has the sender look at what waits for the account of the settings.
+        patient: Whether to wait until all traces are listed, and read for a query that asks for steps or words.
     """
 
     def __init__(
-        self, selector: Callable[[], StoreSelector], *, catch_up: Callable[[], None], send: Callable[[Settings], None]
+        self,
+        selector: Callable[[], StoreSelector],
+        *,
+        catch_up: Callable[[], None],
+        send: Callable[[Settings], None],
+        patient: bool = True,
     ) -> None:
         self._selector = selector
         self._catch_up = catch_up
         self._send = send
+        self._patient = patient
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        """Replace the lock, which a forked child may have inherited locked."""
+        """Replace the locks, which a forked child may have inherited locked."""
         self._keeping = threading.Lock()
+        self._reading = threading.Lock()
+
+    def impatient(self) -> "TraceReader":
+        """Return one that answers at once with what is read so far, for the page; ``read_ahead`` has the rest read."""
+        return TraceReader(self._selector, catch_up=self._catch_up, send=self._send, patient=False)
+
+    def read_ahead(self) -> "Left":
+        """Have what is not in the index yet be read in the background; return what that is."""
+        left = self._index().left()
+        if (left.unread or not left.listed) and self._reading.acquire(blocking=False):
+            threading.Thread(target=self._read_all, args=[self._reading], name="infinium-index", daemon=True).start()
+        return left
+
+    def _read_all(self, reading: threading.Lock) -> None:
+        try:
+            self._index(patient=True).read_all()
+        finally:
+            reading.release()
 
     def traces(self, **query: Unpack[StoredQuery]) -> "list[TaskData]":
         """Read traces, the run that ended last first.
@@ -188,7 +222,8 @@ class TraceReader:
             found = [memory.remove(name) for memory in self._selector().memories()]
             if any(found) | (folder is not None and folder.remove(name)):
                 gone[row.delivery] += 1
-        self.count()
+        if gone:
+            self._index(patient=True).forget()
         return gone
 
     def retry(self, trace_id: str | None = None, *, exact: bool = False) -> int:
@@ -259,11 +294,12 @@ class TraceReader:
             if not fresh:
                 time.sleep(poll)
 
-    def _index(self) -> "Index":
+    def _index(self, *, patient: bool | None = None) -> "Index":
         from infinium_integrations.storage.index.database import Index  # noqa: PLC0415  (sqlite3, for readers only)
 
         self._catch_up()
-        return Index(self._folder(), self._selector().memories())
+        wait = self._patient if patient is None else patient
+        return Index(self._folder(), self._selector().memories(), patient=wait, progress=ProgressLine())
 
     def _folder(self) -> FolderStore | None:
         return self._selector().folder(settings.current())
@@ -322,7 +358,8 @@ class TraceReader:
 
 
 def _query(**query: Unpack[StoredQuery]) -> "Query":
-    from infinium_integrations.storage.index.query import Query  # noqa: PLC0415
+    from infinium_integrations.storage.index.language import check_status, parse  # noqa: PLC0415
+    from infinium_integrations.storage.index.query import SORTS, Query  # noqa: PLC0415
 
     known = (*TraceQuery.__annotations__, *StoredQuery.__annotations__)
     for name in query:
@@ -335,8 +372,18 @@ def _query(**query: Unpack[StoredQuery]) -> "Query":
         if not (isinstance(number, int) and number >= 0) and (name, number) != ("limit", None):
             msg = f"{name}={number!r} counts no traces: pass a whole number from 0 on"
             raise ConfigurationError(msg)
+    if status := query.get("status"):
+        check_status(status)
+    if len((query.get("text") or "").split()) > MOST_WORDS:
+        msg = f"text has more than {MOST_WORDS} words"
+        raise ConfigurationError(msg)
+    sort = query.get("sort", "-ended")
+    if sort.removeprefix("-") not in SORTS:
+        msg = f"sort={sort!r} is no column{did_you_mean(sort, SORTS) or ';'} these are: {', '.join(sorted(SORTS))}"
+        raise ConfigurationError(msg)
     since, until = _nanoseconds(query.get("since")), _nanoseconds(query.get("until"))
-    return Query(**{**query, "since": since, "until": until})  # type: ignore[arg-type]  # as the fields of TypedDict
+    terms = parse(query.pop("query", ""))
+    return Query(**{**query, "since": since, "until": until, "terms": terms})  # type: ignore[arg-type]  # of TypedDict
 
 
 def _nanoseconds(given: Moment) -> int | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from infinium_integrations.capture.folding import unfolded
 
@@ -50,8 +50,6 @@ UNPACKED_LIMIT = 16 * 1_048_576
 CAPTURED_LIMIT = 64 * 1_048_576
 """Bytes: the same of the content alone."""
 HEAD_LIMIT = 262_144
-SEARCHED_CHARS = 2_000
-"""Characters of a trace's texts that free-text search sees."""
 LINE_CHARS = 160
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,16 +93,21 @@ class Record:
         Raises:
             DamagedError: It can't be read.
         """
+        try:
+            found = self.folded()
+            return None if found is None else unfolded(found)
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedError from error
+
+    def folded(self) -> dict[str, Any] | None:
+        """Return the same as it lies in the file, with references to what occurs again. Raises as ``captured``."""
         if not self.packed:
             return None
         text, rest = _member(_member(self.packed)[1], CAPTURED_LIMIT)
         if rest or not text.endswith(_AFTER):
             raise DamagedError
-        try:
-            found = _loaded(text[: -len(_AFTER)], _CAPTURED)
-            return None if found is None else unfolded(found)
-        except (LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise DamagedError from error
+        found: dict[str, Any] | None = _loaded(text[: -len(_AFTER)], _CAPTURED)
+        return found
 
     @property
     def trace_id(self) -> str:
@@ -162,6 +165,10 @@ def _loaded(text: bytes, key: bytes) -> Any:
     if not text.startswith(key):
         raise DamagedError
     try:
+        return from_json(text[len(key) :], allow_inf_nan=False)
+    except ValueError:  # a file that something else wrote may have half a character in it
+        pass
+    try:
         return json.loads(text[len(key) :])
     except (ValueError, RecursionError) as error:
         raise DamagedError from error
@@ -185,11 +192,8 @@ def refused(record: Record, reason: str | None, at: int) -> Record:
 
 
 def facts_of(payload: dict[str, Any]) -> dict[str, object]:
-    """Return what lists and searches need of a payload."""
+    """Return what lists need of a payload."""
     tags, usage = _tags(payload), payload.get("llm_usage") or {}
-    errors = [f"{error.get('error_type')} {error.get('message')}"[:300] for error in (payload.get("errors") or ())[:5]]
-    parts = [payload.get("description"), *errors]
-    parts += [(payload.get(key) or "")[:700] for key in ("input_summary", "output_summary")]
     facts = {
         "session_id": tags.get("session_id"),
         "user_id": tags.get("user_id"),
@@ -202,8 +206,8 @@ def facts_of(payload: dict[str, Any]) -> dict[str, object]:
         "tokens": usage.get("total_tokens"),
         "cost": usage.get("estimated_cost_usd"),
         "ended": _nanoseconds(payload.get("current_datetime")),
-        "preview": _preview(payload),
-        "text": "\n".join(part for part in parts if part)[:SEARCHED_CHARS],
+        "input": _line(payload.get("input_summary")),
+        "output": _line(payload.get("output_summary")),
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -222,13 +226,10 @@ def _nanoseconds(moment: Any) -> int | None:
     return (aware - EPOCH) // timedelta(microseconds=1) * 1_000
 
 
-def _preview(payload: dict[str, Any]) -> str | None:
-    """Return the beginning of what came out, else of what went in, in one line; the payload is redacted already."""
-    for key in ("output_summary", "input_summary"):
-        line = " ".join((payload.get(key) or "")[: 4 * LINE_CHARS].split())
-        if line:
-            return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"
-    return None
+def _line(text: Any) -> str | None:
+    """Return the beginning of a text in one line, None of nothing; the payload is redacted already."""
+    line = " ".join((text or "")[: 4 * LINE_CHARS].split())
+    return (line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…") or None
 
 
 def pack(record: Record) -> bytes:
@@ -258,8 +259,12 @@ def without_content(data: bytes) -> bytes:
     return data[: -len(_member(packed)[1])] + EMPTY if packed else data
 
 
-def unpack(data: bytes) -> Record:
+def unpack(data: bytes, *, facts: bool = True) -> Record:
     """Read a file's bytes.
+
+    Args:
+        data: The bytes.
+        facts: Whether its head is needed; else it may be empty.
 
     Raises:
         DamagedError: It is not a whole trace.
@@ -267,6 +272,8 @@ def unpack(data: bytes) -> Record:
     """
     first, rest = _member(data)
     second, rest = _member(rest) if rest else (b"", b"")
+    if second.startswith(_BEFORE) and rest and not facts:
+        return Record({}, second[len(_BEFORE) :], rest)
     if second.startswith(_BEFORE) and first.endswith(b","):
         head = _head(first[:-1] + b"}")
         if (head["format"] != 1) != bool(rest):

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 from infinium_integrations import diagnostics, runtime
 from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
@@ -134,7 +134,7 @@ class trace:  # noqa: N801  (used as a function is)
             given = {name: value for name, value in bound.items() if name not in {"self", "cls"}}
         except (TypeError, ValueError):
             given = {"args": args, **kwargs}
-        scope.builder.set_input_summary(given)
+        scope.called("input", given)
         return scope
 
 
@@ -164,6 +164,16 @@ class _Scope:
         self._run.trace.tags.update(facts)
         self.builder = TraceBuilder.over(self._recorder, self._run)
         self._run.builder = self.builder
+
+    def called(self, side: Literal["input", "output"], value: object) -> None:
+        """Take the arguments of a decorated function, or what it gave: its user may set another summary."""
+        if side == "input":
+            self.builder.set_input_summary(value)
+        else:
+            self.builder.set_output_summary(value)
+        if self._run is self._run.trace.root:
+            overrides = self._run.trace.overrides
+            overrides[f"called_{side}"] = overrides.get(f"{side}_summary")
 
     @diagnostics.guarded
     def close(self, error: BaseException | None) -> None:
@@ -224,7 +234,7 @@ def _around_function(function: Callable[..., Any], opened: Opener) -> Callable[.
     def leave(scope: _Scope | None, error: BaseException | None, result: object) -> None:
         if scope is not None:
             if error is None:
-                scope.builder.set_output_summary(result)
+                scope.called("output", result)
             scope.leave(error)
 
     return diagnostics.surrounded(function, enter, leave)
@@ -344,7 +354,7 @@ class _Yielded:
             return
         output = self.returned if self.returned is not None else f"{self._others} items"
         try:
-            self._scope.builder.set_output_summary("".join(self._texts) if self._texts else output)
+            self._scope.called("output", "".join(self._texts) if self._texts else output)
         finally:
             self._scope.close(error)
 

@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from infinium_integrations.storage.record import EPOCH
 
 __all__ = [
+    "TEXT_LIMIT",
     "clean",
     "clipped",
     "clipped_line",
@@ -71,9 +72,9 @@ def utc(nanoseconds: int) -> datetime:
 
 
 def tick(milliseconds: float) -> str:
-    """Write a round time beside a scale, such as ``0``, ``500 ms``, ``2 s``, ``15 min``."""
+    """Write a round time beside a scale, such as ``0``, ``500 ms``, ``2 s``, ``80 s``, ``15 min``."""
     for size, unit in ((HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
-        if milliseconds >= size:
+        if milliseconds >= size and (2 * milliseconds % size == 0 or unit == "s"):
             return f"{milliseconds / size:g} {unit}"
     return f"{milliseconds:g} ms" if milliseconds else "0"
 
@@ -109,11 +110,11 @@ def pretty(value: object) -> str:
         return str(value)
 
 
-def clipped(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Cut a very long text, and say so."""
+def clipped(text: str, limit: int = TEXT_LIMIT, whole: str = "the JSON") -> str:
+    """Cut a very long text, and say so; ``whole`` is where it stands uncut."""
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}\n… {len(text) - limit:,} more characters (the JSON has them all)"
+    return f"{text[:limit]}\n… {len(text) - limit:,} more characters ({whole} has them all)"
 
 
 def number(value: object) -> float | None:

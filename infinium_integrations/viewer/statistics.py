@@ -11,7 +11,7 @@ from infinium_integrations.storage.index.query import Sums
 from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.viewer.timeline import Tree
 
-__all__ = ["Overview", "StepSum", "overview", "percentile", "step_sums"]
+__all__ = ["NOTHING", "Overview", "StepSum", "overview", "percentile", "step_sums"]
 
 BUCKETS = 40
 MINUTE = 60 * 10**9
@@ -51,6 +51,10 @@ class Overview:
     total: Sums
     buckets: list[Sums]
     size: int
+
+
+NOTHING = Overview(Sums(), [], SIZES[0])
+"""No runs."""
 
 
 def percentile(values: list[float], share: float) -> float | None:

@@ -1,9 +1,11 @@
 """What a trace and a step say of themselves, as labelled text. Nothing here is trusted, and nothing is escaped."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from infinium_integrations.models import ErrorDetail, TaskData
+from infinium_integrations.models import ErrorDetail, ExecutionStep, TaskData
 from infinium_integrations.viewer import formatting
+from infinium_integrations.viewer.conversation import StepContent
 from infinium_integrations.viewer.timeline import Node
 
 __all__ = [
@@ -11,13 +13,16 @@ __all__ = [
     "MARKS",
     "Document",
     "TraceSummary",
+    "alike",
     "documents",
     "error_facts",
     "kind",
     "leftovers",
+    "questions",
     "split_tags",
     "step_facts",
     "texts",
+    "whole_documents",
 ]
 
 MARKS = {
@@ -55,8 +60,15 @@ OWN_TAGS = frozenset(
     {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
 )
 SHOWN_ELSEWHERE = frozenset(
-    {"parent_step", "started_ms", "status", "name", "documents", "usage_details", "attempt", "ttft_ms"}
+    {
+        *("parent_step", "started_ms", "status", "name", "documents", "usage_details", "attempt", "ttft_ms"),
+        *("estimated_cost_usd", "interrupts"),
+    }
 )
+SAID_IN_CONTENT = frozenset({"system", "system_step", "messages", "tools", "document_count"})
+"""Metadata that repeats what a step's content says."""
+SOURCES = ("source", "file_path", "file_name", "url", "title", "page_label")
+"""Where a document's metadata says what it comes from."""
 TAG_WIDTH = 12
 
 
@@ -151,6 +163,8 @@ class Document:
     score: str
     share: float | None
     preview: str
+    source: str = ""
+    facts: list[tuple[str, object]] = field(default_factory=list)
 
 
 def split_tags(joined: str | None) -> list[str]:
@@ -184,36 +198,46 @@ def step_facts(node: Node) -> list[tuple[str, str]]:
     """Return what is known of a step besides its texts, label and text."""
     step, meta = node.step, node.meta
     return [
-        ("Step", str(step.step_number)),
-        ("Action", step.action),
-        ("Started", formatting.duration(node.start)),
         ("Took", formatting.duration(None if step.duration_ms is None else node.length)),
         *([("Own time", formatting.duration(node.own_time))] if node.children else []),
         *([("Status", node.status)] if node.status != "ok" else []),
         *_call_facts(node),
         *([("HTTP status", str(step.tool_call.http_status))] if step.tool_call and step.tool_call.http_status else []),
         *([("Attempt", str(meta["attempt"]))] if meta.get("attempt") else []),
+        ("Started", formatting.duration(node.start)),
+        ("Step", str(step.step_number)),
+        ("Action", step.action),
     ]
 
 
 def _call_facts(node: Node) -> list[tuple[str, str]]:
     call, first, usage = node.step.llm_call, formatting.number(node.meta.get("ttft_ms")), node.meta.get("usage_details")
+    price = formatting.number(node.meta.get("estimated_cost_usd"))
     if call is None:
         return []
     lines = [
-        ("Model", call.model),
-        ("Provider", call.provider),
         ("Tokens in", None if call.prompt_tokens is None else formatting.count(call.prompt_tokens)),
         ("Tokens out", None if call.completion_tokens is None else formatting.count(call.completion_tokens)),
         *(
             (str(name).replace("_", " ").capitalize(), str(n))
             for name, n in (usage.items() if isinstance(usage, dict) else ())
         ),
+        ("Cost", None if price is None else formatting.cost(price)),
         ("First token", formatting.duration(first) if first is not None else None),
+        ("Model", call.model),
+        ("Provider", call.provider),
         ("Temperature", None if call.temperature is None else f"{call.temperature:g}"),
         ("Purpose", call.purpose),
     ]
     return [(label, text) for label, text in lines if text]
+
+
+def alike(errors: Iterable[ErrorDetail]) -> list[tuple[ErrorDetail, int]]:
+    """Return errors, of those with the same type and message the first, and how many there are."""
+    found: dict[tuple[str, str], list[ErrorDetail]] = {}
+    for error in errors:
+        found.setdefault((error.error_type, error.message), []).append(error)
+    return [(same[0], len(same)) for same in found.values()]
 
 
 def error_facts(error: ErrorDetail) -> list[tuple[str, str]]:
@@ -228,25 +252,44 @@ def error_facts(error: ErrorDetail) -> list[tuple[str, str]]:
 
 def documents(node: Node) -> list[Document]:
     """Return the documents that a step found, whatever their list looks like."""
-    found, shown = node.meta.get("documents"), []
-    for place, one in enumerate(found if isinstance(found, list) else [], 1):
-        if not isinstance(one, dict):
-            shown.append(Document(f"Document {place}", "", None, str(one)))
-            continue
-        score = one.get("score")
-        number = formatting.number(score)
-        shown.append(
-            Document(
-                name=str(one.get("id") or f"Document {place}"),
-                score=f"{number:.3g}" if number is not None else str(score or ""),
-                share=100.0 * number if number is not None and 0 <= number <= 1 else None,
-                preview=str(one.get("preview") or ""),
-            )
-        )
-    return shown
+    found = node.meta.get("documents")
+    return [_document(one, place) for place, one in enumerate(found if isinstance(found, list) else [], 1)]
 
 
-def leftovers(node: Node) -> str:
-    """Return the metadata that is shown nowhere else, as JSON over several lines; empty where there is none."""
-    rest = {name: value for name, value in node.meta.items() if name not in SHOWN_ELSEWHERE}
-    return formatting.pretty(rest) if rest else ""
+def whole_documents(content: StepContent) -> list[Document]:
+    """Return the documents that a step found, with their whole texts."""
+    return [_document(one, place) for place, one in enumerate(content.documents, 1)]
+
+
+def _document(one: object, place: int) -> Document:
+    if not isinstance(one, Mapping):
+        return Document(f"Document {place}", "", None, str(one))
+    score, told = one.get("score"), one.get("metadata")
+    number = formatting.number(score)
+    metadata: Mapping[str, object] = told if isinstance(told, Mapping) else {}
+    source = next((str(metadata[name]) for name in SOURCES if metadata.get(name)), "")
+    text = one.get("content", one.get("preview"))
+    return Document(
+        name=str(one.get("id") or source or f"Document {place}"),
+        score=f"{number:.3g}" if number is not None else str(score or ""),
+        share=100.0 * number if number is not None and 0 <= number <= 1 else None,
+        preview=text if isinstance(text, str) else "" if text is None else formatting.pretty(text),
+        source=source,
+        facts=_rows(metadata),
+    )
+
+
+def questions(step: ExecutionStep) -> list[object]:
+    """Return what a step asked a person, and the run ended with it."""
+    asked = (step.metadata or {}).get("interrupts")
+    return asked if isinstance(asked, list) else [asked] if asked else []
+
+
+def leftovers(node: Node, content_shown: bool = False) -> list[tuple[str, object]]:  # noqa: FBT001, FBT002  (a template calls it)
+    """Return the metadata that is shown nowhere else: label and value, a text where it is no list and no mapping."""
+    elsewhere = SHOWN_ELSEWHERE | SAID_IN_CONTENT if content_shown else SHOWN_ELSEWHERE
+    return _rows({name: value for name, value in node.meta.items() if name not in elsewhere})
+
+
+def _rows(metadata: Mapping[str, object]) -> list[tuple[str, object]]:
+    return [(str(name), value if isinstance(value, dict | list) else str(value)) for name, value in metadata.items()]

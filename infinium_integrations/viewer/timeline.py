@@ -44,6 +44,8 @@ class Node:
     children: list["Node"] = field(default_factory=list)
     items: list["Item"] = field(default_factory=list)
     """The children as they are shown: many of them in groups."""
+    inner: "Node | None" = None
+    """Its only child, a single call: the two are shown as one."""
     unfolded: bool = False
     critical: bool = False
     slow: bool = False
@@ -175,6 +177,7 @@ class Tree:
                 node.parent.errors_inside += node.failed + node.errors_inside
                 node.parent.tokens_inside += (node.tokens or 0) + node.tokens_inside
             node.items = _fold(list(node.children))
+            node.inner = _only_call(node)
         self._mark_standouts()
         self.items = _fold(list(self.roots))
         # unfold as much as is shown at first, the outermost first
@@ -195,6 +198,15 @@ class Tree:
     def failures(self) -> list[Node]:
         """The steps that failed, a step that only passes on its child's failure left out."""
         return [node for node in self.nodes if node.failed and (node.step.error or not node.errors_inside)]
+
+    @cached_property
+    def faults(self) -> list[tuple[Node, int]]:
+        """The steps that failed, of those with the same error the first, and how many there are."""
+        alike: dict[object, list[Node]] = {}
+        for node in self.failures:
+            error = node.step.error
+            alike.setdefault((error.error_type, error.message) if error else id(node), []).append(node)
+        return [(nodes[0], len(nodes)) for nodes in alike.values()]
 
     @cached_property
     def slow(self) -> list[Node]:
@@ -277,6 +289,20 @@ def _standouts(weighed: list[tuple[float, Node]], whole: float) -> list[Node]:
     least = max(MIN_SHARE * whole, FAIR_SHARE * sum(weight for weight, _ in weighed) / len(weighed))
     heavy = [pair for pair in weighed if pair[0] >= least > 0]
     return [node for _, node in sorted(heavy, key=lambda pair: -pair[0])[:STANDOUTS]]
+
+
+_AROUND = frozenset({"workflow_step", "chain", "agent"})
+_CALLS = frozenset({"llm_inference", "tool_use", "retrieval", "embedding", "rerank"})
+
+
+def _only_call(node: Node) -> Node | None:
+    """Return the single call that is all a node does; none where the node has an error of its own."""
+    if len(node.children) != 1 or node.step.action not in _AROUND:
+        return None
+    inner, error = node.children[0], node.step.error
+    single = inner.step.action in _CALLS and not inner.children
+    own = error is not None and (inner.step.error is None or inner.step.error.message != error.message)
+    return inner if single and not own else None
 
 
 def _fold(items: list[Item]) -> list[Item]:

@@ -104,6 +104,35 @@ class TestList:
         assert run("list", "--since", "2m") == "No trace is like that.\n"
         assert run("list", "--since", "2099-01-01") == "No trace is like that.\n"
 
+    def test_a_query_finds_runs_and_joins_with_the_options(self):
+        keep("First", 1, user="u-1")
+        keep("Second", 2, status="error", steps=3)
+        for query in ["sec", "steps>=3", "step:'tool 3'".replace("'", '"'), "-user:u-1", "status:error"]:
+            assert "Second" in (found := run("list", query)), query
+            assert "First" not in found, query
+        assert "First" in run("list", "tool", "-name:second")
+        assert run("list", "steps:2", "--status", "error") == "No trace is like that.\n"
+        assert [line.split()[3] for line in run("list", "--sort", "steps").splitlines()[1:]] == ["First", "Second"]
+        assert json.loads(run("list", "first", "--json"))["name"] == "First"
+
+    def test_a_malformed_query_is_told_with_a_caret_under_its_place_and_exit_code_2(self):
+        told = run("list", "返金 tol:x status:error", code=2)
+        assert "there is no field 'tol'; did you mean 'tool'?" in told
+        assert "the fields are tool, model, error" in told
+        assert told.endswith("\n  返金 tol:x status:error\n       ^^^^\n")
+        assert "the quotation has no end" in (odd := run("list", 'a\n\x1b[31m "b', code=2))
+        assert "\x1b" not in odd
+        long = run("list", f"{'a' * 600} tol:x {'b' * 600}", code=2).splitlines()
+        assert long[-2][long[-1].index("^") :].startswith("tol:x")
+        assert max(map(len, long[-2:])) < 160
+
+    def test_a_status_or_an_order_that_is_none_is_told_with_those_there_are(self):
+        assert "did you mean 'error'?" in run("list", "--status", "failed", code=2)
+        assert "these are: cost, duration" in run("list", "--sort", "size", code=1)
+
+    def test_the_help_shows_queries(self):
+        assert "infinium-traces list 'tool:refund_order status:error'" in run("list", "--help")
+
     def test_a_time_that_is_none_is_explained(self):
         assert "30m, 12h or 7d" in run("list", "--since", "yesterday", code=2)
 
@@ -536,6 +565,18 @@ class TestTail:
             assert process.communicate(timeout=PATIENCE)[0] == "\n"
         assert process.returncode == 0
 
+    def test_it_follows_what_a_query_finds(self):
+        keep("Other", 1)
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "step:tool steps>2"]
+        with child(command, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ) as process:
+            assert process.stdout.readline().startswith("id ")
+            keep("Short", 2)
+            keep("Long", 3, steps=3)
+            assert "Long" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=PATIENCE)[0] == "\n"
+        assert "did you mean 'tool'?" in run("tail", "tol:x", code=2)
+
     def test_on_demand_each_trace_is_drawn(self, monkeypatch):
         keep("Before", 1)
         reader = runtime.current().delivery.reader
@@ -649,7 +690,12 @@ class TestScript:
         command = [sys.executable, "-m", "infinium_integrations", "show"]
         environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
         options = {"capture_output": True, "env": environment, "timeout": PATIENCE}
-        assert b"? ok  Na\xefve" in subprocess.run(command, check=True, **options).stdout
+        drawn = subprocess.run(command, check=True, **options).stdout
+        assert b"+ ok  Na\xefve" in drawn
+        assert b"=========" in drawn
+        assert b"?" not in drawn
+        listed = subprocess.run([*command[:-1], "list"], check=True, **options).stdout
+        assert b"?" not in listed
         shown = subprocess.run([*command, "--json"], check=True, **options).stdout
         assert json.loads(shown)["name"] == "Naïve"
 

@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
+from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
@@ -248,7 +248,6 @@ SHAPES = {
     "string": ("plain 'text' with \"quotes\"\nand lines", "plain 'text' with \"quotes\"\nand lines"),
     "tool calls": ([AIMessage("", tool_calls=[call("add", {"a": 1})])], '→ add({"a": 1})'),
     "a text and calls": ([AIMessage("thinking", tool_calls=[call("add", {"a": 1})])], "thinking"),
-    "None": (None, "null"),
 }
 
 
@@ -259,6 +258,18 @@ def test_every_shape_of_state_has_a_sensible_preview(traces, shape):  # 55
     task = one(traces)
     assert expected in task.input_summary
     assert expected in task.output_summary
+
+
+def test_none_is_no_answer(traces):
+    RunnableLambda(lambda x: x).invoke(None, ordinary())
+    task = one(traces)
+    assert (task.input_summary, task.output_summary) == ("null", None)
+
+
+def test_a_tool_that_gives_none_answers_nothing(traces):
+    StructuredTool.from_function(lambda a: None, name="nothing", description="n").invoke({"a": 1}, ordinary())
+    task = one(traces)
+    assert (task.output_summary, task.steps[0].output_preview) == (None, None)
 
 
 def test_a_send_is_shown(traces):  # 55

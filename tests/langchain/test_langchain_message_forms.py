@@ -1,16 +1,20 @@
 """Whatever LangChain and LangGraph take as messages is read as messages; what only looks like some is data."""
 
+import json
 from typing import Annotated, Any, TypedDict
 
 import langgraph.types
 import pytest
 from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage, messages_to_dict
+from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import StructuredTool
 from langgraph.graph import StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.types import Command, Send
 from lc_support import Model, one, ordinary
+from pydantic import BaseModel
 
 from infinium_integrations import trace
 
@@ -159,6 +163,101 @@ def test_what_only_looks_like_messages_is_data(traces, given):
     assert task.captured.messages == []
     listed = {**given, "messages": list(given["messages"])} if given == {"messages": ("hi", "there")} else given
     assert task.captured.input == listed
+
+
+class Drafts(BaseModel):
+    subject: str
+    messages: list[str]
+
+
+DRAFTS = {"subject": "Refund", "messages": ["Dear Ann, no.", "Dear Ann, yes."]}
+POSTS = [{"role": "user", "content": "How do I reset it?", "created": "2026-01-02", "votes": 7}]
+OUTPUTS = {
+    "texts under messages": (DRAFTS, DRAFTS),
+    "a model with texts under messages": (Drafts(**DRAFTS), DRAFTS),
+    "a text under messages": ({"messages": "all fine", "urgency": 3},) * 2,
+    "a pair of words": (("system", "linux"), ["system", "linux"]),
+    "dicts of unknown roles": ([{"role": "manager", "content": "Ann"}],) * 2,
+    "messages that hold more than one does": (POSTS, POSTS),
+    "such messages in a state": ({"posts": POSTS, "n": 1},) * 2,
+    "bones": ([{"type": "human", "content": "bones", "era": "iron age"}],) * 2,
+}
+
+
+@pytest.mark.parametrize("form", OUTPUTS)
+@pytest.mark.parametrize("within", ["alone", "in a trace", "a tool"])
+def test_what_a_chain_or_a_tool_gives_is_data_unless_it_is_messages_beyond_doubt(traces, form, within):
+    given, said = OUTPUTS[form]
+    if within == "a tool":
+        StructuredTool.from_function(lambda to: given, name="mail", description="m").invoke({"to": "Ann"}, ordinary())
+        found = one(traces).steps[0].captured.result
+    elif within == "alone":
+        RunnableLambda(lambda _: given).invoke("write", ordinary())
+        found = one(traces).captured.output
+    else:
+        with trace("Write"):
+            RunnableLambda(lambda _: given).invoke("write", ordinary())
+        found = one(traces).steps[0].captured.output
+    assert found == said
+
+
+@pytest.mark.parametrize("within", ["alone", "in a chain"])
+def test_texts_under_messages_that_a_model_writes_as_json_are_data(traces, within):
+    writes = Model(replies=[json.dumps(DRAFTS)]) | JsonOutputParser()
+    (writes if within == "alone" else writes | RunnableLambda(lambda drafts: drafts)).invoke("write", ordinary())
+    assert one(traces).output_summary == json.dumps(DRAFTS)
+
+
+def test_what_a_message_holds_beside_its_own_fields_is_kept_unsaid(traces):
+    made = StateGraph(State)
+    made.add_node("fetch", lambda _: {"messages": POSTS})
+    made.set_entry_point("fetch")
+    made.compile().invoke({"messages": QUESTION}, ordinary())
+    (step,) = one(traces).steps
+    said, kept = step.captured.output[0]["parts"]
+    assert said == {"type": "text", "content": "How do I reset it?"}
+    assert kept == {"type": "data", "content": {"created": "2026-01-02", "votes": 7}}
+    assert step.output_preview == "How do I reset it?"
+
+
+def test_texts_under_messages_are_a_tools_argument(traces):
+    def mail(to: str, messages: list[str]) -> str:
+        """Mail."""
+        return "ok"
+
+    given = {"to": "bob", "messages": ["Hi Bob", "Bye Bob"]}
+    StructuredTool.from_function(mail).invoke(given, ordinary())
+    (step,) = one(traces).steps
+    assert (step.captured.arguments, step.input_preview) == (given, json.dumps(given))
+
+
+class Desk(TypedDict, total=False):
+    topic: str
+    messages: list[str]
+
+
+def test_texts_under_messages_in_a_graph_that_was_given_no_messages_are_data(traces):
+    made = StateGraph(Desk)
+    made.add_node("write", lambda _: {"messages": ["Dear Ann, no."]})
+    made.set_entry_point("write")
+    made.set_finish_point("write")
+    made.compile().invoke({"topic": "refund"}, ordinary())
+    task = one(traces)
+    assert task.steps[0].captured.output == {"messages": ["Dear Ann, no."]}
+    assert task.captured.output == {"topic": "refund", "messages": ["Dear Ann, no."]}
+
+
+def test_an_overwrite_as_json_has_it_holds_messages(traces):
+    graph().invoke({"messages": {"__overwrite__": [HumanMessage(QUESTION)]}}, ordinary())
+    assert one(traces).input_summary == QUESTION
+
+
+def test_of_very_many_messages_the_newest_are_taken_and_the_others_counted(traces):
+    RunnableLambda(lambda _: "done").invoke({"messages": [f"text {n}" for n in range(20_000)]}, ordinary())
+    task = one(traces)
+    assert task.input_summary == "text 19999"
+    assert len(task.captured.input["messages"]) == 5_000
+    assert task.captured.input["…"] == "15,000 earlier messages"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.llms import LLM
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import RunnableLambda
 from lc_support import Hold, Model, TokenUsage, one, ordinary, step, steps
 from pydantic import Field
@@ -362,3 +362,73 @@ def test_a_start_that_langchain_told_in_a_task_of_its_own_ends_nothing(timed):
 
     asyncio.run(main())
     assert [(task.status, task.output_summary) for task in timed] == [("ok", "HI"), ("ok", "A"), ("ok", "B")]
+
+
+def chunks(*last):
+    return [AIMessageChunk("Hel"), AIMessageChunk("lo"), *last]
+
+
+class Streams(Model):
+    """Streams given chunks."""
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        for chunk in self.replies[0]:
+            if isinstance(chunk, BaseException):
+                raise chunk
+            made = ChatGenerationChunk(message=chunk)
+            if run_manager:
+                run_manager.on_llm_new_token(chunk.content, chunk=made)
+            yield made
+
+    async def _astream(self, messages, stop=None, run_manager=None, **kwargs):
+        for chunk in self.replies[0]:
+            made = ChatGenerationChunk(message=chunk)
+            if run_manager:
+                await run_manager.on_llm_new_token(chunk.content, chunk=made)
+            yield made
+
+
+STOP = AIMessageChunk("", response_metadata={"finish_reason": "stop"})
+USED = AIMessageChunk("", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})
+
+
+def read(stream, count):
+    for _ in range(count):
+        next(stream)
+    stream.close()
+
+
+async def aread(stream, count):
+    for _ in range(count):
+        await anext(stream)
+    await stream.aclose()
+
+
+LEFT = {
+    "a stream": lambda model, count: read(model.stream("q", ordinary()), count),
+    "an async stream": lambda model, count: asyncio.run(aread(model.astream("q", ordinary()), count)),
+}
+
+
+@pytest.mark.parametrize("way", LEFT)
+def test_a_stream_that_is_left_is_partial_though_it_reported_no_usage(traces, way):
+    LEFT[way](Streams(replies=[chunks(STOP, USED)]), 1)
+    (found,) = [step for step in one(traces).steps if step.action == "llm_inference"]
+    assert found.metadata["partial"] is True
+    assert "finish_reason" not in found.metadata
+
+
+@pytest.mark.parametrize("way", ["a stream", "an async stream"])
+def test_a_stream_that_is_left_after_its_last_word_says_why_the_model_stopped(traces, way):
+    LEFT[way](Streams(replies=[chunks(STOP, USED)]), 3)
+    (found,) = one(traces).steps
+    assert (found.metadata["finish_reason"], found.output_preview) == ("stop", "Hello")
+
+
+def test_a_stream_that_breaks_off_is_partial_and_one_that_is_read_to_its_end_is_not(traces):
+    with pytest.raises(ValueError, match="gone"):
+        list(Streams(replies=[chunks(ValueError("gone"))]).stream("q", ordinary()))
+    list(Streams(replies=[chunks(STOP, USED)]).stream("q", ordinary()))
+    broken, whole = (task.steps[0].metadata for task in traces)
+    assert (broken["partial"], broken["status"]) == (True, "error")
+    assert ("partial" in whole, whole["finish_reason"]) == (False, "stop")

@@ -131,11 +131,13 @@ def test_an_invented_tool_beside_one_that_gives_a_command_is_a_failed_step(trace
         """Move."""
         return Command(update={"messages": [ToolMessage(where, tool_call_id="c1", name="move")]})
 
-    calls = [{"name": "move", "args": {"where": "on"}, "id": "c1"}, {"name": "invented", "args": {}, "id": "c2"}]
+    calls = [{"name": "move", "args": {"where": "on"}, "id": "c1"}, {"name": "invented", "args": {"q": 1}, "id": "c2"}]
     agent = create_agent(Model(replies=[AIMessage("", tool_calls=calls), "done"]), [move])
     agent.invoke({"messages": [("user", "go")]}, ordinary())
-    found = {step.tool_call.tool_name: step.metadata["status"] for step in one(traces).steps if step.tool_call}
-    assert found == {"move": "ok", "invented": "error"}
+    found = {step.tool_call.tool_name: step for step in one(traces).steps if step.tool_call}
+    assert {name: step.metadata["status"] for name, step in found.items()} == {"move": "ok", "invented": "error"}
+    assert found["invented"].captured.arguments == {"q": 1}
+    assert found["invented"].input_preview == '{"q": 1}'
 
 
 def test_of_two_graphs_on_one_thread_each_resumes_its_own(traces):

@@ -181,6 +181,7 @@ def test_a_tools_own_error_and_an_invented_tool_stay_errors(traces, middleware):
         if middleware:
             one.invoke(Command(resume="yes"), config())
         assert [status for _, status in tool_steps(traces[-1])] == ["error"]
+        assert all(step.input_preview for step in traces[-1].steps if step.tool_call)
         assert len(traces[-1].errors) == 1
 
 

@@ -1,5 +1,6 @@
 """A summary is the bare question or the bare answer of a chain, whatever the chain works with beside it."""
 
+import asyncio
 from typing import Any, TypedDict
 
 import pytest
@@ -10,7 +11,9 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
-from langgraph.graph import StateGraph
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 from lc_support import Model, call, one, ordinary
 from pydantic import BaseModel
 
@@ -201,3 +204,59 @@ def test_a_dict_stands_for_the_question_or_the_answer_only_where_it_says_nothing
 def test_the_summary_of_an_answer_is_its_text_else_its_calls_else_its_reasoning(traces, answer, summary):
     Model(replies=[answer]).invoke("hi", ordinary())
     assert one(traces).output_summary == summary
+
+
+class Place(BaseModel):
+    city: str
+
+
+def placed(strategy):
+    agents = pytest.importorskip("langchain.agents")
+    structured = pytest.importorskip("langchain.agents.structured_output")
+    if strategy == "by the provider":
+        model, form = Model(replies=['{"city":"Rome"}']), structured.ProviderStrategy(Place)
+    else:
+        answer = AIMessage("", tool_calls=[call("Place", {"city": "Rome"})])
+        model, form = Model(replies=[answer]), structured.ToolStrategy(Place)
+    return agents.create_agent(model, [], response_format=form)
+
+
+@pytest.mark.parametrize("strategy", ["by the provider", "by a tool"])
+def test_a_structured_answer_is_said_once(traces, strategy):
+    placed(strategy).invoke({"messages": "Where?"}, ordinary())
+    task = one(traces)
+    assert summaries(task) == ("Where?", '{"city": "Rome"}')
+    assert task.captured.output["structured_response"] == {"city": "Rome"}
+
+
+def asking(*said):
+    """A graph that says something, if anything, and then asks a human."""
+    made = StateGraph(MessagesState)
+    made.add_node("say", lambda _: {"messages": list(said)})
+    made.add_node("ask", lambda _: {"messages": [HumanMessage(f"approved {interrupt('ok?')}")]})
+    made.add_edge(START, "say")
+    made.add_edge("say", "ask")
+    return made.compile(checkpointer=InMemorySaver())
+
+
+async def read_to_its_end(graph, given, config):
+    return [chunk async for chunk in graph.astream(given, config)]
+
+
+RUNS = {
+    "invoke": lambda graph, *given: graph.invoke(*given),
+    "ainvoke": lambda graph, *given: asyncio.run(graph.ainvoke(*given)),
+    "stream": lambda graph, *given: list(graph.stream(*given)),
+    "astream": lambda graph, *given: asyncio.run(read_to_its_end(graph, *given)),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("said", [None, "I need a yes."])
+def test_a_run_that_stops_to_ask_has_answered_what_was_said_and_nothing_else(traces, run, said):
+    before = [HumanMessage("Hello!"), AIMessage("Hi!"), HumanMessage(QUESTION)]
+    graph = asking(*([AIMessage(said)] if said else []))
+    RUNS[run](graph, {"messages": before}, {**ordinary(), "configurable": {"thread_id": "t"}})
+    task = one(traces)
+    assert task.environment.custom_tags["status"] == "interrupted"
+    assert summaries(task) == (QUESTION, said)

@@ -284,3 +284,20 @@ def test_the_messages_of_a_turn_are_those_that_its_model_was_sent(traces):
     trace = one(traces)
     turn, model = by_number(trace, 4), by_number(trace, 5)
     assert turn.captured.input == [model.captured.input_messages[-1]]
+
+
+def test_the_structured_answer_of_an_agent_is_its_answer(traces):
+    if "structured_output_fn" not in FunctionAgent.model_fields:
+        pytest.skip("agents of this version answer by text alone")
+
+    async def totalled(messages, *rest):
+        return {"total": 3}
+
+    async def ask():
+        agent = FunctionAgent(tools=[add], llm=Scripted(replies=["it is 3"]), structured_output_fn=totalled)
+        await agent.run("what is 1 + 2?")
+
+    asyncio.run(ask())
+    (task,) = traces
+    assert (task.input_summary, task.output_summary) == ("what is 1 + 2?", '{"total": 3}')
+    assert task.captured.output["structured_response"] == {"total": 3}

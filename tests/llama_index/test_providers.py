@@ -128,6 +128,26 @@ def test_calls_of_openais_custom_tools_are_shown_after_the_answer(traces, server
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_openais_hosted_tools_gave_stands_beside_their_calls(traces, server, asynchronous):
+    module = pytest.importorskip("llama_index.llms.openai")
+    tools = [
+        {"type": "mcp", "server_label": "dice", "server_url": "https://dice.example"},
+        {"type": "file_search", "vector_store_ids": ["v1"]},
+    ]
+    given = {"api_base": f"{server.url}/v1", "api_key": KEY, "max_retries": 0, "model": "gpt-4o"}
+    llm = module.OpenAIResponses(**given, built_in_tools=tools)
+    asyncio.run(llm.achat(MESSAGES)) if asynchronous else llm.chat(MESSAGES)
+    assert one(traces).output_summary == "It is blue"
+    call = call_of(traces)
+    assert call.output_preview == 'It is blue\n→ roll({"n": 20}), file_search(["refund"])'
+    *ran, said = call.captured.output_messages[0]["parts"]
+    assert ran[0] == {"type": "server_tool_call", "id": "mc1", "name": "roll", "arguments": {"n": 20}}
+    assert ran[1] == {"type": "server_tool_call_response", "id": "mc1", "response": "seven"}
+    assert ran[3]["response"][0]["text"] == "Refund within 30 days"
+    assert said["content"] == "It is blue"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_function_call_in_the_form_of_2023_is_shown(traces, openai, asynchronous):
     llm = openai(additional_kwargs={"functions": [{"name": "add", "parameters": {}}]})
     asyncio.run(llm.achat(MESSAGES)) if asynchronous else llm.chat(MESSAGES)

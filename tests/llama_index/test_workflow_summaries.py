@@ -31,6 +31,7 @@ RESULTS = {  # what a workflow is given, what it gives, and what it is asked and
     "a response": ({"query": "q"}, Response(response="x", source_nodes=[NODE]), "q", "x"),
     "parameters": ({"topic": "bears", "style": "short"}, "x", '{"topic": "bears", "style": "short"}', "x"),
     "a structured answer": ({"query": "q"}, ALIKE, "q", '{"answer": "x", "confidence": 0.3}'),
+    "nothing": ({"query": "q"}, None, "q", None),
     "a model": ({"query": "q"}, Single(), "q", '{"answer": "Ann."}'),
 }
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from infinium_integrations.models import DeliveryState, TaskData
+from infinium_integrations.storage.index.database import Left
+from infinium_integrations.storage.index.language import Term, parse
 from infinium_integrations.storage.index.query import Row, SessionSums, Sums
 from infinium_integrations.viewer.statistics import percentile
 from infinium_integrations.viewer.summary import TraceSummary, split_tags
@@ -26,8 +28,15 @@ class MemorySource:
         self.all.append(row_of(trace_id, task))
         self.all.sort(key=lambda row: row.ended, reverse=True)
 
-    def page(self, *, limit: int = 100, offset: int = 0, **query: Any) -> tuple[list[Row], int]:
+    def impatient(self) -> "MemorySource":
+        return self
+
+    def read_ahead(self) -> Left:
+        return Left()
+
+    def page(self, *, limit: int = 100, offset: int = 0, sort: str = "-ended", **query: Any) -> tuple[list[Row], int]:
         found = self._found(query)
+        found.sort(key=lambda row: getattr(row, sort.removeprefix("-")) or 0, reverse=sort.startswith("-"))
         return found[offset : offset + limit], len(found)
 
     def listing(self, **query: Any) -> list[Row]:
@@ -109,7 +118,8 @@ def row_of(trace_id: str, task: TaskData) -> Row:
         session_id=facts.session,
         user_id=facts.custom.get("user_id"),
         tags=", ".join(facts.tags),
-        preview=task.output_summary or task.input_summary or "",
+        input=task.input_summary,
+        output=task.output_summary,
     )
 
 
@@ -139,10 +149,18 @@ def _session(name: str, rows: list[Row]) -> SessionSums:
     )
 
 
+def _holds(row: Row, term: Term) -> bool:
+    """Words, and fields that are a row's own."""
+    if term.field:
+        return str(getattr(row, term.field)) == term.value
+    return str(term.value).lower() in f"{row.name} {row.preview}".lower()
+
+
 def _fits(
     row: Row,
     *,
-    text: str = "",
+    query: str = "",
+    trace_id: str = "",
     status: str = "",
     name: str = "",
     tag: str = "",
@@ -153,7 +171,8 @@ def _fits(
 ) -> bool:
     since, until = (nanoseconds(moment) if isinstance(moment, datetime) else moment for moment in (since, until))
     return (
-        text.lower() in f"{row.name} {row.preview}".lower()
+        all(_holds(row, term) for term in parse(query))
+        and row.trace_id.startswith(trace_id)
         and status in {"", row.status, row.delivery}
         and name.lower() in row.name.lower()
         and (not tag or tag in split_tags(row.tags))

@@ -116,6 +116,25 @@ def chat_chunks(asked):
         yield {**whole, "choices": [], "usage": CHAT_USAGE}
 
 
+HOSTED = {
+    "mcp": {
+        "type": "mcp_call",
+        "id": "mc1",
+        "server_label": "dice",
+        "name": "roll",
+        "arguments": '{"n": 20}',
+        "output": "seven",
+    },
+    "file_search": {
+        "type": "file_search_call",
+        "id": "fs1",
+        "status": "completed",
+        "queries": ["refund"],
+        "results": [{"file_id": "f1", "filename": "a.pdf", "text": "Refund within 30 days", "score": 0.9}],
+    },
+}
+
+
 def responses(asked):
     text = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
     item = {"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [text]}
@@ -124,13 +143,14 @@ def responses(asked):
         {"type": "custom_tool_call", "id": f"ctc{at}", "call_id": f"call_{at}", "name": tool["name"], "input": "1 + 2"}
         for at, tool in enumerate(custom)
     ]
+    served = [HOSTED[tool["type"]] for tool in asked.get("tools") or () if tool["type"] in HOSTED]
     return {
         "id": "r1",
         "object": "response",
         "created_at": 1,
         "model": asked["model"] + "-2026",
         "status": "completed",
-        "output": [item, *called],
+        "output": [*served, item, *called],
         "parallel_tool_calls": False,
         "tool_choice": "auto",
         "tools": [],

@@ -1,6 +1,7 @@
 """trace(), TraceBuilder and StepContext: a trace made by hand."""
 
 import asyncio
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -517,3 +518,39 @@ def test_a_summary_that_its_user_sets_stands_as_it_is_set(traces):
     with trace("Answer") as builder:
         builder.set_input_summary({"question": "q"}).set_output_summary({"answer": "x"})
     assert (traces[0].input_summary, traces[0].output_summary) == ('{"question": "q"}', '{"answer": "x"}')
+
+
+def test_the_one_question_of_a_decorated_function_is_asked_bare(traces):
+    @trace("Ask")
+    def ask(question, chat_history=None):
+        return {"answer": "42", "sources": ["x"]}
+
+    ask("q?")
+    ask("q?", chat_history=["before"])
+    ask(question="q?")
+    assert [task.input_summary for task in traces] == ["q?"] * 3
+    assert {task.output_summary for task in traces} == {'{"answer": "42", "sources": ["x"]}'}
+
+
+def test_the_arguments_of_a_decorated_function_that_is_asked_by_several_are_all_shown(traces):
+    @trace("Ask")
+    def ask(question, style):
+        return None
+
+    ask("q?", "short")
+    assert traces[0].input_summary == '{"question": "q?", "style": "short"}'
+
+
+def test_a_summary_that_its_user_sets_stands_as_it_is(traces):
+    given, came = {"question": "q?", "chat_history": ["a"]}, {"answer": "42", "chat_history": ["a"]}
+    with trace("Ask") as opened:
+        opened.set_input_summary(given)
+        opened.set_output_summary(came)
+
+    @trace("Ask")
+    def ask(question):
+        current_trace().set_input_summary({"question": "another", "history": []})
+
+    ask("q?")
+    assert (traces[0].input_summary, traces[0].output_summary) == (json.dumps(given), json.dumps(came))
+    assert traces[1].input_summary == '{"question": "another", "history": []}'

@@ -67,6 +67,8 @@ def reading() -> None:
     for task in traces(limit=5, offset=1, status="ok", name="Ticket", since=timedelta(days=7), until="2026-01-01"):
         assert_type(task, TaskData)
     traces(trace_id="abc", session="s", user="u", tag="beta", text="invoice")
+    traces("tool:refund_order status:error", limit=None, sort="-cost")
+    traces(query="refund")
     found = traces()
     assert_type(found[0], TaskData)
     found.to_dataframe().head()

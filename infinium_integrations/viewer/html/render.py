@@ -13,6 +13,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from infinium_integrations.models import SECTIONS, TaskData
 from infinium_integrations.viewer import formatting, summary
+from infinium_integrations.viewer.conversation import Conversation
+from infinium_integrations.viewer.html.panels import Panels
 from infinium_integrations.viewer.timeline import Item, Tree
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "render_fragment",
     "render_trace",
     "static_files",
+    "step_panel",
     "style",
     "trace_context",
 ]
@@ -31,6 +34,10 @@ HERE = resources.files(__package__)
 """The package's files, which may be in a zip file."""
 TEXTBAR = 24
 SHOWN_PAIRS = 1_000
+STEP_ROOM = 4_000_000
+"""Characters of HTML that the earlier messages of one step take, where it is shown alone."""
+STEP_CHARS = 100_000
+"""Characters of each text, where a step is shown alone."""
 NOTEBOOK_STEPS = 2_000
 """A notebook is a file that people share: of a longer run it holds only the texts of the steps that stand out."""
 
@@ -78,7 +85,13 @@ def notebook_context(task: TaskData) -> dict[str, object]:
 
 
 def trace_context(
-    task: TaskData, *, ids: str = "", plain: bool = False, heading: str = "h1", session_link: str | None = None
+    task: TaskData,
+    *,
+    ids: str = "",
+    plain: bool = False,
+    heading: str = "h1",
+    session_link: str | None = None,
+    address: str = "",
 ) -> dict[str, object]:
     """Return what the template ``trace.html`` needs.
 
@@ -88,14 +101,19 @@ def trace_context(
         plain: Whether to add what is read where styles are taken away.
         heading: The element of its title.
         session_link: Where its session is shown.
+        address: Where the page's server has the trace; empty where the HTML stands alone.
     """
     sections = {name: getattr(task, name) for name in (*SECTIONS, "prompt_studio")}
     huge = plain and len(task.steps or []) > NOTEBOOK_STEPS
+    tree, conversation = Tree(task), Conversation(task)
+    panels = Panels(environment(), tree, conversation, ids, address)
+    panels.render((lambda node: node.failed or node.slow or node.hungry) if huge else (lambda _: True))
     return {
         "task": task,
-        "tree": Tree(task),
+        "tree": tree,
         "huge": huge,
-        "detailed": (lambda node: node.failed or node.slow or node.hungry) if huge else (lambda _: True),
+        "panels": panels,
+        "conversation": conversation,
         "facts": summary.TraceSummary(task),
         "sections": [
             (name.replace("_", " ").capitalize(), formatting.pretty(section.model_dump(exclude_none=True)))
@@ -107,6 +125,18 @@ def trace_context(
         "heading": heading,
         "session_link": session_link,
     }
+
+
+def step_panel(task: TaskData, number: int, address: str) -> str | None:
+    """Return what one step unfolds to, with all messages that it was given; None where there is no such step."""
+    tree = Tree(task)
+    node = next((node for node in tree.nodes if node.step.step_number == number), None)
+    if node is None:
+        return None
+    if node.parent is not None and node.parent.inner is node:
+        node = node.parent
+    panels = Panels(environment(), tree, Conversation(task), address=address, repeated=STEP_ROOM, chars=STEP_CHARS)
+    return panels.whole(node)
 
 
 def render_fragment(template: str, context: dict[str, object]) -> str:
@@ -152,7 +182,10 @@ def environment() -> Environment:
         utc=formatting.utc,
     )
     made.globals.update(
+        alike=summary.alike,
         documents=summary.documents,
+        whole_documents=summary.whole_documents,
+        questions=summary.questions,
         error_facts=summary.error_facts,
         kind=summary.kind,
         leftovers=summary.leftovers,

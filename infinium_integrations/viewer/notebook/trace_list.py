@@ -68,34 +68,45 @@ class TraceList(list[TaskData]):
         return bundle(self.__repr__, "table.html", lambda: {"rows": rows, "total": len(self), "longest": longest})
 
 
-def traces(**query: Unpack[TraceQuery]) -> TraceList:
+def traces(query: str = "", **filters: Unpack[TraceQuery]) -> TraceList:
     """Read finished traces back from the store, the run that ended last first.
 
-    Any thread may call it; a run shows up once it has ended and was written, which ``flush()`` waits for.
+    Any thread may call it; a run shows up once it has ended and was written, which ``flush()`` waits for. The first
+    query for steps or words reads every trace once.
 
     Args:
-        **query: ``limit`` (100; None for all), ``offset``, ``status`` (of the run or of the delivery), ``name`` (a part
-            of it, upper and lower case alike), ``since`` and ``until`` (exclusive; when the run ended: a datetime, an
-            ISO 8601 string, or a timedelta before now), ``trace_id`` (or its beginning), ``session``, ``tag``, and
-            ``text`` (words that must all occur).
+        query: Words and fields, all of which must hold, as in the page and in ``infinium-traces list``:
+            ``tool:refund_order status:error model:gpt-4o error:Timeout agent:… step:…`` (fields of steps: of one and
+            the same step, a ``status`` beside them too), ``user:… session:… tag:prompt=v2 name:… id:…``,
+            ``tokens>5000 duration>10s cost>0.01 steps>=3 errors>1 since:2d before:2026-11-01``. Words are looked for
+            in names, errors, previews and content, at the beginnings of words; ``"in quotes"`` they stand as they
+            are, and a hyphen before anything negates it.
+        **filters: ``limit`` (100; None for all), ``offset``, ``sort`` (a column such as ``duration`` or ``-cost``, the
+            greatest first), ``status`` (of the run or of the delivery), ``name`` (a part of it, upper and lower case
+            alike), ``since`` and ``until`` (exclusive; when the run ended: a datetime, an ISO 8601 string, or a
+            timedelta before now), ``trace_id`` (or its beginning), ``session``, ``user``, ``tag``, and ``text`` (words
+            that must all occur).
 
     Returns:
         The traces, each with its ``delivery`` state; the list shows itself as a table in a notebook.
 
     Raises:
-        ConfigurationError: A setting cannot work.
+        ConfigurationError: The query can't be read, or a setting cannot work.
 
     Example:
         >>> from datetime import timedelta
         >>> from infinium_integrations import flush, trace, traces
-        >>> with trace("Weekly report", "Sum up the week"):
-        ...     pass
+        >>> with trace("Weekly report", "Sum up the week") as report:
+        ...     with report.step("tool_use", "read the ledger"):
+        ...         pass
         >>> flush()
         True
+        >>> [task.name for task in traces("weekly step:ledger since:1h", limit=1)]
+        ['Weekly report']
         >>> [task.name for task in traces(name="weekly", since=timedelta(minutes=1), limit=1)]
         ['Weekly report']
     """
-    return TraceList(runtime.current().delivery.reader.traces(**query))
+    return TraceList(runtime.current().delivery.reader.traces(query=query, **filters))
 
 
 def pandas() -> ModuleType:

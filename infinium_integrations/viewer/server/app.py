@@ -39,7 +39,7 @@ def make_app(reader: TraceReader, access: Access, *, agent_key: str | None = Non
         >>> str(app.url_path_for("trace", trace_id="4f2a"))
         '/traces/4f2a'
     """
-    pages = Pages(reader, access)
+    pages = Pages(reader.impatient(), access)
     return Starlette(
         routes=[*pages.routes(), *routes(reader, agent_key or (None if access.local else access.token))],
         middleware=[Middleware(SecurityMiddleware, access=access)],

@@ -15,17 +15,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from infinium_integrations.models import TaskData
-from infinium_integrations.storage.index.query import Row
+from infinium_integrations.models import STATUSES, TaskData
+from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, QueryError, parse
+from infinium_integrations.storage.index.query import SORTS, Row
 from infinium_integrations.storage.reader import TraceReader
+from infinium_integrations.storage.record import safe_id
 from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
 from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome, letter
 from infinium_integrations.viewer.server.security import STATIC, Access, same
-from infinium_integrations.viewer.statistics import overview, step_sums
-from infinium_integrations.viewer.summary import MARKS, TraceSummary
+from infinium_integrations.viewer.statistics import NOTHING, StepSum, overview, step_sums
+from infinium_integrations.viewer.summary import TraceSummary
 
 __all__ = ["Pages", "Search"]
 
@@ -41,7 +43,9 @@ GROUP_READ = 10_000
 """Traces of a session or a tag that are summed up, the latest."""
 FORM_LIMIT = 4_096
 TOP = 10
-PARAMETER_CHARS = 300
+PARAMETER_CHARS = 2_000
+MANY = 300
+"""Traces not read for the search: of more the list says so."""
 PERIODS = {
     "1h": timedelta(hours=1),
     "24h": timedelta(hours=24),
@@ -51,7 +55,19 @@ PERIODS = {
 """Periods that end now, by their names in an address."""
 
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_ASKED = {"q": "text", "status": "status", "name": "name", "tag": "tag", "session": "session", "user": "user"}
+_ASKED = {"q": "query", **{key: key for key in ("status", "name", "tag", "session", "user", "sort")}}
+_CHIPS = ("status", "name", "tag", "session", "user", "until")
+"""Parameters of links that the form itself does not show."""
+_SORTS = {
+    "-ended": "latest first",
+    "ended": "earliest first",
+    "-duration": "slowest first",
+    "-tokens": "most tokens first",
+    "-cost": "most expensive first",
+    "-steps": "most steps first",
+    "-errors": "most errors first",
+    "name": "by name",
+}
 _MOMENTS = ("since", "until")
 
 
@@ -60,26 +76,52 @@ class Search:
     """An address's parameters, read.
 
     ``asked`` has them as they were written, ``query`` as keyword arguments of a ``TraceReader``; ``page`` is the
-    number of the list's page, from 1.
+    number of the list's page, from 1. ``error`` says why the query in the box can't be read; then nothing is found.
     """
 
     asked: dict[str, str]
     query: dict[str, Any]
     page: int = 1
+    error: QueryError | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, str], now: datetime | None = None) -> Self:
-        """Read an address's parameters; what makes no sense is taken as not asked.
+        """Read an address's parameters; what makes no sense, a query aside, is taken as not asked.
 
-        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``user``, ``since``, ``until`` and ``page``.
+        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``user``, ``since``, ``until``, ``sort`` and
+        ``page``.
         """
         given = {key: value.replace("\0", "").strip()[:PARAMETER_CHARS] for key, value in parameters.items()}
         page = given.get("page", "")
         number = min(int(page), 10_000_000) if page.isascii() and page.isdigit() and len(page) < 9 else 1  # noqa: PLR2004
         asked = {key: value for key, value in given.items() if key in (*_ASKED, *_MOMENTS) and value}
+        if asked.get("status", "ok") not in {*STATUSES, *DELIVERIES}:
+            del asked["status"]
+        if asked.get("sort", "-").removeprefix("-") not in SORTS:
+            asked.pop("sort", None)
         texts = {_ASKED[key]: value for key, value in asked.items() if key in _ASKED}
         times = {key: _moment(asked.get(key, ""), now or datetime.now(UTC)) for key in _MOMENTS}
-        return cls(asked, texts | {key: moment for key, moment in times.items() if moment}, max(number, 1))
+        query = texts | {key: moment for key, moment in times.items() if moment}
+        try:
+            parse(asked.get("q", ""))
+        except QueryError as error:
+            return cls(asked, query, max(number, 1), error)
+        return cls(asked, query, max(number, 1))
+
+    @property
+    def sort(self) -> str:
+        """By which column the list is sorted; the greatest first, with a hyphen before it."""
+        return self.asked.get("sort", "-ended")
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """What is asked for beside the box, as names and values."""
+        return [(key, self.asked[key]) for key in _CHIPS if key in self.asked]
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The query without its order, for what has none."""
+        return {key: value for key, value in self.query.items() if key != "sort"}
 
     @property
     def offset(self) -> int:
@@ -116,6 +158,7 @@ class Pages:
             Route("/experiments", self.experiments),
             Route("/experiments/{run_id}", self.experiment),
             Route("/traces/{trace_id}", self.trace),
+            Route("/traces/{trace_id}/steps/{number:int}", self.step),
             Route("/traces/{trace_id}/json", self.json),
             Route("/traces/{trace_id}/html", self.html),
             Route("/delete", self.delete_all, methods=["POST"]),
@@ -126,11 +169,14 @@ class Pages:
     def list(self, request: Request) -> Response:
         """The list of traces, with what was asked for."""
         found = self._found(Search.of(request.query_params))
-        return self._page("list.html", "Traces", **found, statuses=list(MARKS))
+        return self._page("list.html", "Traces", **found)
 
     def rows(self, request: Request) -> Response:
         """The list's rows alone, for the script that looks whether there are new ones."""
-        body = html.render_fragment("rows.html", self._found(Search.of(request.query_params)))
+        search = Search.of(request.query_params)
+        if search.error:
+            return Response(str(search.error), 400, media_type="text/plain")
+        body = html.render_fragment("rows.html", self._found(search))
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"etag": tag})
@@ -140,12 +186,27 @@ class Pages:
         """One trace."""
         trace_id, task = self._task(request)
         if task is None:
+            whole = self._whole(trace_id)
+            if whole:
+                return RedirectResponse(f"/traces/{quote(whole, safe='')}", 303)
             return self._message(404, "There is no such trace here", "It may have been deleted, or its time was over.")
         session = TraceSummary(task).session
         link = f"/?{urlencode({'session': session})}" if session else None
         state = task.delivery.status if task.delivery else "local"
-        context = html.trace_context(task, session_link=link)
+        context = html.trace_context(task, session_link=link, address=_address(trace_id))
         return self._page("trace_page.html", task.name, **context, trace_id=trace_id, state=state)
+
+    def step(self, request: Request) -> Response:
+        """One step with all its texts: a page of its own, or what a trace's page puts in place."""
+        trace_id, task = self._task(request)
+        number, address = int(request.path_params["number"]), _address(trace_id)
+        panel = html.step_panel(task, number, address) if task else None
+        if task is None or panel is None:
+            return self._message(404, "There is no such step here")
+        if "fragment" in request.query_params:
+            return HTMLResponse(panel.encode("utf-8", "replace"))
+        title = f"Step {number} of {task.name}"
+        return self._page("step_page.html", title, panel=panel, address=address, number=number, name=title)
 
     def json(self, request: Request) -> Response:
         """One trace as JSON, to be saved."""
@@ -166,14 +227,19 @@ class Pages:
     def sessions(self, request: Request) -> Response:
         """The traces grouped by session."""
         search = Search.of(request.query_params)
-        found, total = self._reader.sessions(**search.query, limit=SESSIONS_SHOWN)
+        if search.error:
+            return self._page("sessions.html", "Sessions", search=search, sessions=[], total=0)
+        found, total = self._reader.sessions(**search.filters, limit=SESSIONS_SHOWN)
         return self._page("sessions.html", "Sessions", search=search, sessions=found, total=total)
 
     def overview(self, request: Request) -> Response:
         """Runs, errors, durations, tokens and cost over time, and the steps that stand out."""
         search = Search.of({"since": "7d", **request.query_params})
-        read, steps = step_sums(self._reader.each(**search.query, limit=STEPS_READ), STEPS_SECONDS)
-        summed = overview(self._reader, search.query)
+        if search.error:
+            read, steps, summed = 0, list[StepSum](), NOTHING
+        else:
+            read, steps = step_sums(self._reader.each(**search.filters, limit=STEPS_READ), STEPS_SECONDS)
+            summed = overview(self._reader, search.filters)
         failing = sorted((s for s in steps if s.errors), key=lambda s: (-s.errors, -s.errors / s.calls))
         return self._page(
             "overview.html",
@@ -262,7 +328,7 @@ class Pages:
             return self._stale()
         if not await run_in_threadpool(self._reader.retry, _id(request), exact=True):
             return self._message(409, "It can't be sent again", "It is no longer here, or it is delivered already.")
-        return RedirectResponse(f"/traces/{quote(_id(request), safe='')}", 303)
+        return RedirectResponse(_address(_id(request)), 303)
 
     async def static(self, request: Request) -> Response:
         """A style sheet, the script or the icon."""
@@ -283,11 +349,28 @@ class Pages:
     def _task(self, request: Request) -> tuple[str, TaskData | None]:
         return _id(request), self._reader.get(_id(request), exact=True)
 
+    def _whole(self, beginning: str) -> str | None:
+        """Return the id that begins so, where it is one only."""
+        rows = self._reader.listing(trace_id=beginning, limit=2) if safe_id(beginning) else []
+        return rows[0].trace_id if len(rows) == 1 else None
+
     def _found(self, search: Search) -> dict[str, object]:
-        rows, total = self._reader.page(**search.query, limit=PAGE, offset=search.offset)
+        rows, total = (
+            self._reader.page(**search.query, limit=PAGE, offset=search.offset) if not search.error else ([], 0)
+        )
         longest = max((row.duration or 0.0 for row in rows), default=0.0) or 1.0
         pages = max(1, -(-total // PAGE))
-        return {"search": search, "rows": rows, "total": total, "longest": longest, "pages": pages, "link": _link}
+        left = self._reader.read_ahead()
+        return {
+            "search": search,
+            "rows": rows,
+            "total": total,
+            "longest": longest,
+            "pages": pages,
+            "link": _link,
+            "unread": left.unread if left.unread > MANY and search.asked.get("q") else 0,
+            "listed": left.listed,
+        }
 
     async def _may_change(self, request: Request) -> bool:
         """Whether a form is the page's own, and not from before the server was started anew."""
@@ -300,7 +383,13 @@ class Pages:
         return same(given.get("form_token", ""), self._access.form_token)
 
     def _page(self, template: str, title: str, **context: object) -> Response:
-        shared = {"page_title": title, "form_token": self._access.form_token, "link": _link}
+        shared = {
+            "page_title": title,
+            "form_token": self._access.form_token,
+            "link": _link,
+            "sorts": _SORTS,
+            "fields": FIELDS,
+        }
         return HTMLResponse(html.render_fragment(template, shared | context).encode("utf-8", "replace"))
 
     def _stale(self) -> Response:
@@ -331,11 +420,15 @@ def _id(request: Request) -> str:
     return str(request.path_params["trace_id"])
 
 
-def _link(search: Search, **changes: object) -> str:
-    """Return the list's address for a search with some parameters changed; an empty value leaves one out."""
+def _address(trace_id: str) -> str:
+    return f"/traces/{quote(trace_id, safe='')}"
+
+
+def _link(search: Search, path: str = "/", **changes: object) -> str:
+    """Return a list's address for a search with some parameters changed; an empty value leaves one out."""
     asked = {**search.asked, **{key: str(value) for key, value in changes.items()}}
     kept = {key: value for key, value in asked.items() if value}
-    return f"/?{urlencode(kept)}" if kept else "/"
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

@@ -1,12 +1,28 @@
 """Text in a terminal: how many columns it takes, cutting it to fit, and setting it in columns."""
 
+import codecs
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 from infinium_integrations.viewer.formatting import clean
 
-__all__ = ["cut", "flat", "flowed", "left", "right", "width", "wrapped"]
+__all__ = ["PLAIN", "cut", "flat", "flowed", "left", "right", "width", "wrapped"]
+
+PLAIN = "infinium-plain"
+"""What to do with characters that an output's encoding lacks: the name of an error handler of codecs."""
+
+_PLAIN = str.maketrans("✓✕⊘↩‖→…·●◆↺█━╸╌─└├│“”‘’–—×−⟨⟩␍", "+x/<=>.-o*~#=-.-`||\"\"''--x-<>?")  # noqa: RUF001
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = error.object[error.start : error.end].translate(_PLAIN)
+    return "".join(character if character.isascii() else "?" for character in plain), error.end
+
+
+codecs.register_error(PLAIN, _plainly)
 
 
 def width(text: str) -> int:

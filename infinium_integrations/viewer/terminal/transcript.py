@@ -7,11 +7,10 @@ import click
 from infinium_integrations.capture.folding import Json, of_messages
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.models import CapturedStep, ExecutionStep, TaskData
+from infinium_integrations.viewer.conversation import Message, split
 from infinium_integrations.viewer.formatting import printable
 
 __all__ = ["as_json", "transcript"]
-
-Message = dict[str, Json]
 
 
 def transcript(task: TaskData) -> Iterator[str]:
@@ -99,15 +98,13 @@ class _Writer:
         if value is None:
             return
         yield _heading(name)
-        if not (isinstance(value, list) and value) or not all(
-            isinstance(one, dict) and {"role", "parts"} <= one.keys() for one in value
-        ):
-            yield _text(value)
-            return
-        shown = [message for message in value if id(message) in self._modelled]
+        messages, rest = split(value)
+        shown = [message for message in messages if id(message) in self._modelled]
         if shown:
             yield _aside(f"{_counted(len(shown))} that a model's step shows")
-        yield from self._messages([message for message in value if id(message) not in self._modelled], step)
+        yield from self._messages([message for message in messages if id(message) not in self._modelled], step)
+        if rest is not None:
+            yield _text(rest)
 
     def _messages(self, messages: list[Message], step: int) -> Iterator[str]:
         for message in messages:

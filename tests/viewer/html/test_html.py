@@ -149,7 +149,8 @@ def test_a_step_unfolds_to_all_that_is_known_of_it():
         "Cache read",
         "4096",
         "610 ms",
-        '"tool_call_id": "call_1a"',
+        "tool_call_id",
+        "call_1a",
         "try 2",
         "Order found, eligible",
     ):
@@ -212,9 +213,7 @@ def test_a_trace_without_steps_says_so():
 def test_long_texts_can_be_scrolled_with_the_keyboard():
     task = samples.bare()
     task.output_summary = "line\n" * 50
-    assert '<pre class="ifm-text ifm-long" tabindex="0" role="region" aria-label="Output">' in render_trace(
-        task, standalone=True
-    )
+    assert ' tabindex="0" role="region" aria-label="Output">' in render_trace(task, standalone=True)
 
 
 def test_managed_prompts_are_shown_like_the_sections():

@@ -72,6 +72,45 @@ def test_search_and_filters_choose_the_rows(page, asked, found):
     assert shown == found if found is not None else len(shown) == 7
 
 
+def test_a_query_that_can_not_be_read_is_told_beside_the_box_with_its_place(page):
+    answer = page.get("/", params={"q": "refund tol:a<b> x"})
+    assert answer.status_code == 200
+    assert "There is no field &#39;tol&#39;; did you mean &#39;tool&#39;?" in answer.text
+    assert "refund <mark>tol:</mark>a&lt;b&gt; x" in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert "data-id" not in answer.text
+    assert page.get("/rows", params={"q": "tol:x"}).status_code == 400
+    assert "did you mean" in page.get("/sessions", params={"q": "tol:x"}).text
+    assert "did you mean" in page.get("/overview", params={"q": "tol:x"}).text
+
+
+def test_the_list_is_sorted_by_the_columns_and_the_address_says_how(page):
+    def shown(sort):
+        text = page.get("/", params={"sort": sort, "q": "e"}).text
+        return text, [part.partition('"')[0] for part in text.split('data-id="')[1:]]
+
+    text, falling = shown("-duration")
+    assert 'aria-sort="descending"' in text
+    assert 'href="/?sort=duration&amp;q=e"' in text
+    assert '<option value="-duration" selected>slowest first</option>' in text
+    rising = shown("duration")[1]
+    assert rising == falling[::-1]
+    assert falling != shown("")[1] == shown("nonsense")[1]
+
+
+def test_what_links_ask_for_beside_the_box_is_shown_and_can_be_taken_away(page):
+    text = page.get("/", params={"session": "chat-4711", "q": "a"}).text
+    assert '<input type="hidden" name="session" value="chat-4711">' in text
+    assert 'href="/?q=a"' in text
+    assert 'id="search"' in text
+
+
+def test_input_stands_beside_output(page):
+    text = page.get("/").text
+    assert "I bought the annual plan" in text
+    assert "Hello! How can I help you today?" in text
+
+
 def test_what_was_asked_stays_in_the_form_escaped(page):
     text = page.get("/", params={"q": '"><script>1</script>', "since": "2026-01-01", "until": "2026-12-31"}).text
     assert 'value="&#34;&gt;&lt;script&gt;1&lt;/script&gt;"' in text
@@ -462,7 +501,7 @@ def test_a_port_in_use_is_an_os_error():
 
 
 def test_an_unusable_question_is_no_question():
-    assert Search.of({"page": "9" * 50, "since": "99999-01-01", "q": "a\0b"}).query == {"text": "ab"}
+    assert Search.of({"page": "9" * 50, "since": "99999-01-01", "q": "a\0b"}).query == {"query": "ab"}
     found = Search.of({"since": "24h"}, now=datetime(2026, 1, 2, tzinfo=UTC))
     assert found.query["since"] == datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,3 +1,5 @@
+import threading
+import time
 import uuid
 from dataclasses import replace
 from datetime import datetime
@@ -13,8 +15,11 @@ from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A0
 from infinium_integrations.export.pipeline import Delivery
 from infinium_integrations.models import ApiResponse, DeliveryState
 from infinium_integrations.payload.finalize import build_payload
+from infinium_integrations.storage.index import database
+from infinium_integrations.storage.index.database import Index
 from infinium_integrations.viewer.formatting import utc
 from infinium_integrations.viewer.notebook.interpretation import Interpretation, wait
+from infinium_integrations.viewer.server import pages
 from infinium_integrations.viewer.server.pages import Search
 from infinium_integrations.viewer.server.security import Access
 from infinium_integrations.viewer.statistics import overview
@@ -77,13 +82,15 @@ def test_the_pages_questions_reach_the_index(source, asked, found):
     assert sum(one.runs for one in source.sums(None, **query)) == found
 
 
-def test_only_a_whole_id_reads_deletes_or_retries(source):
+def test_the_beginning_of_an_id_leads_to_its_page_and_only_the_whole_id_deletes_or_retries(source):
     task = samples.agent()
     source.keep(task.trace_id, build_payload(task))
     half, access = task.trace_id[:8], Access(guarded=False)
     form = {"form_token": access.form_token}
     with serving(source, access=access) as address, httpx.Client(base_url=address, trust_env=False) as page:
-        assert page.get(f"/traces/{half}").status_code == 404
+        led = page.get(f"/traces/{half}")
+        assert (led.status_code, led.headers["location"]) == (303, f"/traces/{task.trace_id}")
+        assert page.get("/traces/%25").status_code == page.get(f"/traces/{half}x").status_code == 404
         assert page.get(f"/traces/{half}/json").status_code == 404
         assert page.post(f"/traces/{half}/delete", data=form).status_code == 404
         assert page.post(f"/traces/{half}/retry", data=form).status_code == 409
@@ -160,3 +167,43 @@ def test_the_settings_account_asks_where_no_client_is_given(source, httpserver):
     settings.configure(agent_id=agent, agent_secret="any-secret", base_url=httpserver.url_for(""))
     task = samples.agent().with_delivery(DeliveryState(status="sent", remote_trace_id=REMOTE))
     assert task.wait_for_interpretation(timeout=10).result == "Good"
+
+
+def test_the_page_finds_runs_by_their_steps_and_by_what_was_said(source):
+    task = samples.agent()
+    source.keep(task.trace_id, build_payload(task))
+    source.keep("other", build_payload(samples.single()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        for query in [
+            "tool:crm_lookup",
+            "model:gpt-4o step:ChatOpenAI tokens>9000",
+            "annual plan -hello",
+            "tag:support",
+        ]:
+            text = page.get("/", params={"q": query}).text
+            assert "1–1 of 1 trace" in text, query  # noqa: RUF001
+            assert f"/traces/{task.trace_id}" in text
+        assert "1 session" in page.get("/sessions", params={"q": "tool:crm_lookup"}).text
+        assert "No traces" in page.get("/", params={"q": "tool:nothing"}).text
+
+
+def test_while_many_traces_are_read_for_the_first_time_the_page_answers_and_says_so(source, monkeypatch):
+    reading = threading.Event()
+    monkeypatch.setattr(Index, "read_all", lambda _: reading.wait(30))
+    monkeypatch.setattr(database, "FEW", 0)
+    monkeypatch.setattr(pages, "MANY", 0)
+    source.keep("one", build_payload(samples.single()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        text = page.get("/", params={"q": "hello"}).text
+        assert "Still reading what 1 traces say" in text
+        assert "No traces" in text
+        assert "Still reading" not in (plain := page.get("/").text)
+        assert "1–1 of 1 trace" in plain  # noqa: RUF001
+        assert [one.name for one in threading.enumerate()].count("infinium-index") == 1
+        reading.set()
+        monkeypatch.undo()
+        for _ in range(100):
+            if "1–1 of 1 trace" in (text := page.get("/", params={"q": "hello"}).text):  # noqa: RUF001
+                break
+            time.sleep(0.05)
+        assert "1–1 of 1 trace" in text  # noqa: RUF001

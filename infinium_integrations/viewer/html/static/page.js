@@ -1,5 +1,7 @@
-// Shows new traces by themselves. The page works without this file.
+// The page works without this file.
 "use strict";
+
+// Shows new traces by themselves.
 (() => {
   const rows = document.getElementById("rows");
   const news = document.getElementById("news");
@@ -54,4 +56,245 @@
     else document.addEventListener("visibilitychange", tick, { once: true });
   };
   setTimeout(tick, every);
+})();
+
+// Keys, copy buttons, finding in steps, and texts that are loaded when they are asked for.
+(() => {
+  const make = (tag, className, text) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text) made.textContent = text;
+    return made;
+  };
+  const body = document.querySelector(".ifm-two");
+  const steps = () => [...document.querySelectorAll(".ifm-fall summary.ifm-row")].filter((row) => row.checkVisibility());
+  const wide = () => body !== null && getComputedStyle(body).display === "grid";
+
+  // below the width of two panes several steps may be open at a time
+  const owns = document.querySelectorAll(".ifm-own");
+  const group = owns[0]?.getAttribute("name");
+  const arrange = () => {
+    const two = wide();
+    owns.forEach((own) => (two ? own.setAttribute("name", group) : own.removeAttribute("name")));
+  };
+  if (body) {
+    arrange();
+    addEventListener("resize", arrange);
+  }
+
+  // -- copying
+
+  const rawOf = (part) => {
+    if (part.dataset.raw !== undefined) return part.dataset.raw;
+    const inner = [...part.querySelectorAll("[data-raw], pre")].filter((one) => !one.parentElement.closest("[data-raw]"));
+    return inner.length ? inner.map(rawOf).join("\n\n") : part.textContent;
+  };
+
+  const write = async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const area = make("textarea"); // over plain http from another machine there is no clipboard
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  };
+
+  const copier = (part) => {
+    const button = make("button", "ifm-copy", "Copy");
+    button.type = "button";
+    button.tabIndex = -1; // so that Tab leads from step to step; the key for it is c
+    button.addEventListener("click", async () => {
+      try {
+        await write(rawOf(part));
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not allowed";
+      }
+      setTimeout(() => (button.textContent = "Copy"), 1500);
+    });
+    return button;
+  };
+
+  const dress = (pane) => {
+    if (pane.dataset.dressed) return;
+    pane.dataset.dressed = "";
+    for (const part of pane.querySelectorAll(".ifm-msg, .ifm-call, pre, .ifm-fields")) {
+      const inside = part.parentElement.closest(".ifm-fields, .ifm-call") || (!part.closest(".ifm-md") && part.parentElement.closest(".ifm-msg"));
+      if (inside && !part.matches(".ifm-call")) continue;
+      const head = part.matches(".ifm-msg") ? part.querySelector(".ifm-role") : part.matches(".ifm-call") ? part.querySelector("p") : null;
+      if (head) head.append(copier(part));
+      else {
+        const around = make("div", "ifm-copyable");
+        part.replaceWith(around);
+        around.append(part, copier(part));
+      }
+    }
+  };
+
+  // -- texts that the page left out
+
+  const load = async (from) => {
+    const panel = from.closest(".ifm-panel");
+    const again = from.matches(".ifm-earlier") ? [...panel.querySelectorAll(".ifm-earlier")].indexOf(from) : -1;
+    try {
+      const answer = await fetch(`${from.dataset.load}?fragment=1`);
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".ifm-panel");
+      if (!fresh || !panel.isConnected) return;
+      const place = panel.querySelector(".ifm-pane").scrollTop;
+      panel.replaceWith(fresh);
+      fresh.querySelectorAll(".ifm-earlier")[again]?.setAttribute("open", "");
+      fresh.querySelector(".ifm-pane").scrollTop = place;
+      dress(fresh);
+    } catch {
+      // the link that stands there leads to the same
+    }
+  };
+
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const one = event.target;
+      if (!one.open) return;
+      if (one.matches(".ifm-own")) {
+        const panel = one.querySelector(":scope > .ifm-panel");
+        if (panel.dataset.load) load(panel);
+        else dress(panel);
+      } else if (one.matches(".ifm-earlier[data-load]")) load(one);
+    },
+    true,
+  );
+  const run = document.querySelector(".ifm-run");
+  if (run) dress(run);
+  document.querySelectorAll(".ifm-alone .ifm-panel").forEach(dress);
+
+  // -- links to steps open them
+
+  const follow = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target || !body?.contains(target)) return;
+    for (let one = target.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
+    const own = target.closest(".ifm-own") || target.closest(".ifm-step")?.querySelector(":scope > .ifm-own");
+    if (own && wide()) own.open = true;
+    if (target.closest(".ifm-pane")) target.scrollIntoView({ block: "nearest" });
+    else own?.firstElementChild.scrollIntoView({ block: "nearest" });
+  };
+  addEventListener("hashchange", follow);
+  if (location.hash) follow();
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]');
+    if (link && link.hash === location.hash) follow();
+  });
+
+  // -- finding steps by what they say
+
+  let find = null;
+  const tools = body?.querySelector(".ifm-tools");
+  if (tools) {
+    const label = make("label", "ifm-find");
+    find = make("input");
+    find.type = "search";
+    find.placeholder = "Find in steps";
+    find.setAttribute("aria-label", "Find in steps");
+    label.append(find);
+    tools.prepend(label);
+    const filter = () => {
+      const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+      tools.closest(".ifm").classList.toggle("ifm-finding", words.length > 0);
+      for (const step of document.querySelectorAll(".ifm-fall .ifm-step")) step.classList.remove("ifm-hit");
+      if (words.length === 0) return;
+      for (const own of owns) {
+        const text = own.textContent.toLowerCase();
+        if (words.every((word) => text.includes(word))) own.parentElement.classList.add("ifm-hit");
+      }
+    };
+    find.addEventListener("input", filter);
+  }
+
+  // -- keys
+
+  const help = () => {
+    let dialog = document.querySelector(".ifm-help");
+    if (!dialog) {
+      dialog = make("dialog", "ifm-help");
+      dialog.setAttribute("aria-label", "Keys");
+      dialog.append(make("h2", "", "Keys"));
+      const told = [
+        ["/", body ? "find in this trace's steps" : "search"],
+        ["?", "this help"],
+        ...(body ? [["↓ j", "next step"], ["↑ k", "previous step"], ["→ ←", "unfold, fold what is inside"], ["Enter", "open or close a step"], ["c", "copy what the step says"], ["Esc", "back to the run"]] : []),
+      ];
+      for (const [key, text] of told) {
+        const line = make("p");
+        line.append(make("kbd", "", key), make("span", "", text));
+        dialog.append(line);
+      }
+      const form = make("form");
+      form.method = "dialog";
+      form.append(make("button", "", "Close"));
+      dialog.append(form);
+      document.body.append(dialog);
+    }
+    dialog.showModal();
+  };
+
+  const move = (by) => {
+    const rows = steps();
+    const open = document.querySelector(".ifm-own[open] > summary");
+    const here = rows.indexOf(document.activeElement) >= 0 ? rows.indexOf(document.activeElement) : rows.indexOf(open);
+    const row = rows[here < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + by, 0), rows.length - 1)];
+    if (!row) return;
+    row.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+    if (wide() && row.parentElement.matches(".ifm-own")) row.parentElement.open = true;
+  };
+
+  const fold = (open) => {
+    const row = document.activeElement.closest?.("summary.ifm-row");
+    const kids = row && (row.parentElement.matches(".ifm-own") ? row.closest(".ifm-step").querySelector(":scope > .ifm-kids") : row.parentElement);
+    if (kids) kids.open = open;
+    return Boolean(kids);
+  };
+
+  const close = () => {
+    const open = document.querySelector(".ifm-own[open]");
+    if (!open || !wide()) return false;
+    open.open = false;
+    return true;
+  };
+
+  const copyStep = () => {
+    const row = document.activeElement.closest?.(".ifm-own");
+    const pane = (row?.open ? row : document.querySelector(".ifm-own[open]"))?.querySelector(":scope > .ifm-panel > .ifm-pane");
+    if (!pane) return false;
+    write(rawOf(pane)).catch(() => {});
+    return true;
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    const at = event.target;
+    if (at === find && event.key === "Escape") {
+      find.value = "";
+      find.dispatchEvent(new Event("input"));
+      find.blur();
+      return;
+    }
+    if (at.matches?.("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
+    const search = find || document.querySelector("input[type=search], input[name=q]");
+    const reading = !at.matches?.("summary.ifm-row") && (!wide() || at.closest?.(".ifm-pane, .ifm-run")); // arrows scroll there
+    let done = true;
+    if (event.key === "/" && search) search.focus();
+    else if (event.key === "?") help();
+    else if (!body) done = false;
+    else if (event.key === "j" || (event.key === "ArrowDown" && !reading)) move(1);
+    else if (event.key === "k" || (event.key === "ArrowUp" && !reading)) move(-1);
+    else if (event.key === "ArrowRight") done = fold(true);
+    else if (event.key === "ArrowLeft") done = fold(false);
+    else if (event.key === "c") done = copyStep();
+    else if (event.key === "Escape") done = close();
+    else done = false;
+    if (done) event.preventDefault();
+  });
 })();
