@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.detectors import spans
-from infinium_integrations.redaction.forms import COMMANDS, FORMS
+from infinium_integrations.redaction.forms import FORMS
 from infinium_integrations.redaction.rules import VENDORS
 
 PROSE = (

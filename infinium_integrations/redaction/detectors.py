@@ -6,7 +6,7 @@ may be the beginning of a secret and reaches the end is given too.
 
 from collections.abc import Iterator
 
-from infinium_integrations.redaction.forms import forms
+from infinium_integrations.redaction.commands import commands
 from infinium_integrations.redaction.pairs import pairs
 from infinium_integrations.redaction.scan import Span, pattern, scan
 from infinium_integrations.redaction.shapes import shapes, unfinished
@@ -20,6 +20,6 @@ def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     yield from shapes(seen)
     if seen.keywords:
         yield from pairs(seen)
-    yield from forms(seen)
+    yield from commands(seen)
     if open_end:
         yield from unfinished(seen)

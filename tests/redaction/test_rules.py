@@ -3,7 +3,8 @@
 import pytest
 from secret_cases import DIGITS, left
 
-from infinium_integrations.redaction.forms import COMMANDS, FORMS
+from infinium_integrations.redaction.commands import COMMANDS
+from infinium_integrations.redaction.forms import FORMS
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.redaction.rules import VENDORS
 
