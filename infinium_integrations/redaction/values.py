@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!\w{1,20}|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -108,7 +108,7 @@ def _is_between_strings(value: str, pair: Pair) -> bool:
 def _is_other(pair: Pair, value: str, core: str) -> bool:
     """Return whether a name means something else here: a folder, how many passed, a cookie of short words."""
     if pair.name in {"pwd", "oldpwd"}:
-        return value[:1] in "/~."
+        return value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~"
     if pair.name == "pass":
         return core.isdigit() and not pair.quote
     return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
