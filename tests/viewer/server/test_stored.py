@@ -247,3 +247,35 @@ def test_while_many_traces_are_read_for_the_first_time_the_page_answers_and_says
                 break
             time.sleep(0.05)
         assert "1–1 of 1 trace" in text  # noqa: RUF001
+
+
+def test_the_overviews_rows_are_sorted_by_what_is_asked_for(source):
+    source.keep(str(uuid.uuid4()), build_payload(samples.agent()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+
+        def first(**asked):
+            table = page.get("/overview", params={"since": "", **asked}).text.partition("Nodes, models and tools")[2]
+            return table, re.findall(r"<bdi>(.*?)</bdi>", table)
+
+        table, by_errors = first()
+        assert by_errors == first(sort="-errors")[1] == first(sort="nonsense")[1]
+        assert by_errors[0] == "crm_lookup"
+        assert 'aria-sort="descending"><a href="/overview?sort=-errors"' in table
+        by_name = first(sort="name")[1]
+        assert by_name == sorted(by_name, key=str.casefold) != by_errors
+        assert first(sort="-tokens")[1][0].startswith("gpt")
+        assert "sort=" not in first(sort="-tokens")[0].partition("<tbody>")[2]
+
+
+def test_the_overview_says_that_steps_are_still_read(source, monkeypatch):
+    monkeypatch.setattr(pages, "MANY", 1)
+    monkeypatch.setattr(database, "FEW", 0)
+    monkeypatch.setattr(Index, "read_all", lambda _: None)
+    for _ in range(3):
+        source.keep(str(uuid.uuid4()), build_payload(samples.agent()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        text = page.get("/overview", params={"since": ""}).text
+        assert "Still reading what 3 traces say" in text
+        assert "No steps." in text
+        source.step_sums()
+        assert "Still reading" not in page.get("/overview", params={"since": ""}).text
