@@ -89,7 +89,10 @@ def subject_of(action: str, name: str, tool: str, model: str, requested: str) ->
 
 def step_sums_of(database: sqlite3.Connection, condition: str, values: list[object]) -> list[StepSums]:
     """Sum up the steps of the runs of which an SQL condition holds."""
-    kinds = database.execute("SELECT id, node, action, name, tool, model, requested FROM kinds WHERE action <> ''")
+    kinds = database.execute("""
+        SELECT id, node, action, name, tool, model, requested FROM kinds WHERE action <> ''
+        ORDER BY action, name, tool DESC, model DESC, requested DESC, node
+    """)
     subjects = {number: (subject_of(*names), node) for number, node, *names in kinds}
     # the runs one by one, and the steps of each in their order, as they lie there: nothing is sorted
     select = f"""

@@ -38,8 +38,8 @@ def test_a_node_that_was_tried_again_is_one_row_counted_by_how_it_ended(root):
         keep(root, name, [node("researcher", TIMEOUT), node("researcher", TIMEOUT), node("Researcher", action="agent")])
     keep(root, "d", [node("researcher", TIMEOUT), node("researcher", TIMEOUT)])
     rows = sums(root)
-    assert list(rows) == [("node", "researcher")]
-    assert counts(rows["node", "researcher"]) == (4, 11, 1, 3)
+    assert list(rows) == [("node", "Researcher")]  # the agent's name, before the chain's
+    assert counts(rows["node", "Researcher"]) == (4, 11, 1, 3)
     assert found(root, "node:researcher status:error") == ["a", "b", "c", "d"]
 
 
