@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sybil import Region, Sybil
 from sybil.document import PythonDocStringDocument
-from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown import CodeBlockParser
 
 from infinium_integrations import diagnostics, runtime, settings
 from infinium_integrations.export import writer
@@ -124,7 +125,13 @@ def evaluate(example):
     return "".join(said)
 
 
-README = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"], fixtures=["readme"])
+def evaluate_alone(example):
+    """Run a block of the README without what the blocks before it made: each stands alone."""
+    example.namespace.clear()
+    PythonEvaluator()(example)
+
+
+README = Sybil(parsers=[CodeBlockParser("python", evaluate_alone)], patterns=["README.md"], fixtures=["readme"])
 DOCSTRINGS = Sybil(
     path=str(Path(__file__).with_name("infinium_integrations")),
     parsers=[examples],

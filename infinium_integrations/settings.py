@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
@@ -14,16 +15,21 @@ from uuid import UUID
 
 import platformdirs
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from infinium_integrations import diagnostics
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 
-__all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "renew_lock", "reset"]
+__all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "known", "renew_lock", "reset"]
 
 DEFAULT_BASE_URL = "https://platform.i42m.ai/api/v1"
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _names(value: object) -> object:
+    """Return names that stand in one text, by comma, as several."""
+    return tuple(name for part in value.split(",") if (name := part.strip())) if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -51,6 +57,11 @@ class Settings(BaseModel):
     exit_timeout: Seconds = 2.5
     requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
     """The ceiling to which the background sender's own pace may rise."""
+
+    redact_keys: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """More names of keys whose values are secrets; in the variable, by comma."""
+    redact_allow: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Names of keys whose values are never hidden for the name's sake; in the variable, by comma."""
 
     @field_validator("agent_secret")
     @classmethod
@@ -131,6 +142,10 @@ class SettingsChanges(TypedDict, total=False):
     exit_timeout: float | None
     """Seconds."""
     requests_per_second: float | None
+    redact_keys: str | Iterable[str] | None
+    """More names of keys whose values are secrets."""
+    redact_allow: str | Iterable[str] | None
+    """Names of keys whose values are never hidden for the name's sake."""
 
 
 def check_base_url(url: str, *, allow_http: bool) -> None:
@@ -175,6 +190,11 @@ def current() -> Settings:
         with _lock:
             settings = _current = _current or _read(_given)
     return settings
+
+
+def known() -> Settings | None:
+    """Return the settings if they were read already, as they are when a trace is recorded."""
+    return _current
 
 
 def configure(**changes: Unpack[SettingsChanges]) -> Settings:

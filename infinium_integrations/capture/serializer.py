@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
-from infinium_integrations.redaction.key_names import HIDDEN, Cut, Redacted, is_secret_key
+from infinium_integrations.redaction.key_names import HIDDEN, Cut, Redacted, harmless_value, is_secret_key
 
 __all__ = ["Copier", "encode", "fields_of"]
 
@@ -101,7 +101,7 @@ class Copier:
             name = key if type(key) is str and len(key) <= SHORT else self.key(key)
             self.room -= len(name) + 6
             hidden = is_secret_key(name) or (name == "value" and _is_secret_pair(entries))
-            copy[name] = self.hide(item) if hidden else self.copy(item)
+            copy[name] = self.hide(item) if hidden and not harmless_value(name, item) else self.copy(item)
         self.above.pop()
         if len(copy) < length:
             copy[_MORE] = f"{length - len(copy):,} more"
@@ -141,6 +141,7 @@ class Copier:
             and length == _PAIR
             and {type(value[0]), type(value[1])} == {str}
             and is_secret_key(value[0])
+            and not harmless_value(value[0], value[1])
         ):
             copy[1:] = [HIDDEN]
         if len(copy) < length:

@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
@@ -131,8 +131,8 @@ def list_(
       infinium-traces list 'error:Timeout -user:u-1 "exact words"'
 
     Words are looked for in names, errors, previews and in what the model and the tools saw and said. The fields of
-    steps (tool, model, error, agent, step) hold for one and the same step, and a status beside them too; alone it is
-    the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
+    steps (tool, model, error, agent, node, step) hold for one and the same step, and a status beside them too; alone it
+    is the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
     """
     with _query_errors():
         found = _reader().traces(
@@ -264,6 +264,27 @@ def _nothing(*, filtered: bool) -> str:
 
 
 # --- sending and finding out ------------------------------------------------------------------------------------------
+
+
+@main.command(short_help="Show what would be hidden in a text, and by which rule.")
+@click.argument("file", type=click.File(encoding="utf-8", errors="replace"))
+def redact(file: IO[str]) -> None:
+    """Show what would be hidden in FILE (- for standard input), by line and rule. Nothing is changed.
+
+    Of each secret no more than its first four characters are shown. INFINIUM_REDACT_KEYS and INFINIUM_REDACT_ALLOW
+    count.
+    """
+    from infinium_integrations.redaction import Redactor, process_secrets  # noqa: PLC0415
+    from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
+
+    text = file.read()
+    found = Redactor(secrets=process_secrets()).findings(text)
+    line, seen = 1, 0
+    for start, end, rule in found:
+        line, seen = line + text.count("\n", seen, start), start
+        shown = printable(text[start : start + min(4, (end - start) // 2)])
+        click.echo(f"{line:>6}  {rule}: {shown}… ({end - start:,} characters)")
+    click.echo(f"{len(found):,} would be hidden." if found else "Nothing would be hidden.")
 
 
 @main.command(short_help="Send what waits, and what was refused.")

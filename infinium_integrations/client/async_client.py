@@ -5,7 +5,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack
 
 from pydantic import SecretStr
 
@@ -120,6 +120,13 @@ class AsyncInfiniumClient(
         kept = self._connections.pop(asyncio.get_running_loop(), None)
         if kept is not None:
             await kept[0].aclose()
+
+    def __enter__(self) -> NoReturn:
+        msg = "use `async with AsyncInfiniumClient(…)`, or InfiniumClient where nothing is awaited"
+        raise TypeError(msg)
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: it is never entered."""
 
     async def __aenter__(self) -> Self:
         self._open()

@@ -382,6 +382,11 @@ def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None,
     if settings.has_account:
         facts = {"status": "pending", "origin": origin(settings), "agent_id": str(settings.agent_id)}
         return account_of(settings), facts
+    if settings.agent_id is not None or settings.agent_secret is not None:
+        missing = "INFINIUM_AGENT_SECRET" if settings.agent_secret is None else "INFINIUM_AGENT_ID"
+        diagnostics.warn_once(
+            "half an account", "%s is not set: traces stay on this machine. With it they are delivered.", missing
+        )
     return None, {"status": "local"}
 
 

@@ -1,5 +1,6 @@
 """What the events of LangChain have in common: how a run starts, what is shown of it, how it fails."""
 
+import sys
 from collections.abc import Mapping
 from typing import NoReturn, Self, Unpack
 from uuid import UUID
@@ -8,7 +9,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from infinium_integrations import runtime
 from infinium_integrations.capture.content import Conversation
-from infinium_integrations.diagnostics import contained
+from infinium_integrations.diagnostics import contained, warn_once
 from infinium_integrations.langchain import classify, resumption, trace_metadata
 from infinium_integrations.langchain.content import take
 from infinium_integrations.langchain.inline import InlineHandler, model_on_the_stack
@@ -26,10 +27,26 @@ def _surrounding() -> UUID | None:
     return getattr(callbacks, "parent_run_id", None)
 
 
+class _Ignored:
+    """LangChain asks a handler what it ignores; the class, passed in place of an instance, ignores all, and says so."""
+
+    def __get__(self, instance: object, kind: type) -> bool:
+        if instance is None and sys._getframe(1).f_globals.get("__name__") == "langchain_core.callbacks.manager":  # noqa: SLF001
+            name = kind.__name__
+            warn_once("class", "%s was passed as a class, so nothing is recorded: pass %s().", name, name)
+        return instance is None
+
+
+_IGNORABLE = ("ignore_chain", "ignore_llm", "ignore_chat_model", "ignore_retriever", "ignore_agent")
+
+
 class RecordingHandler(InlineHandler):
     """A handler that knows how to record a run; which events do is its subclass's business."""
 
+    ignore_chain = ignore_llm = ignore_chat_model = ignore_retriever = ignore_agent = _Ignored()
+
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
+        self.__dict__.update(dict.fromkeys(_IGNORABLE, False))  # quicker than a property, and asked at each event
         self.options = make_options(**options)
         self._on = runtime.tracing(self.options.client)
         classify.hear(self)

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG002  (the signatures are LlamaIndex's)
 """The LlamaIndex handlers: one for events, with one for spans inside; all state is in the Recorder."""
 
+import atexit
 import inspect
 import threading
 from types import TracebackType
@@ -15,7 +16,7 @@ from llama_index.core.instrumentation.span_handlers.base import BaseSpanHandler
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from infinium_integrations import runtime
-from infinium_integrations.diagnostics import guarded
+from infinium_integrations.diagnostics import guarded, warn_once
 from infinium_integrations.llama_index import events, spans, streams, trace_metadata
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Options
@@ -26,6 +27,15 @@ _lock = threading.RLock()
 _registered: list["InfiniumEventHandler"] = []
 _leaving: list["InfiniumEventHandler"] = []
 """Unregistered in the middle of a run, which they still see to its end."""
+
+
+_seen = {"made": False, "used": False}
+"""Whether there was ever a handler, and one that was registered or got an event."""
+
+
+def _say_if_unused(_: float = 0.0) -> None:
+    if _seen["made"] and not _seen["used"]:
+        warn_once("unregistered", "An InfiniumEventHandler was made, but nothing is recorded before .register().")
 
 
 class _HandlerState:
@@ -169,6 +179,11 @@ class InfiniumEventHandler(BaseEventHandler):
         runtime.add_resolver(active_span_id.get)
         runtime.add_resolver(streams.reading)
         runtime.add_settler(streams.settle)
+        if state.on:
+            runtime.add_settler(_say_if_unused)
+            if not _seen["made"]:
+                _seen["made"] = True
+                atexit.register(_say_if_unused)
 
     __hash__ = object.__hash__
 
@@ -201,6 +216,7 @@ class InfiniumEventHandler(BaseEventHandler):
     def handle(self, event: BaseEvent, **kwargs: object) -> None:
         """Record what an event says."""
         if _role(self.state) is not None:
+            _seen["used"] = True
             events.handle(event)
             if _leaving:
                 _detach_finished()
@@ -216,6 +232,7 @@ class InfiniumEventHandler(BaseEventHandler):
             >>> handler = InfiniumEventHandler().register()
             >>> handler.unregister()
         """
+        _seen["used"] = True
         with _lock:
             _leaving[:] = [other for other in _leaving if other is not self]
             if not any(other is self for other in _registered):

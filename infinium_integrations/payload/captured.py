@@ -102,7 +102,7 @@ class Capture:
 
     def _cut(self, taken: Cut) -> str:
         limit = min(self._chars, len(taken) - SLACK)
-        return self._finisher.text(str(taken), limit) if limit > 0 else "…"
+        return self._finisher.text(taken[: limit + SLACK], limit) if limit > 0 else "…"
 
     def _other(self, taken: object) -> Json:
         return self.text(taken) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)

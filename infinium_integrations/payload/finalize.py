@@ -31,7 +31,7 @@ from infinium_integrations.models import (
     Text,
 )
 from infinium_integrations.payload.shrink import encode, fitted, shrink
-from infinium_integrations.redaction.key_names import HIDDEN, Redacted
+from infinium_integrations.redaction.key_names import HIDDEN, Redacted, harmless_value
 from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
 __all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "finished", "fitted", "shrink"]
@@ -196,7 +196,7 @@ class Finisher:
             name, secret = self._keys.get(key) or self._key(key)
             if type(item) is str and len(item) <= _SHORT and item in known_clean and not secret:
                 clean: object = item
-            elif secret and item is not None and not isinstance(item, bool):
+            elif secret and not harmless_value(key, item):
                 clean = HIDDEN
             else:
                 clean = finish(item, key)

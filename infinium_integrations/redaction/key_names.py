@@ -1,7 +1,26 @@
 """Which keys hold a secret, by their name alone; and what every step of redaction agrees on."""
 
-__all__ = ["HIDDEN", "SLACK", "Cut", "Redacted", "is_secret_key", "words"]
+import re
+from typing import Literal, NamedTuple
 
+from infinium_integrations import settings
+
+__all__ = [
+    "HIDDEN",
+    "SLACK",
+    "Cut",
+    "Kind",
+    "Redacted",
+    "harmless_value",
+    "is_secret_key",
+    "kind_of",
+    "own_keywords",
+    "own_names",
+    "words",
+]
+
+Kind = Literal["", "password", "code", "weak"]
+"""What stands under a name: nothing secret; a password, whatever its form; digits; a token, which is no plain word."""
 HIDDEN = "[REDACTED]"
 """What stands where a secret was."""
 SLACK = 256
@@ -52,14 +71,37 @@ _OWNERS = (
         "ssh",
         "functions",
         "consumer",
+        "instrumentation",
     ),
     *_VENDORS,
 )
 _KEYS = tuple(f"{owner}key" for owner in _OWNERS)
-_ANYWHERE = ("password", "passwd", "passphrase", "apikey", "secretkey", "secretaccesskey", "privatekey", "clientsecret")
-_ENDINGS = (*_KEYS, "secret", "credential", "cookie", "authtoken", "accesstoken", "sharedaccesssignature", "pwd")
-_WORDS = frozenset({"secret", "secrets", "credentials", "authorization", "cookie", "cookies", "jwt", "pwd", "passcode"})
-_LAST = frozenset({"auth", "jwt", "token", "pass", "cvv", "cvc", "otp", "secret"})
+_PASSWORDS = ("password", "passwd", "passphrase", "passwort", "kennwort", "wachtwoord", "contrase", "motdepasse")
+_PASSWORD_ENDINGS = ("pwd", "storepass", "keypass", "userpass", "dbpass", "rootpass", "adminpass", "sshpass")
+_PASSWORD_PARTS = words(
+    """
+    pwd pw passcode pass senha haslo hasło heslo jelszó parola parool parole пароль lösenord lösenordet passord
+    passordet passe adgangskode salasana şifre sifre şifresi geslo mdp clave 密码 密碼 口令 パスワード
+    비밀번호 κωδικός סיסמה
+    """
+)
+_ANYWHERE = (
+    "apikey",
+    "secretkey",
+    "secretaccesskey",
+    "privatekey",
+    "clientsecret",
+    "seedphrase",
+    "recoveryphrase",
+    "mnemonic",
+)
+_ENDINGS = (*_KEYS, "secret", "credential", "cookie", "authtoken", "accesstoken", "sharedaccesssignature")
+_WORDS = frozenset({"secret", "secrets", "credentials", "creds", "authorization", "cookie", "cookies", "jwt"})
+_LAST = frozenset({"auth", "jwt", "token", "secret"})
+_CODES = frozenset({"cvv", "cvc", "otp", "pin", "totp", "pincode"})
+_CODE_OWNERS = words(
+    "fa factor sms security access verification auth authorization activation recovery backup pin otp mfa login secret"
+)
 _TOKEN_OWNERS = frozenset({"access", "auth", "refresh", "api", "bearer", "session", "secret", "id", "identity"})
 _TOKEN_OWNERS |= frozenset({"csrf", "xsrf", "security", "bot", "user", "service", "deploy", "personal", "oauth"})
 _NO_SECRET_AFTER = words(
@@ -67,27 +109,27 @@ _NO_SECRET_AFTER = words(
     count counts length len limit limits size budget usage type types name names policy required enabled expiry
     expires expired in at ttl seconds url uri endpoint path file field fields hint id ids index strategy method
     mode present details rotation format error errors consent banner domain samesite vault manager provider
-    version ms
+    version ms store str env prompt label title placeholder description hint help regex pattern validator
     """
 )
 _NO_TOKEN = words(
     """
     max min num number n total prompt completion input output cached cache reasoning per first last new next
     prev previous page continuation cursor eos bos pad unk sep cls mask special stop start end text audio image
-    tool accepted rejected remaining used thinking candidates budget
+    tool accepted rejected remaining used thinking candidates budget design
     """
 )
 _NO_KEY = words(
     """
     public primary foreign sort partition cache row hash range routing dedup idempotency group lookup index
     composite join map dict object metadata state input output memory message messages context chat history
-    question answer
+    question answer source
     """
 )
 _LONGEST = 128
 _REMEMBERED = 4_096
 
-_verdicts: dict[str, bool] = {}
+_verdicts: dict[str, Kind] = {}
 
 
 def is_secret_key(name: str) -> bool:
@@ -95,9 +137,16 @@ def is_secret_key(name: str) -> bool:
 
     Counts (``max_tokens``, ``prompt_tokens``) and facts about a secret (``token_type``, ``password_policy``) are not.
     """
+    return kind_of(name) != ""
+
+
+def kind_of(name: str) -> Kind:
+    """Return what a name says of the value under it; may be called from any thread."""
+    if settings.known() is not _own.settings:
+        own_names()
     verdict = _verdicts.get(name)
     if verdict is None:
-        verdict = len(name) <= _LONGEST and _judge(name)
+        verdict = _judge(name) if len(name) <= _LONGEST else ""
         if len(_verdicts) >= _REMEMBERED:
             _verdicts.clear()
         if len(name) <= _LONGEST:
@@ -105,11 +154,105 @@ def is_secret_key(name: str) -> bool:
     return verdict
 
 
-def _judge(name: str) -> bool:
+def harmless_value(name: str, value: object) -> bool:
+    """Return whether what stands under a secret's name is none by itself: a number, a plain word under ``token``.
+
+    It looks at strings without a pattern: it is called in the user's thread.
+    """
+    if value is None or value is True or value is False:
+        return True
+    kind = kind_of(name)
+    if type(value) is int or type(value) is float:
+        return (kind == "weak" or name.lower() == "pass") and -_LARGE < value < _LARGE
+    if type(value) is not str or (kind == "password" and name.lower() != "pass"):
+        return type(value) is str and not value
+    if kind == "code" or name.lower() == "pass":
+        return value.strip().lower() in HARMLESS
+    core = value.strip()
+    return name.lower() in _MANY_MEANINGS and (
+        _is_word(core) or core.lower() in HARMLESS or not any(map(str.isalnum, core))
+    )
+
+
+def _is_word(value: str) -> bool:
+    """Return whether a value is one plain word of prose."""
+    return len(value) <= _LONGEST_WORD and value.isalpha() and (value.islower() or value[1:].islower())
+
+
+_LARGE = 10_000_000
+_LONGEST_WORD = 20
+_MANY_MEANINGS = frozenset({"token", "auth"})
+"""Names that mean other things too: a token of a language model, a kind of login."""
+HARMLESS = words(
+    """
+    none null nil true false undefined required optional string str bytes int integer number bool boolean
+    secretstr text any yes no empty missing invalid expired unset hidden masked redacted n/a unknown default
+    object array field password token secret key apikey api_key access_token input header cookie auth bearer
+    basic revoked valid ok denied failed disabled enabled authentication credentials varchar type os env
+    environment the a an is oauth oauth2 oidc saml ldap attribute property parameter argument method function
+    class variable constant value incorrect wrong correct reset changed set username user sample example
+    placeholder dummy changeme changeit
+    """
+)
+"""What stands under a secret's name and is none: words of schemas and of answers."""
+
+
+class _Own(NamedTuple):
+    """The user's own names: those that are secret too, and those that never are."""
+
+    settings: settings.Settings | None
+    more: frozenset[str]
+    never: frozenset[str]
+
+
+_own = _Own(None, frozenset(), frozenset())
+
+
+def own_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of ``INFINIUM_REDACT_KEYS`` and of ``INFINIUM_REDACT_ALLOW``, without what joins their words."""
+    global _own  # noqa: PLW0603  (settings are the process's)
+    known, own = settings.known(), _own
+    if known is not own.settings:
+        more, never = (known.redact_keys, known.redact_allow) if known else ((), ())
+        _own = _Own(known, frozenset(map(_bare, more)) - {""}, frozenset(map(_bare, never)) - {""})
+        if _own[1:] != own[1:]:
+            _verdicts.clear()
+        own = _own
+    return own.more, own.never
+
+
+def own_keywords() -> list[str]:
+    """Return the longest word of each name of the user's own: where it occurs in a text, the name is read."""
+    known = settings.known()
+    names = known.redact_keys if known else ()
+    return [max(re.split(r"[\W_]+", name.lower()), key=len) for name in names if _bare(name)]
+
+
+def _bare(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
+    more, never = own_names()
+    if (more or never) and (bare := _bare(name)):
+        if bare in never:
+            return ""
+        if bare in more:
+            return "password"
     parts = _split(name)
     if not parts or parts[-1] in _NO_SECRET_AFTER:
-        return False
+        return ""
     joined = "".join(parts)
+    if any(part in joined for part in _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
+        return "password"
+    if parts[-1] in _PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
+        return "password"
+    if parts[-1] in _CODES or (parts[-1] == "code" and len(parts) > 1 and parts[-2] in _CODE_OWNERS):
+        return "code"
+    return "weak" if _is_weak(name, parts, joined) else ""
+
+
+def _is_weak(name: str, parts: list[str], joined: str) -> bool:
     if any(part in joined for part in _ANYWHERE) or joined.removesuffix("s").endswith(_ENDINGS):
         return True
     if not _WORDS.isdisjoint(parts) or _is_token(parts):

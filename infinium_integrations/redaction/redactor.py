@@ -1,6 +1,7 @@
 """Secrets taken out of texts: known values, known shapes, and the user's own rules. It fails closed."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -11,12 +12,14 @@ from urllib.parse import quote, quote_plus
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.detectors import Span, pattern, spans
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, own_names
 
 __all__ = ["SLACK", "Redactor", "process_secrets"]
 
 
 _CUT = "…"
+_FAILED = object()
+"""In place of what a user's rule returns that raises."""
 _SHORT, _REMEMBERED = 4_096, 1_000_000
 """Characters of a text that is remembered where it holds no secret, and of all of them: names, prompts come again."""
 _PLAIN = re.compile(
@@ -45,7 +48,9 @@ class Redactor:
     """
 
     def __init__(self, *, secrets: Iterable[str] = (), user: Callable[[str], str] | None = None) -> None:
-        self._forms, self._known_clean = _rules_for(frozenset(secrets))
+        with contextlib.suppress(ConfigurationError):  # whoever made a handler was told
+            settings.current()  # which keys are secret is one of the settings
+        self._forms, self._known_clean = _rules_for(frozenset(secrets), own_names())
         self._user = user
         self.clean: Mapping[str, None] = self._known_clean if user is None else {}
         """Texts that are known to hold no secret: what ``text`` returns of one is the text itself."""
@@ -65,6 +70,16 @@ class Redactor:
             'password=[REDACTED]'
         """
         return self._own(self.builtin(text))
+
+    def findings(self, text: str) -> list[Span]:
+        """Return what the built-in rules hide in a text: where each part begins and ends, and the rule's name.
+
+        Example:
+            >>> from infinium_integrations.redaction import Redactor
+            >>> Redactor().findings("password=hunter2!")
+            [(9, 17, 'value after =')]
+        """
+        return _merged(self._spans(text, open_end=False))
 
     def name(self, text: str) -> str:
         """Return a text that may not be blank without its secrets; ``[REDACTED]`` where nothing is left."""
@@ -110,17 +125,22 @@ class Redactor:
             return text
         rule = self._user
         try:
-            clean: object = diagnostics.attempt(lambda: rule(text), lambda _: "")
+            clean: object = diagnostics.attempt(lambda: rule(text), lambda _: _FAILED)
         except SystemExit:  # as any other failure of the user's rule: what it could not check must not leave
             return ""
-        return clean if isinstance(clean, str) else ""
+        if isinstance(clean, str):
+            return clean
+        if clean is not _FAILED:
+            given = type(clean).__name__
+            diagnostics.warn_once("redact", "redact= returned %s, so the text was dropped: return a text.", given)
+        return ""
 
     def _spans(self, text: str, *, open_end: bool) -> Iterator[Span]:
         for form in self._forms:
             if form in text:
-                yield from (found.span() for found in re.finditer(re.escape(form), text))
+                yield from ((*found.span(), "known value") for found in re.finditer(re.escape(form), text))
             if open_end and (length := _overlap(text, form)):
-                yield len(text) - length, len(text)
+                yield len(text) - length, len(text), "known value"
         yield from spans(text, open_end=open_end)
 
 
@@ -145,18 +165,18 @@ def _overlap(text: str, form: str) -> int:
 
 def _merged(found: Iterable[Span]) -> list[Span]:
     merged: list[Span] = []
-    for start, end in sorted(found):
+    for start, end, name in sorted(found):
         if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+            merged[-1] = merged[-1][0], max(end, merged[-1][1]), merged[-1][2]
         elif end > start:
-            merged.append((start, end))
+            merged.append((start, end, name))
     return merged
 
 
 def _without(text: str, found: Iterable[Span]) -> str:
     parts: list[str] = []
     last = 0
-    for start, end in _merged(found):
+    for start, end, _ in _merged(found):
         parts += (text[last:start], HIDDEN)
         last = end
     return "".join((*parts, text[last:])) if parts else text
@@ -177,7 +197,10 @@ class _Clean(dict[str, None]):
 
 
 @lru_cache(maxsize=8)
-def _rules_for(secrets: frozenset[str]) -> tuple[list[str], _Clean]:
+def _rules_for(
+    secrets: frozenset[str],
+    own: tuple[frozenset[str], frozenset[str]],  # noqa: ARG001  (what is clean depends on it)
+) -> tuple[list[str], _Clean]:
     """Return the forms of known secrets, the longest first, and the texts known to hold neither these nor any."""
     forms = {form for secret in secrets for form in _forms(secret)}
     return sorted(forms, key=len, reverse=True), _Clean()

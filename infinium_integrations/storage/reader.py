@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infinium_integrations.models import TaskData
     from infinium_integrations.storage.index.database import Index, Left
     from infinium_integrations.storage.index.query import Query, Row, SessionSums, Sums
+    from infinium_integrations.storage.index.steps import StepSums
     from infinium_integrations.storage.memory import MemoryStore
 
 __all__ = ["StoredQuery", "TraceQuery", "TraceReader"]
@@ -66,10 +67,12 @@ class StoredQuery(TraceQuery, total=False):
     """What the library asks besides.
 
     ``query`` is written as people write it (``infinium_integrations.storage.index.language``), ``exact_id`` a whole
-    id, and ``stored_since`` is about when a trace was stored (nanoseconds since the epoch).
+    id, and ``stored_since`` is about when a trace was stored (nanoseconds since the epoch). ``step`` is a second query,
+    whose fields hold for a step of their own.
     """
 
     query: str
+    step: str
     exact_id: str | None
     stored_since: int | None
 
@@ -163,6 +166,10 @@ class TraceReader:
             **query: As for ``traces``.
         """
         return self._index().sums(_query(**query), size)
+
+    def step_sums(self, **query: Unpack[StoredQuery]) -> "list[StepSums]":
+        """Sum up the steps of what ``traces`` would find without a limit: one sum a tool, a model and a node."""
+        return self._index().step_sums(_query(**query))
 
     def sessions(self, **query: Unpack[StoredQuery]) -> "tuple[list[SessionSums], int]":
         """Sum up the sessions of the runs, the one with the latest run first; ``limit`` and ``offset`` count sessions.
@@ -384,8 +391,8 @@ def _query(**query: Unpack[StoredQuery]) -> "Query":
         msg = f"sort={sort!r} is no column{did_you_mean(sort, SORTS) or ';'} these are: {', '.join(sorted(SORTS))}"
         raise ConfigurationError(msg)
     since, until = _nanoseconds(query.get("since")), _nanoseconds(query.get("until"))
-    terms = parse(query.pop("query", ""))
-    return Query(**{**query, "since": since, "until": until, "terms": terms})  # type: ignore[arg-type]  # of TypedDict
+    terms, step = parse(query.pop("query", "")), parse(query.pop("step", ""))
+    return Query(**{**query, "since": since, "until": until, "terms": terms, "step": step})  # type: ignore[arg-type]  # of TypedDict
 
 
 def _nanoseconds(given: Moment) -> int | None:

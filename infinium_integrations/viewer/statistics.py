@@ -1,47 +1,24 @@
-"""Statistics of many runs: runs over time, and the totals of each step."""
+"""Statistics of many runs: runs over time."""
 
 import math
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from infinium_integrations.models import TaskData
 from infinium_integrations.storage.index.query import Sums
 from infinium_integrations.storage.reader import TraceReader
-from infinium_integrations.viewer.timeline import Tree
 
-__all__ = ["NOTHING", "Overview", "StepSum", "overview", "percentile", "step_sums"]
+__all__ = ["NOTHING", "Overview", "overview", "percentile"]
 
 BUCKETS = 40
-MINUTE = 60 * 10**9
-HOUR, DAY = 60 * MINUTE, 1_440 * MINUTE
+SECOND = 10**9
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 SIZES = [
-    *(MINUTE * n for n in (1, 5, 15)),
+    *(SECOND * n for n in (1, 2, 5, 15, 30)),
+    *(MINUTE * n for n in (1, 2, 5, 15, 30)),
     *(HOUR * n for n in (1, 3, 6, 12)),
-    *(DAY * n for n in (1, 2, 7, 30, 90, 365)),
+    *(DAY * n for n in (1, 2, 5, 14, 30, 90, 180, 365)),
 ]
-"""Lengths of a bucket, in nanoseconds."""
-
-
-@dataclass
-class StepSum:
-    """All calls of one step. Times in milliseconds."""
-
-    name: str
-    action: str
-    errors: int = 0
-    times: list[float] = field(default_factory=list)
-
-    @property
-    def calls(self) -> int:
-        """How often it ran."""
-        return len(self.times)
-
-    @property
-    def p95(self) -> float | None:
-        """Of a hundred calls, 95 took at most so long."""
-        return percentile(self.times, 95)
+"""Lengths of a bucket, in nanoseconds: each at most three times the one before, so that there are a dozen or more."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +57,3 @@ def overview(reader: TraceReader, query: dict[str, Any]) -> Overview:
     found = {one.start: one for one in reader.sums(size, **within)}
     starts = range(min(found, default=0), max(found, default=-1) + 1, size)
     return Overview(total, [found.get(start) or Sums(start) for start in starts], size)
-
-
-def step_sums(tasks: Iterable[TaskData], seconds: float) -> tuple[int, list[StepSum]]:
-    """Sum up the steps of traces, for at most so many seconds.
-
-    Returns:
-        How many traces were read, and the sums.
-    """
-    found: dict[tuple[str, str], StepSum] = {}
-    read, deadline = 0, time.monotonic() + seconds
-    for task in tasks:
-        read += 1
-        for node in Tree(task).nodes:
-            key = (node.step.action, node.title)
-            known = found.setdefault(key, StepSum(name=node.title, action=node.step.action))
-            known.times.append(node.length)
-            known.errors += node.failed
-        if time.monotonic() > deadline:
-            break
-    return read, list(found.values())

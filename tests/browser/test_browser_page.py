@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 import samples
@@ -237,6 +238,27 @@ def test_a_hundred_thousand_traces_are_listed_and_paged(new_tab):
         page.goto(f"{address}/sessions")
         assert page.get_by_text("99 sessions").is_visible()
         assert tab.faults == []
+
+
+PLACES = "found => found.map(one => { const box = one.getBoundingClientRect(); return [box.left, box.right]; })"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1440, "dark"), (1440, "light")])
+def test_the_overviews_labels_are_no_larger_than_text_and_a_row_leads_to_its_runs(new_tab, address, width, scheme):
+    tab = new_tab(address, width=width, scheme=scheme)
+    page = tab.go("/overview?since=")
+    text = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.chart p')).fontSize)")
+    boxes = page.evaluate("[...document.querySelectorAll('.axis')].map(one => one.getBoundingClientRect().height)")
+    assert 0 < max(boxes) <= 1.5 * text
+    shown = page.locator(".plot").first.locator(".drawn .axis:visible").evaluate_all(PLACES)
+    assert len(shown) >= 2
+    assert all(left[1] < right[0] for left, right in pairwise(shown))
+    assert tab.accessibility_faults() == []
+    assert not tab.too_wide()
+    page.get_by_role("link", name="crm_lookup").click()
+    assert page.locator("#search").input_value() == "tool:crm_lookup"
+    assert page.get_by_role("link", name="Refund request").first.is_visible()
+    assert tab.faults == []
 
 
 def test_an_empty_store_is_accessible(new_tab):

@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from infinium_integrations.models import DeliveryState, TaskData
+from infinium_integrations.payload.finalize import build_payload, encode
+from infinium_integrations.storage import record
+from infinium_integrations.storage.index.contents import read_contents
 from infinium_integrations.storage.index.database import Left
-from infinium_integrations.storage.index.language import Term, parse
+from infinium_integrations.storage.index.language import STEP_FIELDS, Term, parse
 from infinium_integrations.storage.index.query import Row, SessionSums, Sums
+from infinium_integrations.storage.index.steps import StepSums, subject_of, sum_steps
 from infinium_integrations.viewer.statistics import percentile
 from infinium_integrations.viewer.summary import TraceSummary, split_tags
 
@@ -54,6 +58,17 @@ class MemorySource:
         for row in self._found(query):
             parts.setdefault(row.ended // size * size if size else 0, []).append(row)
         return [_sum(start, rows) for start, rows in sorted(parts.items())]
+
+    def step_sums(self, **query: Any) -> list[StepSums]:
+        kinds: dict[tuple[str, ...], int] = {}
+        steps = []
+        for place, task in enumerate(self.each(**query, limit=len(self.all))):
+            payload = build_payload(task)
+            told = read_contents("", record.new_record("", payload, encode(payload), 0, {"status": "local"}))
+            for _number, kind, status, _error, *facts in told.steps:
+                if kind[0]:
+                    steps.append((place, kinds.setdefault(kind, len(kinds)), int(status == "error"), *facts))
+        return sum_steps(steps, {number: (subject_of(*kind[:5]), kind[6]) for kind, number in kinds.items()})
 
     def sessions(self, *, limit: int = 100, **query: Any) -> tuple[list[SessionSums], int]:
         parts: dict[str, list[Row]] = {}
@@ -151,6 +166,8 @@ def _session(name: str, rows: list[Row]) -> SessionSums:
 
 def _holds(row: Row, term: Term) -> bool:
     """Words, and fields that are a row's own."""
+    if term.field in STEP_FIELDS or not hasattr(row, term.field or "name"):
+        return True
     if term.field:
         return str(getattr(row, term.field)) == term.value
     return str(term.value).lower() in f"{row.name} {row.preview}".lower()
@@ -160,6 +177,7 @@ def _fits(
     row: Row,
     *,
     query: str = "",
+    step: str = "",
     trace_id: str = "",
     status: str = "",
     name: str = "",
@@ -171,7 +189,7 @@ def _fits(
 ) -> bool:
     since, until = (nanoseconds(moment) if isinstance(moment, datetime) else moment for moment in (since, until))
     return (
-        all(_holds(row, term) for term in parse(query))
+        all(_holds(row, term) for term in parse(f"{query} {step}"))
         and row.trace_id.startswith(trace_id)
         and status in {"", row.status, row.delivery}
         and name.lower() in row.name.lower()

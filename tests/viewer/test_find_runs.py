@@ -4,17 +4,22 @@ import os
 from pathlib import Path
 
 import pytest
+
+from infinium_integrations import flush, traces
+from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.storage.index.database import FILE
+
+pytest.importorskip("langchain.agents", reason="pip install langchain")
+pytest.importorskip("llama_index.core", reason="pip install llama-index-core")
+
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from lc_support import Model, call
 from llama_index.core.llms import MockLLM
 
-from infinium_integrations import flush, traces
-from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.llama_index import InfiniumEventHandler
-from infinium_integrations.storage.index.database import FILE
 
 KEY = "sk-" + "proj-9aZ8bY7cX6dW5eV4fU3gT2hS1"
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from infinium_integrations.storage.folder import SUFFIX, FolderStore, read_file, write_new
 from infinium_integrations.storage.index.contents import Contents, unread
 from infinium_integrations.storage.index.query import COLUMNS, HIGH, Query, Row, SessionSums, Sums
+from infinium_integrations.storage.index.steps import StepSums, step_sums_of
 from infinium_integrations.storage.index.sync import (
     VERSION,
     Update,
@@ -122,6 +123,14 @@ class Index:
         length = size or HIGH
         found = self._use(query, lambda database: _sums_of(database, query, length))
         return [Sums(part * length, runs, errors, int(tokens), *rest) for part, runs, errors, tokens, *rest in found]
+
+    def step_sums(self, query: Query) -> list[StepSums]:
+        """Sum up the steps of what ``find`` would find without a limit; of the runs that are read for their steps."""
+
+        def ask(database: sqlite3.Connection) -> list[StepSums]:
+            return step_sums_of(database, *_where(database, query))
+
+        return self._use(Query(text="all"), ask)
 
     def sessions(self, query: Query) -> tuple[list[SessionSums], int]:
         """Return the query's page of sessions, the one with the latest run first, and how many there are."""

@@ -38,6 +38,7 @@ FIELDS = {
     "model": Field("text", "model:gpt-4o", "a step of this model; a date or size may follow its name"),
     "error": Field("text", "error:Timeout", "a step whose error has this in its type or message"),
     "agent": Field("text", "agent:researcher", "a step of this agent"),
+    "node": Field("text", "node:researcher", "a node, chain, agent or retriever of this name"),
     "step": Field("text", "step:retrieve", "a step with this in its name"),
     "status": Field("status", "status:error", "the run's, or its delivery's; beside a field of a step, that step's"),
     "name": Field("text", "name:triage", "the run has this in its name"),
@@ -54,7 +55,7 @@ FIELDS = {
     "before": Field("moment", "before:2026-11-01", "it ended earlier than that"),
 }
 """The fields, in the order in which they are told."""
-STEP_FIELDS = frozenset({"tool", "model", "error", "agent", "step"})
+STEP_FIELDS = frozenset({"tool", "model", "error", "agent", "node", "step"})
 """Those of a step: they hold for one and the same step, and a ``status:`` beside them too."""
 
 _ALIASES = {"until": "before", "user_id": "user", "session_id": "session", "tags": "tag", "trace_id": "id"}

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields, replace
 from infinium_integrations.storage.index import words
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, Term
 
-__all__ = ["COLUMNS", "HIGH", "LOW", "SORTS", "Query", "Row", "SessionSums", "Sums"]
+__all__ = ["COLUMNS", "HIGH", "LOW", "SORTS", "UNKNOWN", "Query", "Row", "SessionSums", "Sums"]
 
+UNKNOWN = "unknown"
+"""The name of a model of which none is known."""
 LOW, HIGH = -(2**63), 2**63 - 1
 """The integers that SQLite can hold."""
 
@@ -94,8 +96,8 @@ class Query:
 
     ``name`` is a part of the name, upper and lower case alike. ``since`` and ``until`` (exclusive) are about when the
     run ended, ``stored_since`` about when it was stored. ``trace_id`` begins the id, ``exact_id`` is all of it. The
-    words of ``text`` must all occur. ``terms`` are those of a query as people write it. ``sort`` is one of ``SORTS``,
-    with ``-`` before it the greatest first.
+    words of ``text`` must all occur. ``terms`` are those of a query as people write it, and ``step`` those of another,
+    whose fields hold for a step of their own. ``sort`` is one of ``SORTS``, with ``-`` before it the greatest first.
     """
 
     status: str | None = None
@@ -110,6 +112,7 @@ class Query:
     tag: str | None = None
     text: str | None = None
     terms: tuple[Term, ...] = ()
+    step: tuple[Term, ...] = ()
     sort: str = "-ended"
     limit: int | None = 100
     offset: int = 0
@@ -117,7 +120,7 @@ class Query:
     @property
     def reads_steps(self) -> bool:
         """Whether it asks what only the steps and texts of the runs say."""
-        return bool(self.text) or any(term.field in {"", "tag", *STEP_FIELDS} for term in self.terms)
+        return bool(self.text) or any(term.field in {"", "tag", *STEP_FIELDS} for term in (*self.terms, *self.step))
 
     def where(self, *, full_text: bool) -> tuple[str, list[object]]:
         """Return the SQL condition and its values. It needs the SQL function ``folded`` (``str.casefold``).
@@ -140,7 +143,8 @@ class Query:
         ]
         asked: list[_Condition] = [(sql, [value]) for sql, value in given if value is not None]
         terms = [*self.terms, *(Term("", word) for word in (self.text or "").split())]
-        asked += _conditions(terms, full_text=full_text)
+        for some in (terms, self.step):
+            asked += _conditions(some, full_text=full_text)
         values = [value for _, some in asked for value in some]
         known = [words.unicode(value) if isinstance(value, str) else value for value in values]
         return " AND ".join(sql for sql, _ in asked) or "1", known
@@ -221,6 +225,9 @@ def _of_step(term: Term) -> _Condition:
     if term.field == "error":
         part, found = _within(term, "steps.error")
         return f"steps.error IS NOT NULL AND {part}", found
+    if term.field == "node":
+        named, found = _like(term, "folded(kinds.name)")
+        return f"(kinds.tool = '' AND kinds.requested = '' AND kinds.model IN ('', '{UNKNOWN}') AND {named})", found
     if term.field == "step":
         (name, found), (node, _) = (_within(term, f"folded(kinds.{column})") for column in ("name", "node"))
         return f"({name} OR {node})", found * 2

@@ -1,4 +1,8 @@
-"""The overview's charts, drawn on the server: sizes and places for the template, no pixels and no script."""
+"""The overview's charts, drawn on the server, without a script.
+
+Across, places are shares of the width, from 0 to 100; down, they are pixels. So a chart is as wide as there is room,
+and its labels have the text's size.
+"""
 
 import math
 from collections.abc import Callable
@@ -6,15 +10,19 @@ from dataclasses import dataclass, field
 
 from infinium_integrations.storage.index.query import Sums
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.statistics import DAY, Overview
+from infinium_integrations.viewer.statistics import DAY, MINUTE, Overview
 from infinium_integrations.viewer.timeline import round_times
 
 __all__ = ["Bar", "Chart", "Line", "of_overview"]
 
-WIDTH, HEIGHT = 440.0, 160.0
-LEFT, TOP, BOTTOM = 62.0, 10.0, 24.0
+WIDTH, HEIGHT = 100.0, 170.0
+TOP, BOTTOM = 10.0, 26.0
 PLOT = HEIGHT - TOP - BOTTOM
 GAP = 0.18
+WIDEST = 10.0
+"""Of a bar."""
+EDGE = 12.0
+"""Labels nearer to an edge end there."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points, given as SVG's ``points``; ``dots`` are where it has values."""
+    """A line through ``dots``, which are where it has values: places and what is there."""
 
-    points: str
     dots: list[tuple[float, float, str]]
     style: str
 
@@ -45,7 +52,8 @@ class Chart:
     title: str
     summary: str
     scale: list[tuple[float, str]]
-    dates: list[tuple[float, str]]
+    dates: list[tuple[float, str, str]]
+    """Places, SVG's ``text-anchor``, labels."""
     heads: list[str]
     table: list[list[str]]
     legend: list[tuple[str, str]] = field(default_factory=list)
@@ -124,8 +132,7 @@ def _totals(title: str, summed: Overview, values: list[float], write: Write, sty
 def _bar(n: int, summed: Overview, height: float, style: str, caption: str, above: float = 0.0) -> list[Bar]:
     if height <= 0:
         return []
-    slot = (WIDTH - LEFT) / len(summed.buckets)
-    width = min(slot * (1 - GAP), 48.0)
+    width = min((1 - GAP) * WIDTH / len(summed.buckets), WIDEST)
     x = _middle(n, summed) - width / 2
     return [Bar(x, TOP + PLOT - above - max(height, 1.0), width, max(height, 1.0), style, caption)]
 
@@ -136,20 +143,22 @@ def _line(summed: Overview, values: list[float | None], top: float, style: str) 
         if value is not None:
             caption = f"{_when(summed, bucket)}: {style} {formatting.seconds(value)}"
             dots.append((_middle(n, summed), TOP + PLOT * (1 - 1000.0 * value / top), caption))
-    return Line(" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in dots), dots, style)
+    return Line(dots, style)
 
 
 def _middle(n: int, summed: Overview) -> float:
-    return LEFT + (n + 0.5) * (WIDTH - LEFT) / len(summed.buckets)
+    return (n + 0.5) * WIDTH / len(summed.buckets)
 
 
 def _scale(top: float, write: Write) -> list[tuple[float, str]]:
     return [(TOP + PLOT * (1 - part), write(top * part)) for part in (0.0, 0.5, 1.0)]
 
 
-def _dates(summed: Overview) -> list[tuple[float, str]]:
+def _dates(summed: Overview) -> list[tuple[float, str, str]]:
     every = max(1, -(-len(summed.buckets) // 4))
-    return [(_middle(n, summed), _when(summed, bucket)) for n, bucket in enumerate(summed.buckets) if n % every == 0]
+    shown = [(_middle(n, summed), _when(summed, bucket)) for n, bucket in enumerate(summed.buckets) if n % every == 0]
+    anchor = {True: "start", False: "middle"}
+    return [(x, "end" if x > WIDTH - EDGE else anchor[x < EDGE], label) for x, label in shown]
 
 
 def _top(values: list[float]) -> float:
@@ -171,4 +180,5 @@ def _whole(value: float | None) -> str:
 
 
 def _when(summed: Overview, bucket: Sums) -> str:
-    return f"{formatting.utc(bucket.start):{'%d %b' if summed.size >= DAY else '%d %b %H:%M'}}"
+    style = "%d %b" if summed.size >= DAY else "%d %b %H:%M" if summed.size >= MINUTE else "%H:%M:%S"
+    return f"{formatting.utc(bucket.start):{style}}"

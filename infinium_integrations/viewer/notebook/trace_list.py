@@ -76,8 +76,8 @@ def traces(query: str = "", **filters: Unpack[TraceQuery]) -> TraceList:
 
     Args:
         query: Words and fields, all of which must hold, as in the page and in ``infinium-traces list``:
-            ``tool:refund_order status:error model:gpt-4o error:Timeout agent:… step:…`` (fields of steps: of one and
-            the same step, a ``status`` beside them too), ``user:… session:… tag:prompt=v2 name:… id:…``,
+            ``tool:refund_order status:error model:gpt-4o error:Timeout agent:… step:… node:…`` (fields of steps:
+            of one and the same step, a ``status`` beside them too), ``user:… session:… tag:prompt=v2 name:… id:…``,
             ``tokens>5000 duration>10s cost>0.01 steps>=3 errors>1 since:2d before:2026-11-01``. Words are looked for
             in names, errors, previews and content, at the beginnings of words; ``"in quotes"`` they stand as they
             are, and a hyphen before anything negates it.

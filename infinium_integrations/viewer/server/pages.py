@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -16,8 +16,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from infinium_integrations.models import STATUSES, TaskData
-from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, QueryError, parse
+from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, QueryError, parse
 from infinium_integrations.storage.index.query import SORTS, Row
+from infinium_integrations.storage.index.steps import StepSums, Subject
 from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.storage.record import safe_id
 from infinium_integrations.viewer import experiments, formatting
@@ -26,15 +27,15 @@ from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
 from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome, letter
 from infinium_integrations.viewer.server.security import STATIC, Access, same
-from infinium_integrations.viewer.statistics import NOTHING, StepSum, overview, step_sums
+from infinium_integrations.viewer.statistics import NOTHING, overview
 from infinium_integrations.viewer.summary import TraceSummary
 
 __all__ = ["Pages", "Search"]
 
 PAGE = 50
 """Traces that one page of the list has."""
-STEPS_READ, STEPS_SECONDS = 200, 0.5
-"""Traces, the latest, whose steps are summed up, and how long that may take."""
+STEPS_SHOWN = 200
+"""Rows of the overview's table of nodes, models and tools."""
 SESSIONS_SHOWN = EXPERIMENTS_SHOWN = 200
 ROWS_SHOWN = 1_000
 COMPARED = 12
@@ -42,7 +43,6 @@ COMPARED = 12
 GROUP_READ = 10_000
 """Traces of a session or a tag that are summed up, the latest."""
 FORM_LIMIT = 4_096
-TOP = 10
 PARAMETER_CHARS = 2_000
 MANY = 300
 """Traces not read for the search: of more the list says so."""
@@ -55,8 +55,8 @@ PERIODS = {
 """Periods that end now, by their names in an address."""
 
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_ASKED = {"q": "query", **{key: key for key in ("status", "name", "tag", "session", "user", "sort")}}
-_CHIPS = ("status", "name", "tag", "session", "user", "until")
+_ASKED = {"q": "query", **{key: key for key in ("step", "status", "name", "tag", "session", "user", "sort")}}
+_CHIPS = ("step", "status", "name", "tag", "session", "user", "until")
 """Parameters of links that the form itself does not show."""
 _SORTS = {
     "-ended": "latest first",
@@ -68,6 +68,15 @@ _SORTS = {
     "-errors": "most errors first",
     "name": "by name",
 }
+_STEP_SORTS: dict[str, Callable[[StepSums], tuple[object, ...]]] = {
+    "name": lambda step: (step.subject.name.casefold(),),
+    "-steps": lambda step: (-step.runs, -step.calls),
+    "-errors": lambda step: (-step.errors, -step.recovered, -step.runs),
+    "-duration": lambda step: (-(step.p95 or 0),),
+    "-tokens": lambda step: (-step.tokens,),
+    "-cost": lambda step: (-step.cost,),
+}
+"""How the overview's table is sorted, by the names that lists have for it."""
 _MOMENTS = ("since", "until")
 
 
@@ -88,8 +97,8 @@ class Search:
     def of(cls, parameters: Mapping[str, str], now: datetime | None = None) -> Self:
         """Read an address's parameters; what makes no sense, a query aside, is taken as not asked.
 
-        They are ``q``, ``status``, ``name``, ``tag``, ``session``, ``user``, ``since``, ``until``, ``sort`` and
-        ``page``.
+        They are ``q``, ``step`` (a second query, of a step of its own), ``status``, ``name``, ``tag``, ``session``,
+        ``user``, ``since``, ``until``, ``sort`` and ``page``.
         """
         given = {key: value.replace("\0", "").strip()[:PARAMETER_CHARS] for key, value in parameters.items()}
         page = given.get("page", "")
@@ -104,6 +113,7 @@ class Search:
         query = texts | {key: moment for key, moment in times.items() if moment}
         try:
             parse(asked.get("q", ""))
+            parse(asked.get("step", ""))
         except QueryError as error:
             return cls(asked, query, max(number, 1), error)
         return cls(asked, query, max(number, 1))
@@ -233,23 +243,25 @@ class Pages:
         return self._page("sessions.html", "Sessions", search=search, sessions=found, total=total)
 
     def overview(self, request: Request) -> Response:
-        """Runs, errors, durations, tokens and cost over time, and the steps that stand out."""
+        """Runs, errors, durations, tokens and cost over time, and of each node, model and tool."""
         search = Search.of({"since": "7d", **request.query_params})
-        if search.error:
-            read, steps, summed = 0, list[StepSum](), NOTHING
-        else:
-            read, steps = step_sums(self._reader.each(**search.filters, limit=STEPS_READ), STEPS_SECONDS)
-            summed = overview(self._reader, search.filters)
-        failing = sorted((s for s in steps if s.errors), key=lambda s: (-s.errors, -s.errors / s.calls))
+        summed = NOTHING if search.error else overview(self._reader, search.filters)
+        steps = [] if search.error else self._reader.step_sums(**search.filters)
+        left = self._reader.read_ahead()
+        sort = search.sort if search.sort in _STEP_SORTS else "-errors"
+        steps.sort(key=_STEP_SORTS[sort])
         return self._page(
             "overview.html",
             "Overview",
             search=search,
             summed=summed,
             charts=charts.of_overview(summed),
-            read=read,
-            slowest=sorted(steps, key=lambda step: -(step.p95 or 0))[:TOP],
-            failing=failing[:TOP],
+            steps=steps[:STEPS_SHOWN],
+            kinds=len(steps),
+            shown_sort=sort,
+            runs_link=_runs_link,
+            unread=left.unread if left.unread > MANY else 0,
+            listed=left.listed,
         )
 
     def compare(self, request: Request) -> Response:
@@ -424,6 +436,20 @@ def _link(search: Search, path: str = "/", **changes: object) -> str:
     asked = {**search.asked, **{key: str(value) for key, value in changes.items()}}
     kept = {key: value for key, value in asked.items() if value}
     return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def _runs_link(search: Search, subject: Subject, also: str = "") -> str | None:
+    """Return where the runs are listed that have such a step; None where that can't be asked."""
+    name, asked = subject.name, search.asked.get("q", "")
+    plain = re.fullmatch(r"[\w.-]+", name, re.ASCII) and subject.sort != "model"  # model:gpt-4o finds its dates too
+    quoted = '"{}"'.format(name.replace('"', '""'))
+    step = f"{subject.sort}:{name if plain else quoted}{also}"
+    # beside fields of steps, or a status, this would be asked of one and the same step
+    apart = any(term.field in {"status", *STEP_FIELDS} for term in parse(asked))
+    query = {"step": step} if apart else {"q": f"{asked} {step}".strip()}
+    taken = apart and "step" in search.asked
+    askable = name.strip() and "\0" not in name and max(map(len, query.values())) <= PARAMETER_CHARS
+    return _link(search, sort="", **query) if askable and not taken else None
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

@@ -171,8 +171,9 @@ def test_sessions_are_grouped(page):
 def test_the_overview_has_charts_and_the_steps_that_stand_out(page):
     text = page.get("/overview", params={"since": ""}).text
     assert text.count('role="img"') == 4
-    assert "Slowest steps" in text
-    assert "crm_lookup" in text.partition("Most failing steps")[2]
+    table = text.partition("Nodes, models and tools")[2]
+    assert '<a href="/?q=tool%3Acrm_lookup"><bdi>crm_lookup</bdi>' in table
+    assert 'href="/?q=tool%3Acrm_lookup+status%3Aerror"' in table
 
 
 def test_two_traces_are_compared(page):

@@ -1,8 +1,10 @@
+import re
 import threading
 import time
 import uuid
 from dataclasses import replace
 from datetime import datetime
+from html import unescape
 
 import httpx
 import pytest
@@ -116,6 +118,44 @@ def test_the_store_says_what_the_traces_themselves_say(source):
     assert overview(source, {}).total.runs == len(tasks)
 
 
+LISTED = re.compile(r"of ([\d,]+) trace")
+ROW = re.compile(r"<tr><th scope=\"row\">(.*?)</tr>", re.DOTALL)
+
+
+def listed(page, link):
+    found = LISTED.search(page.get(unescape(link)).text)
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("asked", ["", "tool:crm_lookup", "status:ok", "model:gpt-4o status:ok", "annual", "-tool:x"])
+def test_a_click_on_the_overview_lists_just_the_runs_that_its_row_counts(source, asked):
+    for task in samples.everything().values():
+        source.keep(task.trace_id or str(uuid.uuid4()), build_payload(task))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        text = page.get("/overview", params={"since": "", "q": asked}).text
+        rows = ROW.findall(text.partition("Nodes, models and tools")[2])
+        links = [(row, re.findall(r'href="(.*?)"', row)) for row in rows]
+        assert len([found for _, found in links if found]) >= 5
+        for row, found in [pair for pair in links if pair[1]][:25]:
+            runs = int(re.findall(r'ifm-right">(\d+)</td>', row)[0])
+            assert runs == listed(page, found[0]), row
+            failed = sum(map(int, re.findall(r"(?<=✕ )\d+|\d+(?= recovered)", row)))
+            assert failed == (listed(page, found[1]) if len(found) > 1 else 0), row
+
+
+def test_a_name_that_hides_in_another_query_is_not_asked_for_twice(source):
+    source.keep(str(uuid.uuid4()), build_payload(samples.agent()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        asked = {"since": "", "q": "model:gpt-4o", "step": "tool:crm_lookup status:error"}
+        text = page.get("/overview", params=asked).text
+        table = text.partition("Nodes, models and tools")[2]
+        assert "crm_lookup" in table
+        assert 'href="/?' not in table
+        assert "step <bdi>tool:crm_lookup status:error</bdi>" in text
+        assert page.get("/", params=asked).text.count("data-id=") == 1
+        assert "did you mean" in page.get("/", params={"step": "tol:x"}).text
+
+
 def test_lists_show_the_beginning_of_the_output(source):
     task = samples.agent()
     source.keep(task.trace_id, build_payload(task))
@@ -207,3 +247,35 @@ def test_while_many_traces_are_read_for_the_first_time_the_page_answers_and_says
                 break
             time.sleep(0.05)
         assert "1–1 of 1 trace" in text  # noqa: RUF001
+
+
+def test_the_overviews_rows_are_sorted_by_what_is_asked_for(source):
+    source.keep(str(uuid.uuid4()), build_payload(samples.agent()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+
+        def first(**asked):
+            table = page.get("/overview", params={"since": "", **asked}).text.partition("Nodes, models and tools")[2]
+            return table, re.findall(r"<bdi>(.*?)</bdi>", table)
+
+        table, by_errors = first()
+        assert by_errors == first(sort="-errors")[1] == first(sort="nonsense")[1]
+        assert by_errors[0] == "crm_lookup"
+        assert 'aria-sort="descending"><a href="/overview?sort=-errors"' in table
+        by_name = first(sort="name")[1]
+        assert by_name == sorted(by_name, key=str.casefold) != by_errors
+        assert first(sort="-tokens")[1][0].startswith("gpt")
+        assert "sort=" not in first(sort="-tokens")[0].partition("<tbody>")[2]
+
+
+def test_the_overview_says_that_steps_are_still_read(source, monkeypatch):
+    monkeypatch.setattr(pages, "MANY", 1)
+    monkeypatch.setattr(database, "FEW", 0)
+    monkeypatch.setattr(Index, "read_all", lambda _: None)
+    for _ in range(3):
+        source.keep(str(uuid.uuid4()), build_payload(samples.agent()))
+    with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        text = page.get("/overview", params={"since": ""}).text
+        assert "Still reading what 3 traces say" in text
+        assert "No steps." in text
+        source.step_sums()
+        assert "Still reading" not in page.get("/overview", params={"since": ""}).text

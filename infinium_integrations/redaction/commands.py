@@ -1,0 +1,239 @@
+# ruff: noqa: E501  (patterns are read best in one piece)
+"""Secrets in commands, SQL statements and addresses, which need no telling name. ``COMMANDS`` is the table of them."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from infinium_integrations.redaction.key_names import HARMLESS, kind_of
+from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.values import is_odd, is_secret_word
+
+__all__ = ["COMMANDS", "Command", "commands"]
+
+_LONGEST = 400
+
+
+class Command(NamedTuple):
+    """A command or statement, by a word that must occur, with its secret as the last group."""
+
+    name: str
+    words: tuple[str, ...]
+    shape: re.Pattern[str]
+    hidden: str
+    stays: str
+    option: str = ""
+    """With which letters its option begins: in a text without such options it is not looked for."""
+
+
+_WORD = r"(?:\"([^\"\n]{1,200})(?:\"|\Z)|'([^'\n]{1,200})(?:'|\Z)|([^\s\"'|;&<>]{2,200}))"
+COMMANDS = (
+    Command(
+        "mysql -p",
+        ("mysql", "mariadb", "mycli"),
+        pattern(
+            r"\b(?:mysql\w{0,10}|mariadb[\w-]{0,10}|mycli)\b[^\n|;]{0,200}?[\s\"']-p(?:\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|([^\s\"'|;&<>,-][^\s\"'|;&<>]{1,200}))"
+        ),
+        "mysql -u root -phunter2!Zq9 shop",
+        "mysql -u root -p shop",
+        option="p",
+    ),
+    Command(
+        "login -p",
+        ("login",),
+        pattern(rf"\blogin\b[^\n|;]{{0,200}}?\s-p[= ]{{0,2}}{_WORD}"),
+        "docker login -u ada -p hunter2!Zq9 registry.example.com",
+        "docker login -u ada --password-stdin",
+        option="p",
+    ),
+    Command(
+        "ConvertTo-SecureString",
+        ("securestring",),
+        pattern(rf"(?i:ConvertTo-SecureString)\s{{1,3}}(?:-String\s{{1,3}})?{_WORD}"),
+        'ConvertTo-SecureString "hunter2!Zq9" -AsPlainText -Force',
+        "ConvertTo-SecureString $password -AsPlainText",
+        "as",
+    ),
+    Command(
+        "sshpass -p",
+        ("sshpass",),
+        pattern(rf"\bsshpass\s{{1,3}}-p\s?{_WORD}"),
+        "sshpass -p hunter2!Zq9 ssh host",
+        "sshpass -f file ssh host",
+        option="p",
+    ),
+    Command(
+        "redis-cli -a",
+        ("redis-cli",),
+        pattern(rf"\bredis-cli\b[^\n|;]{{0,200}}?\s-a\s?{_WORD}"),
+        "redis-cli -h cache -a hunter2!Zq9 ping",
+        "redis-cli -h cache ping",
+        option="a",
+    ),
+    Command(
+        "client -p",
+        ("mongo", "cqlsh", "clickhouse", "7z", "rabbitmqadmin", "pg_dump", "psql"),
+        pattern(
+            rf"\b(?:mongo\w{{0,10}}|cqlsh|clickhouse[\w-]{{0,10}}|7z|rabbitmqadmin)\b[^\n|;]{{0,200}}?\s-p\s?{_WORD}"
+        ),
+        "mongosh -u ada -p hunter2!Zq9",
+        "mongosh --port 27017",
+        option="p",
+    ),
+    Command(
+        "client -P",
+        ("sqlcmd", "mosquitto", "zip", "bcp"),
+        pattern(rf"\b(?:sqlcmd|mosquitto_\w{{3}}|zip|unzip|bcp)\b[^\n|;]{{0,200}}?\s-P\s?{_WORD}"),
+        "sqlcmd -S db -U sa -P hunter2!Zq9",
+        "unzip -d folder archive.zip",
+        option="p",
+    ),
+    Command(
+        "ldap -w",
+        ("ldap",),
+        pattern(rf"\bldap\w{{3,10}}\b[^\n|;]{{0,200}}?\s-w\s?{_WORD}"),
+        "ldapsearch -D cn=ada -w hunter2!Zq9",
+        "ldapsearch -x -b dc=example",
+        option="w",
+    ),
+    Command(
+        "user:password",
+        (" -u", "--user", " -a", '"-u"'),
+        pattern(
+            r"(?:[ \t\"']-u|--user|\bhttps?\b[^\n|;]{0,80}?\s-a)(?:[ =]|\"[,][ ]?)?[\"']?[^\s:\"'-][^\s:\"']{0,64}:([^\s\"']{4,200})"
+        ),
+        "curl -uadmin:hunter2!Zq9 https://example.com",
+        "docker run --user 1000:1000 img",
+        "ua",
+    ),
+    Command(
+        "smbclient -U",
+        ("smbclient",),
+        pattern(r"\bsmbclient\b[^\n|;]{0,200}?\s-U\s?['\"]?[^\s%]{1,60}%([^\s\"']{3,200})"),
+        "smbclient //h/s -U ada%hunter2!Zq9",
+        "smbclient -L //h -U ada",
+        option="u",
+    ),
+    Command(
+        "pass:",
+        ("pass:",),
+        pattern(r"-pass(?:in|out)?[ =]pass:([^\s\"'<>`]{3,200})"),
+        "openssl rsa -in k.pem -passin pass:hunter2!Zq9",
+        "openssl rsa -in k.pem -passin env:PASS",
+        option="p",
+    ),
+    Command(
+        "htpasswd",
+        ("htpasswd",),
+        pattern(rf"\bhtpasswd\s{{1,3}}-\w{{0,4}}b\w{{0,4}}\s{{1,3}}\S{{1,100}}\s{{1,3}}\S{{1,60}}\s{{1,3}}{_WORD}"),
+        "htpasswd -cb .htpasswd ada hunter2!Zq9",
+        "htpasswd -c .htpasswd ada",
+        option="bc",
+    ),
+    Command(
+        "echo into a command",
+        ("sudo -s", "password-stdin", "chpasswd"),
+        pattern(
+            rf"\b(?:echo|printf)\s{{1,3}}(?:-n\s)?(?:[\w.-]{{1,40}}:)?{_WORD}\s{{0,3}}\|\s{{0,3}}(?:sudo\s-S|[^\n|]{{0,80}}--password-stdin|(?:sudo\s)?chpasswd)"
+        ),
+        "echo hunter2!Zq9 | sudo -S apt update",
+        "echo done | tee log",
+    ),
+    Command(
+        "IDENTIFIED BY",
+        ("identified",),
+        pattern(
+            r"(?i:\b(?:user|grant|role|link|login)\b[^;\n]{0,200}?\bidentified(?:\s{1,3}with\s{1,3}[\w']{1,40})?\s{1,3}(?:by|as))\s{1,3}(?:password\s{1,3})?\\{0,4}(?:'([^'\n\\]{1,200})|\"([^\"\n\\]{1,200})|(?=[^\s]{0,40}[0-9])([^\s'\"\\;`]{6,200}))"
+        ),
+        "CREATE USER ada IDENTIFIED BY 'hunter2!Zq9'",
+        "a file identified by its name",
+    ),
+    Command(
+        "Oracle login",
+        ("sqlplus", "jdbc:oracle"),
+        pattern(r"(?:\bsqlplus\s{1,3}(?:-\w{1,3}\s{1,3}){0,3}|jdbc:oracle:\w{1,8}:)\w{1,40}/([^\s@\"']{3,100})@"),
+        "sqlplus scott/hunter2!Zq9@orcl",
+        "sqlplus /nolog",
+    ),
+    Command(
+        "net user",
+        ("net user", "net use"),
+        pattern(
+            r"\bnet\s(?:user\s{1,3}[\w.-]{1,40}\s{1,3}([^\s/*]{4,100})\s{1,3}/add|use\b[^\n]{0,100}?\s([^\s/\\:*]{4,100})\s{1,3}/user:|use\b[^\n]{0,100}?/user:[\w.\\-]{1,60}\s{1,3}([^\s/]{4,100}))"
+        ),
+        "net user ada hunter2!Zq9 /add",
+        "net user ada",
+    ),
+)
+_INSERT = pattern(r"\((?P<names>[^()\n]{3,600})\)\s{0,10}(?:\\n)?\s{0,10}(?i:values)\s{0,10}(?:\\n)?\s{0,10}(?=\()")
+_BEGUN = pattern(
+    r"(?:\bsqlplus\s{1,3}\w{1,40}/|jdbc:oracle:\w{1,8}:\w{1,40}/|\b(?:echo|printf)\s{1,3}['\"]?|\bnet\suser\s{1,3}[\w.-]{1,40}\s{1,3}"
+    r"|(?<![\w:/@.-])[A-Za-z_][\w.-]{0,40}:|\bhtpasswd\s[^\n]{0,100}\s)([^\s\"'@(]{3,200}+)\Z"
+)
+"""A command whose secret, were the text not cut, something after it would tell."""
+_TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
+_ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
+_PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
+_PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
+
+
+def commands(scan: Scan) -> Iterator[Span]:
+    """Find what commands, statements and addresses hold."""
+    text, low = scan.text, scan.low
+    for command in (
+        COMMANDS if scan.options else _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
+    ):
+        if _may_occur(scan, command) and any(word in low for word in command.words):
+            for found in command.shape.finditer(text):
+                last = found.lastindex or 0
+                value = found[last]
+                if value.lower() not in HARMLESS and not value.isdigit() and is_secret_word(value, "password"):
+                    yield *found.span(last), command.name
+    if scan.open_end or (b"('" in scan.marks and "values" in low):
+        yield from _inserted(scan)
+    if b"=" in scan.marks and any(name in low for name in ("code=", "key=", "sid=", "sas=", "hash=")):
+        for found in _PARAMETER.finditer(text):
+            if is_odd(found[1], "weak"):
+                yield *found.span(1), "parameter of a URL"
+    if b"::::" in scan.marks and (":5432:" in text or ":*:" in text):
+        yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
+
+
+def _may_occur(scan: Scan, command: Command) -> bool:
+    if command.option:
+        return any(letter in scan.options for letter in command.option)
+    return " " in scan.options or _MARKS_OF.get(command.name, b"none") in scan.marks
+
+
+_MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
+"""What the text of a command without options has, so that prose without it isn't searched."""
+_TELLING = frozenset(_MARKS_OF.values())
+_WITHOUT_OPTIONS = [command for command in COMMANDS if command.name in _MARKS_OF]
+
+
+def _inserted(scan: Scan) -> Iterator[Span]:
+    """Find the values of an SQL INSERT whose columns are secrets by name."""
+    text = scan.text
+    for found in _INSERT.finditer(text) if "values" in scan.low else ():
+        names = [name.strip(" \t\"`[]'\\") for name in found["names"].split(",")]
+        columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name))}
+        row, last = (_TUPLE.match(text, found.end()) if columns else None), found.end()
+        while row:
+            at, column = row.start(1), 0
+            while at <= row.end(1) and (item := _ITEM.match(text, at, row.end(1))):
+                group = 1 if item[1] is not None else 2
+                if (
+                    column in columns
+                    and item[group].strip()
+                    and is_secret_word(item[group].strip(), columns[column])
+                    and group == 1
+                ):
+                    yield *item.span(group), "INSERT"
+                at, column = item.end() + 1, column + 1
+            last = row.end()
+            row = _TUPLE.match(text, last)
+        if columns and scan.open_end and text[last:].lstrip(" ,\n").startswith("("):
+            yield text.index("(", last) + 1, len(text), "INSERT"
+    begun = _BEGUN.search(text, max(0, len(text) - _LONGEST)) if scan.open_end else None
+    if begun and is_odd(begun[1], "password"):
+        yield *begun.span(1), "beginning of a command"

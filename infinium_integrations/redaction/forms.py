@@ -1,0 +1,512 @@
+# ruff: noqa: E501, RUF001  (patterns are read best in one piece; other languages have other quotes)
+"""The everyday forms in which a name gives a secret away from a distance: sentences, tables, blocks, errors.
+
+``FORMS`` is the table of those that begin right after a telling name; blocks and columns of tables are functions below.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from infinium_integrations.redaction.key_names import Kind, kind_of, words
+from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.values import is_odd, is_secret_word
+
+__all__ = ["FORMS", "Form", "Named", "loosely"]
+
+
+class Named(NamedTuple):
+    """A telling name in a text: its kind, and where it begins and ends."""
+
+    name: str
+    kind: Kind
+    start: int
+    end: int
+
+
+class Form(NamedTuple):
+    """One form: what stands between the name and the value, and an example that is hidden and one that isn't."""
+
+    name: str
+    first: str
+    """With which characters it may go on after the name."""
+    between: re.Pattern[str]
+    is_secret: Callable[[str, Kind], bool]
+    hidden: str
+    stays: str
+    before: re.Pattern[str] | None = None
+    """What has to stand before the name."""
+
+
+_Q = r"(?P<quote>\\{0,8}[\"'`])"
+_CLOSE = r"\\{0,8}[\"'`]?"
+_NAMING = pattern(
+    r"(?:name|key|variable|header|field|param|parameter|id|label)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
+    re.IGNORECASE,
+)
+_COPULA = (
+    r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are"
+    r"|will be|must be|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|—|provided|given|supplied|received|used|found)"
+)
+_TAG = r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,80})?>"
+
+_BESIDE = pattern(
+    rf"(?:[*_:]|\s|&nbsp;){{0,4}}</(?:\w{{1,12}})>(?:[ \t:=]{{0,4}}(?=[^\s<])|(?:\s|[:=]|&nbsp;){{0,12}}(?:{_TAG}\s{{0,20}}){{1,6}})"
+)
+
+
+_LEAST, _LONG, _NO_PLACE = 6, 20, frozenset("./:=(")
+
+
+def _plain(value: str, kind: Kind) -> bool:
+    """Take anything but a word of schemas, where the form is strict enough."""
+    return is_secret_word(value, kind)
+
+
+def _one_word(value: str, kind: Kind) -> bool:
+    return " " not in value.strip() and is_odd(value, kind)
+
+
+def _long_word(value: str, kind: Kind) -> bool:
+    """Take a password with digits; a token only where upper and lower case and digits are mixed."""
+    if not any(map(str.isdigit, value)) or not _NO_PLACE.isdisjoint(value[:-1]):
+        return False
+    if kind == "password":
+        return len(value) >= _LEAST and _one_word(value, kind)
+    return len(value) >= _LONG and any(map(str.isupper, value)) and any(map(str.islower, value)) and is_odd(value, kind)
+
+
+FORMS = (
+    Form(
+        "sentence",
+        " *_`\\\"'",
+        pattern(
+            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor)(?: [^\s:;=|<>\"'`]{{1,40}}+){{1,6}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
+            rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
+        ),
+        is_odd,
+        "The password for the staging server is hunter2!Zq9.",
+        "The password for the staging server is wrong.",
+    ),
+    Form(
+        "sentence with a mark",
+        " *_`\\\"':–—→-",
+        pattern(
+            rf"[*_`\"']{{0,3}}(?:(?: \([^()\n]{{1,40}}\))?(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
+        ),
+        _one_word,
+        "Incorrect API key provided: aB3dE5gH7jK9mN1p",
+        "Incorrect API key provided: see the docs",
+    ),
+    Form(
+        "sentence without spaces",
+        "はは是为為는은이가：: ",
+        pattern(r"(?:は|是|为|為|는|은|이|가|：|:)?\s?(?:は|是|为|為|：|:)\s?[「『“‘\"']?"),
+        is_odd,
+        "パスワードは「hunter2!Zq9」です",
+        "パスワードは必須です",
+    ),
+    Form(
+        "name and value",
+        "\\\"'`, ;\n:",
+        pattern(
+            rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
+            rf"{_CLOSE}(?i:value|val|content){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
+        ),
+        _plain,
+        '{"name": "DB_PASSWORD", "value": "hunter2!Zq9"}',
+        '{"name": "DB_HOST", "value": "db.example.com"}',
+        _NAMING,
+    ),
+    Form(
+        "name and element",
+        "\\\"'",
+        pattern(r"\\{0,8}[\"'][^<>]{0,60}>(?:<!\[CDATA\[|\s{0,20}<value>)?"),
+        _plain,
+        '<property name="password">hunter2!Zq9</property>',
+        '<property name="host">db</property>',
+        _NAMING,
+    ),
+    Form(
+        "element with attributes",
+        " >\t\n",
+        pattern(r"(?:\s[^<>]{0,80})?>(?:<!\[CDATA\[)?"),
+        _plain,
+        '<ns:password type="plain">hunter2!Zq9</ns:password>',
+        '<input type="password"> <b>Forgot?</b>',
+        pattern(r"<(?:[\w-]{1,20}:)?\Z"),
+    ),
+    Form(
+        "object under the name",
+        "\\\"'` :={",
+        pattern(
+            rf"{_CLOSE}\s{{0,3}}(?::|=>?)?\s{{0,3}}\{{[^{{}}]{{0,300}}?(?<![A-Za-z]){_CLOSE}(?i:value|default|secret|plaintext|plain|raw|data|content|default_?value)"
+            rf"{_CLOSE}\s{{0,3}}(?::|=>?)\s{{0,3}}{_Q}"
+        ),
+        _plain,
+        '{"password": {"value": "hunter2!Zq9"}}',
+        '{"password": {"type": "string", "default": "none"}}',
+    ),
+    Form(
+        "error of pydantic",
+        "\n\\",
+        pattern(rf"(?:\n|\\n) {{1,6}}(?:(?!\\n)[^\n]){{0,300}}?\binput_value={_Q}?"),
+        _plain,
+        "password\n  String should have at most 5 characters [type=string_too_long, input_value='hunter2!Zq9', input_type=str]",
+        "amount\n  Input should be a valid integer [type=int_parsing, input_value='twelve', input_type=str]",
+    ),
+    Form(
+        "error of pydantic as a list",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"'][^\n{{}}]{{0,20}}[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"),
+        _plain,
+        "{'type': 'string_too_short', 'loc': ('password',), 'msg': 'too short', 'input': 'hunter2!Zq9'}",
+        "{'type': 'int_parsing', 'loc': ('amount',), 'msg': 'no number', 'input': 'twelve'}",
+    ),
+    Form(
+        "call",
+        "(",
+        pattern(
+            rf"\((?:\s{{0,3}}\\{{0,8}}[\"'][^\"'\n\\]{{0,60}}\\{{0,8}}[\"']\s?,\s?){{0,2}}(?:[bruf]{{1,2}}(?=[\"']))?{_Q}"
+        ),
+        _one_word,
+        'builder.password("hunter2!Zq9")',
+        'builder.password("Enter it here")',
+        pattern(r"(?<!new )\Z"),
+    ),
+    Form(
+        "login as a pair",
+        " =:",
+        pattern(rf"\s?[=:]\s?[\[(]\s?\\{{0,8}}[\"'][^\"'\n\\]{{0,80}}\\{{0,8}}[\"']\s?,\s?{_Q}"),
+        _plain,
+        'requests.get(url, auth=("ada", "hunter2!Zq9"))',
+        "requests.get(url, auth=(user, password))",
+    ),
+    Form(
+        "pair in a list",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"']\s?,\s?{_Q}(?=[^\"'\n]{{1,400}}[\"']\s?\])"),
+        _one_word,
+        '[["x-api-password", "hunter2!Zq9"], ["accept", "*"]]',
+        '{"required": ["password", "token"]}',
+        pattern(r"\[\s?\\{0,8}[\"'][\w-]{0,40}\Z"),
+    ),
+    Form(
+        "list under the name",
+        "\\\"' :=",
+        pattern(rf"{_CLOSE}\s?(?::|=>?)\s?\[\s?{_Q}"),
+        _plain,
+        '{"password": ["hunter2!Zq9"]}',
+        '{"password": ["string", "null"]}',
+    ),
+    Form(
+        "wrapped value",
+        "\\\"' :=",
+        pattern(
+            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode)\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}"
+        ),
+        _plain,
+        "{'password': SecretStr('hunter2!Zq9')}",
+        "{'password': SecretStr('required')}",
+    ),
+    Form(
+        "quotes as entities",
+        "&%\\",
+        pattern(
+            r"(?P<entity>&quot;|&#0?3[49];|&#x2[27];|&apos;|%2[27]|\\{1,4}u002[27])(?:\s|%20|\+){0,2}(?::|=|%3[AaDd])(?:\s|%20|\+){0,2}(?P=entity)"
+        ),
+        _plain,
+        "{&quot;password&quot;: &quot;hunter2!Zq9&quot;}",
+        "{&quot;password&quot;: &quot;required&quot;}",
+    ),
+    Form(
+        "answer",
+        "?",
+        pattern(rf"\? (?:It'?s|It is|That'?s|Sure[,:]?|Yes[,:]?)(?: it'?s)? {_Q}?"),
+        is_odd,
+        "What is the password? It's hunter2!Zq9",
+        "What is the password? It's secret.",
+    ),
+    Form(
+        "elements beside each other",
+        "*_: <&\n",
+        _BESIDE,
+        _one_word,
+        "<tr><td>Password</td><td>hunter2!Zq9</td></tr>",
+        "<tr><td>Password</td><td>required</td></tr>",
+    ),
+    Form(
+        "row of a table",
+        " *_`|\t",
+        pattern(r"[ *_`]{0,6}(?:\||\t)[ *_`]{0,4}"),
+        _one_word,
+        "| Password | hunter2!Zq9 |",
+        "| Password | string |",
+        pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z"),
+    ),
+    Form(
+        "beside the name, in quotes",
+        " ",
+        pattern(rf" {{1,2}}{_Q}"),
+        _one_word,
+        "ALTER ROLE ada PASSWORD 'hunter2!Zq9'",
+        "the password 'policy' applies",
+    ),
+    Form(
+        "beside the name, in a command",
+        " \t",
+        pattern(rf"[ \t]{{1,4}}{_Q}?"),
+        _one_word,
+        "setx OPENAI_API_KEY aB3dE5gH7jK9mN1p",
+        "set a password before you go",
+        pattern(
+            r"(?:\bsetx|\bENV|\bARG|\bset -[gUx]{1,3}|configure set|#define|\blogin [\w.@-]{1,40}|config set|secret put)\s{1,4}[\w./:-]{0,40}\Z"
+        ),
+    ),
+    Form(
+        "beside the name",
+        " \t",
+        pattern(r"[ \t]{1,4}(?=[^\s\"'`(<{\[|&;:=,.)])"),
+        _long_word,
+        "log in as ada with password hunter2!Zq9",
+        "the password must have 8 characters",
+    ),
+    Form(
+        "words that are a key",
+        " :=i",
+        pattern(r"\s?(?:[:=]|is)?\s{1,3}[\"']?(?=(?:[a-z]{3,8}[ ,]{1,2}){11})"),
+        lambda _value, _kind: True,
+        "seed phrase: legal winner thank year wave sausage worth useful legal winner thank yellow",
+        "seed phrase: write down twelve words",
+    ),
+    Form(
+        "user and password",
+        "s :",
+        pattern(rf"(?:s?(?: are| is)?:?) {{1,2}}[\w.@-]{{2,40}} ?[/:] ?{_Q}?"),
+        _one_word,
+        "credentials: ada / hunter2!Zq9",
+        "credentials: see docs / wiki",
+    ),
+)
+_VALUE = pattern(r"""(?:\[REDACTED\]|[^\s"'`<>\\,;|)\]}”’»」』])+""")
+_INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
+_SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
+_QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
+_LONGEST = 400
+_BEFORE = 90
+
+
+_BY_FIRST: dict[str, list[Form]] = {}
+for _form in FORMS:
+    for _letter in _form.first:
+        _BY_FIRST.setdefault(_letter, []).append(_form)
+_AFTER_BLANKS = {
+    "sentence": "a—→",
+    "sentence with a mark": "a:–—→-(",
+    "sentence without spaces": "a:：",
+    "name and value": "a\"'\\,;-\n",
+    "element with attributes": "a",
+    "object under the name": ':={"',
+    "login as a pair": ":=",
+    "list under the name": ":=",
+    "wrapped value": ":=",
+    "elements beside each other": "<:*_&\n",
+    "row of a table": "|*_`",
+    "beside the name, in quotes": "\"'`\\",
+    "words that are a key": "a:=\"'",
+    "user and password": "a:",
+}
+"""With which characters those forms may go on that begin with a blank; a letter is ``a``. The others may with any."""
+_BY_SECOND: dict[str, list[Form]] = {}
+for _letter in {"other", *"".join(_AFTER_BLANKS.values())}:
+    _BY_SECOND[_letter] = [form for form in _BY_FIRST[" "] if _letter in _AFTER_BLANKS.get(form.name, _letter)]
+
+
+def _candidates(text: str, end: int) -> Sequence[Form]:
+    following = text[end : end + 1]
+    if following not in _BLANKS or not following:
+        return _BY_FIRST.get(following, ())
+    second = text[end : end + 5].lstrip(" \t")[:1]
+    return _BY_SECOND.get("a" if second.isalpha() else second, _BY_SECOND["other"])
+
+
+_BLANKS = " \t"
+_AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z")
+
+
+def loosely(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find a secret that stands more loosely after a name; of several forms the first counts."""
+    prose = _PROSE.match(scan.text, named.end)
+    if (
+        prose
+        and prose[1] not in _LEADING
+        and not named.name.endswith(_OPEN)
+        and scan.text[named.start - 1 : named.start] != "<"
+    ):
+        return
+    following = scan.text[named.end : named.end + 1]
+    found = None
+    for form in _candidates(scan.text, named.end):
+        between = form.between.match(scan.text, named.end)
+        if between and (found := _read(scan, named, form, between)):
+            break
+    if found:
+        yield found
+    elif named.kind == "password" and (before := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start)):
+        if is_odd(before[1], "password"):
+            yield *before.span(1), "before the name"
+    elif following and following in _BEFORE_BLOCKS:
+        yield from _block(scan, named)
+    if named.start >= scan.reached.get("columns", 0):
+        yield from _columns(scan, named)
+
+
+_PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
+_LEADING = words(
+    """
+    für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
+    here has been provided given supplied received used found value val content type string required
+    """
+)
+"""A plain word that follows a name leads to its secret only if it is one of these."""
+_OPEN = ("phrase", "mnemonic", "credential", "credentials")
+_BEFORE_BLOCKS = " :=\"'\\\t"
+
+
+def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span | None:
+    text = scan.text
+    start = between.end()
+    groups = between.groupdict()
+    quote = groups.get("quote") or groups.get("entity")
+    end = _end(text, start, quote, form.name)
+    if scan.open_end and end >= len(text) and start < end and (quote or not _is_word(text[start:end])):
+        return start, len(text), form.name
+    value = text[start:end].rstrip("*_.,;!?") if not quote else text[start:end]
+    if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
+        return None
+    if (named.name == "pass" and form.name.startswith(("sentence", "beside"))) or (
+        form.name == "call" and named.name.startswith(_QUESTIONS)
+    ):
+        return None
+    if not value or not form.is_secret(value, named.kind):
+        return None
+    if form.before and not form.before.search(text[max(0, named.start - _BEFORE) : named.start]):
+        return None
+    return start, start + len(value), form.name
+
+
+def _is_word(value: str) -> bool:
+    return value.isalpha() and value.islower()
+
+
+def _end(text: str, start: int, quote: str | None, form: str) -> int:
+    if quote:
+        end = text.find(quote, start, start + _LONGEST)
+        return end if end >= 0 else min(len(text), start + _LONGEST)
+    shape = _SEED if form == "words that are a key" else _INSIDE_TAGS if "element" in form else _VALUE
+    found = shape.match(text, start, start + _LONGEST)
+    return found.end() if found else start
+
+
+_BLOCK = pattern(r"\\{0,8}[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}\n([ \t]{1,40})")
+_TRIPLE = pattern(r"\s{0,3}[:=]\s{0,3}(\"{3}|'{3})\n?")
+
+
+def _block(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find a YAML block, or a string in triple quotes."""
+    text = scan.text
+    if named.kind == "code":
+        return
+    if triple := _TRIPLE.match(text, named.end):
+        end = text.find(triple[1], triple.end())
+        if text[triple.end() : end].strip():
+            yield triple.end(), end if end >= 0 else len(text), "string in triple quotes"
+    elif block := _BLOCK.match(text, named.end):
+        end = start = block.end()
+        while True:
+            line = text.find("\n", end)
+            end = line if line >= 0 else len(text)
+            if line < 0 or not text.startswith(block[1], line + 1):
+                break
+            end = line + 1
+        value = text[start:end].strip()
+        if (
+            value
+            and (" " not in value or (named.kind == "password" and is_odd(value, "weak")))
+            and is_secret_word(value[:_LONGEST], named.kind)
+        ):
+            yield start, end, "YAML block"
+
+
+_CELL = {
+    ",": pattern(r'[ \t]*+(?:"((?:[^"\n\\]|"")*+)"|([^,\n\\]*+))'),
+    ";": pattern(r'[ \t]*+(?:"((?:[^"\n\\]|"")*+)"|([^;\n\\]*+))'),
+    "\t": pattern(r'(?:"((?:[^"\n\\]|"")*+)"|([^\t\n\\]*+))'),
+    "|": pattern(r"()([^|\n\\]*+)"),
+}
+_HEADER = pattern(r"[ *_`\"\r]{0,4}[A-Za-z#][\w.#/-]{0,30}(?: [\w.#/()-]{1,30}){0,3}[ *_`\"\r]{0,4}")
+_RULE = pattern(r"[-:|+= ]+")
+_WIDEST = 600
+
+
+def _columns(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find the values below a name that heads a column: CSV, tables of markdown, tab-separated."""
+    text = scan.text
+    near = text[named.end : named.end + _WIDEST]
+    newline = min("\n", "\\n", key=lambda mark: near.find(mark) % (_WIDEST + 1))
+    end = text.find(newline, named.end, named.end + _WIDEST)
+    begin = text.rfind(newline, max(0, named.start - _WIDEST), named.start)
+    start = begin + len(newline) if begin >= 0 else max(0, named.start - _WIDEST)
+    start = max(start, text.rfind('"', start, named.start) + 1) if newline == "\\n" else start
+    header = text[start:end]
+    scan.reached["columns"] = end if end >= 0 else named.end + _WIDEST // 2
+    mark = next((mark for mark in "|\t,;" if mark in header), None)
+    if end < 0 or mark is None:
+        return
+    names = header.split(mark)
+    if mark == "|" and (not names[0].strip()) != (not names[-1].strip()):
+        return
+    columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
+    edges = names[1:-1] if mark == "|" and not (names[0] + names[-1]).strip() else names
+    before = text[max(0, begin - _WIDEST) : begin] if begin >= 0 else ""
+    previous = before.rpartition(newline)[2]
+    is_row = previous.count(mark) == header.count(mark) and not (mark == "," and previous.rstrip().endswith(","))
+    if not columns or len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
+        return
+    yield from _rows(scan, end, newline, mark, len(names), columns)
+
+
+def _rows(scan: Scan, end: int, newline: str, mark: str, width: int, columns: Mapping[int, Kind]) -> Iterator[Span]:
+    text = scan.text
+    while end >= 0:
+        start = end + len(newline)
+        rule = _RULE.match(text, start)
+        if rule and text.startswith(newline, rule.end()):
+            end = rule.end()
+            continue
+        cells: list[tuple[int, int]] = []
+        at = start
+        while len(cells) < width and (cell := _CELL[mark].match(text, at)):
+            cells.append(cell.span(1) if cell[1] else cell.span(2))
+            at = cell.end() + 1
+            if text[cell.end() : at] != mark:
+                break
+        scan.reached["columns"] = start
+        if scan.open_end and cells and cells[-1][1] >= len(text) and len(cells) - 1 in columns:
+            yield cells[-1][0], len(text), "column of a table"
+        if len(cells) < width or at - 1 == start:
+            return
+        yield from _cells(text, cells, columns)
+        end = text.find(newline, at - 1)
+        if text[at - 1 : end].strip(mark + "\r ") if end >= 0 else False:
+            return
+
+
+def _cells(text: str, cells: list[tuple[int, int]], columns: Mapping[int, Kind]) -> Iterator[Span]:
+    for at, kind in columns.items():
+        start, end = cells[at]
+        value = text[start:end].strip(" *_`\r")
+        if value and (is_odd(value, kind) if kind != "password" or " " in value else is_secret_word(value, kind)):
+            start += text[start:end].index(value)
+            yield start, start + len(value), "column of a table"

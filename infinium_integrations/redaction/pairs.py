@@ -1,0 +1,147 @@
+# ruff: noqa: RUF001  (other languages have other colons)
+"""Secrets after a name that says so: ``password=…``, ``"api_key": "…"``, ``Cookie: …``, ``--token …``."""
+
+import re
+from collections.abc import Iterator
+
+from infinium_integrations.redaction.forms import Named, loosely
+from infinium_integrations.redaction.key_names import kind_of
+from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.values import ENOUGH, Pair, is_secret_value
+
+__all__ = ["pairs"]
+
+_NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_NAME_REACH = 64
+_TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
+_AFTER = pattern(
+    r"""(?P<close>\\{0,8}["'`]\]?|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
+        (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
+               | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
+        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
+        (?:[bruf]{1,2}(?=["'])|!\w{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
+    re.VERBOSE | re.ASCII,
+)
+_BARE = pattern(
+    r"""(?: \[REDACTED\]
+          | [^\s"'`<>\\&;,)\]}\[]++ | \[
+          | [&;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}[=:])
+          | \\ (?![nrtbfuUx"'\\/]) )++""",
+    re.VERBOSE,
+)
+_LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
+_SECOND_WORDS = ("key", "cod", "phr")
+_HEADERS = ("authorization", "cookie")
+_BLANK = " \t\r\n\\\"'"
+
+
+def pairs(scan: Scan) -> Iterator[Span]:
+    """Find values that follow a secret's name."""
+    text, low = scan.text, scan.low
+    for keyword in scan.keywords:
+        at = low.find(keyword)
+        while at >= 0:
+            before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
+            end = tail.end() if tail else at + len(keyword)
+            name, resume = before + text[at:end], at + len(keyword)
+            if kind := kind_of(name):
+                named = Named(name.lower(), kind, at - len(before), end)
+                if found := _pair(scan, named):
+                    yield found
+                    resume = found[1]
+                else:
+                    yield from loosely(scan, named)
+            at = low.find(keyword, resume)
+
+
+def _pair(scan: Scan, named: Named) -> Span | None:
+    text = scan.text
+    found = _AFTER.match(text, named.end)
+    sep = _separator(text, max(named.start, 0), named.end, found) if found else None
+    if not found or sep is None:
+        return None
+    pair = Pair(named.name, named.kind, sep, found["quote"] or "", found.end(), 0)
+    pair = pair._replace(end=_end(text, pair, found.end() + ENOUGH)[0])
+    end = _secret_end(text, pair, open_end=scan.open_end)
+    return (pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}") if end else None
+
+
+_NAMES_OF_SEPARATORS = {
+    "is": "a name in a sentence",
+    "tag": "a tag",
+    "option": "an option",
+    "tuple": "a name in a pair",
+}
+
+
+def _secret_end(text: str, pair: Pair, *, open_end: bool) -> int | None:
+    """Return where a secret value ends, None where it is none; in a text cut short, what reaches the end is one."""
+    if open_end and pair.end == len(text):
+        end, closed = _end(text, pair, len(text))
+        return end if not closed and text[pair.start : end].strip(_BLANK) else _secret_end(text, pair, open_end=False)
+    if not is_secret_value(text, pair):
+        return None
+    end, closed = _end(text, pair, len(text))
+    return len(text) if open_end and not closed else end
+
+
+def _name(text: str, at: int) -> str:
+    """Return what of a name stands before a place; of ``api key`` the word before, too."""
+    before = text[max(0, at - _NAME_REACH) : at]
+    own = before[len(before.rstrip(_NAME_CHARS)) :]
+    if not own and before.endswith(" ") and before[-2:-1].isalpha():
+        word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
+        return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
+    return own
+
+
+def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str | None:  # noqa: PLR0911  (one mark after the other)
+    """Return the kind of separator, or None where it does not separate a name from its value."""
+    sep = found["sep"]
+    if sep == "":
+        return "option" if text.startswith("-", start) and found["space"] else None
+    if sep.startswith("is"):
+        return None if text[start:after].lower().endswith(_HEADERS) else "is"
+    if sep == ">":
+        return (
+            "tag"
+            if text[start - 1 : start] == "<" or text[max(0, start - 20) : start].rpartition("<")[2].endswith(":")
+            else None
+        )
+    if sep == ",":
+        if text.startswith("-", start) and found["close"]:
+            return "option"
+        return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
+    if sep == "==":
+        return "=="
+    if sep in {"=", "%3D", "%3d"}:
+        return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
+    return ":" if sep in {":", "："} and not found["close"] else " = "
+
+
+def _end(text: str, pair: Pair, reach: int) -> tuple[int, bool]:
+    """Return where a value ends, and whether it is known to end there; without quotes it is followed to ``reach``."""
+    if pair.quote:
+        end = _quote_end(text, pair.start, pair.quote)
+        if end is not None:
+            return end, True
+    bare = (_LINE if pair.name.endswith(_HEADERS) else _BARE).match(text, pair.start, reach)
+    end = bare.end() if bare else pair.start
+    while end > pair.start and text[end - 1] == "*" and text[pair.start - 1] == "*":
+        end -= 1
+    return end, end < len(text) and not pair.quote
+
+
+def _quote_end(text: str, start: int, quote: str) -> int | None:
+    """Find the closing quote: the next with no more backslashes before it than the opening one has."""
+    mark, level = quote[-1], len(quote) - 1
+    at = text.find(mark, start)
+    while at >= 0:
+        before = text[max(start, at - 16) : at]
+        slashes = len(before) - len(before.rstrip("\\"))
+        if slashes <= level:
+            return at - slashes
+        if level == 0 and slashes % 2 == 0:
+            return at
+        at = text.find(mark, at + 1)
+    return None

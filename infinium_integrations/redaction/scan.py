@@ -1,0 +1,159 @@
+"""A text as the detectors see it: looked at once, so that what can't be in it is not looked for."""
+
+import re
+from itertools import pairwise
+from typing import Any, NamedTuple, cast
+
+from infinium_integrations.redaction.key_names import own_keywords
+
+__all__ = ["Scan", "Span", "pattern", "scan"]
+
+Span = tuple[int, int, str]
+"""Where a secret begins and ends, and the name of the rule that says so."""
+
+
+class _Pattern:
+    """A regular expression that is compiled when first used: by the writer's thread, not while a user imports us."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._given = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(re.compile(*self._given), name)
+        setattr(self, name, found)  # from now on it is found without this method
+        return found
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Return what works as ``re.compile(text, flags)``; may be used from any thread."""
+    return cast("re.Pattern[str]", _Pattern(text, flags))
+
+
+class Scan(NamedTuple):
+    """A text, what was found out about it at a glance, and whether it is known to be cut short."""
+
+    text: str
+    low: str
+    """The text in lower case, of the same length."""
+    long_words: str
+    """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
+    keywords: tuple[str, ...]
+    """The beginnings of telling names that occur where a name may stand."""
+    options: str
+    """With which letters options like ``-p`` begin, and a blank where the text is no prose."""
+    marks: bytes
+    """What the text has of ``:=|>('"-``, in order."""
+    is_prose: bool
+    """Whether there are so few marks that little but names before them has to be looked for."""
+    open_end: bool
+    reached: dict[str, int]
+    """How far a detector that looks ahead has come."""
+
+
+def scan(text: str, *, open_end: bool) -> Scan:
+    """Look a text over."""
+    low = text.lower()
+    low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
+    raw = text.encode("ascii", "replace")
+    marks = raw.translate(None, _UNMARKED)
+    options = _options(low) if b"-" in marks else []
+    before_values = marks.translate(None, b"('\"-")
+    is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
+    names = _heads(low, before_values, options) if is_prose else low
+    letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
+    keywords = _keywords(low, names)
+    return Scan(text, low, _long_words(text, raw), keywords, letters, marks, is_prose, open_end, {})
+
+
+_LONG = 15
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
+_TABLE = bytes(97 if code in _WORD else 32 for code in range(256))
+_RUN = b"a" * _LONG
+
+
+def _long_words(text: str, raw: bytes) -> str:
+    """Return the long words, joined by blanks. A search for one run of equal bytes is much quicker than a pattern."""
+    mask = raw.translate(_TABLE)
+    at = mask.find(_RUN)
+    found = []
+    while at >= 0:
+        start, end = mask.rfind(b" ", 0, at) + 1, mask.find(b" ", at)
+        end = end if end >= 0 else len(mask)
+        word = text[start:end]
+        if not (word.isalpha() and word[1:].islower()):
+            found.append(word)
+        at = mask.find(_RUN, end)
+    return " ".join(found)
+
+
+_SENTENCE = ("pass", "secret")
+"""Looked for everywhere, as ``key``, ``token``, ``cookie`` and ``kennwort`` are: sentences have them too."""
+_AFTER_K = {"ey": ("key",), "en": ("token", "kennwort"), "ie": ("cookie",), "od": ("adgangskode",)}
+_BESIDE_A_MARK = (
+    *("pwd", "auth", "cred", "jwt", "signature", "cvv", "cvc", "otp", "pin", "pw", "code", "mnemonic"),
+    *(
+        "phrase",
+        "wachtwoord",
+        "senha",
+        "contrase",
+        "clave",
+        "heslo",
+        "hasl",
+        "parol",
+        "mdp",
+        "salasana",
+        "sifre",
+        "geslo",
+    ),
+)
+_ELSEWHERE = (
+    *("senha", "clave", "sifre", "parola", "hasl", "salasana"),
+    *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
+    *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
+)
+_SHORT = 1_000
+_SPARSE = 150
+_HEAD = 24
+_FIRST_LINE = 200
+_MARKS = b":=|>('\"-"
+_UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
+
+
+def _keywords(low: str, names: str) -> tuple[str, ...]:
+    found = [keyword for keyword in _SENTENCE if keyword in low]
+    if "k" in low:
+        after = {part[:2] for part in low.split("k")} & _AFTER_K.keys()
+        found += [keyword for start in after for keyword in _AFTER_K[start] if keyword in low]
+    found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
+    found += [keyword for keyword in own_keywords() if keyword in low]
+    if not low.isascii():
+        found += [keyword for keyword in _ELSEWHERE if keyword in low]
+    return tuple(found)
+
+
+def _has_tuples(low: str, marks: bytes) -> bool:
+    if b"(''" not in marks and b'(""' not in marks:
+        return False
+    return any(part[:1] in _QUOTES for part in low.split("(")[1:] if part)
+
+
+_QUOTES = frozenset("\"'")
+
+
+def _heads(low: str, marks: bytes, options: list[str]) -> str:
+    """Return what stands before each mark, and the first line: in prose, quicker to look through than all of it."""
+    before = [part[-_HEAD:] for mark in ":=|>" if mark.encode() in marks for part in low.split(mark)[:-1]]
+    return "\n".join([*before, *options, low[:_FIRST_LINE].partition("\n")[0]])
+
+
+def _options(low: str) -> list[str]:
+    """Return the beginnings of what may be options of a command: ``--token``, ``-p``."""
+    return [
+        after[:_HEAD]
+        for before, after in pairwise(low.split("-"))
+        if after[:1] in _OPTIONS and (not before or before[-1:] in _BEFORE_OPTIONS)
+    ]
+
+
+_OPTIONS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_BEFORE_OPTIONS = frozenset(" \n\"'")

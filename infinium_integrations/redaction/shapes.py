@@ -1,0 +1,217 @@
+"""Secrets that their shape gives away wherever they stand: vendors' keys, private keys, logins in URLs.
+
+Every rule takes time in proportion to the text's length.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from infinium_integrations.redaction.rules import ESCAPES, VENDORS, Vendor, at_start
+from infinium_integrations.redaction.scan import Scan, Span, pattern
+
+__all__ = ["shapes", "unfinished"]
+
+
+class _Rule(NamedTuple):
+    start: str
+    probe: re.Pattern[str] | None
+    """What is looked for in the long words first, where they are enough to say that the shape isn't there."""
+    shape: re.Pattern[str]
+    name: str
+
+
+def _rule(vendor: Vendor) -> _Rule:
+    """Make patterns that begin with their literal, so that the search is quick, and look back from there."""
+    literal = re.escape(vendor.start)
+    if vendor.where == "any":
+        return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
+    shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
+    return _Rule(vendor.start, shape, shape, vendor.name)
+
+
+def _mark(start: str) -> str:
+    return next((letter for letter in start if letter in "_-.:/=~+$"), "")
+
+
+_RULES: dict[str, list[_Rule]] = {}
+for _vendor in VENDORS:
+    _RULES.setdefault(_mark(_vendor.start), []).append(_rule(_vendor))
+
+
+def shapes(scan: Scan) -> Iterator[Span]:
+    """Find what a shape gives away."""
+    yield from _vendors(scan)
+    yield from _private_keys(scan)
+    if "@" in scan.text:
+        yield from _urls(scan.text)
+    if ":AA" in scan.long_words:
+        for found in _TELEGRAM.finditer(scan.text):
+            yield *found.span(), "Telegram"
+    yield from _schemes(scan)
+
+
+def _vendors(scan: Scan) -> Iterator[Span]:
+    text, words = scan.text, scan.long_words
+    for mark, rules in _RULES.items() if words else ():
+        if mark in words:
+            for start, probe, shape, name in rules:
+                if start in words and (probe is None or probe.search(words)):
+                    for found in shape.finditer(text):
+                        yield *found.span(found.lastindex or 0), name
+
+
+_BEGIN = pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_END = pattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BODY = pattern(
+    r"""(?: (?:\\++[nrt]|[\s"'+,\\])*+ (?:[A-Za-z0-9+/=]{16,}+ | [A-Z][A-Za-z-]{1,20}:[^\n\\]{0,100}+) )*+
+        (?: (?:\\++[nrt]|[\s"'+,\\])*+ [A-Za-z0-9+/=]++ )?""",
+    re.VERBOSE,
+)
+_BLANKS, _FEW = frozenset(" \t\r\n\\nrt\"'+,"), 6
+"""A key has more letters than a placeholder has: ``XXXX``, ``...``."""
+_PUTTY = pattern(r"Private-Lines: \d{1,3}\s{1,2}((?:[A-Za-z0-9+/=]{1,64}+\s{1,2})++)")
+
+
+def _private_keys(scan: Scan) -> Iterator[Span]:
+    """Find PEM blocks, whole or cut off."""
+    text, open_end = scan.text, scan.open_end
+    if "key" not in scan.keywords:
+        return
+    begins = list(_BEGIN.finditer(text)) if "PRIVATE KEY" in text else []
+    for begin, following in zip(begins, [*begins[1:], None], strict=False):
+        until = following.start() if following else len(text)
+        end = _END.search(text, begin.end(), until)
+        if end:
+            if len({*text[begin.end() : end.start()]} - _BLANKS) > _FEW:
+                yield begin.start(), end.end(), "private key"
+        elif open_end and following is None:
+            yield begin.start(), len(text), "private key"
+        elif (body := _BODY.match(text, begin.end(), until)) and body.end() - begin.end() > _FEW:
+            yield begin.start(), body.end(), "private key"
+    if "PuTTY-User-Key-File" in text:
+        yield from ((*found.span(1), "private key") for found in _PUTTY.finditer(text))
+
+
+_AUTHORITY = pattern(r"""://([^\s/"'<>\\`]{3,}+)""")
+_USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
+_PLACEHOLDER = pattern(
+    r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s"
+    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|tiger|[A-Z_]{0,20}PASS(?:WORD|WD)?)"
+)
+_LONG_WORD = 24
+
+
+def _urls(text: str) -> Iterator[Span]:
+    if "://" in text:
+        for found in _AUTHORITY.finditer(text):
+            login, at, _ = found[1].rpartition("@")
+            user, colon, password = login.partition(":")
+            if at and colon and _is_password(user, password):
+                start = found.start(1) + len(user) + 1
+                yield start, start + len(password), "password in a URL"
+            elif at and not colon and _is_token(user):
+                yield found.start(1), found.start(1) + len(user), "token in a URL"
+    if "@tcp(" in text or "@unix(" in text or "@//" in text:
+        yield from ((*found.span(1), "password in a data source") for found in _SOURCE.finditer(text))
+
+
+_SOURCE = pattern(r"(?<![\w:/@.-])[A-Za-z_][\w.-]{0,40}[:/]([^\s:/@\"']{3,100}+)@(?:tcp\(|unix\(|//[A-Za-z0-9])")
+
+
+def _is_password(user: str, password: str) -> bool:
+    """Return whether a URL's user and password are no placeholders, such as ``user:pass`` and ``a:b``."""
+    is_short = 0 < len(user) <= _SHORTEST >= len(password)
+    return bool(password) and not is_short and bool(_USER.fullmatch(user)) and not _PLACEHOLDER.fullmatch(password)
+
+
+_SHORTEST = 3
+
+
+def _is_token(user: str) -> bool:
+    """Return whether a token stands where a user's name would: ``https://TOKEN@github.com``."""
+    return len(user) >= _LONG_WORD and any(map(str.isdigit, user)) and any(map(str.isalpha, user))
+
+
+_TELEGRAM = pattern(r"(?<![0-9:])[0-9]{8,12}:AA[A-Za-z0-9_-]{30,}+", re.ASCII)
+_TELEGRAM_BEGUN = pattern(r"(?<![0-9:])[0-9]{8,12}(?::[A-Za-z0-9_-]*+)?\Z", re.ASCII)
+_LONGEST_BOT = 60
+_BEARER = pattern(r"bearer(?:[ \t]|%20|\+)++([a-z0-9._~+/=-]{8,}+)")
+_BASIC = pattern(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
+
+
+def _schemes(scan: Scan) -> Iterator[Span]:
+    text, low = scan.text, scan.low
+    if "bearer" in low:
+        for found in _BEARER.finditer(low):
+            if len(found[1]) >= _LONG_WORD or any(letter.isdigit() for letter in found[1]):
+                yield *found.span(1), "bearer token"
+    if "basic" in low:
+        for found in _BASIC.finditer(low):
+            if _is_login(text[found.start(1) : found.end(1)]):
+                yield *found.span(1), "basic login"
+
+
+def _is_login(token: str) -> bool:
+    """Return whether a value is the base64 of ``user:password``."""
+    try:
+        plain = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    return b":" in plain and plain.decode("latin-1").isprintable()
+
+
+# -- the end of a text that was cut short
+
+_RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.=+/%~:$@"
+_STARTS = sorted({vendor.start for vendor in VENDORS if len(vendor.start) > 1}, key=len, reverse=True)
+_ANYWHERE = tuple({vendor.start for vendor in VENDORS if vendor.where != "word" and len(vendor.start) > 1})
+_INSIDE = tuple({vendor.start for vendor in VENDORS if vendor.where == "inside" and len(vendor.start) > 1})
+_START = pattern(f"(?=({'|'.join(map(re.escape, _STARTS))})[^ ])")
+_ESCAPED = pattern(f"(?:{'|'.join(ESCAPES)})\\Z")
+_UNMARKED = pattern(
+    r"[a-f0-9]{32}[.-][A-Za-z0-9-]{0,16}|[MNO](?=[A-Za-z_-]{0,27}[0-9])[A-Za-z0-9_-]{23,27}\.[\w.-]{0,45}"
+    r"|[12]/[0-9]{13,18}[0-9/:a-f]{0,50}|(?=[^0-9]{0,30}[0-9])(?=[^A-Z]{0,30}[A-Z])(?=[^a-z]{0,30}[a-z])[A-Za-z0-9+/]{52,90}"
+)
+"""What may be the beginning of a secret whose mark comes late."""
+_REACH = 12
+_LONGEST = 4_096
+
+
+def unfinished(scan: Scan) -> Iterator[Span]:
+    """Find what begins like a secret in the last unbroken run of the text."""
+    text = scan.text
+    start = len(text.rstrip(_RUN))
+    places = ((found.start(), found[1]) for found in _START.finditer(text, start))
+    first = next((start if literal in _INSIDE else at for at, literal in places if _may_begin(text, at)), None)
+    if first is not None:
+        yield first, len(text), "beginning of a secret"
+    elif _UNMARKED.fullmatch(text, max(start, len(text) - _LONGEST)):
+        yield start, len(text), "beginning of a secret"
+    before = text[max(0, start - _REACH) : start].lower()
+    if start < len(text) and before.rstrip(" \t") != before and before.rstrip(" \t").endswith(("bearer", "basic")):
+        yield start, len(text), "beginning of a token"
+    yield from _unfinished_url(text)
+
+
+def _may_begin(text: str, at: int) -> bool:
+    """Return whether a secret may begin here: at a word's start, or with a start that stands for itself."""
+    return (
+        at == 0
+        or not text[at - 1].isalnum()
+        or text.startswith(_ANYWHERE, at)
+        or (_ESCAPED.search(text, max(0, at - 6), at) is not None)
+    )
+
+
+def _unfinished_url(text: str) -> Iterator[Span]:
+    start = text.rfind("://")
+    found = _AUTHORITY.match(text, start) if start >= 0 else None
+    if found and found.end() == len(text) and ":" in found[1]:
+        yield start + 3 + found[1].index(":") + 1, len(text), "beginning of a login"
+    elif found and found.end() == len(text) and len(found[1]) >= _LONG_WORD:
+        yield start + 3, len(text), "beginning of a login"
+    if bot := _TELEGRAM_BEGUN.search(text, max(0, len(text) - _LONGEST_BOT)):
+        yield bot.start(), len(text), "beginning of a token"

@@ -1,0 +1,354 @@
+# ruff: noqa: E501, PLR0911, RUF001  (patterns in one piece; chains of questions; other languages have other quotes)
+"""Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
+
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, words
+from infinium_integrations.redaction.scan import pattern
+
+__all__ = ["ENOUGH", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
+
+ENOUGH = 160
+"""Characters of a value that are looked at to judge it."""
+
+
+class Pair(NamedTuple):
+    """A secret's name, its kind, what stands between, and where the value lies; of a long value, its first part."""
+
+    name: str
+    kind: Kind
+    sep: str
+    quote: str
+    start: int
+    end: int
+
+
+_EMPTY = pattern(
+    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
+    re.DOTALL | re.IGNORECASE,
+)
+_MAY_BE_EMPTY = frozenset("{$<&([%*•.…_-xX!yYmMtTsSaAcC")
+
+
+def _is_empty(core: str) -> bool:
+    """Return whether a value but stands for one: ``<token>``, ``${TOKEN}``, ``***``, ``your-key``."""
+    return core[:1] in _MAY_BE_EMPTY and _EMPTY.fullmatch(core) is not None
+
+
+_CODE = pattern(
+    r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
+)
+_SCHEME = pattern(r"(?:(?:bearer|basic|token|apikey|api-key)\s++)", re.IGNORECASE)
+_COOKIE = pattern(r"\s*+[^\s=;,]++=")
+_OTHER_SCHEME = pattern(
+    r"\s*+(?:digest|negotiate|aws4-hmac-sha256|signature|hawk|ntlm|oauth|key)\b.*[=\d]", re.IGNORECASE
+)
+_ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
+_DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
+_PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]{}<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]{}<>&|\\\"-]*")
+_PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}")
+_ALGORITHM = pattern(
+    r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
+    re.IGNORECASE,
+)
+_PUNCTUATED = pattern(r"[\W_]+")
+_ENTITY = pattern(r"&(?:#|\w{1,8};)")
+_CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)[;,)\]}]")
+_STOPS = ".,;!?:"
+_SHORTEST, _MIN_VALUE = 4, 6
+_LONG_NUMBER = 8
+_LONGEST_WORD = 20
+_HEADERS = ("authorization", "cookie")
+_STRANGE = frozenset("!@#$%^&*+?~")
+
+
+def is_secret_value(text: str, pair: Pair) -> bool:
+    """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
+    value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
+    if not value.strip() or value == HIDDEN or (pair.quote and _is_between_strings(value, pair)):
+        return False
+    if pair.quote and "\n" in value:
+        value = value[: value.index("\n")]
+    if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
+        return False
+    core = value.strip().rstrip(_STOPS).lower()
+    if not pair.name.endswith(_HEADERS) and (
+        core in HARMLESS or _CONSTANT.match(core) or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
+    ):
+        return False
+    if pair.name.endswith("authorization"):
+        return not _is_placeholder(text, pair, value.strip()) and _is_authorization(
+            value.strip(), alone=bool(pair.quote)
+        )
+    if pair.kind == "code":
+        return _is_code(core, pair)
+    if _is_other(pair, value, core):
+        return False
+    if pair.quote:
+        return _is_quoted_secret(value, pair)
+    if pair.name.endswith("cookie"):
+        return _COOKIE.match(value) is not None and _CODE.match(value) is None
+    return _is_bare_secret(text, pair, value)
+
+
+def _is_name(core: str, name: str) -> bool:
+    """Return whether a value is but its own name: ``"CHALLENGE_PASSWORD": "challengePassword"``."""
+    bare = core.replace("_", "").replace("-", "")
+    return core == name.lstrip("_-") or (len(core) >= _LONG_NUMBER and bare == name.replace("_", "").replace("-", ""))
+
+
+def _is_between_strings(value: str, pair: Pair) -> bool:
+    """Return whether the quote before a value closes a string: ``ask('password: ')``."""
+    return value[0] in "\n\r" or ("\n" in value and (value[0] in ")]},; " or pair.quote == "`"))
+
+
+def _is_other(pair: Pair, value: str, core: str) -> bool:
+    """Return whether a name means something else here: a folder, how many passed, a cookie of short words."""
+    if pair.name in {"pwd", "oldpwd"}:
+        return value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~"
+    if pair.name == "pass":
+        return core.isdigit() and not pair.quote
+    return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
+
+
+def is_odd(value: str, kind: Kind) -> bool:
+    """Judge a value that stands more loosely after a name, as in a sentence: no word, path, version or identifier."""
+    core = value.strip().rstrip(_STOPS)
+    if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
+        return False
+    low = core.lower()
+    if (
+        low in HARMLESS
+        or _ENTITY.match(core)
+        or "${" in core
+        or HIDDEN in core
+        or _is_empty(core)
+        or _PATH.fullmatch(core)
+    ):
+        return False
+    if kind == "code":
+        return core.replace("-", "").replace(" ", "").isdigit()
+    if core.isdigit():
+        return kind == "password" or len(core) >= _LONG_NUMBER
+    if _PLAIN.fullmatch(core):
+        return _is_random(core)
+    if kind != "password" and (
+        len(core) < _MIN_VALUE or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
+    ):
+        return False
+    if (
+        _CODE.match(core)
+        or _REGEX.match(core)
+        or (kind == "password" and len(core) < _MIN_VALUE and not _has_all(core))
+    ):
+        return False
+    if not any(map(str.isdigit, core)):
+        return not _STRANGE.isdisjoint(core) and not core.isidentifier() and _DOTTED.fullmatch(core) is None
+    return any(map(str.isalpha, core)) or len(core) >= _LONG_NUMBER
+
+
+def is_secret_word(value: str, kind: Kind) -> bool:
+    """Judge a value in a form that leaves no doubt: under a password's name all but words of schemas are secret."""
+    core = value.strip().rstrip(_STOPS)
+    if kind != "password":
+        return is_odd(value, kind)
+    return (
+        any(map(str.isalnum, core))
+        and core.lower() not in HARMLESS
+        and HIDDEN not in core
+        and not _is_empty(core)
+        and not _CODE.match(core)
+    )
+
+
+def _has_all(core: str) -> bool:
+    return any(map(str.isdigit, core)) and any(map(str.isalpha, core))
+
+
+def _is_code(core: str, pair: Pair) -> bool:
+    """Judge what stands under ``pin``, ``otp``, ``cvv``: digits, or letters and digits where the name says code."""
+    plain = core.replace("-", "").replace(" ", "")
+    if plain.isdigit():
+        return len(plain) >= (3 if "cv" in pair.name else 4)
+    return " " not in core and is_odd(core, "weak")
+
+
+def _is_quoted_secret(value: str, pair: Pair) -> bool:
+    if pair.kind == "password":
+        return (pair.sep != "tuple" or not value.isalpha()) and (len(value) > 1 or value.isalnum())
+    core = value.strip()
+    if pair.sep == "tuple" and value.isalpha():
+        return False
+    if core.replace(".", "").isdigit():
+        return len(core) >= _LONG_NUMBER
+    if _is_word_under_a_clear_name(core, pair):
+        return True
+    if _PLAIN.fullmatch(core):
+        return _is_random(core) or (pair.name.endswith("cookie") and "=" in core)
+    if not any(letter.isalnum() for letter in core) or _PATH.fullmatch(core) or _looks_like_code(core):
+        return False
+    if pair.name.endswith(("cookie", "cookies")):
+        return " " not in core.partition("=")[0] and ("=" in core or is_odd(core, "weak"))
+    return len(core) >= _SHORTEST
+
+
+_OF_MANY_MEANINGS = words(
+    "token tokens auth secret secrets key keys credential credentials creds cookie cookies jwt authorization"
+)
+
+
+def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
+    """Return whether a value is one word under a name of which nothing else is meant: ``api_key``, not ``token``."""
+    return (
+        kind_of(pair.name) == "weak"
+        and pair.sep != "=="
+        and pair.name.strip("_-") not in _OF_MANY_MEANINGS
+        and not pair.name.endswith("cookie")
+        and len(core) >= _SHORTEST
+        and core.isalnum()
+        and not core.isdigit()
+        and kind_of(core) == ""
+    )
+
+
+def _is_evenly_written(core: str) -> bool:
+    return core == core.upper() or core[1:] == core[1:].lower()
+
+
+def _is_plain_cookie(value: str) -> bool:
+    """Return whether a cookie holds but short words: ``theme=dark; Secure``."""
+    parts = value.replace("=", " ").replace(";", " ").split()
+    return all(len(part) <= _LONGEST_PART and part.isalpha() and not _is_oddly_written(part) for part in parts)
+
+
+def _is_oddly_written(part: str) -> bool:
+    changes = sum(a.islower() and b.isupper() for a, b in pairwise(part))
+    return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes)
+
+
+_LONGEST_PART = 14
+_REGEX = pattern(r"/?\^.*[\\\[(|$]|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a-z]*\Z")
+
+
+def _looks_like_code(core: str) -> bool:
+    return _REGEX.match(core) is not None or (
+        _DOTTED.fullmatch(core) is not None and not (_is_random(core) or any(map(str.isdigit, core)))
+    )
+
+
+def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
+    scheme = _SCHEME.match(value)
+    core = value[scheme.end() :] if scheme else value
+    if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
+        closing = core[-1:] if pair.quote else core[-1:] + text[pair.end : pair.end + 1]
+        return any(mark in closing for mark in "}>)]") and not core.startswith(HIDDEN)
+    return (
+        _is_empty(core)
+        and not core.startswith(HIDDEN)
+        and (
+            pair.kind != "password"
+            or not core[:1].isalpha()
+            or not core.lower().strip("x")
+            or "your" in core.lower()
+            or core.lower().startswith("change")
+        )
+    )
+
+
+def _is_authorization(value: str, *, alone: bool) -> bool:
+    scheme = _SCHEME.match(value)
+    token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
+    token = token.rstrip(_STOPS)
+    if token in {HIDDEN, ""} or token.lower() in HARMLESS or _DOTTED.fullmatch(token + rest) or _CODE.match(token):
+        return False
+    if scheme:
+        if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not _is_random(token):
+            return False
+        return (not rest or not token.isalpha()) and not _is_empty(token)
+    return (
+        (alone and (rest == "" or any(map(str.isdigit, value))))
+        or _OTHER_SCHEME.match(value) is not None
+        or (len(token) >= _MIN_VALUE and not token.isalpha())
+    )
+
+
+def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
+    if pair.sep == "tag":
+        return text.startswith("</", pair.end) and (pair.kind == "password" or is_odd(value, pair.kind))
+    shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
+    if _CODE.match(value) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
+        return False
+    core = value.rstrip(_STOPS)
+    is_word = core.isalpha() and not _is_mixed(core)  # of prose, with what ends a sentence
+    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
+        return False
+    if pair.sep == "=" and text[pair.end : pair.end + 1] not in {",", ")"} and _is_word_under_a_clear_name(core, pair):
+        return True
+    if pair.kind == "weak" and not is_odd(value, pair.kind):
+        return False
+    if value.isidentifier() and (kind_of(value) or (pair.sep == " = " and _names_itself(pair.name, value))):
+        return False
+    if _DOTTED.fullmatch(value) and (pair.sep == " = " or _names_itself(pair.name, value)):
+        return False
+    return pair.sep == "=" or _looks_secret(text, pair, value)
+
+
+def _names_itself(name: str, value: str) -> bool:
+    """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
+    return value.rpartition(".")[2].lower() in name or any(word in value.lower() for word in ("password", "passwd"))
+
+
+def _is_mixed(value: str) -> bool:
+    """Return whether letters change between lower and upper case as no word's do."""
+    core = value.rstrip(_STOPS)
+    if not core.isalpha() or len(core) < _LONG_NUMBER:
+        return False
+    return (
+        len(_HUMPS.findall(core)) * 10 > len(core) * 3
+        and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
+    )
+
+
+def _is_random(value: str) -> bool:
+    """Return whether some letters in a row make no word: by their case, their length, or pairs that no language has."""
+    return any(_is_mixed(letters) or _is_no_word(letters) for letters in _LETTERS.findall(value))
+
+
+def _is_no_word(letters: str) -> bool:
+    if len(letters) > _LONGEST_WORD + 2 and (letters.islower() or letters.isupper()):
+        return True
+    parts = _HUMPS.findall(letters)
+    strange = sum(second in _UNLIKELY.get(first, "") for part in parts for first, second in pairwise(part.lower()))
+    return strange > 1 and strange * 8 >= len(letters)
+
+
+_LETTERS = pattern(r"[A-Za-z]{8,}")
+_HUMPS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_UNLIKELY = {
+    pair[0]: pair[1:]
+    for pair in words(
+        "bkqvz cgjqvxz dqz fbdhjkmpqvwxz gjkqwx hcfghjqvwxz ihwy jbghjknqwxyz kcjkqrvxz lhjqw mhkqwxz nqx oq pjvz rjxz sj "
+        "qabcdefghijkmnopqrstvwxyz tjq uhjkqvwyz vbdfhjklpqvwxyz wfjmqtuvxyz xgjlnqrvwz yfhjkquvxy zbfghjknpqrtuvwx"
+    )
+}
+"""Letters that hardly follow another in words: counted in the documents of some hundred packages."""
+
+
+def _looks_secret(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a secret rather than a word of prose or code."""
+    if all(letter.isalpha() or letter in "._" for letter in value.rstrip(_STOPS)):
+        return pair.kind == "password" and _is_alone(text, pair, value)
+    if pair.sep == "is" and not any(letter.isdigit() for letter in value):
+        return _is_mixed(value) or is_odd(value, pair.kind)
+    if pair.kind == "weak" and not value.isdigit() and not any(map(str.isalpha, value)):
+        return False
+    return len(value) >= _MIN_VALUE or _is_alone(text, pair, value)
+
+
+def _is_alone(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is the last word of its line."""
+    return len(value) >= _MIN_VALUE - 2 and text[pair.end : pair.end + 1] in {"", "\n", "\r", "\\", "*", "`"}

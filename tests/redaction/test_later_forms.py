@@ -1,0 +1,158 @@
+"""Forms that were written down after the rules, without a look at them: an estimate of what others would find."""
+
+from infinium_integrations.redaction.redactor import Redactor
+
+PASSWORD, TOKEN = "hunter2!Zq9", "q8Zk3mT0v5Yw1bN7cR4dX9fG2hJ6lP"
+FORMS = r"""
+Here are your login details: username ada, password {X}
+username: ada password: {X}
+Login: ada / Password: {X}
+The root password on db01 is {X}, please change it.
+Please use "{X}" as the password.
+sudo password is {X}
+Wifi password: {X}
+WLAN-Passwort: {X}
+passcode: {X}
+passphrase = {X}
+Passphrase is {X}
+The passphrase for the key is "{X}"
+"passphrase": "{X}"
+<Password>{X}</Password>
+<wsse:Password Type="PasswordText">{X}</wsse:Password>
+password={X}&user=ada
+password%3D{X}
+{"password":["{X}"]}
+{"passwords": ["{X}", "b"]}
+{"user": {"credentials": {"pw": "{X}"}}}
+"pw": "{X}"
+pwd: {X}
+PWD={X}
+MYSQL_ROOT_PASSWORD: {X}
+      - MYSQL_ROOT_PASSWORD={X}
+      MYSQL_ROOT_PASSWORD: "{X}"
+--from-literal=password='{X}'
+kubectl create secret generic db --from-literal=pw={X}
+  password: {X}
+export PGPASSWORD='{X}'
+mysql -uroot -p'{X}'
+mysql -h db -u root -p"{X}" shop
+mysqladmin -u root password '{X}'
+psql "host=db user=ada password={X}"
+docker run -e POSTGRES_PASSWORD={X} postgres
+docker run -e "POSTGRES_PASSWORD={X}" postgres
+-Dspring.datasource.password={X}
+wget --user=ada --password='{X}' https://x
+http -a ada:{X} example.com
+ssh ada:{X}@host
+git clone https://ada:{X}@github.com/o/r.git
+svn co --username ada --password {X} http://x
+az sql server create -u sa -p {X}
+az login --service-principal -u id -p {X}
+New-Object PSCredential("ada", (ConvertTo-SecureString "{X}" -AsPlainText -Force))
+ConvertTo-SecureString '{X}' -AsPlainText
+conn = psycopg2.connect(dbname='x', user='ada', password='{X}')
+mongoose.connect('mongodb://ada:{X}@host/db')
+password: str = "{X}"
+password = r'{X}'
+self.password = "{X}"
+this.password = '{X}';
+config['password'] = '{X}'
+os.environ["DB_PASSWORD"]="{X}"
+os.getenv("DB_PASSWORD", "{X}")
+getenv('DB_PASSWORD') ?: '{X}'
+<?php define('DB_PASSWORD', '{X}');
+$password = '{X}';
+@password = '{X}'
+char *password = "{X}";
+val password = "{X}"
+var password: String = "{X}"
+final String PASSWORD = "{X}";
+password -> {X}
+password => {X}
+Password:{X}
+Password :{X}
+PASSWORD : {X}
+'password': u'{X}'
+{'password': SecretStr('{X}')}
+Password (temporary): {X}
+Temporary password - {X}
+New password = {X}
+| Password | {X} |
+- Password: `{X}`
+1) user ada 2) password {X}
+Use ada:{X} to log in.
+creds: ada:{X}
+admin/{X} are the credentials
+default credentials are admin:{X}
+My password? It's {X}
+pass: {X}
+pass={X}
+Pass: {X}
+{"input": {"password": "{X}"}}
+tool_call login(username="ada", password="{X}")
+login({"username":"ada","password":"{X}"})
+Action Input: {"password": "{X}"}
+Observation: password is {X}
+{"role":"user","content":"my password is {X}"}
+{"arguments":"{\\"password\\":\\"{X}\\"}"}
+"password\\": \\"{X}\\"
+&quot;password&quot;: &quot;{X}&quot;
+{&#34;password&#34;: &#34;{X}&#34;}
+password=&quot;{X}&quot;
+%22password%22%3A%22{X}%22
+\\u0022password\\u0022: \\u0022{X}\\u0022
+Set-Cookie: session={T}; Path=/
+cookie: {"sid": "{T}"}
+x-amz-security-token: {T}
+X-Goog-Api-Key: {T}
+Api-Key: {T}
+apikey {T}
+api key {T}
+API_KEY {T}
+Bearer token: {T}
+token={T}
+"access_token":"{T}"
+access token is {T}
+the token is {T}
+secret key: {T}
+SECRET_KEY = '{T}'
+SECRET_KEY_BASE={T}
+"private_key_id": "{T}"
+client-secret: {T}
+clientSecret={T}
+consumer_secret={T}
+webhook secret: {T}
+signing_secret: {T}
+encryption_key={T}
+ENCRYPTION_KEY: {T}
+AZURE_OPENAI_KEY={T}
+openai.api_key = "{T}"
+OpenAI(api_key="{T}")
+genai.configure(api_key='{T}')
+az functionapp keys: {T}
+subscription-key={T}
+AccountKey={T}==
+SharedAccessKey={T}=
+DefaultEndpointsProtocol=https;AccountName=x;AccountKey={T}==;
+InstrumentationKey={T}
+sas_token: {T}
+auth_token: {T}
+"auth": "{T}"
+"_authToken": "{T}"
+machine github.com login ada password {T}
+You provided an invalid API key: {T}
+Error: API key {T} not found
+Unauthorized: token {T} expired
+invalid_grant: refresh token {T}
+contraseña {X}
+La contraseña de ada es: {X}
+clave: {X}
+"""
+
+
+def test_at_least_9_in_10_of_later_forms_are_hidden():
+    forms = [form.replace("{X}", PASSWORD).replace("{T}", TOKEN) for form in FORMS.strip().split("\n")]
+    passed = [form for form in forms if any(secret in Redactor().text(form) for secret in (PASSWORD, TOKEN))]
+    print(*passed, sep="\n")  # noqa: T201
+    assert len(forms) >= 130
+    assert len(passed) / len(forms) <= 0.1

@@ -1,0 +1,63 @@
+"""How many ordinary documents lose something: those of the packages and the system that are installed here."""
+
+import os
+import random
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from infinium_integrations.redaction.redactor import Redactor
+
+FOLDERS = (sysconfig.get_path("purelib"), "/usr/share/doc", "/usr/share", "/usr/lib/python3", "/usr/lib/node_modules")
+ENDINGS = ("md", "rst", "txt", "py", "json", "html", "toml", "yaml", "yml", "js", "sh", "log")
+LARGEST = 200_000
+EACH = 600
+SAMPLE = 25
+
+
+def documents(each):
+    """Give the same documents each time: of each ending as many, or what there is."""
+    found = {ending: set() for ending in ENDINGS}
+    for folder in FOLDERS:
+        for at, _, names in os.walk(folder):
+            for name in names:
+                ending = name.rpartition(".")[2]
+                path = os.path.join(at, name)  # noqa: PTH118  (there are very many)
+                if ending in found and "infinium" not in path and not os.path.islink(path):  # noqa: PTH114
+                    found[ending].add(path)
+    for paths in found.values():
+        chosen = sorted(paths)
+        random.Random(13).shuffle(chosen)
+        for path in chosen[:each]:
+            if 50 < Path(path).stat().st_size < LARGEST:
+                yield path
+
+
+def altered(each):
+    redactor, seen, changed = Redactor(), set(), []
+    for path in documents(each):
+        text = Path(path).read_text(errors="replace")
+        if hash(text) in seen:
+            continue
+        seen.add(hash(text))
+        if parts := redactor.findings(text):
+            changed.append(f"{path}: {parts[0][2]}: {text[parts[0][0] - 40 : parts[0][1]][-120:]!r}")
+    print(f"{len(changed)} of {len(seen)} documents altered", *changed, sep="\n", file=sys.stderr)  # noqa: T201
+    return len(changed), len(seen)
+
+
+def test_a_sample_of_ordinary_documents_stays_as_it_is():
+    changed, seen = altered(SAMPLE)
+    assert seen >= 100
+    assert changed <= max(2, seen * 0.01)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_less_than_3_in_1000_ordinary_documents_are_altered():
+    changed, seen = altered(EACH)
+    if seen < 2_000:
+        pytest.skip(f"only {seen} documents are installed here")
+    assert changed / seen < 0.003

@@ -1,0 +1,40 @@
+"""Every rule of the tables hides its example and leaves what only begins alike."""
+
+import pytest
+from secret_cases import DIGITS, left
+
+from infinium_integrations.redaction.commands import COMMANDS
+from infinium_integrations.redaction.forms import FORMS
+from infinium_integrations.redaction.redactor import Redactor
+from infinium_integrations.redaction.rules import VENDORS
+
+REDACTOR = Redactor()
+FIRST_OF_ITS_NAME = {vendor.name: vendor for vendor in reversed(VENDORS)}.values()
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=[f"{vendor.name} {vendor.start}" for vendor in VENDORS])
+def test_a_vendors_example_is_hidden_and_what_begins_alike_is_not(vendor):
+    text = REDACTOR.text(f"use {vendor.hidden} now")
+    public = vendor.hidden.partition("sig=")[0] if vendor.start == "sig=" else vendor.start
+    public += "123456789012345678/" if vendor.name == "Discord webhook" else ""
+    assert "[REDACTED]" in text
+    assert not left(vendor.hidden.removeprefix(public), text, least=8)
+    assert REDACTOR.text(f"use {vendor.stays} now") == f"use {vendor.stays} now"
+
+
+@pytest.mark.parametrize("form", [*FORMS, *COMMANDS], ids=lambda form: form.name)
+def test_a_forms_example_is_hidden_and_its_neighbour_is_not(form):
+    text = REDACTOR.text(form.hidden)
+    assert "[REDACTED]" in text
+    assert "Zq9" not in text
+    assert REDACTOR.text(form.stays) == form.stays
+
+
+@pytest.mark.parametrize("text", DIGITS)
+def test_digits_that_are_a_secret_are_hidden(text):
+    assert "[REDACTED]" in REDACTOR.text(text)
+
+
+def test_the_table_is_as_long_as_promised():
+    assert len(FIRST_OF_ITS_NAME) >= 60
+    assert len(VENDORS) >= 200
