@@ -281,7 +281,9 @@ class Content:
             found = media.encoded(text)
             if found is not None:
                 return found
-        known = self._again(text)
+        known = self._texts.get(id(text))
+        if known is None and self.bytes >= BY_TEXT_BYTES:
+            known = self._again(text)
         if known is not None:
             return known
         if length > limit and self.full():
@@ -296,9 +298,6 @@ class Content:
 
     def _again(self, text: str) -> str | None:
         """Return a longer text that was taken before and says the same; None of a new one."""
-        known = self._texts.get(id(text))
-        if known is not None or self.bytes < BY_TEXT_BYTES:
-            return known
         if self._same is None:
             self._same = {known: known for known in list(self._texts.values()) if len(known) > SHORT}
         return self._same.get(text)
@@ -315,10 +314,13 @@ class Content:
 
     def count(self, texts: Iterable[str]) -> None:
         """Count short texts that are referred to."""
+        known, new = self._texts, 0
         for text in texts:
-            if id(text) not in self._texts:
-                self._texts[id(text)] = text
-                self.spend(len(text) if text.isascii() else text.__sizeof__())
+            if id(text) not in known:
+                known[id(text)] = text
+                new += len(text) if text.isascii() else text.__sizeof__()
+        if new:
+            self.spend(new)
 
     def full(self) -> bool:
         """Return whether previews only are taken from now on."""
