@@ -133,6 +133,11 @@ def _plain(content: Content, value: object, limit: int) -> object:
 
 def _given(value: Any, *, expected: bool) -> Sequence[object] | None:
     """Return the messages under the key ``messages``, where LangGraph takes a single one as well; None for others."""
+    kind = type(value)
+    if kind is list:
+        return value if are_messages(value, expected=expected) else None
+    if value is None:
+        return None
     if _is_langgraphs(value, "Overwrite"):
         value, expected = value.value, True
     elif type(value) is dict and value.keys() == _OVERWRITTEN:  # the same as JSON has it
