@@ -251,6 +251,8 @@ def with_hosted(given: Message | None, blocks: object) -> Message:
 
 def _with_hosted(held: tuple[Message | None, Any]) -> list[Part]:
     given, blocks = held
-    parts = [part for block in blocks for part in hosted(block, block["type"])]
+    # of one that found no room, what says its kind may be missing
+    told = [block for block in blocks if isinstance(block, dict) and isinstance(block.get("type"), str)]
+    parts = [part for block in told for part in hosted(block, block["type"])]
     ran = [part for part in parts if part["type"] != "blob"]  # pictures stand in the message itself
     return ran + (given.parts() if given is not None else [])

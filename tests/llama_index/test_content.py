@@ -182,3 +182,10 @@ def test_no_code_of_a_tag_runs(traces):
     with instrument_tags({"tags": ["a", Tag()]}):
         Scripted(replies=["ok"]).chat([ChatMessage(role="user", content="hi")])
     assert "a" in traces[0].environment.custom_tags["tags"]
+
+
+def test_an_answer_stays_where_the_calls_beside_it_found_no_room():
+    answer = messages.answered(Content(), "It is 7.", 500)
+    ran = [{"id": "m1", "arguments": "{"}, "<McpCall>", {"type": "mcp_call", "id": "m2", "name": "roll", "output": "7"}]
+    parts = messages.with_hosted(answer, ran).parts()
+    assert [part["type"] for part in parts] == ["server_tool_call", "server_tool_call_response", "text"]
