@@ -255,7 +255,7 @@ def earlier(reader: "TraceReader", name: str | None = None) -> ExperimentList:
             last.setdefault(run, row)
     found = ExperimentList()
     for run, row in last.items():
-        task = next(iter(reader.traces(exact_id=row.trace_id, limit=1)), None)
+        task = reader.get(row.trace_id, exact=True)
         called = TraceSummary(task).custom.get("experiment") if task is not None else None
         if called is not None and name in {None, called}:
             found.append(Experiment(called, run, reader=reader))
