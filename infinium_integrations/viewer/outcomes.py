@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
 __all__ = [
+    "SUMS",
     "ComparedExample",
     "Group",
     "GroupComparison",
@@ -251,6 +252,7 @@ def letter(place: int) -> str:
 
 
 SUMS = ("Group", "Runs", "Errors", "p50", "p95", "Tokens", "A run", "Cost")
+"""What stands above the cells of ``GroupSums``."""
 
 
 def total(numbers: Iterable[Number | None]) -> Number | None:
