@@ -74,7 +74,7 @@ def traces(query: str = "", **filters: Unpack[TraceQuery]) -> TraceList:
     """Read finished traces back from the store, the run that ended last first.
 
     Any thread may call it; a run shows up once it has ended and was written, which ``flush()`` waits for. The first
-    query for steps or words reads every trace once.
+    query for steps, tags or words reads every trace once.
 
     Args:
         query: Words and fields, all of which must hold, as in the page and in ``infinium-traces list``:
