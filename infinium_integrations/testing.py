@@ -69,7 +69,7 @@ class _Nowhere:
 
     each = listing = sums = traces
 
-    def get(self, trace_id: str) -> None: ...
+    def get(self, trace_id: str, *, exact: bool = False) -> None: ...
 
 
 class _Captured:

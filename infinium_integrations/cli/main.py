@@ -121,7 +121,7 @@ def list_(
     since: datetime | None,
     as_json: bool,
 ) -> None:
-    r"""List the latest runs, or those that a QUERY finds.
+    """List the latest runs, or those that a QUERY finds.
 
     A QUERY is words and fields, all of which must hold; put it in single quotes:
 
@@ -133,7 +133,7 @@ def list_(
     Words are looked for in names, errors, previews and in what the model and the tools saw and said. The fields of
     steps (tool, model, error, agent, node, step) hold for one and the same step, and a status beside them too; alone it
     is the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
-    """
+    """  # noqa: D301  (click's mark: these lines stay as they are)
     with _query_errors():
         found = _reader().traces(
             query=" ".join(query), limit=limit, sort=sort, status=cast("Any", status), name=name, since=since

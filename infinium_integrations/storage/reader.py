@@ -370,9 +370,8 @@ def _query(**query: Unpack[StoredQuery]) -> "Query":
     from infinium_integrations.storage.index.language import check_status, parse  # noqa: PLC0415
     from infinium_integrations.storage.index.query import SORTS, Query  # noqa: PLC0415
 
-    known = (*TraceQuery.__annotations__, *StoredQuery.__annotations__)
     for name in query:
-        if name not in known:
+        if name not in StoredQuery.__annotations__:
             guess = did_you_mean(name, TraceQuery.__annotations__) or ";"
             msg = f"traces are not found by {name!r}{guess} these are: {', '.join(TraceQuery.__annotations__)}"
             raise ConfigurationError(msg)

@@ -210,6 +210,7 @@ class RunsComparison(Shown):
 
     def __init__(self, runs: Sequence[TaskData]) -> None:
         self.runs = list(runs)
+        self.names = [letter(place) for place in range(len(runs))]
         self.summaries = [TraceSummary(run) for run in runs]
         self.comparisons = [Comparison(runs[0], other) for other in runs[1:]]
 
@@ -250,16 +251,14 @@ class RunsComparison(Shown):
         return TraceList(self.runs).to_dataframe()
 
     def __repr__(self) -> str:
-        names = [letter(place) for place in range(len(self.runs))]
         cells = [[label, *(formatting.clipped_line(text, 40) for text in texts)] for label, texts in self.facts.items()]
-        lines = text_table(["", *names], cells)
-        for name, compared in zip(names[1:], self.comparisons, strict=True):
+        lines = text_table(["", *self.names], cells)
+        for name, compared in zip(self.names[1:], self.comparisons, strict=True):
             lines += ["", f"A and {name}: {compared!r}"]
         return formatting.printable("\n".join(lines))
 
     def _context(self) -> dict[str, object]:
-        names = [letter(place) for place in range(len(self.runs))]
-        return {"compared": self, "names": names, "heading": "h3"}
+        return {"compared": self, "heading": "h3"}
 
 
 _NOTHING = Pair(None, None, [])

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, overload
 
 from infinium_integrations import runtime, settings
@@ -10,7 +11,7 @@ from infinium_integrations.errors import ConfigurationError, InfiniumError
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.notebook.plain_text import Shown
 from infinium_integrations.viewer.notebook.trace_list import pandas
-from infinium_integrations.viewer.outcomes import Group, GroupComparison, GroupSums, Outcome, text_table
+from infinium_integrations.viewer.outcomes import SUMS, Group, GroupComparison, GroupSums, Outcome, text_table
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, split_tags
 
 if TYPE_CHECKING:
@@ -184,13 +185,10 @@ class Experiment(Shown, Sequence[Outcome]):
         deadline = time.monotonic() + timeout
         runtime.flush(min(timeout, FLUSH))
         waiting = [row for row in self.rows if row.interpretation is None and row.trace_id]
-        if client is not None:
-            _each(lambda row: _interpret(row, deadline, client), waiting)
-            return self
         from infinium_integrations.client import InfiniumClient  # noqa: PLC0415  (httpx, only for this)
 
-        with InfiniumClient() as own:
-            _each(lambda row: _interpret(row, deadline, own), waiting)
+        with InfiniumClient() if client is None else nullcontext(client) as asked:
+            _each(lambda row: _interpret(row, deadline, asked), waiting)
         return self
 
     def __repr__(self) -> str:
@@ -217,7 +215,7 @@ class ExperimentList(Shown, list[Experiment]):
     def __repr__(self) -> str:
         lines = [f"{len(self):,} experiment{'' if len(self) == 1 else 's'}"]
         rows = [[*one.sums.cells(), one.id] for one in self[:ROWS_SHOWN]]
-        heads = ("Name", "Runs", "Errors", "p50", "p95", "Tokens", "A run", "Cost", "Id")
+        heads = ("Name", *SUMS[1:], "Id")
         return formatting.printable("\n".join([*lines, *(text_table(heads, rows) if rows else [])]))
 
     def _context(self) -> dict[str, object]:
@@ -255,7 +253,7 @@ def earlier(reader: "TraceReader", name: str | None = None) -> ExperimentList:
             last.setdefault(run, row)
     found = ExperimentList()
     for run, row in last.items():
-        task = next(iter(reader.traces(exact_id=row.trace_id, limit=1)), None)
+        task = reader.get(row.trace_id, exact=True)
         called = TraceSummary(task).custom.get("experiment") if task is not None else None
         if called is not None and name in {None, called}:
             found.append(Experiment(called, run, reader=reader))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
 __all__ = [
+    "SUMS",
     "ComparedExample",
     "Group",
     "GroupComparison",
@@ -28,7 +29,6 @@ __all__ = [
     "Outcome",
     "letter",
     "shown",
-    "stored_trace",
     "text_table",
 ]
 
@@ -38,12 +38,6 @@ TEXT_CHARS = 2_000
 """Characters of an input or output that are shown; the data frame has the value itself."""
 LINES = 60
 ANSWER = 40
-
-
-def stored_trace(trace_id: str) -> TaskData | None:
-    """Read a trace from the store; None where there is none."""
-    found = runtime.current().delivery.reader.traces(exact_id=trace_id, limit=1)
-    return found[0] if found else None
 
 
 def shown(value: object) -> object:
@@ -119,7 +113,7 @@ class Outcome:
             >>> experiment(str.upper, ["hi"], name="Shout")[0].trace.output_summary
             'HI'
         """
-        found = stored_trace(self.trace_id) if self.trace_id else None
+        found = runtime.current().delivery.reader.get(self.trace_id, exact=True) if self.trace_id else None
         return found or self.built
 
     @classmethod
@@ -258,6 +252,7 @@ def letter(place: int) -> str:
 
 
 SUMS = ("Group", "Runs", "Errors", "p50", "p95", "Tokens", "A run", "Cost")
+"""What stands above the cells of ``GroupSums``."""
 
 
 def total(numbers: Iterable[Number | None]) -> Number | None:

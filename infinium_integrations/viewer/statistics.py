@@ -1,10 +1,10 @@
 """Statistics of many runs: runs over time."""
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infinium_integrations.storage.index.query import Sums
+from infinium_integrations.storage.index.query import Sums, percentile_of_sorted
 from infinium_integrations.storage.reader import TraceReader
 
 __all__ = ["NOTHING", "Overview", "overview", "percentile"]
@@ -34,11 +34,9 @@ NOTHING = Overview(Sums(), [], SIZES[0])
 """No runs."""
 
 
-def percentile(values: list[float], share: float) -> float | None:
+def percentile(values: Iterable[float], share: int) -> float | None:
     """Return the smallest value that ``share`` per cent of the values do not exceed; None of no values."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(len(values) * share / 100) - 1)]
+    return percentile_of_sorted(sorted(values), share)
 
 
 def overview(reader: TraceReader, query: dict[str, Any]) -> Overview:

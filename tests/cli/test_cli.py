@@ -131,7 +131,7 @@ class TestList:
         assert "these are: cost, duration" in run("list", "--sort", "size", code=1)
 
     def test_the_help_shows_queries(self):
-        assert "infinium-traces list 'tool:refund_order status:error'" in run("list", "--help")
+        assert "\n    infinium-traces list 'tool:refund_order status:error'\n" in run("list", "--help")
 
     def test_a_time_that_is_none_is_explained(self):
         assert "30m, 12h or 7d" in run("list", "--since", "yesterday", code=2)

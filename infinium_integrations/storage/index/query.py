@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from infinium_integrations.storage.index import words
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, Term
 
-__all__ = ["COLUMNS", "HIGH", "LOW", "SORTS", "UNKNOWN", "Query", "Row", "SessionSums", "Sums"]
+__all__ = ["COLUMNS", "HIGH", "LOW", "SORTS", "UNKNOWN", "Query", "Row", "SessionSums", "Sums", "percentile_of_sorted"]
 
 UNKNOWN = "unknown"
 """The name of a model of which none is known."""
@@ -292,3 +292,8 @@ def _glob(text: str) -> str:
 
 def _bounded(moment: int | None) -> int | None:
     return None if moment is None else min(max(moment, LOW), HIGH)
+
+
+def percentile_of_sorted(values: list[float], share: int) -> float | None:
+    """Return the smallest value that ``share`` per cent of the values do not exceed; None of no values."""
+    return values[max(0, -(-len(values) * share // 100) - 1)] if values else None

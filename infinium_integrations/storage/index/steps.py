@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from infinium_integrations.storage.index.query import UNKNOWN
+from infinium_integrations.storage.index.query import UNKNOWN, percentile_of_sorted
 
 __all__ = ["Step", "StepSums", "Subject", "step_sums_of", "subject_of", "sum_steps"]
 
@@ -70,13 +70,8 @@ class _Counting:
     def sums(self) -> StepSums:
         self.end_run()
         times, counts = sorted(self.times), (self.runs, self.calls, self.errors, self.recovered)
-        p50, p95 = _percentile(times, 50), _percentile(times, 95)
+        p50, p95 = percentile_of_sorted(times, 50), percentile_of_sorted(times, 95)
         return StepSums(self.subject, *counts, int(self.tokens), self.cost, p50, p95)
-
-
-def _percentile(values: list[float], share: int) -> float | None:
-    """Return of sorted values the smallest that ``share`` per cent of them do not exceed; None of no values."""
-    return values[max(0, -(-len(values) * share // 100) - 1)] if values else None
 
 
 def subject_of(action: str, name: str, tool: str, model: str, requested: str) -> Subject:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from infinium_integrations.errors import InfiniumError, TimeoutError  # noqa: A004  (ours, which is also the builtin)
 from infinium_integrations.models import ApiResponse, DeliveryState, TaskData
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.notebook.plain_text import bundle
+from infinium_integrations.viewer.notebook.plain_text import Shown
 
 if TYPE_CHECKING:
     from infinium_integrations.client import InfiniumClient
@@ -16,8 +16,10 @@ __all__ = ["Interpretation", "wait"]
 FLUSH = 10.0
 
 
-class Interpretation:
+class Interpretation(Shown):
     """What Maestro made of a trace. ``result`` is its text or object, ``response`` the platform's whole answer."""
+
+    _template = "interpretation.html"
 
     def __init__(self, task: TaskData, response: ApiResponse) -> None:
         self.name = task.name
@@ -32,8 +34,8 @@ class Interpretation:
     def __repr__(self) -> str:
         return formatting.printable(f"Maestro on {self.name!r}:\n{self.text}")
 
-    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
-        return bundle(self.__repr__, "interpretation.html", lambda: {"found": self})
+    def _context(self) -> dict[str, object]:
+        return {"found": self}
 
 
 def wait(task: TaskData, timeout: float, client: "InfiniumClient | None" = None) -> Interpretation:

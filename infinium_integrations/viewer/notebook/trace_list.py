@@ -7,7 +7,7 @@ from infinium_integrations import runtime
 from infinium_integrations.models import TaskData
 from infinium_integrations.storage.reader import TraceQuery
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.notebook.plain_text import bundle, status_mark
+from infinium_integrations.viewer.notebook.plain_text import Shown, status_mark
 from infinium_integrations.viewer.summary import TraceSummary
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ROWS_SHOWN = 200
 """Rows that a notebook shows; the list and the data frame have all."""
 
 
-class TraceList(list[TaskData]):
+class TraceList(Shown, list[TaskData]):
     """Traces, the latest first: a list that a notebook shows as a table.
 
     Example:
@@ -29,6 +29,8 @@ class TraceList(list[TaskData]):
         >>> found
         0 traces
     """
+
+    _template = "table.html"
 
     def to_dataframe(self) -> "DataFrame":
         """Return a pandas DataFrame: one row a trace, with a column for each of the user's own tags (``tag.prompt``).
@@ -62,17 +64,17 @@ class TraceList(list[TaskData]):
             lines.append("  ".join([f"{status_mark(summary)} {summary.status}", name, duration, tokens, ended]))
         return formatting.printable("\n".join(lines))
 
-    def _repr_mimebundle_(self, **_asked: object) -> dict[str, str]:
+    def _context(self) -> dict[str, object]:
         rows = [TraceSummary(task) for task in self[:ROWS_SHOWN]]
         longest = max((row.duration_ms for row in rows), default=0) or 1.0
-        return bundle(self.__repr__, "table.html", lambda: {"rows": rows, "total": len(self), "longest": longest})
+        return {"rows": rows, "total": len(self), "longest": longest}
 
 
 def traces(query: str = "", **filters: Unpack[TraceQuery]) -> TraceList:
     """Read finished traces back from the store, the run that ended last first.
 
     Any thread may call it; a run shows up once it has ended and was written, which ``flush()`` waits for. The first
-    query for steps or words reads every trace once.
+    query for steps, tags or words reads every trace once.
 
     Args:
         query: Words and fields, all of which must hold, as in the page and in ``infinium-traces list``:

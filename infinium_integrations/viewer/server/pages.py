@@ -25,7 +25,7 @@ from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
-from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome, letter
+from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import NOTHING, overview
 from infinium_integrations.viewer.summary import TraceSummary
@@ -198,7 +198,7 @@ class Pages:
         if task is None:
             begin_so = self._reader.listing(trace_id=trace_id, limit=2) if safe_id(trace_id) else []
             if len(begin_so) == 1:
-                return RedirectResponse(f"/traces/{quote(begin_so[0].trace_id, safe='')}", 303)
+                return RedirectResponse(_address(begin_so[0].trace_id), 303)
             return self._message(404, "There is no such trace here", "It may have been deleted, or its time was over.")
         session = TraceSummary(task).session
         link = f"/?{urlencode({'session': session})}" if session else None
@@ -278,15 +278,14 @@ class Pages:
         found.reverse()
         if len(found) == 2:  # noqa: PLR2004
             return self._page("compare_page.html", "Comparison", compared=Comparison(*found), heading="h1")
-        names = [letter(place) for place in range(len(found))]
-        return self._page("runs_page.html", "Comparison", compared=RunsComparison(found), names=names, heading="h1")
+        return self._page("runs_page.html", "Comparison", compared=RunsComparison(found), heading="h1")
 
     def _experiments_compared(self, wanted: Sequence[str]) -> Response:
         found = [found for run_id in wanted if (found := experiments.one(self._reader, run_id))]
         if len(found) < 2 or len(found) != len(wanted):  # noqa: PLR2004
             return self._message(400, "Choose two experiments", "Tick two experiments or more, then press Compare.")
         compared = GroupComparison([one.group for one in reversed(found)])
-        links = {"heading": "h1", "trace_link": _trace_link, "compare_link": _compare_link}
+        links = {"heading": "h1", "trace_link": _address, "compare_link": _compare_link}
         return self._page("groups_page.html", "Comparison", compared=compared, **links)
 
     def _groups_compared(self, sessions: Sequence[str], tags: Sequence[str]) -> Response:
@@ -295,7 +294,7 @@ class Pages:
         if len(found) < 2 or not all(rows for _, rows in found):  # noqa: PLR2004
             return self._message(400, "Choose two sessions", "Tick two sessions or more, then press Compare.")
         compared = GroupComparison([Group(name, [_outcome(row) for row in rows]) for name, rows in found])
-        links = {"heading": "h1", "trace_link": _trace_link, "compare_link": None}
+        links = {"heading": "h1", "trace_link": _address, "compare_link": None}
         return self._page("groups_page.html", "Comparison", compared=compared, **links)
 
     def experiments(self, _request: Request) -> Response:
@@ -310,7 +309,7 @@ class Pages:
         found = experiments.one(self._reader, str(request.path_params["run_id"]))
         if found is None:
             return self._message(404, "There is no such experiment here", "Its traces may have been deleted.")
-        links = {"heading": "h1", "trace_link": _trace_link, "shown_rows": ROWS_SHOWN}
+        links = {"heading": "h1", "trace_link": _address, "shown_rows": ROWS_SHOWN}
         return self._page("experiment_page.html", found.name, found=found, **links)
 
     async def delete(self, request: Request) -> Response:
@@ -405,10 +404,6 @@ class Pages:
     def _message(self, status: int, title: str, text: str = "") -> Response:
         body = html.render_fragment("message.html", {"page_title": title, "text": text})
         return HTMLResponse(body, status)
-
-
-def _trace_link(trace_id: str) -> str:
-    return f"/traces/{quote(trace_id, safe='')}"
 
 
 def _outcome(row: Row) -> Outcome:
