@@ -138,7 +138,8 @@ def is_odd(value: str, kind: Kind) -> bool:
     if _PLAIN.fullmatch(core):
         return _is_random(core)
     if kind != "password" and (
-        len(core) < _MIN_VALUE or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
+        (len(core) < _MIN_VALUE and (_STRANGE.isdisjoint(core) or not _has_all(core)))
+        or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
     ):
         return False
     if (

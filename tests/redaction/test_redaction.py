@@ -373,10 +373,11 @@ def test_what_only_looks_like_a_secret_stays_and_what_is_one_goes(text, expected
         '{"otp": "ab"}',
         '{"cvv": "abc"}',
         "otp=princess",
+        "OPENAI_API_KEY=y^K3",
         '{"pin": "abcd"}',
     ],
 )
-def test_only_words_of_schemas_stay_under_a_passwords_name(text):
+def test_what_was_hidden_under_a_secrets_name_is_hidden_still(text):
     assert MARK in REDACTOR.text(text)
 
 
