@@ -8,10 +8,12 @@ from typing import NamedTuple
 from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, words
 from infinium_integrations.redaction.scan import pattern
 
-__all__ = ["ENOUGH", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
+__all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
 
 ENOUGH = 160
 """Characters of a value that are looked at to judge it."""
+HEADERS = ("authorization", "cookie")
+"""How names end whose value is the rest of the line."""
 
 
 class Pair(NamedTuple):
@@ -63,7 +65,6 @@ _STOPS = ".,;!?:"
 _SHORTEST, _MIN_VALUE = 4, 6
 _LONG_NUMBER = 8
 _LONGEST_WORD = 20
-_HEADERS = ("authorization", "cookie")
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
@@ -77,7 +78,7 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
-    if not pair.name.endswith(_HEADERS) and (
+    if not pair.name.endswith(HEADERS) and (
         core in HARMLESS or _CONSTANT.match(core) or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
     ):
         return False
