@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from infinium_integrations.redaction.commands import COMMANDS
-from infinium_integrations.redaction.detectors import spans
 from infinium_integrations.redaction.forms import FORMS
+from infinium_integrations.redaction.redactor import spans
 from infinium_integrations.redaction.rules import VENDORS
 
 PROSE = (

@@ -101,7 +101,7 @@ class Copier:
             name = key if type(key) is str and len(key) <= SHORT else self.key(key)
             self.room -= len(name) + 6
             hidden = is_secret_key(name) or (name == "value" and _is_secret_pair(entries))
-            copy[name] = self.hide(item) if hidden and not harmless_value(name, item) else self.copy(item)
+            copy[name] = self.hide() if hidden and not harmless_value(name, item) else self.copy(item)
         self.above.pop()
         if len(copy) < length:
             copy[_MORE] = f"{length - len(copy):,} more"
@@ -117,10 +117,8 @@ class Copier:
         text = self.copy(key)
         return text if type(text) is str else encode(text)
 
-    def hide(self, value: object) -> object:
-        """Return what stands for a secret; what is none at all stays."""
-        if value is None or value is True or value is False:
-            return value
+    def hide(self) -> str:
+        """Return what stands for a secret."""
         self.room -= len(HIDDEN)
         return HIDDEN
 
@@ -251,7 +249,7 @@ def _bytes(copier: Copier, value: Any) -> str:
 
 def _string(copier: Copier, value: str) -> object:
     if "secret" in name_of(type(value)).lower():
-        return copier.hide(value)
+        return copier.hide()
     return copier.text(str.__getitem__(value, slice(0, copier.chars + 1)))
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from infinium_integrations.redaction.key_names import HARMLESS, kind_of
+from infinium_integrations.redaction.key_names import kind_of
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
@@ -187,7 +187,7 @@ def commands(scan: Scan) -> Iterator[Span]:
             for found in command.shape.finditer(text):
                 last = found.lastindex or 0
                 value = found[last]
-                if value.lower() not in HARMLESS and not value.isdigit() and is_secret_word(value, "password"):
+                if not value.isdigit() and is_secret_word(value, "password"):
                     yield *found.span(last), command.name
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
@@ -221,14 +221,9 @@ def _inserted(scan: Scan) -> Iterator[Span]:
         while row:
             at, column = row.start(1), 0
             while at <= row.end(1) and (item := _ITEM.match(text, at, row.end(1))):
-                group = 1 if item[1] is not None else 2
-                if (
-                    column in columns
-                    and item[group].strip()
-                    and is_secret_word(item[group].strip(), columns[column])
-                    and group == 1
-                ):
-                    yield *item.span(group), "INSERT"
+                value = (item[1] or "").strip()
+                if value and column in columns and is_secret_word(value, columns[column]):
+                    yield *item.span(1), "INSERT"
                 at, column = item.end() + 1, column + 1
             last = row.end()
             row = _TUPLE.match(text, last)

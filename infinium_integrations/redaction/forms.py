@@ -58,11 +58,6 @@ _BESIDE = pattern(
 _LEAST, _LONG, _NO_PLACE = 6, 20, frozenset("./:=(")
 
 
-def _plain(value: str, kind: Kind) -> bool:
-    """Take anything but a word of schemas, where the form is strict enough."""
-    return is_secret_word(value, kind)
-
-
 def _one_word(value: str, kind: Kind) -> bool:
     return " " not in value.strip() and is_odd(value, kind)
 
@@ -114,7 +109,7 @@ FORMS = (
             rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
             rf"{_CLOSE}(?i:value|val|content){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
         ),
-        _plain,
+        is_secret_word,
         '{"name": "DB_PASSWORD", "value": "hunter2!Zq9"}',
         '{"name": "DB_HOST", "value": "db.example.com"}',
         _NAMING,
@@ -123,7 +118,7 @@ FORMS = (
         "name and element",
         "\\\"'",
         pattern(r"\\{0,8}[\"'][^<>]{0,60}>(?:<!\[CDATA\[|\s{0,20}<value>)?"),
-        _plain,
+        is_secret_word,
         '<property name="password">hunter2!Zq9</property>',
         '<property name="host">db</property>',
         _NAMING,
@@ -132,7 +127,7 @@ FORMS = (
         "element with attributes",
         " >\t\n",
         pattern(r"(?:\s[^<>]{0,80})?>(?:<!\[CDATA\[)?"),
-        _plain,
+        is_secret_word,
         '<ns:password type="plain">hunter2!Zq9</ns:password>',
         '<input type="password"> <b>Forgot?</b>',
         pattern(r"<(?:[\w-]{1,20}:)?\Z"),
@@ -144,7 +139,7 @@ FORMS = (
             rf"{_CLOSE}\s{{0,3}}(?::|=>?)?\s{{0,3}}\{{[^{{}}]{{0,300}}?(?<![A-Za-z]){_CLOSE}(?i:value|default|secret|plaintext|plain|raw|data|content|default_?value)"
             rf"{_CLOSE}\s{{0,3}}(?::|=>?)\s{{0,3}}{_Q}"
         ),
-        _plain,
+        is_secret_word,
         '{"password": {"value": "hunter2!Zq9"}}',
         '{"password": {"type": "string", "default": "none"}}',
     ),
@@ -152,7 +147,7 @@ FORMS = (
         "error of pydantic",
         "\n\\",
         pattern(rf"(?:\n|\\n) {{1,6}}(?:(?!\\n)[^\n]){{0,300}}?\binput_value={_Q}?"),
-        _plain,
+        is_secret_word,
         "password\n  String should have at most 5 characters [type=string_too_long, input_value='hunter2!Zq9', input_type=str]",
         "amount\n  Input should be a valid integer [type=int_parsing, input_value='twelve', input_type=str]",
     ),
@@ -160,7 +155,7 @@ FORMS = (
         "error of pydantic as a list",
         "\\\"'",
         pattern(rf"\\{{0,8}}[\"'][^\n{{}}]{{0,20}}[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"),
-        _plain,
+        is_secret_word,
         "{'type': 'string_too_short', 'loc': ('password',), 'msg': 'too short', 'input': 'hunter2!Zq9'}",
         "{'type': 'int_parsing', 'loc': ('amount',), 'msg': 'no number', 'input': 'twelve'}",
     ),
@@ -179,7 +174,7 @@ FORMS = (
         "login as a pair",
         " =:",
         pattern(rf"\s?[=:]\s?[\[(]\s?\\{{0,8}}[\"'][^\"'\n\\]{{0,80}}\\{{0,8}}[\"']\s?,\s?{_Q}"),
-        _plain,
+        is_secret_word,
         'requests.get(url, auth=("ada", "hunter2!Zq9"))',
         "requests.get(url, auth=(user, password))",
     ),
@@ -196,7 +191,7 @@ FORMS = (
         "list under the name",
         "\\\"' :=",
         pattern(rf"{_CLOSE}\s?(?::|=>?)\s?\[\s?{_Q}"),
-        _plain,
+        is_secret_word,
         '{"password": ["hunter2!Zq9"]}',
         '{"password": ["string", "null"]}',
     ),
@@ -206,7 +201,7 @@ FORMS = (
         pattern(
             rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode)\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}"
         ),
-        _plain,
+        is_secret_word,
         "{'password': SecretStr('hunter2!Zq9')}",
         "{'password': SecretStr('required')}",
     ),
@@ -216,7 +211,7 @@ FORMS = (
         pattern(
             r"(?P<entity>&quot;|&#0?3[49];|&#x2[27];|&apos;|%2[27]|\\{1,4}u002[27])(?:\s|%20|\+){0,2}(?::|=|%3[AaDd])(?:\s|%20|\+){0,2}(?P=entity)"
         ),
-        _plain,
+        is_secret_word,
         "{&quot;password&quot;: &quot;hunter2!Zq9&quot;}",
         "{&quot;password&quot;: &quot;required&quot;}",
     ),

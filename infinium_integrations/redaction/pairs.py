@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import kind_of
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, Pair, is_secret_value
+from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
 
 __all__ = ["pairs"]
 
@@ -31,7 +31,6 @@ _BARE = pattern(
 )
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _SECOND_WORDS = ("key", "cod", "phr")
-_HEADERS = ("authorization", "cookie")
 _BLANK = " \t\r\n\\\"'"
 
 
@@ -101,7 +100,7 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     if sep == "":
         return "option" if text.startswith("-", start) and found["space"] else None
     if sep.startswith("is"):
-        return None if text[start:after].lower().endswith(_HEADERS) else "is"
+        return None if text[start:after].lower().endswith(HEADERS) else "is"
     if sep == ">":
         return (
             "tag"
@@ -125,7 +124,7 @@ def _end(text: str, pair: Pair, reach: int) -> tuple[int, bool]:
         end = _quote_end(text, pair.start, pair.quote)
         if end is not None:
             return end, True
-    bare = (_LINE if pair.name.endswith(_HEADERS) else _BARE).match(text, pair.start, reach)
+    bare = (_LINE if pair.name.endswith(HEADERS) else _BARE).match(text, pair.start, reach)
     end = bare.end() if bare else pair.start
     while end > pair.start and text[end - 1] == "*" and text[pair.start - 1] == "*":
         end -= 1

@@ -11,10 +11,13 @@ from urllib.parse import quote, quote_plus
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
-from infinium_integrations.redaction.detectors import Span, pattern, spans
+from infinium_integrations.redaction.commands import commands
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK, own_names
+from infinium_integrations.redaction.pairs import pairs
+from infinium_integrations.redaction.scan import Span, pattern, scan
+from infinium_integrations.redaction.shapes import shapes, unfinished
 
-__all__ = ["SLACK", "Redactor", "process_secrets"]
+__all__ = ["SLACK", "Redactor", "process_secrets", "spans"]
 
 
 _CUT = "…"
@@ -142,6 +145,21 @@ class Redactor:
             if open_end and (length := _overlap(text, form)):
                 yield len(text) - length, len(text), "known value"
         yield from spans(text, open_end=open_end)
+
+
+def spans(text: str, *, open_end: bool) -> Iterator[Span]:
+    """Return where secrets lie in a text, by their shape or by the name before them; in no order, they may overlap.
+
+    Every rule takes time in proportion to the text's length. With ``open_end`` the text is known to be cut short: what
+    may be the beginning of a secret and reaches the end is given too.
+    """
+    seen = scan(text, open_end=open_end)
+    yield from shapes(seen)
+    if seen.keywords:
+        yield from pairs(seen)
+    yield from commands(seen)
+    if open_end:
+        yield from unfinished(seen)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, words
 from infinium_integrations.redaction.scan import pattern
 
-__all__ = ["ENOUGH", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
+__all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
 
 ENOUGH = 160
 """Characters of a value that are looked at to judge it."""
+HEADERS = ("authorization", "cookie")
+"""How names end whose value is the rest of the line."""
 
 
 class Pair(NamedTuple):
@@ -26,7 +28,7 @@ class Pair(NamedTuple):
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$\{?[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -34,8 +36,10 @@ _MAY_BE_EMPTY = frozenset("{$<&([%*•.…_-xX!yYmMtTsSaAcC")
 
 
 def _is_empty(core: str) -> bool:
-    """Return whether a value but stands for one: ``<token>``, ``${TOKEN}``, ``***``, ``your-key``."""
-    return core[:1] in _MAY_BE_EMPTY and _EMPTY.fullmatch(core) is not None
+    """Return whether a value but stands for one: ``<token>``, ``$TOKEN``, ``***``, ``your-key``, but not ``$hunter``."""
+    if core[:1] not in _MAY_BE_EMPTY:
+        return False
+    return _EMPTY.fullmatch(core) is not None or (core[:1] == "$" and core[1:].isidentifier() and bool(kind_of(core)))
 
 
 _CODE = pattern(
@@ -61,7 +65,6 @@ _STOPS = ".,;!?:"
 _SHORTEST, _MIN_VALUE = 4, 6
 _LONG_NUMBER = 8
 _LONGEST_WORD = 20
-_HEADERS = ("authorization", "cookie")
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
@@ -75,7 +78,7 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
-    if not pair.name.endswith(_HEADERS) and (
+    if not pair.name.endswith(HEADERS) and (
         core in HARMLESS or _CONSTANT.match(core) or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
     ):
         return False
@@ -136,7 +139,8 @@ def is_odd(value: str, kind: Kind) -> bool:
     if _PLAIN.fullmatch(core):
         return _is_random(core)
     if kind != "password" and (
-        len(core) < _MIN_VALUE or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
+        (len(core) < _MIN_VALUE and (_STRANGE.isdisjoint(core) or not _has_all(core)))
+        or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
     ):
         return False
     if (
@@ -169,11 +173,19 @@ def _has_all(core: str) -> bool:
 
 
 def _is_code(core: str, pair: Pair) -> bool:
-    """Judge what stands under ``pin``, ``otp``, ``cvv``: digits, or letters and digits where the name says code."""
+    """Judge what stands under ``pin``, ``otp``, ``cvv``: digits, or what is no word of schemas where it is given."""
     plain = core.replace("-", "").replace(" ", "")
     if plain.isdigit():
         return len(plain) >= (3 if "cv" in pair.name else 4)
-    return " " not in core and is_odd(core, "weak")
+    if " " in core:
+        return False
+    is_given = pair.sep in {"=", "tag"} or (pair.sep in {":", " = "} and pair.quote[-1:] in _QUOTES)
+    is_one = is_given and pair.name.endswith(_CODES) and is_secret_word(core, "password")
+    return is_one or is_odd(core, "weak")
+
+
+_QUOTES = frozenset("'\"")
+_CODES = ("otp", "cvv", "cvc", "pin")
 
 
 def _is_quoted_secret(value: str, pair: Pair) -> bool:
@@ -286,15 +298,35 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     is_word = core.isalpha() and not _is_mixed(core)  # of prose, with what ends a sentence
     if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
         return False
-    if pair.sep == "=" and text[pair.end : pair.end + 1] not in {",", ")"} and _is_word_under_a_clear_name(core, pair):
+    if pair.sep == "=" and not _is_argument(text, pair) and _is_word_under_a_clear_name(core, pair):
         return True
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
-    if value.isidentifier() and (kind_of(value) or (pair.sep == " = " and _names_itself(pair.name, value))):
-        return False
-    if _DOTTED.fullmatch(value) and (pair.sep == " = " or _names_itself(pair.name, value)):
+    if _is_variable(text, pair, value):
         return False
     return pair.sep == "=" or _looks_secret(text, pair, value)
+
+
+def _is_argument(text: str, pair: Pair) -> bool:
+    return text[pair.end : pair.end + 1] in {",", ")"}
+
+
+def _is_variable(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a name of code by what it is called; a password looks like one now and then."""
+    itself = _names_itself(pair.name, value)
+    if _DOTTED.fullmatch(value):
+        return itself or (pair.sep == " = " and not (pair.kind == "password" and _is_alone(text, pair, value)))
+    if not value.isidentifier() or not (kind_of(value) or (pair.sep == " = " and itself)):
+        return False
+    if pair.kind != "password":
+        return True
+    is_joined = "_" in value or _JOINT.search(value) is not None
+    return (is_joined or value.lower() in _PASSWORDS) and (pair.sep in _OF_CODE or _is_argument(text, pair))
+
+
+_JOINT = pattern("[a-z][A-Z]")
+_PASSWORDS = words("passphrase passwd pwd passcode")
+_OF_CODE = frozenset({" = ", "==", ":"})
 
 
 def _names_itself(name: str, value: str) -> bool:

@@ -358,6 +358,48 @@ def test_what_only_looks_like_a_secret_stays_and_what_is_one_goes(text, expected
     assert REDACTOR.text(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password: "$hunter"',
+        "password: $Tr0ngOne",
+        "curl -u ada:$hunter https://x",
+        "password=mypassword",
+        "DB_PASSWORD=my_old_password",
+        "export DB_PASSWORD=example_pw",
+        "the password is example_pw",
+        "password: mypassword\n",
+        "password = rome.dragon\n",
+        '{"otp": "ab"}',
+        '{"cvv": "abc"}',
+        "otp=princess",
+        "OPENAI_API_KEY=y^K3",
+        '{"pin": "abcd"}',
+    ],
+)
+def test_what_was_hidden_under_a_secrets_name_is_hidden_still(text):
+    assert MARK in REDACTOR.text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mysql -p "$DB_PASSWORD"',
+        'password="$db_password"',
+        "password: ${pw}",
+        "connect(password=db_password, port=1)",
+        "password = new_password",
+        "passwd = form.password",
+        "password: SecretStr",
+        '{"otp": "required"}',
+        '{"pin": "string"}',
+        "Pass `--no-allow-scripts-pin` to it",
+    ],
+)
+def test_variables_and_words_of_schemas_stay_under_a_passwords_name(text):
+    assert REDACTOR.text(text) == text
+
+
 def test_a_cut_never_falls_inside_a_mark():
     for limit in range(20, 60):
         once = REDACTOR.redact_and_truncate("words before it password=hunter2!Zq9 and words after it" * 3, limit)
