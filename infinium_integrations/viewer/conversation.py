@@ -11,7 +11,18 @@ from typing import Any, Literal
 from infinium_integrations.capture.media import size
 from infinium_integrations.models import Captured, CapturedStep, ExecutionStep, TaskData
 
-__all__ = ["Conversation", "Message", "Passage", "Piece", "StepContent", "Value", "parsed", "pieces", "split"]
+__all__ = [
+    "Conversation",
+    "Message",
+    "Passage",
+    "Piece",
+    "StepContent",
+    "Value",
+    "of_models",
+    "parsed",
+    "pieces",
+    "split",
+]
 
 Message = dict[str, Any]
 
@@ -101,10 +112,7 @@ class Conversation:
         self._captured = captured or Captured()
         self._indexes = {id(message): index for index, message in enumerate(self._captured.messages)}
         steps = sorted(task.steps or (), key=lambda step: step.step_number)
-        known = [step.captured for step in steps if step.captured is not None]
-        self._of_models = {
-            id(message) for one in known for message in (*(one.input_messages or ()), *(one.output_messages or ()))
-        }
+        self._of_models = of_models(task)
         self._definitions = {_name(definition): definition for definition in self._captured.tool_definitions}
         self._calls: dict[str, int] = {}
         self._first: dict[int, int] = {}
@@ -171,6 +179,12 @@ class Conversation:
             self._first.update((id(message), number) for message in fresh)
         taken = {id(message) for message in fresh}
         return Value(label, fresh, [message for message in messages if id(message) not in taken], rest)
+
+
+def of_models(task: TaskData) -> set[int]:
+    """Return the identities of the messages that models were given and gave."""
+    kept = [step.captured for step in task.steps or () if step.captured is not None]
+    return {id(message) for one in kept for message in (*(one.input_messages or ()), *(one.output_messages or ()))}
 
 
 def split(value: object) -> tuple[list[Message], object]:

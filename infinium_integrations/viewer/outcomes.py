@@ -16,6 +16,7 @@ from infinium_integrations.viewer.notebook.plain_text import Shown
 from infinium_integrations.viewer.notebook.trace_list import pandas
 from infinium_integrations.viewer.statistics import percentile
 from infinium_integrations.viewer.summary import TraceSummary
+from infinium_integrations.viewer.terminal.columns import left, right, width
 
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
@@ -404,14 +405,14 @@ _OF_NUMBERS = frozenset({"$", "<", formatting.UNKNOWN, ""})
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table for a terminal; numbers stand to the right."""
     rows = [[formatting.printable(cell) for cell in row] for row in rows]
-    widths = [max(len(head), *(len(row[place]) for row in rows), 0) for place, head in enumerate(heads)]
-    right = [
+    widths = [max(map(width, (head, *(row[place] for row in rows)))) for place, head in enumerate(heads)]
+    of_numbers = [
         bool(rows) and all(row[place][:1].isdigit() or row[place][:1] in _OF_NUMBERS for row in rows)
         for place in range(len(heads))
     ]
 
     def line(cells: Sequence[str]) -> str:
-        aligned = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True))
+        aligned = (right(c, w) if n else left(c, w) for c, w, n in zip(cells, widths, of_numbers, strict=True))
         return "  ".join(aligned).rstrip()
 
     return [line(heads), *map(line, rows)]

@@ -213,7 +213,7 @@ def test_two_ticked_traces_are_compared(new_tab, address):
     page = new_tab(address).go("/")
     page.get_by_label("Compare Refund request").nth(0).check()
     page.get_by_label("Compare Refund request").nth(1).check()
-    page.get_by_role("button", name="Compare two ticked traces").click()
+    page.get_by_role("button", name="Compare ticked traces").click()
     assert page.get_by_role("heading", level=1).inner_text() == "2 of 11 steps differ"
     page.get_by_label("Differences only").check()
     assert page.locator(".ifm-own > summary:visible").count() == 2

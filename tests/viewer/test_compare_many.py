@@ -10,6 +10,7 @@ from infinium_integrations.errors import ValidationError
 from infinium_integrations.models import ExecutionStep, LlmCall, TaskData, ToolCall
 from infinium_integrations.testing import captured_traces
 from infinium_integrations.viewer.formatting import word_changes
+from infinium_integrations.viewer.outcomes import text_table
 from infinium_integrations.viewer.said import as_text
 
 
@@ -251,6 +252,10 @@ def test_groups_of_runs_are_summed_up_in_one_table():
     assert compared.to_dataframe()["runs"].tolist() == [2, 3]
     assert "3" in str(compared)
     assert "Table of groups" in compared._repr_html_()
+
+
+def test_a_table_in_a_terminal_stands_in_columns_whatever_the_letters_width():
+    assert text_table(["", "Runs"], [["日本", "7"], ["ab", "11"]]) == ["      Runs", "日本     7", "ab      11"]
 
 
 def test_sessions_compared_are_called_by_their_names():

@@ -99,21 +99,21 @@ def json_view(value: object, *, raw: bool = False) -> Markup:
     """Return a JSON value as HTML; ``raw`` adds it as it is written where it is folded, to be copied."""
     made = _block(value, 0)
     if raw and made.startswith("<div") and len(written := pretty(value)) <= RAW_CHARS:
-        return Markup('<div class="ifm-raw" data-raw="{}">{}</div>').format(clean(written), made)
+        return Markup('<div data-raw="{}">{}</div>').format(clean(written), made)
     return made
 
 
 def _block(value: object, depth: int) -> Markup:
     line = _one_line(value)
     if line is not None:
-        return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(line))
+        return Markup('<pre class="ifm-text">{}</pre>').format(_coloured(line))
     written = pretty(value)
     small = len(written) <= CHARS and written.count("\n") < LINES
     if small or depth >= DEPTH or not isinstance(value, dict | list):
-        return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(_clipped(written)))
+        return Markup('<pre class="ifm-text">{}</pre>').format(_coloured(_clipped(written)))
     if isinstance(value, list) and all(isinstance(item, int | float | bool | None) for item in value):
         row = _clipped(json.dumps(value, default=str))
-        return Markup('<pre class="ifm-text ifm-json">{}</pre>').format(_coloured(row))
+        return Markup('<pre class="ifm-text">{}</pre>').format(_coloured(row))
     entries: Iterable[tuple[object, object]] = value.items() if isinstance(value, dict) else enumerate(value)
     rows = [_entry(key, item, depth) for (key, item), _ in zip(entries, range(ITEMS), strict=False)]
     if len(value) > ITEMS:

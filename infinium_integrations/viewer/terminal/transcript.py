@@ -7,7 +7,7 @@ import click
 from infinium_integrations.capture.folding import Json, of_messages
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.models import CapturedStep, ExecutionStep, TaskData
-from infinium_integrations.viewer.conversation import Message, split
+from infinium_integrations.viewer.conversation import Message, of_models, split
 from infinium_integrations.viewer.formatting import printable
 
 __all__ = ["as_json", "transcript"]
@@ -71,9 +71,7 @@ class _Writer:
     """Writes each message where a model first saw or said it; elsewhere messages are counted."""
 
     def __init__(self, task: TaskData) -> None:
-        steps = [step.captured for step in task.steps or () if step.captured is not None]
-        modelled = [message for one in steps for message in (*(one.input_messages or ()), *(one.output_messages or ()))]
-        self._modelled = {id(message) for message in modelled}
+        self._modelled = of_models(task)
         self._seen: dict[int, int] = {}
         """The step at which a message was written."""
         framework = task.environment.framework if task.environment is not None else None
