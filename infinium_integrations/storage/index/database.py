@@ -28,7 +28,7 @@ from infinium_integrations.storage.index.sync import (
 )
 from infinium_integrations.storage.memory import MemoryStore
 
-__all__ = ["FILE", "VERSION", "Index", "Left", "Query", "Row", "count_of", "rows_of", "sessions_of"]
+__all__ = ["FILE", "VERSION", "Index", "Left", "Query", "Row"]
 
 T = TypeVar("T")
 
@@ -81,15 +81,15 @@ class Index:
 
     def find(self, query: Query) -> list[Row]:
         """Return what is found in the query's order, by default the run that ended last first."""
-        return self._use(query, lambda database: rows_of(database, query))
+        return self._use(query, lambda database: _rows_of(database, query))
 
     def count(self, query: Query) -> int:
         """Count what is found, without regard to ``limit`` and ``offset``."""
-        return self._use(query, lambda database: count_of(database, query))
+        return self._use(query, lambda database: _count_of(database, query))
 
     def page(self, query: Query) -> tuple[list[Row], int]:
         """Return what ``find`` and ``count`` do, from one state of the index."""
-        return self._use(query, lambda database: (rows_of(database, query), count_of(database, query)))
+        return self._use(query, lambda database: (_rows_of(database, query), _count_of(database, query)))
 
     def left(self) -> "Left":
         """Return what is not in the index yet."""
@@ -134,7 +134,7 @@ class Index:
 
     def sessions(self, query: Query) -> tuple[list[SessionSums], int]:
         """Return the query's page of sessions, the one with the latest run first, and how many there are."""
-        return self._use(query, lambda database: sessions_of(database, query))
+        return self._use(query, lambda database: _sessions_of(database, query))
 
     def _use(self, query: Query, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Ask the file; a damaged one is made anew, and where there can be none, memory serves."""
@@ -209,7 +209,7 @@ def _where(database: sqlite3.Connection, query: Query) -> tuple[str, list[object
     return query.where(full_text=full_text(database))
 
 
-def rows_of(database: sqlite3.Connection, query: Query) -> list[Row]:
+def _rows_of(database: sqlite3.Connection, query: Query) -> list[Row]:
     """Return the rows that a query asks for, the run that ended last first."""
     condition, values = _where(database, query)
     page = f"SELECT id FROM traces WHERE {condition} ORDER BY {query.order()} LIMIT ? OFFSET ?"  # noqa: S608
@@ -218,7 +218,7 @@ def rows_of(database: sqlite3.Connection, query: Query) -> list[Row]:
     return [Row(*found) for found in database.execute(sql, [*values, limit, query.offset])]
 
 
-def count_of(database: sqlite3.Connection, query: Query) -> int:
+def _count_of(database: sqlite3.Connection, query: Query) -> int:
     """Count what a query finds without its limit."""
     condition, values = _where(database, query)
     return int(database.execute(f"SELECT count(*) FROM traces WHERE {condition}", values).fetchone()[0])  # noqa: S608
@@ -243,7 +243,7 @@ def _sums_of(database: sqlite3.Connection, query: Query, length: int) -> list[tu
     return database.execute(select, [length, *values]).fetchall()
 
 
-def sessions_of(database: sqlite3.Connection, query: Query) -> tuple[list[SessionSums], int]:
+def _sessions_of(database: sqlite3.Connection, query: Query) -> tuple[list[SessionSums], int]:
     """Return the sessions of the runs that a query finds, and how many there are without its limit."""
     condition, values = _where(database, query)
     condition += " AND session_id <> ''"
