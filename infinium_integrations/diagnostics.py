@@ -1,8 +1,10 @@
 """Our own faults: logged once per cause, counted, never raised into the user's program."""
 
+import contextlib
 import functools
 import inspect
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -16,11 +18,13 @@ __all__ = [
     "count",
     "guarded",
     "harmless",
+    "in_terminal",
     "is_raising",
     "raising",
     "record",
     "renew_lock",
     "surrounded",
+    "tell",
     "warn_once",
 ]
 
@@ -57,6 +61,21 @@ def raising(*, on: bool) -> None:
 def count() -> int:
     """Return how many faults of ours were swallowed since the process began."""
     return _count
+
+
+def in_terminal() -> bool:
+    """Return whether stderr is a terminal; one that is closed, or none, is not."""
+    try:
+        return sys.stderr.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def tell(text: str) -> None:
+    """Write to stderr at once; where it is closed, broken or none, nothing is said."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def warn_once(cause: object, message: str, *details: object) -> None:

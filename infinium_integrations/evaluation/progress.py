@@ -4,6 +4,8 @@ import sys
 import warnings
 from typing import Protocol
 
+from infinium_integrations import diagnostics
+
 __all__ = ["Progress", "progress"]
 
 
@@ -30,16 +32,15 @@ class _Line:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        if self._visible and sys.stderr is not None:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        if self._visible:
+            diagnostics.tell(text)
 
 
 def progress(total: int, name: str) -> Progress:
     """Begin to show how far an experiment is; from the caller's thread."""
     ipython = sys.modules.get("IPython")
     notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-    terminal = sys.stderr is not None and sys.stderr.isatty()
+    terminal = diagnostics.in_terminal()
     label = "".join(letter if letter.isprintable() else " " for letter in name[:40])
     try:
         with warnings.catch_warnings():

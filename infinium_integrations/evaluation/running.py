@@ -5,7 +5,6 @@ import contextlib
 import contextvars
 import inspect
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from infinium_integrations import runtime
+from infinium_integrations import diagnostics, runtime
 from infinium_integrations._entropy import new_id
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.evaluation.examples import Data, Example, Rubric, examples_of
@@ -121,8 +120,8 @@ def experiment(
             interrupted = True
             loop.cancel(WIND_DOWN)
     found = plan.result(interrupted=interrupted)
-    if interrupted and sys.stderr is not None:
-        sys.stderr.write(f"Interrupted: {len(found)} of {len(plan.jobs)} ran. The next Ctrl-C is the program's own.\n")
+    if interrupted:
+        diagnostics.tell(f"Interrupted: {len(found)} of {len(plan.jobs)} ran. The next Ctrl-C is the program's own.\n")
     return found.wait(timeout) if wait and not interrupted else found
 
 

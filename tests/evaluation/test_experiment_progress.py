@@ -41,3 +41,18 @@ def test_a_program_without_stderr_runs_too(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     monkeypatch.setattr(sys, "stderr", None)
     assert experiment(str.upper, ["a"], name="Shout")[0].output == "A"
+
+
+class Broken(Terminal):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("make", [Broken, io.StringIO])
+def test_a_program_whose_stderr_is_broken_or_closed_runs_too(monkeypatch, make):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    stream = make()
+    if make is not Broken:
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert experiment(str.upper, ["a"], name="Shout")[0].output == "A"

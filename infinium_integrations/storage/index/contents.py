@@ -3,7 +3,6 @@
 It is made when a query first asks for it, in batches, the newest runs first; what is there may be asked meanwhile.
 """
 
-import contextlib
 import sqlite3
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from infinium_integrations import diagnostics
 from infinium_integrations.models import TRACE_FACTS
 from infinium_integrations.storage import record
 from infinium_integrations.storage.index import words
@@ -124,10 +124,8 @@ class ProgressLine:
             self._write(f"Reading traces for the search: {done:,} of {total:,}, once".ljust(79) + "\r")
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream that is closed, or none
-            if text and (sys.stderr.isatty() or "ipykernel" in sys.modules):
-                sys.stderr.write(text)
-                sys.stderr.flush()
+        if text and ("ipykernel" in sys.modules or diagnostics.in_terminal()):
+            diagnostics.tell(text)
 
 
 def unread(database: sqlite3.Connection) -> int:
