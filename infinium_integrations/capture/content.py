@@ -56,9 +56,11 @@ ITEMS_TAKEN = 5_000
 DEPTH_TAKEN = 30
 FLAT = 20
 """Entries of a dict that is copied at once where it holds short texts and numbers only."""
+DATA, BEHIND_DATA = "data:", "data;"
+"""A text between them begins with the first: comparing is quicker than cutting the beginning off."""
 HISTORIES = frozenset({"chat_history", "history"})
 """Fields whose messages were said before: they are neither the question nor the answer."""
-REMEMBERED, FEW = 8, 4
+REMEMBERED, FEW = 8, 10
 """Histories of a trace that are remembered; as many messages as are looked up one by one."""
 
 
@@ -232,8 +234,8 @@ class Content:
         seen, taken = self._known.get, []
         for message in given:
             known = seen(id(message))
-            found = known is not None and known.stands_for(getattr(message, "__dict__", None))
-            taken.append(known.taken if known is not None and found else take(message))
+            stands = known is not None and known.stands_for(getattr(message, "__dict__", None))
+            taken.append(known.taken if known is not None and stands else take(message))
         return taken
 
     def forget(self) -> None:
@@ -259,11 +261,11 @@ class Content:
         kind = type(value)
         if kind is str:
             return self.text(value, limit)
-        if value is None or (kind in NUMBERS and -LARGE < value < LARGE):
+        if kind is dict:
+            if not self.full() and (copied := self.copied(value)) is not None:
+                return copied
+        elif value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
-        if kind is dict and not self.full() and (texts := _flat(value)) is not None:
-            self.count(texts)
-            return value.copy()
         taker = Taker(self, limit, adapt)
         taken = taker.whole_value(value)
         self.cut = self.cut or taker.room <= 0
@@ -271,25 +273,23 @@ class Content:
 
     def text(self, text: str, limit: int) -> str:
         """Return a text as it is; its beginning where there is no room for it, of a picture type and size."""
+        if id(text) in self._texts:
+            return text
         length = len(text)
-        if length <= SHORT and text[:5] != "data:":
-            if id(text) not in self._texts:
+        if length <= SHORT:
+            if not DATA <= text < BEHIND_DATA:
                 self._texts[id(text)] = text
                 self.spend(length if text.isascii() else text.__sizeof__())
-            return text
-        if " " not in text[: media.SAMPLE] or text[:5] == "data:":
+                return text
+        elif self.bytes >= BY_TEXT_BYTES and (known := self._again(text)) is not None:
+            return known
+        if " " not in text[: media.SAMPLE] or DATA <= text < BEHIND_DATA:
             found = media.encoded(text)
             if found is not None:
                 return found
-        known = self._texts.get(id(text))
-        if known is None and self.bytes >= BY_TEXT_BYTES:
-            known = self._again(text)
-        if known is not None:
-            return known
-        if length > limit and self.full():
-            return self._beginning(text, limit)
-        if length > TEXT_CHARS:
-            return self._beginning(text, CUT_CHARS)
+        full = length > limit and self.full()
+        if full or length > TEXT_CHARS:
+            return self._beginning(text, limit if full else CUT_CHARS)
         self.spend(length if text.isascii() else text.__sizeof__())
         self._texts[id(text)] = text
         if self._same is not None:
@@ -312,15 +312,31 @@ class Content:
             self.spend(known.__sizeof__())
         return known
 
-    def count(self, texts: Iterable[str]) -> None:
-        """Count short texts that are referred to."""
-        known, new = self._texts, 0
-        for text in texts:
-            if id(text) not in known:
-                known[id(text)] = text
-                new += len(text) if text.isascii() else text.__sizeof__()
-        if new:
+    def copied(self, entries: dict[Any, Any]) -> dict[Any, Any] | None:
+        """Return a copy of a few short texts and numbers under short names; None where there is anything else."""
+        # under ``type`` it may say that it is a picture, and ``value`` be a secret by its neighbour
+        if len(entries) > FLAT or "type" in entries or "value" in entries:
+            return None
+        copy, known, new = entries.copy(), self._texts, 0
+        for key, value in copy.items():
+            kind = type(value)
+            if kind is str:
+                if len(value) > SHORT or DATA <= value < BEHIND_DATA:
+                    break
+                if id(value) not in known:
+                    known[id(value)] = value
+                    new += len(value) if value.isascii() else value.__sizeof__()
+            elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
+                break
+            if type(key) is not str or len(key) > SHORT:
+                break
+        else:
+            if new:
+                self.spend(new)
+            return copy
+        if new:  # whoever takes the rest takes them, too
             self.spend(new)
+        return None
 
     def full(self) -> bool:
         """Return whether previews only are taken from now on."""
@@ -360,36 +376,17 @@ class Taker(Copier):
 
     def mapping(self, value: object, entries: dict[Any, Any]) -> object:
         """Take the entries of a value; a few plain ones at once, whose secret keys are looked for on our thread."""
-        texts = _flat(entries) if type(entries) is dict and len(self.above) < self.depth else None
-        if texts is None or self.room <= FLAT * SHORT:
+        plain = type(entries) is dict and len(self.above) < self.depth and self.room > FLAT * SHORT
+        copied = self.content.copied(entries) if plain else None
+        if copied is None:
             return super().mapping(value, entries)
-        self.content.count(texts)
-        self.room -= len(entries) * 6 + sum(map(len, entries))
-        return entries.copy()
+        self.room -= len(copied) * 6 + sum(map(len, copied))
+        return copied
 
     def unknown(self, value: object, kind: type) -> object:
         """Take a value of the framework's own as its adapter has it."""
         found = self.adapt(value) if self.adapt is not None else None
         return found if found is not None else super().unknown(value, kind)
-
-
-def _flat(entries: dict[Any, Any]) -> list[str] | None:
-    """Return the short texts under short names; None where there is anything but those and numbers."""
-    # the second may say that it is a picture, the third be a secret by its neighbour
-    if len(entries) > FLAT or "type" in entries or "value" in entries:
-        return None
-    texts = []
-    for key, value in entries.items():
-        kind = type(value)
-        if kind is str:
-            if len(value) > SHORT or value[:5] == "data:":
-                return None
-            texts.append(value)
-        elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
-            return None
-        if type(key) is not str or len(key) > SHORT:
-            return None
-    return texts
 
 
 class _All:

@@ -78,10 +78,13 @@ class Known(Generic[Taken]):
             return
         before, structure = own.copy(), None
         for name in said:
-            value = own.get(name)
-            if type(value) in _CONTAINERS and not value:
-                before[name] = [] if type(value) is list else {}
-            elif type(value) is not str and value is not None:
+            value = before.get(name)
+            kind = type(value)
+            if kind is str or value is None:
+                continue
+            if not value and kind in _EMPTY:
+                before[name] = _EMPTY[kind]
+            else:
                 structure = structure or _Structure()
                 before[name] = structure.copy(value)
         if structure is None or structure.left > 0:
@@ -108,7 +111,8 @@ class Known(Generic[Taken]):
 
 
 _PLAIN = frozenset({int, float, bool, type(None)})
-_CONTAINERS = frozenset({list, dict})
+_EMPTY: dict[type, Any] = {list: [], dict: {}}
+"""What an empty container was; it holds nothing that could change."""
 _fields = attrgetter("__dict__")
 _INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What comparing changed values may raise, such as arrays."""

@@ -1,7 +1,7 @@
 """What the events of LangChain have in common: how a run starts, what is shown of it, how it fails."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn, Self, Unpack
 from uuid import UUID
 
@@ -109,19 +109,16 @@ class RecordingHandler(InlineHandler):
     def _wants(self, run: Run) -> bool:
         return not run.private and (run.is_step or run.parent is None)
 
-    def _take(self, run: Run, value: object, *, expected: bool = False) -> object:
-        return "null" if value is None else take(run, value, run.limit, expected=expected)
+    def _take(self, run: Run, value: object, expects: Callable[[Run], bool] | None = None) -> object:
+        return "null" if value is None else take(run, value, run.limit, expects)
 
     def _given(self, run: Run, inputs: object) -> object:
-        """Take what a chain or a graph is given: texts may be messages where a user or LangGraph itself gives them."""
-        return self._take(run, inputs, expected=run.parent is None or classify.is_langgraphs(run))
+        """Take what a chain or a graph is given."""
+        return self._take(run, inputs, _expects_messages)
 
     def _came(self, run: Run, outputs: object) -> object:
-        """Take what a run gave; of a whole trace None is no answer. Texts may be messages where LangGraph gave some."""
-        if outputs is None and run.parent is None:
-            return None
-        expected = isinstance(run.input, Conversation) and classify.is_langgraphs(run)
-        return self._take(run, outputs, expected=expected)
+        """Take what a run gave; of a whole trace None is no answer."""
+        return None if outputs is None and run.parent is None else self._take(run, outputs, _answers_messages)
 
     def _late_input(self, run: Run, inputs: object) -> None:
         """Take the real input of a stream, which is known only at its end."""
@@ -139,6 +136,16 @@ class RecordingHandler(InlineHandler):
                 if self._wants(run):
                     classify.interruption(run, error)
         runtime.recorder().finish(run, status, failure)
+
+
+def _expects_messages(run: Run) -> bool:
+    """Return whether a text that a run is given may be a message: where a user or LangGraph itself gives it."""
+    return run.parent is None or classify.is_langgraphs(run)
+
+
+def _answers_messages(run: Run) -> bool:
+    """Return whether a text that a run gave may be a message: where LangGraph gave it some."""
+    return isinstance(run.input, Conversation) and classify.is_langgraphs(run)
 
 
 def called(kwargs: Mapping[str, object], serialized: object, otherwise: str) -> str:

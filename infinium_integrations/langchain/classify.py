@@ -28,17 +28,19 @@ __all__ = [
     "memory",
 ]
 
-PLUMBING = (
-    "RunnableSequence",
-    "RunnableParallel",
-    "RunnableAssign",
-    "RunnablePassthrough",
-    "RunnablePick",
-    "RunnableBinding",
-    "RunnableEach",
-    "RunnableBranch",
-    "RunnableGenerator",
-    "RunnableMap",
+PLUMBING = frozenset(
+    {
+        "RunnableSequence",
+        "RunnableParallel",
+        "RunnableAssign",
+        "RunnablePassthrough",
+        "RunnablePick",
+        "RunnableBinding",
+        "RunnableEach",
+        "RunnableBranch",
+        "RunnableGenerator",
+        "RunnableMap",
+    }
 )
 """Names that LangChain assigns to compositions; one that the user named is a step."""
 
@@ -142,17 +144,19 @@ def describe(
             run.nearest_step.action = what.action
             run.nearest_step.put(agent=metadata.get("lc_agent_name") or (graph.name if graph is not None else None))
         return
-    _tagged(run, tags)
-    node = metadata.get("langgraph_node")
+    if tags:
+        _tagged(run, tags)
+    node, agent = metadata.get("langgraph_node"), metadata.get("lc_agent_name")
     if node is not None:
         run.put(node=node)
-        if what is not None and what.node:
+        is_node = what is not None and what.node
+        if is_node:
             _again(run, metadata)
-    agent = metadata.get("lc_agent_name")
+        if agent is None:
+            around = graph_of(run.parent) if is_node else None
+            agent = _agent_around(run, node) if around is None else _agent_of_node(run, around)
     if agent is not None:
         run.put(agent=agent)
-    elif node is not None:
-        _of_agent(run, what, node)
 
 
 def _tagged(run: Run, tags: Iterable[str]) -> None:
@@ -166,16 +170,19 @@ def _tagged(run: Run, tags: Iterable[str]) -> None:
         run.put(tags=own)
 
 
-def _of_agent(run: Run, what: Kind | None, node: object) -> None:
-    """Name the agent of a node whose metadata does not, and of what is called in the node."""
-    around = graph_of(run.parent) if what is not None and what.node else None
-    if around is not None:
-        run.put(agent=around.name if around.agent else None)
-        if run.name in around.agents:
-            run.action = "agent"
-            run.put(agent=around.agents[run.name])
-    elif run.above is not None and run.above.metadata is not None and run.above.metadata.get("node") == node:
-        run.put(agent=run.above.metadata.get("agent"))
+def _agent_of_node(run: Run, around: Graph) -> object:
+    """Return the agent of a node whose metadata does not name it; a node that is an agent becomes one."""
+    if run.name in around.agents:
+        run.action = "agent"
+        return around.agents[run.name]
+    return around.name if around.agent else None
+
+
+def _agent_around(run: Run, node: object) -> object:
+    """Return the agent of the node that calls a run."""
+    step = run.above
+    facts = step.metadata if step is not None else None
+    return facts.get("agent") if facts is not None and facts.get("node") == node else None
 
 
 def keep_graph(run: Run, graph: Graph) -> None:
@@ -189,8 +196,8 @@ def keep_graph(run: Run, graph: Graph) -> None:
 def graph_of(run: Run | None) -> Graph | None:
     """Return what is known of the graph whose run this is."""
     state = run.adapter_state if run is not None else None
-    found = state.get("graph") if isinstance(state, dict) else state
-    return found if isinstance(found, Graph) else None
+    found = state.get("graph") if type(state) is dict else state
+    return found if type(found) is Graph else None
 
 
 def is_langgraphs(run: Run) -> bool:
@@ -204,11 +211,10 @@ def is_langgraphs(run: Run) -> bool:
 def memory(run: Run) -> dict[object, Any]:
     """Return what is remembered while a trace's root is open."""
     root = run.trace.root
-    if root.adapter_state is None or not isinstance(root.adapter_state, dict):
-        if root.adapter_state is not None:
-            return {}
-        root.adapter_state = {}
-    return root.adapter_state
+    state = root.adapter_state
+    if state is None:
+        state = root.adapter_state = {}
+    return state if type(state) is dict else {}
 
 
 def _retried(run: Run, tag: str) -> None:

@@ -1,11 +1,12 @@
 """LangChain's and LangGraph's values taken by reference: messages, states, commands, documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
+from langchain_core.messages import base as message_classes
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
 from infinium_integrations.capture.content import (
@@ -29,20 +30,28 @@ GOES_TAKEN = 1_000
 _MANAGED = frozenset({"remaining_steps", "is_last_step", "__type"})
 """What LangGraph itself puts into a node's input."""
 _PLAIN = frozenset({str, int, float, bool})
+_TEXTS = frozenset({str, getattr(message_classes, "TextAccessor", str)})
+"""The second is LangChain's own class of texts, which its parser returns; older versions have none."""
 _SCORES = ("score", "relevance_score", "similarity_score", "_score")
 
 
-def take(run: Run, value: object, limit: int, *, expected: bool = False) -> object:
+def take(run: Run, value: Any, limit: int, expects: Callable[[Run], bool] | None = None) -> object:
     """Take anything that a chain, a graph or a tool receives or returns.
 
     Args:
         run: Whose it is; the trace keeps its messages.
         value: Neither consumed nor changed.
         limit: Characters that are kept where the trace has no room for the whole.
-        expected: Messages are what LangChain or LangGraph itself expects here, so that a text may be one. Anywhere else
-            texts are data, whatever they stand under.
+        expects: Says, where that makes a difference, whether messages are what LangChain or LangGraph itself expects
+            of the run here, so that a text may be one. Anywhere else texts are data, whatever they stand under.
     """
-    return _take(run.trace.content, value, limit, expected=expected)
+    content, kind = run.trace.content, type(value)
+    if kind in _TEXTS:
+        return content.text(str.__str__(value), limit)
+    given = value.get("messages") if kind is dict else value
+    if type(given) is list and given and isinstance(given[-1], BaseMessage):  # what most often comes
+        return _conversation(content, given, limit) if kind is list else _with(content, value, "messages", given, limit)
+    return _take(content, value, limit, expected=expects is not None and expects(run))
 
 
 def _take(content: Content, value: Any, limit: int, *, expected: bool) -> object:
@@ -78,6 +87,8 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
 def _sequence(content: Content, value: Any, limit: int, *, expected: bool) -> object:
     if expected and type(value) is tuple and is_message(value):
         return messages.take_any(content, value, limit)
+    if value and _is_call(value[-1]) and len(value) <= ITEMS_TAKEN:
+        return [_call(content, one, limit) for one in value]
     if are_messages(value):
         return _conversation(content, value, limit)
     if value and is_command(value[-1]):
@@ -86,6 +97,16 @@ def _sequence(content: Content, value: Any, limit: int, *, expected: bool) -> ob
     if value and isinstance(value[0], Document):
         return documents(content, value, limit)
     return _plain(content, value, limit)
+
+
+def _call(content: Content, call: Any, limit: int) -> object:
+    held = messages.held_call(content, call, limit) if _is_call(call) else None
+    return {**held, "type": call["type"]} if type(held) is dict else _plain(content, call, limit)
+
+
+def _is_call(value: Any) -> bool:
+    """Return whether a value is a tool call as LangGraph hands it to its tools."""
+    return type(value) is dict and value.get("type") == "tool_call"
 
 
 def _adapt(content: Content, value: object, limit: int) -> object:
@@ -119,10 +140,18 @@ def _state(content: Content, fields: dict[Any, Any], limit: int, *, expected: bo
         given = fields.get(key)
     if given is None:
         return None
+    return _with(content, fields, key, given, limit)
+
+
+def _with(content: Content, fields: dict[Any, Any], key: str, given: Sequence[object], limit: int) -> Conversation:
+    """Take the messages of a state, and what else it holds."""
+    if len(fields) == 1:
+        return _conversation(content, given, limit)
     rest = {name: item for name, item in fields.items() if name != key and name not in _MANAGED}
     structured = rest.pop("structured_response", None)
     found = _conversation(content, given, limit, _plain(content, rest, limit) if rest else None)
-    found.structured = _plain(content, structured, limit)
+    if structured is not None:
+        found.structured = _plain(content, structured, limit)
     return found
 
 
@@ -182,12 +211,12 @@ _Held = tuple[object, object, object]
 
 
 def _document(content: Content, document: object, limit: int) -> _Held:
-    if not isinstance(document, Document):
+    if type(document) is not Document and not isinstance(document, Document):
         return None, content.take(document, limit), None
-    metadata = document.metadata
+    text, metadata = document.page_content, document.metadata
     return (
         document.id,
-        content.take(document.page_content, limit),
+        content.text(text, limit) if type(text) is str else content.take(text, limit),
         content.take(metadata, limit) if metadata else None,
     )
 

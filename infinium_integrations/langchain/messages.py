@@ -43,9 +43,10 @@ def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) 
     taken: dict[str, Json] = {}
     if text := get("content"):
         taken["content"] = content.take(text, limit)
-    for key, own in (("calls", "tool_calls"), ("invalid", "invalid_tool_calls")):
-        if (calls := get(own)) and type(calls) is list:
-            taken[key] = [held_call(content, call, limit) for call in calls]
+    if (calls := get("tool_calls")) and type(calls) is list:
+        taken["calls"] = [held_call(content, call, limit) for call in calls]
+    if (calls := get("invalid_tool_calls")) and type(calls) is list:
+        taken["invalid"] = [held_call(content, call, limit) for call in calls]
     if beside and type(beside) is dict:
         taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
     if call := get("tool_call_id"):

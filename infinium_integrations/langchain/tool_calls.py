@@ -1,6 +1,6 @@
 """Calls of tools that no tool ran: invented by the model, answered by middleware, refused by a human."""
 
-import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -35,15 +35,22 @@ def without_run(run: Run, outputs: Any) -> None:
     """Add a step for each tool call that ended with an error though no tool ran: invented, or rejected."""
     if run.parent is None or not (isinstance(outputs, (dict, list)) or is_command(outputs)):
         return
-    messages: list[object] = []
-    for one in outputs if isinstance(outputs, list) else [outputs]:
+    failed: list[object] = []
+    for message in _newest_first(outputs):
+        if getattr(message, "type", None) != "tool":
+            break
+        if getattr(message, "status", None) == "error":
+            failed.append(message)
+    for message in reversed(failed):
+        _add(run, message)
+
+
+def _newest_first(outputs: Any) -> Iterator[object]:
+    """Yield the messages that a node gave, by itself or by commands."""
+    for one in reversed(outputs) if isinstance(outputs, list) else (outputs,):
         update = one.update if is_command(one) else one
         given = update.get("messages") if isinstance(update, dict) else [update]
-        messages += given if isinstance(given, list) else [given] if isinstance(given, BaseMessage) else ()
-    newest = itertools.takewhile(lambda message: getattr(message, "type", None) == "tool", reversed(messages))
-    for message in reversed(list(newest)):
-        if getattr(message, "status", None) == "error":
-            _add(run, message)
+        yield from reversed(given) if isinstance(given, list) else [given] if isinstance(given, BaseMessage) else ()
 
 
 def _add(run: Run, message: Any) -> None:

@@ -22,7 +22,7 @@ _COMMON = frozenset(
     {
         *(f"langgraph_{name}" for name in ("step", "node", "triggers", "path", "checkpoint_ns")),
         *(f"ls_{name}" for name in ("provider", "model_name", "model_type", "temperature", "integration")),
-        *("checkpoint_ns", "lc_agent_name"),
+        *("checkpoint_ns", "lc_agent_name", "lc_versions"),
     }
 )
 
@@ -76,7 +76,7 @@ def _was_named(frame: FrameType | None, name: str) -> bool:
 def keep_own(run: Run, metadata: Mapping[str, object]) -> None:
     """Keep the metadata of one part, as of ``with_config(metadata=…)``, on its step; a root's is the trace's."""
     own = own_facts(run, metadata, internal=_INTERNAL, common=_COMMON)
-    if run.parent is not None:
+    if own and run.parent is not None:
         keep_facts(run, own, opts.FACT_CHARS)
 
 

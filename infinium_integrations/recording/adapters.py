@@ -75,6 +75,8 @@ def own_facts(
         internal: What the framework's own keys begin with.
         common: Those of them that are met most often: looking a key up is cheaper than comparing its beginning.
     """
+    if common.issuperset(given):
+        return {}
     above = run.parent
     while above is not None and (above.metadata_seen is None or not (above.is_step or above.parent is None)):
         above = above.parent
