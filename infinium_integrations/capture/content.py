@@ -205,29 +205,30 @@ class Content:
             known = self._known[id(own)] = Known(make(self, own, limit), fields, said)
         return known.taken
 
-    def take_all(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
+    def take_all(self, given: Sequence[object], take: Callable[[object], Message], text: str) -> list[Message]:
         """Take messages in order; those of a history that was seen before are compared in one go.
 
         Args:
             given: The framework's own messages.
             take: Takes one that is new or has changed.
+            text: The name of their field that is their text, or that holds all that they say.
         """
         if len(given) <= FEW:
             return self._each(given, take)
         history = self._histories.get(id(given[0]))
-        count = history.standing(given) if history is not None else 0
-        taken = history.taken[:count] if history is not None else []
-        for index in history.again if history is not None else ():
-            if index < count:
-                taken[index] = take(given[index])
-        taken += self._each(given[count:], take)
+        count = history.standing(given, text) if history is not None else 0
         if history is None or count == 0:
-            history = History()
             if len(self._histories) >= REMEMBERED:
                 self._histories.clear()
-        if count == len(history.taken) and count < len(given):
-            known = [self._known.get(id(message)) for message in given[count:]]
-            self._histories[id(given[0])] = history.extended(known, taken[count:])
+            history = self._histories[id(given[0])] = History()
+        taken = history.taken[:count]
+        for index in history.again:
+            if index < count:
+                taken[index] = take(given[index])
+        if count < len(given):
+            new = given[count:]
+            taken += self._each(new, take)
+            history.extend(count, new, [self._known.get(id(message)) for message in new], taken[count:], text)
         return taken
 
     def _each(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:

@@ -1,10 +1,9 @@
 """Messages of the frameworks' own that were seen before in a trace, and whether they still say the same."""
 
 import contextlib
-import itertools
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import is_, itemgetter
 from typing import Any, Generic, TypeVar
 
 from infinium_integrations.capture import media
@@ -19,6 +18,8 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
+NEWEST = 20
+"""Messages of a history that are compared by all that they hold, whatever that is."""
 Taken = TypeVar("Taken")
 
 
@@ -65,7 +66,7 @@ class Known(Generic[Taken]):
         said: The names of those that are content.
     """
 
-    __slots__ = ("before", "more", "own", "taken")
+    __slots__ = ("before", "holds_more", "more", "own", "taken")
 
     def __init__(self, taken: Taken, own: dict[str, Any], said: Iterable[str]) -> None:
         self.taken = taken
@@ -74,6 +75,8 @@ class Known(Generic[Taken]):
         self.before: dict[str, Any] = {}
         self.more: list[tuple[dict[str, Any], dict[str, Any]]] = []
         """Fields of objects that it holds, each beside a copy."""
+        self.holds_more = True
+        """It holds more than a text."""
         if own.get("artifact") is not None:  # what a tool keeps for the program may be large
             return
         before, structure = own.copy(), None
@@ -88,7 +91,7 @@ class Known(Generic[Taken]):
                 structure = structure or _Structure()
                 before[name] = structure.copy(value)
         if structure is None or structure.left > 0:
-            self.own, self.before = own, before
+            self.own, self.before, self.holds_more = own, before, structure is not None
             self.more = structure.objects if structure is not None else []
 
     def __eq__(self, fields: object) -> bool:
@@ -113,32 +116,85 @@ class Known(Generic[Taken]):
 _PLAIN = frozenset({int, float, bool, type(None)})
 _EMPTY: dict[type, Any] = {list: [], dict: {}}
 """What an empty container was; it holds nothing that could change."""
-_fields = attrgetter("__dict__")
 _INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What comparing changed values may raise, such as arrays."""
 
 
-@dataclass(slots=True, frozen=True, eq=False)
 class History(Generic[Taken]):
-    """Messages that were taken in one go; never changed, since several threads may take messages of one trace."""
+    """Messages that were taken in one go. Several threads may take messages of one trace."""
 
-    before: list[object] = field(default_factory=list)
-    """What the fields of the frameworks' own held then."""
-    taken: list[Taken] = field(default_factory=list)
-    again: list[int] = field(default_factory=list)
-    """Where those stand that are taken anew each time that they are seen: their entry in ``before`` equals anything."""
+    __slots__ = (
+        "_lock",
+        "again",
+        "before",
+        "messages",
+        "more",
+        "more_before",
+        "now",
+        "said",
+        "taken",
+        "texts",
+        "texts_before",
+    )
 
-    def standing(self, given: Sequence[object]) -> int:
-        """Return how many of its messages these begin with, unchanged: all that there can be, or none."""
-        count = min(len(self.before), len(given))
-        with contextlib.suppress(*_INCOMPARABLE):  # a pair or a dict has no fields
-            if self.before[:count] == list(map(_fields, given[:count])):
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.messages: list[object] = []
+        """The frameworks' own, held, so that each is known by its identity."""
+        self.taken: list[Taken] = []
+        self.again: list[int] = []
+        """Where those stand that are taken anew each time that they are seen: they compare equal to anything."""
+        self.now: list[dict[str, Any]] = []
+        """The fields of each, beside what they held when it was taken."""
+        self.before: list[object] = []
+        self.texts: list[dict[str, Any]] = []
+        """Of those that hold no more than a text the fields, beside what they and the text were."""
+        self.texts_before: list[object] = []
+        self.said: list[object] = []
+        self.more: list[dict[str, Any]] = []
+        """Of those that hold more the fields, beside what they held."""
+        self.more_before: list[object] = []
+
+    def standing(self, given: Sequence[object], text: str) -> int:
+        """Return how many of its messages these begin with, unchanged: all that there can be, or none.
+
+        The newest are compared by all of their fields, and so are those that hold more than a text; the rest by that.
+
+        Args:
+            given: Messages.
+            text: The name of the field that has a message's text.
+        """
+        known = len(self.messages)
+        count = min(known, len(given))
+        with contextlib.suppress(*_INCOMPARABLE):
+            if not all(map(is_, self.messages, given)):
+                return 0
+            if count < known or count <= NEWEST:
+                return count if self.before[:count] == self.now[:count] else 0
+            newest = self.texts_before[-NEWEST:] == self.texts[-NEWEST:]
+            if newest and self.more_before == self.more and self.said == list(map(itemgetter(text), self.texts)):
                 return count
         return 0
 
-    def extended(self, known: "list[Known[Taken] | None]", taken: list[Taken]) -> "History[Taken]":
-        """Return it with what came after; what is not known by its fields ends it."""
-        found = list(itertools.takewhile(lambda one: one is not None, known))
-        whole = [one if one.own is None or one.more else one.before for one in found if one is not None]
-        again = [len(self.before) + at for at, one in enumerate(found) if one is not None and one.own is None]
-        return History(self.before + whole, self.taken + taken[: len(found)], self.again + again)
+    def extend(
+        self, count: int, given: Sequence[object], known: "Iterable[Known[Taken] | None]", taken: list[Taken], text: str
+    ) -> None:
+        """Add what comes after its first ``count`` messages, unless another thread did; what is not known ends it."""
+        with self._lock:
+            if count != len(self.messages):
+                return
+            for message, one, how in zip(given, known, taken, strict=True):
+                if one is None:
+                    break
+                fields, plain = one.own or one.before, one.own is not None and not one.holds_more and text in one.own
+                before = one if one.own is None or one.more else one.before
+                if one.own is None:
+                    self.again.append(len(self.messages))
+                self.taken.append(how)
+                self.before.append(before)
+                self.now.append(fields)
+                if plain:
+                    self.said.append(fields[text])
+                (self.texts_before if plain else self.more_before).append(before)
+                (self.texts if plain else self.more).append(fields)
+                self.messages.append(message)  # comes last: by it is counted

@@ -103,7 +103,7 @@ def _in_graph(
 ) -> Kind:
     node = metadata["langgraph_node"]
     agent = _is_agent(name, metadata, graph)
-    if any(tag.startswith("graph:step:") for tag in tags):
+    if graphs.is_node(tags):
         return _AGENT_NODE if agent else _NODE
     if metadata.get("checkpoint_ns") != metadata.get("langgraph_checkpoint_ns"):
         return _NODE if name == node else _PLUMBING  # a task of the functional API; a router

@@ -97,7 +97,8 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_chain_end(self, outputs: object, *, run_id: UUID, **kwargs: object) -> None:
         """Record that a chain, a graph or one of its nodes ended."""
-        run = runtime.recorder().get(run_id)
+        recorder = runtime.recorder()
+        run = recorder.get(run_id)
         if run is None:
             return
         status = "ok"
@@ -111,7 +112,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             classify.fold_idle(run, outputs)
             evaluators.ended(run, outputs)
         finally:
-            runtime.recorder().finish(run, status)
+            recorder.finish(run, status)
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
@@ -198,7 +199,8 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
         """Record a model's answer and what it billed."""
-        run = runtime.recorder().get(run_id)
+        recorder = runtime.recorder()
+        run = recorder.get(run_id)
         if run is None:
             return
         try:
@@ -206,7 +208,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             if self._wants(run):
                 run.output = llm_calls.answer(run, response, OUTPUT_SUMMARY_LIMIT) or run.output
         finally:
-            runtime.recorder().finish(run, "ok")
+            recorder.finish(run, "ok")
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
@@ -249,7 +251,8 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: object) -> None:
         """Record what a tool gave; an error that it handled itself is an error of the step."""
-        run = runtime.recorder().get(run_id)
+        recorder = runtime.recorder()
+        run = recorder.get(run_id)
         if run is None:
             return
         status, failure = "ok", None
@@ -265,7 +268,7 @@ class InfiniumCallbackHandler(RecordingHandler):
                 status = "error"
                 failure = Failure("ToolError", preview(output.content, run.trace.options.preview_chars))
         finally:
-            runtime.recorder().finish(run, status, failure)
+            recorder.finish(run, status, failure)
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
@@ -298,7 +301,8 @@ class InfiniumCallbackHandler(RecordingHandler):
     @guarded
     def on_retriever_end(self, documents: Sequence[object], *, run_id: UUID, **kwargs: Any) -> None:
         """Record which documents were found."""
-        run = runtime.recorder().get(run_id)
+        recorder = runtime.recorder()
+        run = recorder.get(run_id)
         if run is None:
             return
         try:
@@ -306,7 +310,7 @@ class InfiniumCallbackHandler(RecordingHandler):
             if self._wants(run):
                 run.output = taken_documents(run.trace.content, documents, OUTPUT_SUMMARY_LIMIT)
         finally:
-            runtime.recorder().finish(run, "ok")
+            recorder.finish(run, "ok")
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:

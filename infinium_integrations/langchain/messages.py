@@ -65,7 +65,7 @@ def held_call(content: Content, call: Json, limit: int) -> object:
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
     """Take messages in order, each in any of its forms."""
-    return content.take_all(given, lambda one: take_any(content, one, limit))
+    return content.take_all(given, lambda one: take_any(content, one, limit), "content")
 
 
 def take_any(content: Content, value: Json, limit: int) -> Message:

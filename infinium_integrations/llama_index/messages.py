@@ -34,7 +34,7 @@ def take(content: Content, message: object, limit: int) -> Message:
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
     """Take messages in order, and texts, which are the user's."""
-    return content.take_all(given, lambda one: take_any(content, one, limit))
+    return content.take_all(given, lambda one: take_any(content, one, limit), "blocks")
 
 
 def _new(content: Content, message: object, limit: int) -> Message:
