@@ -29,7 +29,9 @@ class _Structure:
     def __init__(self) -> None:
         self.left = WATCHED
         """How many containers may still come; none where there is a large picture."""
-        self.objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.objects: list[dict[str, Any]] = []
+        """The fields of objects, beside copies of them."""
+        self.copies: list[dict[str, Any]] = []
 
     def copy(self, value: Any, depth: int = 0) -> Any:
         """Copy one value that lies so deep."""
@@ -53,7 +55,9 @@ class _Structure:
             return tuple([self.copy(item, depth + 1) for item in value])
         fields = getattr(value, "__dict__", None)
         if type(fields) is dict:
-            self.objects.append((fields, self.copy(fields, depth + 1)))
+            copied = self.copy(fields, depth + 1)
+            self.objects.append(fields)
+            self.copies.append(copied)
         return value
 
 
@@ -66,15 +70,16 @@ class Known(Generic[Taken]):
         said: The names of those that are content.
     """
 
-    __slots__ = ("before", "holds_more", "more", "own", "taken")
+    __slots__ = ("before", "holds_more", "more", "more_before", "own", "taken")
 
     def __init__(self, taken: Taken, own: dict[str, Any], said: Iterable[str]) -> None:
         self.taken = taken
         self.own: dict[str, Any] | None = None
         """None of a message that is not held: it is taken anew each time that it is seen."""
         self.before: dict[str, Any] = {}
-        self.more: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        """Fields of objects that it holds, each beside a copy."""
+        self.more: list[dict[str, Any]] = []
+        """The fields of objects that it holds, beside copies of them."""
+        self.more_before: list[dict[str, Any]] = []
         self.holds_more = True
         """It holds more than a text."""
         if own.get("artifact") is not None:  # what a tool keeps for the program may be large
@@ -92,7 +97,8 @@ class Known(Generic[Taken]):
                 before[name] = structure.copy(value)
         if structure is None or structure.left > 0:
             self.own, self.before, self.holds_more = own, before, structure is not None
-            self.more = structure.objects if structure is not None else []
+            if structure is not None:
+                self.more, self.more_before = structure.objects, structure.copies
 
     def __eq__(self, fields: object) -> bool:
         """Compare with the fields of a message, where a history holds it among plain copies.
@@ -108,7 +114,7 @@ class Known(Generic[Taken]):
         if self.own is not own:
             return False
         try:  # what is identical is compared by identity alone
-            return own == self.before and (not self.more or all(fields == before for fields, before in self.more))
+            return own == self.before and self.more == self.more_before
         except _INCOMPARABLE:
             return False
 

@@ -1,9 +1,9 @@
 """What a span is: a model's call, a tool, a step of a workflow, or plumbing; read from its class and method."""
 
-import weakref
+import functools
 from collections.abc import Mapping
 
-from infinium_integrations.llama_index.classes import is_a, names
+from infinium_integrations.llama_index.classes import OfClass, is_a, names
 
 __all__ = ["AGENT_TURN", "Kind", "kind"]
 
@@ -49,7 +49,8 @@ _ENGINE = {"query", "aquery", "chat", "achat", "stream_chat", "astream_chat"}
 _FUNCTIONS = {"run_jobs", "run_jobs.<locals>.worker"}
 """The framework's own functions that are spans."""
 
-_kinds: weakref.WeakKeyDictionary[type, dict[str, Kind]] = weakref.WeakKeyDictionary()
+_kinds: OfClass[tuple[bool, dict[str, Kind]]] = OfClass(lambda kind: ("Workflow" in names(kind), {}))
+"""Of each class whether it is a workflow, and the kinds of its methods."""
 
 
 def kind(
@@ -65,20 +66,27 @@ def kind(
         in_flow: Whether it stands directly under the run of a workflow.
     """
     method = span.rpartition(".")[2]
-    if (instance is None or (method != "run" and is_a(instance, "Workflow"))) and (
-        any(is_a(value[0] if type(value) is list and value else value, "Event") for value in arguments.values())
-        or (in_flow and instance is None and "llamaindex.step.input_event" in tags)
-    ):
-        return Kind("step", "workflow_step", method, is_step=method not in _PLUMBING_STEPS)
+    workflow, known = _kinds.of(type(instance)) if instance is not None else (True, {})
+    if workflow and (instance is None or method != "run") and _is_step(instance, arguments, tags, in_flow=in_flow):
+        return _step(method)
     if instance is None:
         return Kind("function", "custom", span) if span not in _FUNCTIONS else _plumbing(span)
-    known = _kinds.get(type(instance))
-    if known is None:
-        known = _kinds[type(instance)] = {}
     found = known.get(method)
     if found is None:
         found = known[method] = _classify(type(instance), method)
     return found
+
+
+def _is_step(instance: object, arguments: Mapping[str, object], tags: Mapping[str, object], *, in_flow: bool) -> bool:
+    for value in arguments.values():
+        if is_a(value[0] if type(value) is list and value else value, "Event"):
+            return True
+    return in_flow and instance is None and "llamaindex.step.input_event" in tags
+
+
+@functools.lru_cache(1_024)
+def _step(method: str) -> Kind:
+    return Kind("step", "workflow_step", method, is_step=method not in _PLUMBING_STEPS)
 
 
 _PLUMBING_STEPS = {

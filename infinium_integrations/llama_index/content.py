@@ -4,13 +4,12 @@ Values are recognised by the names of their classes and read where they lie: no 
 called, since those may consume a stream or serialise a client.
 """
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from infinium_integrations.capture.content import Content, Conversation, Documents, Message, Part
 from infinium_integrations.llama_index import messages
-from infinium_integrations.llama_index.classes import fields, is_a, names
+from infinium_integrations.llama_index.classes import OfClass, fields, is_a, names
 from infinium_integrations.redaction.key_names import SLACK
 
 __all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output", "tool_message", "turn"]
@@ -66,16 +65,14 @@ def _writes(*kinds: str) -> Callable[[Writer], Writer]:
     return register
 
 
-_writers: weakref.WeakKeyDictionary[type, Writer | None] = weakref.WeakKeyDictionary()
+def _find_writer(kind: type) -> Writer | None:
+    known = names(kind)
+    found = (_WRITERS[base.__name__] for base in kind.__mro__ if base.__name__ in known & _WRITERS.keys())
+    return next(found, None if known <= _OPEN else lambda _, value, *__: f"<{type(value).__name__}>")
 
 
-def _writer(kind: type) -> Writer | None:
-    """Find how the framework's values of a class are taken; None for what is not the framework's."""
-    if kind not in _writers:
-        known = names(kind)
-        found = (_WRITERS[base.__name__] for base in kind.__mro__ if base.__name__ in known & _WRITERS.keys())
-        _writers[kind] = next(found, None if known <= _OPEN else lambda _, value, *__: f"<{type(value).__name__}>")
-    return _writers[kind]
+_writer = OfClass(_find_writer).of
+"""Finds how the framework's values of a class are taken; None for what is not the framework's."""
 
 
 _OPEN = frozenset({"DispatcherSpanMixin"})
@@ -137,17 +134,25 @@ def _named(name: str) -> Writer:
 
 @_writes("AgentOutput")
 def _of_agent(content: Content, value: Any, limit: int, depth: int) -> object:  # noqa: ARG001
-    answer = _answer(content, value, limit)
-    calls = [
-        {"type": "tool_call", "id": call.tool_id, "name": call.tool_name, "arguments": call.tool_kwargs}
-        for call in value.__dict__.get("tool_calls") or ()
-    ]
+    answer, calls = _answer(content, value, limit), _calls(content, value, limit)
     if not calls:
         return answer
-    taken = [{**call, "arguments": content.take(call["arguments"], limit)} for call in calls]
     message = answer.messages[0] if isinstance(answer, Conversation) else answer
-    asked = Message("assistant", None, (message, taken), _with_calls)
+    asked = Message("assistant", None, (message, calls), _with_calls)
     return Conversation([asked], structured=answer.structured) if isinstance(answer, Conversation) else asked
+
+
+def _calls(content: Content, output: Any, limit: int) -> list[Part]:
+    """Take the calls that an agent's answer asks for."""
+    return [
+        {
+            "type": "tool_call",
+            "id": call.tool_id,
+            "name": call.tool_name,
+            "arguments": content.take(call.tool_kwargs, limit),
+        }
+        for call in output.__dict__.get("tool_calls") or ()
+    ]
 
 
 def _with_calls(held: tuple[Message, list[Part]]) -> list[Part]:
@@ -210,13 +215,12 @@ def turn(content: Content, output: Any, said: object, limit: int) -> object:
         said: The model's answer as it was taken.
         limit: As everywhere.
     """
-    taken = _of_agent(content, output, limit, 1)
     answer = messages.take_any(content, output.__dict__.get("response"), limit)
     while isinstance(said, Message) and isinstance(said.held, tuple):
         said = said.held[0]  # a streamed answer: what was given at its end
     if not isinstance(said, Message) or (said is not answer and said.held != answer.held):
-        return taken
-    calls = taken.held[1] if isinstance(taken, Message) and taken is not answer else None
+        return _of_agent(content, output, limit, 1)
+    calls = _calls(content, output, limit)
     return Message("assistant", None, calls, list) if calls else None
 
 

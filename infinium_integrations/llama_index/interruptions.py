@@ -37,9 +37,9 @@ class _Left:
 _all: weakref.WeakKeyDictionary[Recorder, OrderedDict[str, _Left]] = weakref.WeakKeyDictionary()
 
 
-def refresh(run: Run, flow: Flow) -> None:
+def refresh(flow: Flow) -> None:
     """Note whether a workflow's run waits for what comes from outside."""
-    run.interrupted = flow.interrupted
+    flow.run.interrupted = flow.interrupted
 
 
 def left(run: Run, state: State, status: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from infinium_integrations.capture.content import Conversation, Message, Streamed
 from infinium_integrations.llama_index import messages
-from infinium_integrations.llama_index.classes import names
+from infinium_integrations.llama_index.classes import OfClass, names
 from infinium_integrations.llama_index.content import conversation
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
@@ -55,7 +55,7 @@ def called(instance: object) -> ModelCall:
     held = getattr(instance, "__dict__", {})
     call = ModelCall()
     call.requested = _first(held)
-    call.provider = _provider(type(instance))
+    call.provider = _providers.of(type(instance))
     set_temperature(call, held.get("temperature"))
     return call
 
@@ -66,6 +66,9 @@ def _provider(kind: type) -> str | None:
         if parts[:2] == ["llama_index", "llms"] and len(parts) > 2:  # noqa: PLR2004
             return parts[2]
     return kind.__name__.lower() if "BaseLLM" in names(kind) else None
+
+
+_providers = OfClass(_provider)
 
 
 def described(run: Run, payload: Mapping[str, object], asked: Mapping[str, object]) -> None:
@@ -185,20 +188,22 @@ def _reported(response: object, raw: object) -> list[object]:
     """Return what there is of the places where providers put the tokens."""
     beside = getattr(response, "additional_kwargs", None)
     message = getattr(getattr(response, "message", None), "additional_kwargs", None)
-    sources = (
-        fact(raw, "usage"),
-        fact(raw, "usage_metadata"),
-        fact(fact(raw, "_raw_response"), "usage_metadata"),
-        _nested(raw),
-        fact(fact(raw, "meta"), "tokens"),
-        fact(fact(raw, "meta"), "billed_units"),
-        fact(beside, "usage"),
-        fact(raw, "token_count"),
-        raw if type(raw) is dict and "eval_count" in raw else None,
-        beside,
-        message,
-    )
-    told = (usage.facts_of(source) for source in sources if source is not None)
+    sources: tuple[object, ...] = (fact(beside, "usage"), beside, message)
+    if raw is not None:
+        sources = (
+            fact(raw, "usage"),
+            fact(raw, "usage_metadata"),
+            fact(fact(raw, "_raw_response"), "usage_metadata"),
+            _nested(raw),
+            fact(fact(raw, "meta"), "tokens"),
+            fact(fact(raw, "meta"), "billed_units"),
+            fact(beside, "usage"),
+            fact(raw, "token_count"),
+            raw if type(raw) is dict and "eval_count" in raw else None,
+            beside,
+            message,
+        )
+    told = (usage.facts_of(source) for source in sources if source)
     # counts, and what holds counts: the rest, such as the calls of tools, may be large
     return [{name: one for name, one in facts.items() if not isinstance(one, (str, list, tuple))} for facts in told]
 
@@ -206,15 +211,17 @@ def _reported(response: object, raw: object) -> list[object]:
 def answer(run: Run, response: object, call: Call, limit: int) -> Message | None:
     """Take the answer: the message, the completion, or what was streamed."""
     message = getattr(response, "message", None)
-    text = getattr(response, "text", None)
     content = run.trace.content
     if message is not None:
         given: Message | None = messages.take(content, message, limit)
     else:
+        text = getattr(response, "text", None)
         given = messages.answered(content, text, limit) if text else None
     streamed = call.said.message()
     told = messages.longer(given, streamed) if given is not None and streamed is not None else given or streamed
     raw = getattr(response, "raw", None)
+    if raw is None:
+        return told
     ran = [content.take(block, limit) for block in _hosted(raw)]
     if ran:
         told = messages.with_hosted(told, ran)

@@ -39,19 +39,19 @@ def take_all(content: Content, given: Sequence[object], limit: int) -> list[Mess
 
 def _new(content: Content, message: object, limit: int) -> Message:
     held = getattr(message, "__dict__", {})
-    beside = held.get("additional_kwargs")
-    kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if isinstance(beside, dict) else {}
-    name = kept.pop("name", None)
+    beside, role = held.get("additional_kwargs"), _role(held.get("role"))
+    kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if beside and isinstance(beside, dict) else None
+    name = kept.pop("name", None) if kept else None
     taken = {
         "blocks": held_blocks(content, held.get("blocks") or (), limit),
         "beside": _objects(content, kept, limit) if kept else {},
-        "tool": _role(held.get("role")) == "tool",
+        "tool": role == "tool",
     }
-    return Message(_role(held.get("role")), name if isinstance(name, str) else None, taken, read)
+    return Message(role, name if isinstance(name, str) else None, taken, read)
 
 
 def _role(role: object) -> str:
-    word = getattr(role, "value", role)
+    word = role if type(role) is str else getattr(role, "value", role)
     return _ROLES.get(word, word) if isinstance(word, str) else "user"
 
 
@@ -71,7 +71,8 @@ def _held_block(content: Content, block: object, limit: int) -> object:
     fields: Mapping[str, Any] = getattr(block, "__dict__", {})
     kind = fields.get("block_type")
     if kind == "text":
-        return content.take(fields.get("text"), limit)
+        text = fields.get("text")
+        return content.text(text, limit) if type(text) is str else content.take(text, limit)
     taken: dict[str, Any] = {"block_type": kind or type(block).__name__}
     for key, value in fields.items():
         if value is None or key == "block_type":

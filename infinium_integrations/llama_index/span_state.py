@@ -25,6 +25,8 @@ class Flow:
     """A workflow's run: the agent that is at work, whether a step has stopped it, and what may be run again."""
 
     instance: int
+    run: Run
+    """That run itself."""
     made: set[int] = field(default_factory=set)
     """The identities of the events that its steps returned or sent."""
     agent: str | None = None

@@ -269,6 +269,8 @@ def leave(span_id: str, result: object) -> None:
 
 def _take(run: Run, state: State, result: Any, *, streamed: bool) -> tuple[str, Failure | None]:
     """Record a result; return how the run ended."""
+    if state.kind.role == "plumbing" and state.broken is None and not state.cancelled and run.parent is not None:
+        return "ok", None
     if wants(run) and not streamed and state.kind.role != "embedding":
         came = span_content.taken(run, state.kind, result, run.limit)
         run.output = came if came is not None or state.kind.method == AGENT_TURN else run.output

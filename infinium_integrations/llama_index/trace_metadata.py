@@ -16,6 +16,13 @@ TAGS_LISTED = 50
 _INTERNAL = ("llamaindex.", "infinium", "run_name")
 """What the framework's and our own keys begin with."""
 
+_COMMON = frozenset(
+    {
+        *("llamaindex.run_id", "llamaindex.start_event"),
+        *("llamaindex.step.input_event", "llamaindex.step.input_summary"),
+    }
+)
+
 KEY = "infinium"
 
 _THIS_HOST = new_id().hex
@@ -41,7 +48,7 @@ def keep_own(run: Run, tags: Mapping[str, object]) -> None:
     """Keep the tags of one part, as of ``instrument_tags(…)``, on its steps; a root's are the trace's."""
     if not tags:
         return
-    own = own_facts(run, tags, internal=_INTERNAL)
+    own = own_facts(run, tags, internal=_INTERNAL, common=_COMMON)
     if run.parent is not None and own:
         run.put(tags=_listed(own.pop("tags", None)) or None)
         keep_facts(run, own, TAG_CHARS)

@@ -1,5 +1,6 @@
 """Workflows and agents: their steps, turns, hand-offs, tools that nothing ran, and steps that are run again."""
 
+import functools
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from infinium_integrations.llama_index import frames, interruptions, span_conten
 from infinium_integrations.llama_index.classes import is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
 from infinium_integrations.llama_index.content import take, tool_message
-from infinium_integrations.llama_index.span_state import Flow, State, Work, above, state_of
+from infinium_integrations.llama_index.span_state import Flow, State, Work, above
 from infinium_integrations.recording.run import Failure, Run, ToolUse
 
 __all__ = ["begin", "call_id", "dropped", "ended", "named", "sign", "stopped"]
@@ -32,17 +33,16 @@ def named(what: Kind, instance: object) -> str | None:
 def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]) -> None:
     """Take a workflow's run or one of its steps in."""
     if state.kind.role == "flow":
-        state.flow = Flow(id(instance))
+        state.flow = Flow(id(instance), run)
         interruptions.resumed(run, state.flow, arguments)
         return
-    event = next((value for value in arguments.values() if is_a(value, "Event")), None)
-    flow = _flow(run)
+    event, flow = _event_of(arguments), _flow(run)
     state.work = (state.kind.method, id(event))
     if flow is not None:
         _goes_on(run, flow, state.work, event)
     agent = getattr(event, "__dict__", {}).get("current_agent_name")
     if is_a(event, "ToolCall"):
-        state.call_id = event.tool_id  # type: ignore[union-attr]
+        state.call_id = event.tool_id
     if flow is not None and isinstance(agent, str):
         flow.agent = agent
     if not run.is_step:
@@ -57,6 +57,13 @@ def begin(run: Run, state: State, instance: object, arguments: Mapping[str, Any]
             flow.results = []
 
 
+def _event_of(arguments: Mapping[str, Any]) -> Any:
+    for value in arguments.values():
+        if is_a(value, "Event"):
+            return value
+    return None
+
+
 def _goes_on(run: Run, flow: Flow, work: Work, event: object) -> None:
     """Take in that a workflow has come to its next step, maybe one that is run again: it failed, or it has waited."""
     waited = flow.again.pop(work, None)
@@ -67,10 +74,9 @@ def _goes_on(run: Run, flow: Flow, work: Work, event: object) -> None:
     flow.idle = False
     flow.asked = flow.asked and id(event) in flow.made
     flow.working += 1
-    around = _run_of(run, flow)
-    interruptions.refresh(around, flow)
+    interruptions.refresh(flow)
     if flow.resumed:
-        interruptions.answered(around, flow, event, getattr(_kept("state"), "collected_waiters", None))
+        interruptions.answered(flow.run, flow, event, getattr(_kept("state"), "collected_waiters", None))
     failed = flow.failed.get(work) if run.is_step else None
     if failed is not None:
         attempt = (failed.metadata or {}).get("attempt") or 1
@@ -85,17 +91,17 @@ def sign(run: Run) -> None:
         run.put(agent=flow.agent)
 
 
-def _run_of(run: Run, flow: Flow) -> Run:
-    """Return the workflow's run that a step belongs to."""
-    while run.parent is not None and getattr(state_of(run), "flow", None) is not flow:
-        run = run.parent
-    return run
-
-
 def _kept(name: str) -> Any:
     """Return what the framework keeps of the step that the caller is in; versions before 2.9 keep nothing."""
+    kept = _keeper()
+    return getattr(kept.get(None), name, None) if kept is not None else None
+
+
+@functools.cache
+def _keeper() -> ContextVar[object] | None:
+    """Return where the framework keeps it; its steps run, so that all its modules are loaded."""
     known = getattr(sys.modules.get("workflows.runtime.types.results"), "StepWorkerStateContextVar", None)
-    return getattr(known.get(None), name, None) if isinstance(known, ContextVar) else None
+    return known if isinstance(known, ContextVar) else None
 
 
 def _flow(run: Run | None) -> Flow | None:
@@ -133,7 +139,8 @@ def _step_ended(run: Run, state: State, result: Any) -> str:
         if flow is not None and not run.private:
             flow.results.append(tool_message(run.trace.content, result, run.trace.options.preview_chars))
     given = result if isinstance(result, list) else [result] if result is not None else []
-    sent = [*given, *(one.event for one in getattr(_kept("sends"), "entries", ()))]
+    entries = getattr(_kept("sends"), "entries", None)
+    sent = [*given, *[one.event for one in entries]] if entries else given
     if run.is_step and sent:
         run.put(emits=_counted(sent))
         if result is None and not run.private:
@@ -144,9 +151,10 @@ def _step_ended(run: Run, state: State, result: Any) -> str:
         flow.made_by_steps(event)
     flow.working -= 1
     status = "ok" if given else _gave_nothing(run, flow, state.work, sent=bool(sent))
-    if any(is_a(event, "InputRequiredEvent") for event in given):
-        flow.asked, flow.question = True, run.output
-    interruptions.refresh(_run_of(run, flow), flow)
+    for event in given:
+        if is_a(event, "InputRequiredEvent"):
+            flow.asked, flow.question = True, run.output
+    interruptions.refresh(flow)
     return status
 
 
@@ -209,7 +217,7 @@ def dropped(run: Run, state: State, status: str, error: BaseException | None) ->
     flow.working -= 1
     if waits is not None:
         _waits(run, flow, state.work)
-        interruptions.refresh(_run_of(run, flow), flow)
+        interruptions.refresh(flow)
     if status == "error" and flow.failed.get(state.work) is not run:
         flow.remember(flow.failed, state.work, run)
 

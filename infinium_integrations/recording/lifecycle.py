@@ -112,7 +112,8 @@ class OpenTraces:
 
     def end(self, run: Run, status: str, failure: Failure | None, now: float) -> None:
         """End an open run, and seal its trace where that is complete now."""
-        run.pass_call()
+        if run.llm is not None:
+            run.pass_call()
         trace = run.trace
         run.ended = now
         trace.last_event = max(trace.last_event, now)
