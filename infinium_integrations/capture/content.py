@@ -4,10 +4,9 @@ A string cannot change, so a reference to it is a copy. What holds strings is co
 seen before in the same trace is recognised, and taken once.
 """
 
-import contextlib
 import json
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,7 +170,7 @@ class Content:
     __slots__ = ("__weakref__", "_beginnings", "_histories", "_known", "_same", "_texts", "bytes", "cut")
 
     def __init__(self) -> None:
-        _all.live.add(self)
+        _all.live.add(weakref.ref(self))
         self.bytes = 0
         """About what the texts take in memory, each once."""
         self.cut = False
@@ -189,13 +188,13 @@ class Content:
         self.spend(LEAST_BYTES)
 
     def message(
-        self, own: Any, said: Iterable[str], make: "Callable[[Content, Any, int], Message]", limit: int
+        self, own: Any, said: Sequence[str], make: "Callable[[Content, Any, int], Message]", limit: int
     ) -> Message:
         """Take a message of the framework's; one that was seen before, and holds the same, is the same.
 
         Args:
             own: The framework's own message.
-            said: The names of its fields that are content.
+            said: The names of its fields that are content, its text first.
             make: Takes one that is new or has changed; called with this, the message and the limit.
             limit: Characters that are kept where there is no room for the whole.
         """
@@ -249,7 +248,7 @@ class Content:
 
     def release(self) -> None:
         """Count no longer: its trace is rendered, or dropped."""
-        _all.live.discard(self)
+        _all.live.discard(weakref.ref(self))
 
     def take(self, value: Any, limit: int, adapt: "Callable[[object], object] | None" = None) -> object:
         """Return references to the texts of a value and copies of what holds them.
@@ -313,30 +312,35 @@ class Content:
             self.spend(known.__sizeof__())
         return known
 
-    def copied(self, entries: dict[Any, Any]) -> dict[Any, Any] | None:
-        """Return a copy of a few short texts and numbers under short names; None where there is anything else."""
-        # under ``type`` it may say that it is a picture, and ``value`` be a secret by its neighbour
-        if len(entries) > FLAT or "type" in entries or "value" in entries:
+    def copied(self, entries: dict[Any, Any], depth: int = 1) -> dict[Any, Any] | None:
+        """Return a copy of a few short texts and numbers under short names, and of such dicts among them.
+
+        None where there is anything else. What is a secret by its name is seen on the writer's thread.
+        """
+        # ``value`` may be a secret by its neighbour, and what has any other ``type`` a picture
+        if len(entries) > FLAT or "value" in entries or ("type" in entries and not _is_call(entries["type"])):
             return None
         copy, known, new = entries.copy(), self._texts, 0
         for key, value in copy.items():
             kind = type(value)
+            if type(key) is not str or len(key) > SHORT:
+                break
             if kind is str:
                 if len(value) > SHORT or DATA <= value < BEHIND_DATA:
                     break
                 if id(value) not in known:
                     known[id(value)] = value
                     new += len(value) if value.isascii() else value.__sizeof__()
+            elif kind is dict:
+                if depth == 0 or (inner := self.copied(value, depth - 1)) is None:
+                    break
+                copy[key] = inner
             elif value is not None and not (kind in NUMBERS and -LARGE < value < LARGE):
                 break
-            if type(key) is not str or len(key) > SHORT:
-                break
         else:
-            if new:
-                self.spend(new)
-            return copy
-        if new:  # whoever takes the rest takes them, too
             self.spend(new)
+            return copy
+        self.spend(new)  # whoever takes the rest takes them, too
         return None
 
     def full(self) -> bool:
@@ -381,7 +385,8 @@ class Taker(Copier):
         copied = self.content.copied(entries) if plain else None
         if copied is None:
             return super().mapping(value, entries)
-        self.room -= len(copied) * 6 + sum(map(len, copied))
+        for named in (copied, *(item for item in copied.values() if type(item) is dict)):
+            self.room -= len(named) * 6 + sum(map(len, named))
         return copied
 
     def unknown(self, value: object, kind: type) -> object:
@@ -390,11 +395,16 @@ class Taker(Copier):
         return found if found is not None else super().unknown(value, kind)
 
 
+def _is_call(kind: object) -> bool:
+    return type(kind) is str and kind == "tool_call"
+
+
 class _All:
     """The contents of all open and queued traces."""
 
     def __init__(self) -> None:
-        self.live: weakref.WeakSet[Content] = weakref.WeakSet()
+        self.live: set[weakref.ref[Content]] = set()
+        """One operation on it is atomic, unlike one on a ``WeakSet``, which costs ten times as much, too."""
         self.counted = 0
         self.since = 0
         """Bytes taken since they were counted."""
@@ -405,8 +415,9 @@ _all = _All()
 
 def held_bytes() -> int:
     """Count the bytes of text that all open and queued traces refer to."""
-    with contextlib.suppress(RuntimeError):  # another thread began a trace meanwhile: the next count will do
-        _all.counted, _all.since = sum(content.bytes for content in list(_all.live)), 0
+    known = [(ref, ref()) for ref in list(_all.live)]
+    _all.counted, _all.since = sum(content.bytes for _, content in known if content is not None), 0
+    _all.live.difference_update([ref for ref, content in known if content is None])
     return _all.counted + _all.since
 
 

@@ -18,7 +18,7 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
-NEWEST = 20
+NEWEST = 8
 """Messages of a history that are compared by all that they hold, whatever that is."""
 Taken = TypeVar("Taken")
 
@@ -67,12 +67,12 @@ class Known(Generic[Taken]):
     Args:
         taken: What was taken.
         own: The fields of the framework's own message.
-        said: The names of those that are content.
+        said: The names of those that are content, its text first.
     """
 
-    __slots__ = ("before", "holds_more", "more", "more_before", "own", "taken")
+    __slots__ = ("before", "deep", "holds_more", "more", "more_before", "own", "taken")
 
-    def __init__(self, taken: Taken, own: dict[str, Any], said: Iterable[str]) -> None:
+    def __init__(self, taken: Taken, own: dict[str, Any], said: Sequence[str]) -> None:
         self.taken = taken
         self.own: dict[str, Any] | None = None
         """None of a message that is not held: it is taken anew each time that it is seen."""
@@ -80,8 +80,8 @@ class Known(Generic[Taken]):
         self.more: list[dict[str, Any]] = []
         """The fields of objects that it holds, beside copies of them."""
         self.more_before: list[dict[str, Any]] = []
-        self.holds_more = True
-        """It holds more than a text."""
+        self.holds_more = self.deep = True
+        """It holds more than a text; and that not only beside a text."""
         if own.get("artifact") is not None:  # what a tool keeps for the program may be large
             return
         before, structure = own.copy(), None
@@ -90,13 +90,15 @@ class Known(Generic[Taken]):
             kind = type(value)
             if kind is str or value is None:
                 continue
-            if not value and kind in _EMPTY:
+            if kind in _EMPTY and not value:
                 before[name] = _EMPTY[kind]
             else:
                 structure = structure or _Structure()
                 before[name] = structure.copy(value)
         if structure is None or structure.left > 0:
-            self.own, self.before, self.holds_more = own, before, structure is not None
+            self.own, self.before = own, before
+            self.holds_more = structure is not None
+            self.deep = self.holds_more and (type(own.get(said[0])) is not str or bool(structure and structure.objects))
             if structure is not None:
                 self.more, self.more_before = structure.objects, structure.copies
 
@@ -129,19 +131,7 @@ _INCOMPARABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, Typ
 class History(Generic[Taken]):
     """Messages that were taken in one go. Several threads may take messages of one trace."""
 
-    __slots__ = (
-        "_lock",
-        "again",
-        "before",
-        "messages",
-        "more",
-        "more_before",
-        "now",
-        "said",
-        "taken",
-        "texts",
-        "texts_before",
-    )
+    __slots__ = ("_lock", "again", "before", "beside", "deep", "messages", "now", "said", "taken", "texts")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -154,17 +144,18 @@ class History(Generic[Taken]):
         """The fields of each, beside what they held when it was taken."""
         self.before: list[object] = []
         self.texts: list[dict[str, Any]] = []
-        """Of those that hold no more than a text the fields, beside what they and the text were."""
-        self.texts_before: list[object] = []
+        """The fields of those that hold no more than a text, beside that text."""
         self.said: list[object] = []
-        self.more: list[dict[str, Any]] = []
-        """Of those that hold more the fields, beside what they held."""
-        self.more_before: list[object] = []
+        self.beside = _Pairs()
+        """Those that hold a text and, beside it, more."""
+        self.deep = _Pairs()
+        """All others."""
 
     def standing(self, given: Sequence[object], text: str) -> int:
         """Return how many of its messages these begin with, unchanged: all that there can be, or none.
 
-        The newest are compared by all of their fields, and so are those that hold more than a text; the rest by that.
+        The newest are compared by all that they hold, down to the last list. Of those before them, what is a text is
+        compared as that, and what stands beside a text by identity.
 
         Args:
             given: Messages.
@@ -177,8 +168,9 @@ class History(Generic[Taken]):
                 return 0
             if count < known or count <= NEWEST:
                 return count if self.before[:count] == self.now[:count] else 0
-            newest = self.texts_before[-NEWEST:] == self.texts[-NEWEST:]
-            if newest and self.more_before == self.more and self.said == list(map(itemgetter(text), self.texts)):
+            newest = self.before[known - NEWEST : known] == self.now[known - NEWEST : known]
+            rest = newest and self.deep.before == self.deep.now and self.beside.before == self.beside.now
+            if rest and self.said == list(map(itemgetter(text), self.texts)):
                 return count
         return 0
 
@@ -192,15 +184,33 @@ class History(Generic[Taken]):
             for message, one, how in zip(given, known, taken, strict=True):
                 if one is None:
                     break
-                fields, plain = one.own or one.before, one.own is not None and not one.holds_more and text in one.own
+                fields = one.own or one.before
                 before = one if one.own is None or one.more else one.before
                 if one.own is None:
                     self.again.append(len(self.messages))
                 self.taken.append(how)
                 self.before.append(before)
                 self.now.append(fields)
-                if plain:
+                if one.own is None or one.deep or text not in fields:
+                    self.deep.add(fields, before)
+                elif one.holds_more:
+                    self.beside.add(fields, fields.copy())
+                else:
                     self.said.append(fields[text])
-                (self.texts_before if plain else self.more_before).append(before)
-                (self.texts if plain else self.more).append(fields)
+                    self.texts.append(fields)
                 self.messages.append(message)  # comes last: by it is counted
+
+
+class _Pairs:
+    """Fields of messages, beside what they held."""
+
+    __slots__ = ("before", "now")
+
+    def __init__(self) -> None:
+        self.now: list[dict[str, Any]] = []
+        self.before: list[object] = []
+
+    def add(self, now: dict[str, Any], before: object) -> None:
+        """Add those of one message."""
+        self.now.append(now)
+        self.before.append(before)

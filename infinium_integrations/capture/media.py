@@ -58,6 +58,9 @@ class Media(str):
         media.kind = kind
         return media
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, int, str | None]]:
+        return type(self), (self.mime_type, self.bytes, self.kind)
+
     @property
     def modality(self) -> str:
         """``image``, ``audio``, ``video`` or ``file``."""

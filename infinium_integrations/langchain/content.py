@@ -87,8 +87,6 @@ def _prompt(content: Content, value: Any, limit: int) -> object:
 def _sequence(content: Content, value: Any, limit: int, *, expected: bool) -> object:
     if expected and type(value) is tuple and is_message(value):
         return messages.take_any(content, value, limit)
-    if value and _is_call(value[-1]) and len(value) <= ITEMS_TAKEN:
-        return [_call(content, one, limit) for one in value]
     if are_messages(value):
         return _conversation(content, value, limit)
     if value and is_command(value[-1]):
@@ -97,16 +95,6 @@ def _sequence(content: Content, value: Any, limit: int, *, expected: bool) -> ob
     if value and isinstance(value[0], Document):
         return documents(content, value, limit)
     return _plain(content, value, limit)
-
-
-def _call(content: Content, call: Any, limit: int) -> object:
-    held = messages.held_call(content, call, limit) if _is_call(call) else None
-    return {**held, "type": call["type"]} if type(held) is dict else _plain(content, call, limit)
-
-
-def _is_call(value: Any) -> bool:
-    """Return whether a value is a tool call as LangGraph hands it to its tools."""
-    return type(value) is dict and value.get("type") == "tool_call"
 
 
 def _adapt(content: Content, value: object, limit: int) -> object:
@@ -133,17 +121,18 @@ def _state(content: Content, fields: dict[Any, Any], limit: int, *, expected: bo
     """Take a state that holds messages; None where it holds none."""
     if fields.get("__type") == "tool_call_with_context":  # how LangGraph hands one call to its tools
         return {"tool_call": messages.held_call(content, fields.get("tool_call"), limit)}
-    key, given = "messages", _given(fields.get("messages"), expected=expected)
+    key: Any = "messages"
+    given = _given(fields.get("messages"), expected=expected)
     if given is None and len(fields) <= STATE_FIELDS:
         others = (name for name, item in fields.items() if name not in HISTORIES and are_messages(item))
-        key = next(others, "")
-        given = fields.get(key)
+        key = next(others, None)
+        given = fields[key] if key is not None else None
     if given is None:
         return None
     return _with(content, fields, key, given, limit)
 
 
-def _with(content: Content, fields: dict[Any, Any], key: str, given: Sequence[object], limit: int) -> Conversation:
+def _with(content: Content, fields: dict[Any, Any], key: object, given: Sequence[object], limit: int) -> Conversation:
     """Take the messages of a state, and what else it holds."""
     if len(fields) == 1:
         return _conversation(content, given, limit)

@@ -12,6 +12,7 @@ from infinium_integrations.capture.content import GOES_ON, Content, Message, Par
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
+from infinium_integrations.capture.serializer import encode
 from infinium_integrations.langchain.message_forms import FIELDS, is_pair, read_dict, roles, told_call
 
 __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
@@ -47,7 +48,7 @@ def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) 
         taken["calls"] = [held_call(content, call, limit) for call in calls]
     if (calls := get("invalid_tool_calls")) and type(calls) is list:
         taken["invalid"] = [held_call(content, call, limit) for call in calls]
-    if beside and type(beside) is dict:
+    if type(beside) is dict and beside:
         taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
     if call := get("tool_call_id"):
         taken["call_id"] = content.take(call, limit)
@@ -56,9 +57,12 @@ def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) 
     return Message(roles.get(kind, kind), name if isinstance(name, str) else None, taken, _parts)
 
 
+_OF_A_CALL = frozenset({"name", "args", "id", "type", "error", "index", "extras"})
+
+
 def held_call(content: Content, call: Json, limit: int) -> object:
     """Take a tool call: what is in its few fields."""
-    if type(call) is not dict:
+    if type(call) is not dict or not call.keys() <= _OF_A_CALL:
         return content.take(call, limit)
     return {key: content.take(value, limit) for key, value in call.items() if key != "type"}
 
@@ -137,7 +141,9 @@ def _call(call: dict[str, Json]) -> Part:
 def _text(text: object) -> list[Part]:
     if isinstance(text, Media):
         return [text.part()]
-    return [{"type": "text", "content": text}] if text or text == 0 else []
+    if isinstance(text, (int, float)) or text:
+        return [{"type": "text", "content": text if isinstance(text, str) else encode(text)}]
+    return []
 
 
 def _reasoning(text: object) -> list[Part]:

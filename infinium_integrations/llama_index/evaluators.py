@@ -16,6 +16,9 @@ __all__ = ["Evaluation", "evaluation", "given_on"]
 
 _JUDGED = ("query", "response", "contexts", "reference", "second_response")
 
+_EVALUATION = "llama_index.core.evaluation"
+"""Where all evaluators of the core's are defined."""
+
 Evaluation = tuple[str, Mapping[str, Any]]
 """The evaluator's name, and what it judges."""
 
@@ -27,6 +30,9 @@ def evaluation(what: Kind) -> Evaluation | None:
     frame = frames.caller()
     if frame is None or "self" not in frame.f_code.co_varnames:
         return None
+    module = frame.f_globals.get("__name__")
+    if type(module) is str and module.startswith("llama_index.core.") and not module.startswith(_EVALUATION):
+        return None  # asking a frame for what it holds costs more
     held = frame.f_locals
     owner = held.get("self")
     if not is_a(owner, "BaseEvaluator"):

@@ -40,7 +40,9 @@ def take_all(content: Content, given: Sequence[object], limit: int) -> list[Mess
 def _new(content: Content, message: object, limit: int) -> Message:
     held = getattr(message, "__dict__", {})
     beside, role = held.get("additional_kwargs"), _role(held.get("role"))
-    kept = {key: beside[key] for key in _BESIDE if beside.get(key)} if beside and isinstance(beside, dict) else None
+    kept = None
+    if isinstance(beside, dict) and dict.__len__(beside):
+        kept = {key: beside[key] for key in _BESIDE if beside.get(key)}
     name = kept.pop("name", None) if kept else None
     taken = {
         "blocks": held_blocks(content, held.get("blocks") or (), limit),

@@ -21,6 +21,7 @@ from infinium_integrations.capture.content import (
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
 from infinium_integrations.capture.preview import to_json_value
+from infinium_integrations.diagnostics import contained
 from infinium_integrations.payload import preview
 from infinium_integrations.payload.finalize import Finisher, Limits
 from infinium_integrations.payload.preview import JsonMessage
@@ -76,7 +77,10 @@ class Capture:
             return taken
         known = self._values.get(id(taken))
         if known is None or known[0] is not taken:
-            known = self._values[id(taken)] = taken, _CONVERTED.get(kind, Capture._other)(self, taken)
+            found: Json = _UNREADABLE
+            with contained:
+                found = _CONVERTED.get(kind, Capture._other)(self, taken)
+            known = self._values[id(taken)] = taken, found
         return known[1]
 
     def _dict(self, taken: dict[str, object]) -> Json:
@@ -105,7 +109,7 @@ class Capture:
         return self._finisher.text(taken[: limit + SLACK], limit) if limit > 0 else "…"
 
     def _other(self, taken: object) -> Json:
-        return self.text(taken) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)
+        return self.text(str(taken)) if isinstance(taken, str) else to_json_value(taken, self._chars, **_BOUNDS)
 
     def text(self, text: str) -> str:
         """Return a text without its secrets; each distinct one is looked at once."""
@@ -120,25 +124,35 @@ class Capture:
         if index is not None:
             return index
         self._held.append(message)
-        clean: JsonMessage = {"role": self.text(message.role)}
-        parts = self._whole(message.parts())
-        name = message.name or next(
-            (self._called[part["id"]] for part in parts if part.get("id") in self._called), None
-        )
-        if name and (message.name or message.role == "tool"):
-            clean["name"] = self.text(name)
-        self._called.update(
-            {part["id"]: part["name"] for part in parts if part["type"] == "tool_call" and part["name"]}
-        )
-        clean["parts"] = [self._part(part) for part in parts]
+        clean, read = self._unreadable(message), None
+        with contained:  # one that can't be read takes no other with it
+            clean, read = self._read(message)
         written = to_json(clean)
         index = self._same.get(written)
         if index is None:
             index = self._same[written] = len(self.messages)
             self.messages.append(clean)
-            self._spoken.append(_spoken(clean, parts))
+            self._spoken.append(read or clean)
         self._indexes[id(message)] = index
         return index
+
+    def _unreadable(self, message: Message) -> JsonMessage:
+        return {"role": self.text(str(message.role)), "parts": [{"type": "text", "content": _UNREADABLE}]}
+
+    def _read(self, message: Message) -> tuple[JsonMessage, JsonMessage]:
+        """Return a message as it is kept, and as it is read."""
+        clean: JsonMessage = {"role": self.text(message.role)}
+        parts = self._whole(message.parts())
+        answers = (part.get("id") for part in parts if part["type"] == "tool_call_response")
+        name = message.name or next(
+            (self._called[one] for one in answers if type(one) in _IDS and one in self._called), None
+        )
+        if name and (message.name or message.role == "tool"):
+            clean["name"] = self.text(name)
+        calls = [part for part in parts if part["type"] == "tool_call" and part["name"]]
+        self._called.update({part["id"]: part["name"] for part in calls if type(part["id"]) in _IDS})
+        clean["parts"] = [self._part(part) for part in parts]
+        return clean, _spoken(clean, parts)
 
     def _part(self, part: Mapping[str, Json]) -> dict[str, Json]:
         return {
@@ -185,9 +199,10 @@ class Capture:
         return self._shown(taken, limit, given=given, summary=True)
 
     def _shown(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:
-        if taken is None:
-            return None
-        text = self._text(taken, limit, given=given, summary=summary)
+        text = None
+        if taken is not None:
+            with contained:
+                text = self._text(taken, limit, given=given, summary=summary)
         return None if text is None else Redacted(shorten(text, limit))
 
     def _text(self, taken: object, limit: int, *, given: bool, summary: bool) -> str | None:  # noqa: PLR0911  (a table in the form of code)
@@ -205,7 +220,9 @@ class Capture:
             rest = None if taken.rest is None else self.readable(self.value(taken.rest))
             if taken.choices and not summary:
                 return preview.choices_text(messages, limit)
-            structured = None if taken.structured is None else preview.value_text(self.value(taken.structured))
+            structured = (
+                None if taken.structured is None else preview.value_text(self.readable(self.value(taken.structured)))
+            )
             if summary:
                 text = _bare(messages[:1] if taken.choices else messages, limit, given=given)
             else:
@@ -306,6 +323,8 @@ def capture_of(trace: Trace) -> Capture:
     return Capture(redactor, settings.current().content_chars)
 
 
+_UNREADABLE = "<unreadable>"
+_IDS = frozenset({str, int})
 _ATOMS = frozenset({float, bool, type(None)})
 _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     dict: Capture._dict,  # noqa: SLF001  (as all here: a table of its own methods)
