@@ -19,13 +19,14 @@ _AFTER = pattern(
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
         (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
-        (?:[bruf]{1,2}(?=["'])|!\w{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
+        (?:[bruf]{1,2}(?=["'])|(?<=:[ ])![a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
 _BARE = pattern(
     r"""(?: \[REDACTED\]
           | [^\s"'`<>\\&;,)\]}\[]++ | \[
-          | [&;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}[=:])
+          | & (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}=)
+          | [;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}=|[A-Za-z_]{3,40}:)
           | \\ (?![nrtbfuUx"'\\/]) )++""",
     re.VERBOSE,
 )
@@ -59,8 +60,11 @@ def _pair(scan: Scan, named: Named) -> Span | None:
     sep = _separator(text, max(named.start, 0), named.end, found) if found else None
     if not found or sep is None:
         return None
-    pair = Pair(named.name, named.kind, sep, found["quote"] or "", found.end(), 0)
-    pair = pair._replace(end=_end(text, pair, found.end() + ENOUGH)[0])
+    start = found.end()
+    if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
+        start = _before_stars(text, start)
+    pair = Pair(named.name, named.kind, sep, found["quote"] or "", start, 0)
+    pair = pair._replace(end=_end(text, pair, start + ENOUGH)[0])
     end = _secret_end(text, pair, open_end=scan.open_end)
     return (pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}") if end else None
 
@@ -92,6 +96,15 @@ def _name(text: str, at: int) -> str:
         word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
         return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
     return own
+
+
+def _before_stars(text: str, start: int) -> int:
+    """Return where a value begins, which stars that nothing closes are a part of."""
+    begin = start - 1
+    while text[begin - 1] == "*":
+        begin -= 1
+    line = text.find("\n", start)
+    return start if text.find("*", start, min(start + ENOUGH, line if line >= 0 else len(text))) >= 0 else begin
 
 
 def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str | None:  # noqa: PLR0911  (one mark after the other)
