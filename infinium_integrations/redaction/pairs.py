@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import kind_of
+from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
 
@@ -15,7 +16,7 @@ _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_REACH = 64
 _TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
 _AFTER = pattern(
-    r"""(?P<close>\\{0,8}["'`]\]?|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
+    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==)|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
         (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
@@ -31,6 +32,8 @@ _BARE = pattern(
     re.VERBOSE,
 )
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
+_ESCAPES = frozenset("nrt")
+_ESCAPED = pattern(r".*\\[nrt]")
 _SECOND_WORDS = ("key", "cod", "phr")
 _BLANK = " \t\r\n\\\"'"
 
@@ -46,27 +49,28 @@ def pairs(scan: Scan) -> Iterator[Span]:
             name, resume = before + text[at:end], at + len(keyword)
             if kind := kind_of(name):
                 named = Named(name.lower(), kind, at - len(before), end)
-                if found := _pair(scan, named):
-                    yield found
-                    resume = found[1]
-                else:
-                    yield from loosely(scan, named)
+                found = list(items(scan, named)) or [*_pair(scan, named)] or [*loosely(scan, named)]
+                yield from found
+                if found:
+                    yield from more(scan, named, found[-1][1])
+                resume = max(resume, found[-1][1]) if found else resume
             at = low.find(keyword, resume)
 
 
-def _pair(scan: Scan, named: Named) -> Span | None:
+def _pair(scan: Scan, named: Named) -> Iterator[Span]:
     text = scan.text
     found = _AFTER.match(text, named.end)
     sep = _separator(text, max(named.start, 0), named.end, found) if found else None
     if not found or sep is None:
-        return None
+        return
     start = found.end()
     if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
         start = _before_stars(text, start)
     pair = Pair(named.name, named.kind, sep, found["quote"] or "", start, 0)
     pair = pair._replace(end=_end(text, pair, start + ENOUGH)[0])
     end = _secret_end(text, pair, open_end=scan.open_end)
-    return (pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}") if end else None
+    if end:
+        yield pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}"
 
 
 _NAMES_OF_SEPARATORS = {
@@ -92,8 +96,11 @@ def _name(text: str, at: int) -> str:
     """Return what of a name stands before a place; of ``api key`` the word before, too."""
     before = text[max(0, at - _NAME_REACH) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
+    if own[:1] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\":
+        own = own[1:]
     if not own and before.endswith(" ") and before[-2:-1].isalpha():
         word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
+        word = _ESCAPED.sub("", word)
         return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
     return own
 

@@ -79,10 +79,18 @@ _LONGEST_WORD = 20
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
+_BETWEEN = " \t\r\n,"
+"""What stands between two strings of a list."""
+
+
 def is_secret_value(text: str, pair: Pair) -> bool:
     """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if not value.strip() or value == HIDDEN or (pair.quote and _is_between_strings(value, pair)):
+    if (
+        not value.strip(_BETWEEN if pair.quote else None)
+        or value == HIDDEN
+        or (pair.quote and _is_between_strings(value, pair))
+    ):
         return False
     if pair.quote and "\n" in value:
         value = value[: value.index("\n")]

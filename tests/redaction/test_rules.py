@@ -5,6 +5,7 @@ from secret_cases import DIGITS, left
 
 from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.forms import FORMS
+from infinium_integrations.redaction.lists import LISTS
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.redaction.rules import VENDORS
 
@@ -22,7 +23,7 @@ def test_a_vendors_example_is_hidden_and_what_begins_alike_is_not(vendor):
     assert REDACTOR.text(f"use {vendor.stays} now") == f"use {vendor.stays} now"
 
 
-@pytest.mark.parametrize("form", [*FORMS, *COMMANDS], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [*FORMS, *COMMANDS, *LISTS], ids=lambda form: form.name)
 def test_a_forms_example_is_hidden_and_its_neighbour_is_not(form):
     text = REDACTOR.text(form.hidden)
     assert "[REDACTED]" in text
