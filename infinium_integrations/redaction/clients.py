@@ -21,6 +21,8 @@ class Command(NamedTuple):
     """With which letters its option begins: in a text without such options it is not looked for."""
     is_odd: bool = False
     """Whether a plain word in the secret's place is none."""
+    mark: str = ""
+    """A rare letter that must occur too: it is found sooner than a word."""
 
 
 WORD = r"(?:\\{0,4}(?:\"([^\"\n\\]{1,200})(?:\\{0,4}\"|\Z)|'([^'\n]{1,200})(?:'|\Z))|([^\s\"'|;&<>\\]{2,200}))"
@@ -38,12 +40,13 @@ _GLUED = "|"
 CLIENTS = (
     Command(
         "login at a host",
-        ("ssh", "sftp", "scp", "rsync", "pserver", "nc -x"),
+        ("ssh", "sftp", "scp", "rsync", "pserver"),
         pattern(
             rf"\b(?:ssh|sftp|scp|rsync|mosh|pserver|nc)\b{_REST}[\s\"':][A-Za-z_][\w.-]{{0,40}}:([^\s:/@\"'|;]{{3,100}})@(?=[A-Za-z0-9\[])"
         ),
         "ssh ada:hunter2!Zq9@host.example.com",
         "scp ada@host:file.txt .",
+        mark="@",
     ),
     Command(
         "certificate's password",
@@ -163,7 +166,7 @@ CLIENTS = (
         ),
         "openssl enc -aes-256-cbc -k hunter2!Zq9 -in f",
         "openssl enc -aes-256-cbc -kfile f -in f",
-        "ka ",
+        "kap ",
     ),
     Command(
         "here-string",
@@ -173,6 +176,7 @@ CLIENTS = (
         ),
         'cryptsetup open disk <<< "hunter2!Zq9"',
         "cat <<< hunter2!Zq8",
+        mark="<",
     ),
     Command(
         "Oracle tool",
@@ -180,6 +184,7 @@ CLIENTS = (
         pattern(rf"\b(?:expdp|impdp|sqlldr|rman{BLANK}target){BLANK}[A-Za-z_]\w{{0,40}}/([^\s@\"'/]{{3,100}})"),
         "expdp ada/hunter2!Zq9@db tables=x",
         "expdp / tables=x",
+        mark="/",
     ),
     Command(
         "smb",
@@ -199,6 +204,7 @@ CLIENTS = (
         ),
         "xfreerdp /u:ada /p:hunter2!Zq9 /v:host",
         "xfreerdp /u:ada /v:host",
+        mark="/",
     ),
     Command(
         "arguments in a row",
@@ -236,6 +242,7 @@ CLIENTS = (
         'send "hunter2!Zq9\\r"',
         'send "yes\\r"',
         is_odd=True,
+        mark="\\",
     ),
     Command(
         "value that a store keeps",

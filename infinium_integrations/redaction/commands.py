@@ -127,6 +127,7 @@ COMMANDS = (
         ),
         "echo hunter2!Zq9 | sudo -S apt update",
         "echo done | tee log",
+        mark="|",
     ),
     Command(
         "IDENTIFIED BY",
@@ -143,6 +144,7 @@ COMMANDS = (
         pattern(r"(?:\bsqlplus\s{1,3}(?:-\w{1,3}\s{1,3}){0,3}|jdbc:oracle:\w{1,8}:)\w{1,40}/([^\s@\"']{3,100})@"),
         "sqlplus scott/hunter2!Zq9@orcl",
         "sqlplus /nolog",
+        mark="@",
     ),
     Command(
         "net user",
@@ -152,6 +154,7 @@ COMMANDS = (
         ),
         "net user ada hunter2!Zq9 /add",
         "net user ada",
+        mark="/",
     ),
     *CLIENTS,
 )
@@ -173,7 +176,8 @@ def commands(scan: Scan) -> Iterator[Span]:
     rows = COMMANDS if scan.options else _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
     asked = [command for command in rows if _may_occur(scan, command)]
     yield from _found(asked, text, low)
-    if any(between in text for between in _BETWEEN):
+    has_strings = b'"' in scan.marks or b"'" in scan.marks
+    if has_strings and (len(text) < _SHORT or '"-' in text or "'-" in text) and any(at in text for at in _BETWEEN):
         yield from _in_lists(asked, text)
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
@@ -195,6 +199,8 @@ def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
                     yield *found.span(last), command.name
 
 
+_SHORT = 2_000
+"""Characters of a text in which lists of arguments are looked for though no option begins a string."""
 _BETWEEN = ('", "', "', '", '","', "','", '\\", \\"', '\\",\\"')
 _ARGUMENTS = pattern(r"\\{0,8}([\"']),\s{0,20}\\{0,8}\1")
 
@@ -210,6 +216,8 @@ def _in_lists(asked: Iterable[Command], text: str) -> Iterator[Span]:
 
 
 def _may_occur(scan: Scan, command: Command) -> bool:
+    if command.mark not in scan.text:
+        return False
     if command.option:
         return any(letter in scan.options for letter in command.option)
     return " " in scan.options or _MARKS_OF.get(command.name, b"none") in scan.marks

@@ -23,13 +23,18 @@ class _Rule(NamedTuple):
     name: str
 
 
+_AFTER_DOT = pattern(r"\.[A-Za-z0-9_-]{6}")
+"""What every shape with a dot has after it: it is looked for quickly."""
+
+
 def _rule(vendor: Vendor) -> _Rule:
     """Make patterns that begin with their literal, so that the search is quick, and look back from there."""
     literal = re.escape(vendor.start)
     if vendor.where == "any":
         return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
     shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
-    return _Rule(vendor.start, shape, shape, vendor.name)
+    probe = _AFTER_DOT if vendor.where == "inside" and vendor.start == "." else shape
+    return _Rule(vendor.start, probe, shape, vendor.name)
 
 
 def _mark(start: str) -> str:
