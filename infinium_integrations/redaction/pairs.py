@@ -34,6 +34,8 @@ _BARE = pattern(
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
+_MANY, _GAP, _NO_GAP = 100, 10, 4
+"""Of many names in a row with few letters between, only what follows right after each is looked at, or nothing."""
 _SECOND_WORDS = ("key", "cod", "phr")
 _BLANK = " \t\r\n\\\"'"
 
@@ -42,14 +44,19 @@ def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
     text, low = scan.text, scan.low
     for keyword in scan.keywords:
-        at = low.find(keyword)
+        at, in_a_row = low.find(keyword), 0
         while at >= 0:
             before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
             end = tail.end() if tail else at + len(keyword)
             name, resume = before + text[at:end], at + len(keyword)
             if kind := kind_of(name):
                 named = Named(name.lower(), kind, at - len(before), end)
-                found = list(items(scan, named)) or [*_pair(scan, named)] or [*loosely(scan, named)]
+                following = low.find(keyword, end, end + len(keyword) + _GAP)
+                in_a_row = in_a_row + 1 if following >= 0 else 0
+                if in_a_row > _MANY:
+                    found = [*_pair(scan, named)] if following - end > _NO_GAP else []
+                else:
+                    found = [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
                 yield from found
                 if found:
                     yield from more(scan, named, found[-1][1])

@@ -2,10 +2,11 @@
 """Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, words
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
 
 __all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
@@ -138,6 +139,11 @@ def _is_other(pair: Pair, value: str, core: str) -> bool:
 
 def is_odd(value: str, kind: Kind) -> bool:
     """Judge a value that stands more loosely after a name, as in a sentence: no word, path, version or identifier."""
+    return _is_odd(value, kind, own_names())
+
+
+@lru_cache(maxsize=512)
+def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what is a name depends on it)
     core = value.strip().rstrip(_STOPS)
     if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
@@ -396,6 +402,7 @@ def _is_mixed(value: str) -> bool:
     return (len(_HUMPS.findall(core)) * 10 >= len(core) * 3 or not core.isascii()) and _changes(core) > 1
 
 
+@lru_cache(maxsize=512)
 def _is_random(value: str) -> bool:
     """Return whether some letters in a row make no word: by their case, their length, or pairs that no language has."""
     return any(_is_mixed(letters) or _is_no_word(letters) for letters in _LETTERS.findall(value)) or (
