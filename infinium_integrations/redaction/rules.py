@@ -391,7 +391,7 @@ _WORK = _family(
     (
         "JSON Web Token with certificates",
         "eyJ",
-        f"eyJ(?<!{_W}eyJ){_W}{{2000,}}+\\.\\.?{_W}{{4,}}+(?:\\.{_W}*+){{0,3}}+",
+        f"{at_start('eyJ')}(?<![_-]eyJ){_W}{{2000,}}+\\.\\.?{_W}{{4,}}+(?:\\.{_W}*+){{0,3}}+",
         f"eyJ{_ALNUM * 20}.eyJzdWIiOiIxMjM0In0.{_ALNUM[:43]}",
         "inside",
     ),

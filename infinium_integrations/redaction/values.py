@@ -87,11 +87,7 @@ _BETWEEN = " \t\r\n,"
 def is_secret_value(text: str, pair: Pair) -> bool:
     """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if (
-        not value.strip(_BETWEEN if pair.quote else None)
-        or value == HIDDEN
-        or (pair.quote and _is_between_strings(value, pair))
-    ):
+    if _is_nothing(value, pair):
         return False
     if pair.quote and "\n" in value:
         value = value[: value.index("\n")]
@@ -115,6 +111,14 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.name.endswith("cookie"):
         return _COOKIE.match(value) is not None and _CODE.match(value) is None
     return _is_bare_secret(text, pair, value)
+
+
+def _is_nothing(value: str, pair: Pair) -> bool:
+    """Return whether no value is there: blanks, an open bracket, what is hidden already, what stands between strings."""
+    if pair.quote:
+        return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(value, pair)
+    rest = value.replace(HIDDEN, "")
+    return not rest.strip(" \t\r\n{[(") or (rest != value and not any(map(str.isalnum, rest)))
 
 
 def _is_name(core: str, name: str) -> bool:
