@@ -4,7 +4,7 @@
     python tests/redaction/fuzz.py --minutes 3 --seed 7
     python tests/redaction/fuzz.py --minutes 60 --guided   (where atheris is installed)
 
-What has to hold for every text: redaction raises nothing, gives the same twice, changes nothing the second time, lets no
+What has to hold for every text: redaction raises nothing, is the same twice, changes nothing the second time, lets no
 secret of the tables through in any place or at any cut, and takes time in proportion to the text. It prints what
 doesn't hold, shortened, and returns 1 then.
 """
