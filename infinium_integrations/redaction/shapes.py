@@ -23,8 +23,12 @@ class _Rule(NamedTuple):
     name: str
 
 
-_AFTER_DOT = pattern(r"\.[A-Za-z0-9_-]{6}")
-"""What every shape with a dot has after it: it is looked for quickly."""
+_AFTER = {
+    ".": pattern(r"\.[A-Za-z0-9_-]{6}"),
+    ":": pattern(r":[a-f0-9]{32}"),
+    "-": pattern(r"-[a-f0-9]{8}-[a-f0-9]{8}"),
+}
+"""What every shape with a mark inside has after it: it is looked for quickly."""
 
 
 def _rule(vendor: Vendor) -> _Rule:
@@ -33,7 +37,7 @@ def _rule(vendor: Vendor) -> _Rule:
     if vendor.where == "any":
         return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
     shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
-    probe = _AFTER_DOT if vendor.where == "inside" and vendor.start == "." else shape
+    probe = _AFTER.get(vendor.start, shape) if vendor.where == "inside" else shape
     return _Rule(vendor.start, probe, shape, vendor.name)
 
 

@@ -141,6 +141,8 @@ TOKENS = (
     ),
 )
 NOISE = string.printable + "äß漢İ\u200b\u2028"
+AGAIN = "a second pass changes it"
+"""The one thing that may be now and then: a mark stands where a letter stood, and reads otherwise."""
 SECONDS_PER_MB, LEAST_SECONDS = 4.0, 0.02
 LONG = 60_000
 
@@ -183,9 +185,7 @@ def is_stable(dice: random.Random) -> Fault | None:
     if Redactor(secrets=["plumber-crazy-91"]).text(text) != once:
         return Fault("not the same twice", text)
     if REDACTOR.text(once) != once:
-        return Fault(
-            "a second pass changes it", shrunk(text, lambda each: REDACTOR.text(once := REDACTOR.text(each)) != once)
-        )
+        return Fault(AGAIN, shrunk(text, lambda each: REDACTOR.text(once := REDACTOR.text(each)) != once))
     limit = dice.randint(0, len(text) + 20)
     cut = REDACTOR.redact_and_truncate(text, limit)
     if len(cut) > limit:
@@ -334,7 +334,7 @@ def guided(minutes: float) -> None:
                     function.__code__ = atheris.instrument_func(function).__code__
 
     def one(data: bytes) -> None:
-        if (fault := asked(_Bytes(data))) and "a second pass" not in fault.what:
+        if (fault := asked(_Bytes(data))) and fault.what != AGAIN:
             raise AssertionError(shortened(fault))
 
     atheris.Setup([sys.argv[0], f"-max_total_time={int(minutes * 60)}", "-max_len=600", "-len_control=0"], one)
@@ -363,7 +363,8 @@ def main() -> int:
             if kinds[re.sub(r"[\d.]+", "n", fault.what)] <= 2:
                 print(shortened(fault), flush=True)  # noqa: T201
     print(f"{texts:,} texts, seed {seed}: {kinds.total():,} faults", *kinds.most_common(), sep="\n")  # noqa: T201
-    return int(kinds.total() > 0)
+    again = kinds.pop(AGAIN, 0)
+    return int(kinds.total() > 0 or again > texts / 2_000)
 
 
 if __name__ == "__main__":
