@@ -36,6 +36,8 @@ class Form(NamedTuple):
     stays: str
     before: re.Pattern[str] | None = None
     """What has to stand before the name."""
+    words: tuple[str, ...] = ()
+    """Of which one must occur there: they are found sooner than the pattern."""
 
 
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
@@ -262,6 +264,7 @@ FORMS = (
         pattern(
             r"(?:\bsetx|\bENV|\bARG|\bset -[gUx]{1,3}|configure set|#define|\blogin [\w.@-]{1,40}|config set|secret put)\s{1,4}[\w./:-]{0,40}\Z"
         ),
+        ("set", "ENV", "ARG", "#define", "login", "secret put"),
     ),
     Form(
         "beside the name",
@@ -389,8 +392,10 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span 
         return None
     if not value or not form.is_secret(value, named.kind):
         return None
-    if form.before and not form.before.search(text[max(0, named.start - _BEFORE) : named.start]):
-        return None
+    if form.before:
+        before = text[max(0, named.start - _BEFORE) : named.start]
+        if (form.words and not any(word in before for word in form.words)) or not form.before.search(before):
+            return None
     return start, start + len(value), form.name
 
 

@@ -34,8 +34,9 @@ _BARE = pattern(
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
-_MANY, _GAP, _NO_GAP = 100, 10, 4
-"""Of many names in a row with few letters between, only what follows right after each is looked at, or nothing."""
+_MANY, _GAP, _NO_GAP = 100, 10, 6
+"""Of many names in a row with few letters between, only what follows right after each is looked at; of those with
+fewer, no digit among them, nothing: ``token=token=token=``."""
 _SECOND_WORDS = ("key", "cod", "phr")
 _BLANK = " \t\r\n\\\"'"
 
@@ -54,7 +55,8 @@ def pairs(scan: Scan) -> Iterator[Span]:
                 following = low.find(keyword, end, end + len(keyword) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
                 if in_a_row > _MANY:
-                    found = [*_pair(scan, named)] if following - end > _NO_GAP else []
+                    is_near = following - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
+                    found = [] if is_near else [*_pair(scan, named)]
                 else:
                     found = [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
                 yield from found

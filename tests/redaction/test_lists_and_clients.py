@@ -75,3 +75,9 @@ def test_lists_under_a_secrets_name_are_hidden_in_objects():
     assert "sunshine" not in shown
     assert "hunter2" not in shown
     assert '"the"' in shown
+
+
+@pytest.mark.parametrize("junk", ["password=", "token: ", "pin ", "password is a "])
+def test_a_secret_after_very_many_names_in_a_row_is_hidden(junk):
+    assert "hunter2" not in REDACTOR.text(junk * 300 + "\npassword is hunter2!Zq9")
+    assert "4711" not in REDACTOR.text("pin=4711 " * 300)
