@@ -161,15 +161,11 @@ class Capture:
     def _part(self, part: Mapping[str, Json]) -> dict[str, Json]:
         if len(part) == _PLAIN and part["type"] == "text" and type(part["content"]) is str:
             return {"type": "text", "content": self.text(part["content"])}
-        return {
-            key: value
-            if key in _WORDS
-            else self._finisher.value(value.part())
-            if isinstance(value, Media)
-            else self._plain(value)
-            for key, value in part.items()
-            if key != GOES_ON
-        }
+        own = {key: value for key, value in part.items() if key != GOES_ON}
+        return self._finisher.mapping(own, lambda value, _: self._within(value))
+
+    def _within(self, value: object) -> Json:
+        return self._finisher.value(value.part()) if isinstance(value, Media) else self._plain(value)
 
     def _plain(self, value: object) -> Json:
         """Redact a value that holds no messages."""
@@ -186,7 +182,8 @@ class Capture:
                 clean = self.text if len(joined) <= self._chars else self.redactor.text  # nothing is cut here
                 if clean(joined) != "".join(map(clean, texts)):
                     citations = [one for part in some for one in part.get("citations", ())]
-                    some = [{**some[0], "content": joined, **({"citations": citations} if citations else {})}]
+                    content = self.redactor.together(texts)
+                    some = [{**some[0], "content": content, **({"citations": citations} if citations else {})}]
             whole += some
         return whole
 
@@ -354,7 +351,6 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})
-_WORDS = frozenset({"type", "modality"})
 _NAMES = frozenset({"type", "modality", "mime_type", "name", "id"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
