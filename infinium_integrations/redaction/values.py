@@ -135,7 +135,8 @@ def _is_between_strings(value: str, pair: Pair) -> bool:
 def _is_other(pair: Pair, value: str, core: str) -> bool:
     """Return whether a name means something else here: a folder, how many passed, a cookie of short words."""
     if pair.name in {"pwd", "oldpwd"}:
-        return (value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~") and not _has_random_part(value)
+        is_path = value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~"
+        return is_path and value[1:2] not in _STRANGE and not _has_random_part(value)
     if pair.name == "pass":
         return core.isdigit() and not pair.quote
     return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
