@@ -44,13 +44,17 @@ _BLANK = " \t\r\n\\\"'"
 def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
     text, low = scan.text, scan.low
+    handled: dict[tuple[int, int], int] = {}
     for keyword in scan.keywords:
         at, in_a_row = low.find(keyword), 0
         while at >= 0:
             before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
             end = tail.end() if tail else at + len(keyword)
             name, resume = before + text[at:end], at + len(keyword)
-            if kind := kind_of(name):
+            place = at - len(before), end
+            if place in handled:  # by another keyword: ``client_secret_key``
+                resume = max(resume, handled[place])
+            elif kind := kind_of(name):
                 named = Named(name.lower(), kind, at - len(before), end)
                 following = low.find(keyword, end, end + len(keyword) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
@@ -62,7 +66,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
                 yield from found
                 if found:
                     yield from more(scan, named, found[-1][1])
-                resume = max(resume, found[-1][1]) if found else resume
+                resume = handled[place] = max(resume, found[-1][1]) if found else resume
             at = low.find(keyword, resume)
 
 
