@@ -38,6 +38,7 @@ _MANY, _GAP, _NO_GAP = 100, 10, 6
 """Of many names in a row with few letters between, only what follows right after each is looked at; of those with
 fewer, no digit among them, nothing: ``token=token=token=``."""
 _SECOND_WORDS = ("key", "cod", "phr")
+_NEXT_NAME = pattern(r"[ ]([A-Za-z]{3,20})\d{0,4}(?=[ ,.;]|$)")
 _BLANK = " \t\r\n\\\"'"
 
 
@@ -54,7 +55,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
             place = at - len(before), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
-            elif kind := kind_of(name):
+            elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
                 named = Named(name.lower(), kind, at - len(before), end)
                 following = low.find(keyword, end, end + len(keyword) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
@@ -68,6 +69,12 @@ def pairs(scan: Scan) -> Iterator[Span]:
                     yield from more(scan, named, found[-1][1])
                 resume = handled[place] = max(resume, found[-1][1]) if found else resume
             at = low.find(keyword, resume)
+
+
+def _leads_to_a_name(text: str, end: int) -> bool:
+    """Return whether what follows is another name, as in ``token 1 token 2``: what it names is looked for after that."""
+    found = _NEXT_NAME.match(text, end)
+    return found is not None and kind_of(found[1]) != ""
 
 
 def _pair(scan: Scan, named: Named) -> Iterator[Span]:
