@@ -72,7 +72,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
 
 
 def _leads_to_a_name(text: str, end: int) -> bool:
-    """Return whether what follows is another name, as in ``token 1 token 2``: what it names is looked for after that."""
+    """Return whether another name follows, as in ``token1 token2``: what it names is looked for after that."""
     found = _NEXT_NAME.match(text, end)
     return found is not None and kind_of(found[1]) != ""
 
