@@ -150,7 +150,7 @@ def kind_of(name: str) -> Kind:
         own_names()
     verdict = _verdicts.get(name)
     if verdict is None:
-        verdict = _judge(name[-_LONGEST:])
+        verdict = _judge(name) if len(name) <= _LONGEST else ""
         if len(_verdicts) >= _REMEMBERED:
             _verdicts.clear()
         if len(name) <= _LONGEST:
