@@ -15,6 +15,7 @@ from infinium_integrations.errors import ConfigurationError, ValidationError, di
 from infinium_integrations.models import Status
 from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
+from infinium_integrations.storage import live
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, LOCAL, SUFFIX, FolderStore, read_file
 from infinium_integrations.storage.record import file_name, safe_id
@@ -191,6 +192,22 @@ class TraceReader:
         """
         row = self.find(trace_id, exact=exact)
         return self._load(row) if row is not None else None
+
+    def running(self) -> "list[TaskData]":
+        """Return the traces that are open now, in whatever process, as they stand; the latest first.
+
+        Their ``environment.custom_tags["status"]`` is ``running``. Where traces are kept in memory there are none.
+        """
+        from infinium_integrations.models import TaskData  # noqa: PLC0415  (as in ``_task``)
+
+        folder, found = self._folder(), []
+        for payload in live.ask(folder.root) if folder is not None and folder.usable() else ():
+            with contextlib.suppress(ValueError):
+                found.append(TaskData.model_validate(payload))
+        index = self._index() if found else None
+        ended = {task.trace_id for task in found if index and index.find(_query(exact_id=task.trace_id, limit=1))}
+        found = [task for task in found if task.trace_id not in ended]
+        return sorted(found, key=lambda task: task.duration)
 
     def find(self, trace_id: str, *, exact: bool = False) -> "Row | None":
         """Return one trace as a short row, named as for ``get``; None where there is none.

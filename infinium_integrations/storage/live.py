@@ -1,0 +1,200 @@
+"""What goes on now: a process with open traces answers, by a socket in the store's folder, who asks for them.
+
+Nothing is written and nobody wakes until someone looks. A process that is gone, however it went, answers no more.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from infinium_integrations import diagnostics
+from infinium_integrations.storage.folder import make_folder
+
+__all__ = ["LiveServer", "ask"]
+
+AREA, SUFFIX = "live", ".sock"
+ANSWER_SECONDS = 0.7
+"""Seconds in which all processes must have answered; of one that is stopped or too busy nothing is shown."""
+SEND_SECONDS = 1.0
+FRESH_SECONDS = 0.5
+"""Seconds for which an answer is given again, so that many who ask cost no more than one."""
+ASKED = 200
+"""Processes that are asked, the latest."""
+ANSWER_BYTES = 16_000_000
+STALE, ELSEWHERE = 60, 86_400
+"""Seconds after which a socket that nobody answers is removed: one of this machine, one of another."""
+PATH_BYTES = 100
+"""A socket's path may be no longer (it is 104 bytes on some systems)."""
+
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+class LiveServer:
+    """Answers with the open traces of this process, on a thread that sleeps until it is asked.
+
+    Args:
+        root: The store's folder, which is the user's own.
+        answer: Returns the answer, a list of payloads as JSON.
+    """
+
+    def __init__(self, root: Path, answer: Callable[[], bytes]) -> None:
+        self.root = root
+        self._answer = answer
+        self._path = root / AREA / f"{_HOST}-{os.getpid()}-{time.time_ns()}{SUFFIX}"
+        self._socket: socket.socket | None = None
+        self._file: os.stat_result | None = None
+        """What the socket's handle stood for when it was opened."""
+        self._thread: threading.Thread | None = None
+        self._known = (-FRESH_SECONDS, b"[]")
+
+    def start(self) -> None:
+        """Begin to listen; where the system has no such sockets, or no thread to give, nothing is shown of this process.
+
+        Raises:
+            OSError: There can be no socket in the folder.
+        """
+        if not hasattr(socket, "AF_UNIX"):
+            return
+        make_folder(self._path.parent)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _short(self._path.parent) as place:
+                listener.bind(f"{place}/{self._path.name}")
+            self._path.chmod(0o600)
+            listener.listen()
+        except OSError:
+            listener.close()
+            raise
+        self._socket, self._file = listener, os.fstat(listener.fileno())
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="infinium-live", daemon=True)
+        with contextlib.suppress(RuntimeError):
+            self._thread.start()
+
+    def _serve(self, listener: socket.socket) -> None:
+        while self._stands():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(SEND_SECONDS)
+                connection.sendall(self._data())
+
+    def _data(self) -> bytes:
+        if time.monotonic() - self._known[0] >= FRESH_SECONDS:
+            with diagnostics.contained:
+                self._known = time.monotonic(), self._answer()
+        return self._known[1]
+
+    def _stands(self) -> bool:
+        """Whether the handle is still ours: a program that daemonises closes it, and may give its number away."""
+        try:
+            return (
+                self._socket is not None
+                and self._file is not None
+                and os.path.samestat(os.fstat(self._socket.fileno()), self._file)
+            )
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Answer no more."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        stands, listener, self._socket = self._stands(), self._socket, None
+        if listener is None or not stands:
+            return
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(SEND_SECONDS)
+        listener.close()
+
+    def forget(self) -> None:
+        """Close it in a forked child; the parent goes on to answer."""
+        stands, listener, self._socket = self._stands(), self._socket, None
+        if listener is not None and stands:
+            listener.close()
+        elif listener is not None:
+            listener.detach()
+
+
+def ask(root: Path) -> list[object]:
+    """Ask every process that records into a store for its open traces.
+
+    Args:
+        root: The store's folder, which is the user's own.
+
+    Returns:
+        What they answer, a payload a trace; nothing of a process that is gone or does not answer in time.
+    """
+    folder = root / AREA
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+    except OSError:
+        return []
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(_short(folder)) if names and hasattr(socket, "AF_UNIX") else None
+        asked = selectors.SelectSelector() if place is None else selectors.DefaultSelector()
+        stack.enter_context(asked)
+        for name in names[-ASKED:] if place is not None else ():
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            connection.setblocking(False)
+            try:
+                connection.connect(f"{place}/{name}")
+            except ConnectionRefusedError:
+                _clear(folder / name)
+            except OSError:  # it ends just now, or too many ask
+                pass
+            else:
+                asked.register(connection, selectors.EVENT_READ, bytearray())
+        return [payload for answer in _answers(asked) for payload in answer]
+
+
+def _answers(asked: selectors.BaseSelector) -> Iterator[list[object]]:
+    """Yield what comes whole and in time."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while asked.get_map() and (left := deadline - time.monotonic()) > 0:
+        for key, _ in asked.select(left):
+            connection, data = key.fileobj, key.data
+            assert isinstance(connection, socket.socket)
+            try:
+                more = connection.recv(1_000_000)
+            except OSError:
+                more, data = b"", bytearray()
+            data += more
+            if more and len(data) <= ANSWER_BYTES:
+                continue
+            asked.unregister(connection)
+            with contextlib.suppress(ValueError):  # cut off
+                answer = json.loads(data)
+                if isinstance(answer, list):
+                    yield answer
+
+
+def _clear(path: Path) -> None:
+    """Remove the socket of a process that is gone; of another machine's it is not known, so only an old one."""
+    with contextlib.suppress(OSError):
+        own = path.name.startswith(f"{_HOST}-")
+        if time.time() - path.stat().st_mtime > (STALE if own else ELSEWHERE):
+            path.unlink()
+
+
+@contextlib.contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    """Give a folder's path, where it is too long for a socket by way of an open handle."""
+    if len(os.fsencode(folder)) + 48 < PATH_BYTES or not os.path.isdir("/proc/self/fd"):
+        yield str(folder)
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
