@@ -133,18 +133,21 @@ def list_(
     Words are looked for in names, errors, previews and in what the model and the tools saw and said. The fields of
     steps (tool, model, error, agent, node, step) hold for one and the same step, and a status beside them too; alone it
     is the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
+
+    Without a QUERY, runs that go on in whatever process stand on top, with their open step; --json has only ended ones.
     """  # noqa: D301  (click's mark: these lines stay as they are)
     with _query_errors():
         found = _reader().traces(
             query=" ".join(query), limit=limit, sort=sort, status=cast("Any", status), name=name, since=since
         )
+        running = [] if as_json or status or query else _running(name)
     if as_json:
         for task in found:
             click.echo(_json(_facts(task), indent=None))
-    elif found:
+    elif found or running:
         from infinium_integrations.viewer.terminal.render import table  # noqa: PLC0415
 
-        _print(table(found, _columns()))
+        _print(table([*running, *found], _columns()))
     else:
         click.echo(_nothing(filtered=any((*query, status, name, since))))
 
@@ -206,24 +209,64 @@ def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  #
 @click.option("--tree", is_flag=True, help="Draw each trace, not only its line.")
 @click.option("--poll", type=click.FloatRange(0.05), default=0.5, show_default=True, help="Seconds between two looks.")
 def tail(query: tuple[str, ...], lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
-    """Follow the runs of every process as they end, or those that a QUERY finds, as in list. Ctrl-C ends it."""
+    """Follow the runs of every process as they end, or those that a QUERY finds, as in list. Ctrl-C ends it.
+
+    Without a QUERY, what runs now stands below, with its open step, until it ends.
+    """
     from infinium_integrations.viewer.terminal.render import picture, table  # noqa: PLC0415
 
     since, asked = datetime.now(UTC), " ".join(query)
     with _query_errors():
         begin = _reader().traces(query=asked, limit=lines)
     _print(table(list(reversed(begin)), _columns()))
+    below = _Below()
+    look = (lambda: None) if asked else below.draw
     try:
-        for task in _reader().watch(poll=poll, since=since, query=asked):
+        for task in _reader().watch(poll=poll, since=since, query=asked, between=look):
             drawn = ["", *picture(task, _columns())] if tree else table([task], _columns(), heading=False)
+            below.erase()
             _print(drawn)
     except KeyboardInterrupt:
         click.echo()
 
 
+class _Below:
+    """The runs that go on, as the last lines of a terminal; elsewhere one line each, when it is first seen."""
+
+    def __init__(self) -> None:
+        self._drawn = 0
+        self._seen: set[str | None] = set()
+
+    def draw(self) -> None:
+        """Draw them as they stand."""
+        from infinium_integrations.viewer.terminal.render import table  # noqa: PLC0415
+
+        running = _running()
+        if not sys.stdout.isatty():
+            running = [task for task in running if task.trace_id not in self._seen]
+            self._seen.update(task.trace_id for task in running)
+        lines = table(running[: shutil.get_terminal_size().lines // 4], _columns(), heading=False)
+        self.erase()
+        _print(lines)
+        self._drawn = len(lines) if sys.stdout.isatty() else 0
+
+    def erase(self) -> None:
+        """Take them back."""
+        if self._drawn:
+            click.echo(f"\x1b[{self._drawn}F\x1b[J", nl=False)
+        self._drawn = 0
+
+
+def _running(name: str | None = None) -> list[TaskData]:
+    return [task for task in _reader().running() if (name or "").casefold() in task.name.casefold()]
+
+
 def _one(trace_id: str) -> TaskData:
     reader = _reader()
     task = reader.get(trace_id) if trace_id else next(iter(reader.traces(limit=1)), None)
+    if task is None and trace_id:
+        begin_so = [run for run in reader.running() if (run.trace_id or "").startswith(trace_id)]
+        task = begin_so[0] if len(begin_so) == 1 else None
     if task is None:
         raise click.ClickException(f"there is no trace {trace_id!r}" if trace_id else _nothing(filtered=False))
     return task

@@ -4,7 +4,6 @@ Nothing is written and nobody wakes until someone looks. A process that is gone,
 """
 
 import contextlib
-import json
 import os
 import selectors
 import socket
@@ -13,6 +12,8 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from infinium_integrations import diagnostics
 from infinium_integrations.storage.folder import make_folder
@@ -55,7 +56,7 @@ class LiveServer:
         self._known = (-FRESH_SECONDS, b"[]")
 
     def start(self) -> None:
-        """Begin to listen; where the system has no such sockets, or no thread to give, nothing is shown of this process.
+        """Begin to listen; where the system has no such sockets or no thread to give, nobody is answered.
 
         Raises:
             OSError: There can be no socket in the folder.
@@ -65,6 +66,8 @@ class LiveServer:
         make_folder(self._path.parent)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            with contextlib.suppress(OSError):  # only on Linux, where the file is so from its creation
+                os.fchmod(listener.fileno(), 0o600)
             with _short(self._path.parent) as place:
                 listener.bind(f"{place}/{self._path.name}")
             self._path.chmod(0o600)
@@ -74,8 +77,10 @@ class LiveServer:
             raise
         self._socket, self._file = listener, os.fstat(listener.fileno())
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="infinium-live", daemon=True)
-        with contextlib.suppress(RuntimeError):
+        try:
             self._thread.start()
+        except RuntimeError:
+            self.close()
 
     def _serve(self, listener: socket.socket) -> None:
         while self._stands():
@@ -137,16 +142,18 @@ def ask(root: Path) -> list[object]:
     """
     folder = root / AREA
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        names = [path.name for path in folder.iterdir() if path.suffix == SUFFIX]
     except OSError:
         return []
+    if not names or not hasattr(socket, "AF_UNIX"):
+        return []
+    names.sort(key=lambda name: name.rpartition("-")[2])
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(_short(folder)) if names and hasattr(socket, "AF_UNIX") else None
-        asked = selectors.SelectSelector() if place is None else selectors.DefaultSelector()
-        stack.enter_context(asked)
-        for name in names[-ASKED:] if place is not None else ():
+        place = stack.enter_context(_short(folder))
+        asked = stack.enter_context(selectors.DefaultSelector())
+        for name in names[-ASKED:]:
             connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            connection.setblocking(False)
+            connection.settimeout(0)
             try:
                 connection.connect(f"{place}/{name}")
             except ConnectionRefusedError:
@@ -154,7 +161,7 @@ def ask(root: Path) -> list[object]:
             except OSError:  # it ends just now, or too many ask
                 pass
             else:
-                asked.register(connection, selectors.EVENT_READ, bytearray())
+                asked.register(connection, selectors.EVENT_READ, (connection.recv, bytearray()))
         return [payload for answer in _answers(asked) for payload in answer]
 
 
@@ -163,18 +170,18 @@ def _answers(asked: selectors.BaseSelector) -> Iterator[list[object]]:
     deadline = time.monotonic() + ANSWER_SECONDS
     while asked.get_map() and (left := deadline - time.monotonic()) > 0:
         for key, _ in asked.select(left):
-            connection, data = key.fileobj, key.data
-            assert isinstance(connection, socket.socket)
+            data: bytearray
+            receive, data = key.data
             try:
-                more = connection.recv(1_000_000)
+                more: bytes = receive(1_000_000)
             except OSError:
                 more, data = b"", bytearray()
             data += more
             if more and len(data) <= ANSWER_BYTES:
                 continue
-            asked.unregister(connection)
+            asked.unregister(key.fileobj)
             with contextlib.suppress(ValueError):  # cut off
-                answer = json.loads(data)
+                answer = from_json(data)
                 if isinstance(answer, list):
                     yield answer
 
@@ -190,7 +197,7 @@ def _clear(path: Path) -> None:
 @contextlib.contextmanager
 def _short(folder: Path) -> Iterator[str]:
     """Give a folder's path, where it is too long for a socket by way of an open handle."""
-    if len(os.fsencode(folder)) + 48 < PATH_BYTES or not os.path.isdir("/proc/self/fd"):
+    if len(os.fsencode(folder)) + 48 < PATH_BYTES or not Path("/proc/self/fd").is_dir():
         yield str(folder)
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -297,11 +297,14 @@ class TraceReader:
             self._selector().put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
             return True
 
-    def watch(self, *, poll: float = 1.0, **query: Unpack[StoredQuery]) -> "Iterator[TaskData]":
+    def watch(
+        self, *, poll: float = 1.0, between: Callable[[], object] = lambda: None, **query: Unpack[StoredQuery]
+    ) -> "Iterator[TaskData]":
         """Return traces as they are stored from now on, without end.
 
         Args:
             poll: Seconds between looks at the store.
+            between: Called before each of these pauses.
             **query: As for ``traces``; ``since`` begins earlier, and is about when a trace was stored.
         """
         begin = _nanoseconds(query.pop("since", None)) or time.time_ns()
@@ -317,6 +320,7 @@ class TraceReader:
             newest = max([newest, *(row.recorded for row in rows)])
             yield from filter(None, map(self._load, fresh))
             if not fresh:
+                between()
                 time.sleep(poll)
 
     def _index(self, *, patient: bool | None = None) -> "Index":

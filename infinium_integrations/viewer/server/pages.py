@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from infinium_integrations.models import STATUSES, TaskData
+from infinium_integrations.models import RUNNING, STATUSES, TaskData
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, QueryError, parse
 from infinium_integrations.storage.index.query import SORTS, Row
 from infinium_integrations.storage.index.steps import StepSums, Subject
@@ -29,6 +29,7 @@ from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupC
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import NOTHING, overview
 from infinium_integrations.viewer.summary import TraceSummary
+from infinium_integrations.viewer.timeline import Tree
 
 __all__ = ["Pages", "Search"]
 
@@ -56,6 +57,8 @@ PERIODS = {
 
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _ASKED = {"q": "query", **{key: key for key in ("step", "status", "name", "tag", "session", "user", "sort")}}
+_OF_RUNNING = {"name", "session", "user", "tag", "since", "sort"}
+"""What can be asked of a run that goes on."""
 _CHIPS = ("step", "status", "name", "tag", "session", "user", "until")
 """Parameters of links that the form itself does not show."""
 _SORTS = {
@@ -139,6 +142,20 @@ class Search:
         return (self.page - 1) * PAGE
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run that goes on, for the list."""
+
+    task: TaskData
+    facts: TraceSummary
+    tree: Tree
+
+    @classmethod
+    def of(cls, task: TaskData) -> Self:
+        """Read a trace that ``TraceReader.running`` returned."""
+        return cls(task, TraceSummary(task), Tree(task))
+
+
 def _moment(text: str, now: datetime) -> datetime | None:
     if text in PERIODS:
         return now - PERIODS[text]
@@ -199,7 +216,12 @@ class Pages:
             begin_so = self._reader.listing(trace_id=trace_id, limit=2) if safe_id(trace_id) else []
             if len(begin_so) == 1:
                 return RedirectResponse(_address(begin_so[0].trace_id), 303)
-            return self._message(404, "There is no such trace here", "It may have been deleted, or its time was over.")
+            running = next((run for run in self._reader.running() if run.trace_id == trace_id), None)
+            if running is None:
+                told = "It may have been deleted, or its time was over. One that was running may have been killed."
+                return self._message(404, "There is no such trace here", told)
+            context = html.trace_context(running)
+            return self._page("trace_page.html", running.name, **context, trace_id=trace_id, state=RUNNING)
         session = TraceSummary(task).session
         link = f"/?{urlencode({'session': session})}" if session else None
         state = task.delivery.status if task.delivery else "local"
@@ -370,6 +392,7 @@ class Pages:
         return {
             "search": search,
             "rows": rows,
+            "running": self._running(search),
             "total": total,
             "longest": longest,
             "pages": pages,
@@ -377,6 +400,21 @@ class Pages:
             "unread": left.unread if left.unread > MANY and search.asked.get("q") else 0,
             "listed": left.listed,
         }
+
+    def _running(self, search: Search) -> Sequence[Running]:
+        """Return what runs now, for the first page; words and fields are not looked for in it."""
+        if search.error or search.page > 1 or search.asked.keys() - _OF_RUNNING:
+            return ()
+        asked, found = search.asked, [Running.of(task) for task in self._reader.running()]
+        wanted = asked.get("name", "").casefold()
+        return [
+            run
+            for run in found
+            if wanted in run.task.name.casefold()
+            and asked.get("session", run.facts.session) == run.facts.session
+            and asked.get("user", run.facts.custom.get("user_id")) == run.facts.custom.get("user_id")
+            and asked.get("tag", next(iter(run.facts.tags), "")) in (run.facts.tags or [""])
+        ]
 
     async def _may_change(self, request: Request) -> bool:
         """Whether a form is the page's own, and not from before the server was started anew."""
