@@ -33,7 +33,8 @@ __all__ = [
 
 HERE = resources.files(__package__)
 """The package's files, which may be in a zip file."""
-_SCOPE = re.compile(r"(?:\.ifm(?![-\w]))+")
+_SCOPE = re.compile(r"(?:\.ifm(?![-\w]))+(?!, )")
+"""Where a rule is bound to the class; what only sets colours' names and schemes begins a list of selectors with it."""
 TEXTBAR = 24
 SHOWN_PAIRS = 1_000
 STEP_ROOM = 4_000_000
