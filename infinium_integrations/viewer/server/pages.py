@@ -23,12 +23,14 @@ from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.storage.record import safe_id
 from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
+from infinium_integrations.viewer.conversation import matching_steps
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
 from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import NOTHING, overview
 from infinium_integrations.viewer.summary import TraceSummary
+from infinium_integrations.viewer.terminal.transcript import as_json
 from infinium_integrations.viewer.timeline import Tree
 
 __all__ = ["Pages", "Search"]
@@ -186,6 +188,7 @@ class Pages:
             Route("/experiments/{run_id}", self.experiment),
             Route("/traces/{trace_id}", self.trace),
             Route("/traces/{trace_id}/steps/{number:int}", self.step),
+            Route("/traces/{trace_id}/find", self.find),
             Route("/traces/{trace_id}/json", self.json),
             Route("/traces/{trace_id}/html", self.html),
             Route("/delete", self.delete_all, methods=["POST"]),
@@ -240,13 +243,23 @@ class Pages:
         title = f"Step {number} of {task.name}"
         return self._page("step_page.html", title, panel=panel, address=address, number=number, name=title)
 
+    def find(self, request: Request) -> Response:
+        """The numbers of a trace's steps that say all words of ``q``, also in texts that its page leaves out."""
+        _, task = self._task(request)
+        if task is None:
+            return self._message(404, "There is no such trace here")
+        words = request.query_params.get("q", "")[:PARAMETER_CHARS].split()
+        return Response(json.dumps(matching_steps(task, words)), media_type="application/json")
+
     def json(self, request: Request) -> Response:
-        """One trace as JSON, to be saved."""
+        """One trace as JSON, to be saved: as it is sent, or with ``full`` beside it what was captured."""
         trace_id, task = self._task(request)
         if task is None:
             return self._message(404, "There is no such trace here")
-        text = json.dumps(task.to_wire(), ensure_ascii=False, indent=2).encode("utf-8", "replace")
-        return _file(text, "application/json", f"trace-{trace_id}.json")
+        full = "full" in request.query_params
+        told = {"payload": task.to_wire(), "captured": as_json(task)} if full else task.to_wire()
+        text = json.dumps(told, ensure_ascii=False, indent=2).encode("utf-8", "replace")
+        return _file(text, "application/json", f"trace-{trace_id}{'-full' if full else ''}.json")
 
     def html(self, request: Request) -> Response:
         """One trace as a document of its own, to be saved and shared."""

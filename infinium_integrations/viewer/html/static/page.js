@@ -199,7 +199,21 @@
     find.setAttribute("aria-label", "Find in steps");
     label.append(find);
     tools.prepend(label);
+    // what the page left out is found by the server
+    const left = document.querySelector(".ifm-panel[data-load], .ifm-earlier[data-load]");
+    let asked = 0;
+    const ask = async (words, mine) => {
+      try {
+        const answer = await fetch(`${location.pathname}/find?q=${encodeURIComponent(words.join(" "))}`);
+        const numbers = answer.ok ? await answer.json() : [];
+        if (mine !== asked) return;
+        for (const number of numbers) document.getElementById(`s${number}`)?.closest(".ifm-step")?.classList.add("ifm-hit");
+      } catch {
+        // then only what stands here is found
+      }
+    };
     const filter = () => {
+      const mine = ++asked;
       const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
       tools.closest(".ifm").classList.toggle("ifm-finding", words.length > 0);
       for (const step of document.querySelectorAll(".ifm-fall .ifm-step")) step.classList.remove("ifm-hit");
@@ -208,6 +222,7 @@
         const text = own.textContent.toLowerCase();
         if (words.every((word) => text.includes(word))) own.parentElement.classList.add("ifm-hit");
       }
+      if (left) setTimeout(() => mine === asked && ask(words, mine), 200);
     };
     find.addEventListener("input", filter);
   }
