@@ -1,6 +1,7 @@
 """``infinium-traces``: look at traces in a terminal, send what waits, and find out what is wrong."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -10,13 +11,13 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
 from infinium_integrations import runtime, settings
-from infinium_integrations.errors import InfiniumError
+from infinium_integrations.errors import InfiniumError, did_you_mean
 from infinium_integrations.models import TaskData
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ FINDING_MARKS = {
     "warning": click.style("!", fg="yellow"),
     "bad": click.style("✕", fg="red"),
 }
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class _Group(click.Group):
@@ -68,11 +68,10 @@ class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no gen
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if found:
-            return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+        from infinium_integrations.storage.index.language import moment_of  # noqa: PLC0415
+
         try:
-            return datetime.fromisoformat(value).astimezone(UTC)
+            return moment_of(value, datetime.now(UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail("give a span such as 30m, 12h or 7d, or a date such as 2026-01-31", param, ctx)
 
@@ -109,7 +108,7 @@ class _Asking(click.Command):
 @click.option("--sort", metavar="COLUMN", default="-ended", help="Such as duration, or -cost: the greatest first.")
 @click.option("--status", type=_Status(), help="Of the run (ok, error, …) or of the delivery (local, pending, …).")
 @click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
-@click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d or 2026-01-31.")
+@click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d, or a date in UTC: 2026-01-31.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(
     query: tuple[str, ...],
@@ -228,6 +227,36 @@ def tail(query: tuple[str, ...], lines: int, tree: bool, poll: float) -> None:  
             _print(drawn)
     except KeyboardInterrupt:
         click.echo()
+
+
+@main.command(short_help="List experiments, or show one as a table.")
+@click.argument("name", metavar="[NAME]", default="")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: an experiment, or a run of an example.")
+def experiments(name: str, as_json: bool) -> None:  # noqa: FBT001
+    """List the experiments, the latest first; or show one of them, by its name (the latest so called) or its id."""
+    from infinium_integrations.viewer.experiments import earlier, one  # noqa: PLC0415
+
+    if not name:
+        every = earlier(_reader())
+        if as_json:
+            for each in every:
+                click.echo(_json({"id": each.id, **dataclasses.asdict(each.sums)}, indent=None))
+        else:
+            click.echo(repr(every) if every else "No experiments yet: infinium_integrations.experiment() makes one.")
+        return
+    called = earlier(_reader(), name)
+    found = one(_reader(), name) or next(iter(called), None)
+    if found is None:
+        names = {each.name for each in earlier(_reader())}
+        msg = f"there is no experiment {name!r}{did_you_mean(name, names)}"
+        raise click.ClickException(msg)
+    if as_json:
+        for row in found:
+            click.echo(_json(row.row(), indent=None))
+        return
+    click.echo("\n".join(found.lines(_columns())))
+    if len(called) > 1:
+        click.echo(click.style(f"\n{len(called) - 1:,} earlier of this name: infinium-traces experiments", dim=True))
 
 
 class _Below:

@@ -44,7 +44,8 @@ class TraceQuery(TypedDict, total=False):
 
     ``limit`` (100; None for all) and ``offset`` count traces. ``status`` is the run's or the delivery's, ``name`` a
     part of the name, upper and lower case alike. ``since`` and ``until`` (exclusive) are about when the run ended: a
-    datetime, an ISO 8601 string, or a timedelta before now; whole numbers are nanoseconds since the epoch.
+    datetime, an ISO 8601 string (in UTC where it names no zone), or a timedelta before now; whole numbers are
+    nanoseconds since the epoch.
     ``trace_id`` may be the beginning of one; ``session`` and ``user`` are whole ids; the words of ``text`` must all
     occur in the names, errors, previews or the content. ``sort`` is ``ended``, ``name``, ``status``, ``duration``,
     ``tokens``, ``cost``, ``steps``, ``errors`` or ``model``, with ``-`` before it the greatest first.
@@ -421,9 +422,11 @@ def _nanoseconds(given: Moment) -> int | None:
     if isinstance(given, timedelta):
         moment = datetime.now(UTC) - given
     else:
+        from infinium_integrations.storage.index.language import moment_of  # noqa: PLC0415
+
         try:
-            moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-        except ValueError:
+            moment = moment_of(given, datetime.now(UTC)) if isinstance(given, str) else given
+        except (ValueError, OverflowError):
             msg = f"{given!r} is no time: give a datetime, an ISO 8601 string such as 2026-01-31, or a timedelta"
             raise ConfigurationError(msg) from None
     return int(moment.timestamp() * 1e6) * 1_000
