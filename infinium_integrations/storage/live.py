@@ -4,6 +4,8 @@ Nothing is written and nobody wakes until someone looks. A process that is gone,
 """
 
 import contextlib
+import errno
+import itertools
 import os
 import selectors
 import socket
@@ -30,7 +32,7 @@ ASKED = 200
 """Processes that are asked, the latest."""
 ANSWER_BYTES = 16_000_000
 STALE, ELSEWHERE = 60, 86_400
-"""Seconds after which a socket that nobody answers is removed: one of this machine, one of another."""
+"""Seconds after which a socket at which nobody listens is removed: one of this machine, one of another."""
 PATH_BYTES = 100
 """A socket's path may be no longer (it is 104 bytes on some systems)."""
 
@@ -64,6 +66,7 @@ class LiveServer:
         if not hasattr(socket, "AF_UNIX"):
             return
         make_folder(self._path.parent)
+        _clear(self._path.parent, ELSEWHERE)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with contextlib.suppress(OSError):  # only on Linux, where the file is so from its creation
@@ -118,8 +121,6 @@ class LiveServer:
             return
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(SEND_SECONDS)
         listener.close()
 
     def forget(self) -> None:
@@ -156,12 +157,11 @@ def ask(root: Path) -> list[object]:
             connection.settimeout(0)
             try:
                 connection.connect(f"{place}/{name}")
-            except ConnectionRefusedError:
-                _clear(folder / name)
-            except OSError:  # it ends just now, or too many ask
-                pass
-            else:
-                asked.register(connection, selectors.EVENT_READ, (connection.recv, bytearray()))
+            except OSError:  # it is gone, or too many ask
+                continue
+            asked.register(connection, selectors.EVENT_READ, (connection.recv, bytearray()))
+        if len(asked.get_map()) < len(names):
+            _clear(folder, STALE)
         return [payload for answer in _answers(asked) for payload in answer]
 
 
@@ -186,17 +186,28 @@ def _answers(asked: selectors.BaseSelector) -> Iterator[list[object]]:
                     yield answer
 
 
-def _clear(path: Path) -> None:
-    """Remove the socket of a process that is gone; of another machine's it is not known, so only an old one."""
-    with contextlib.suppress(OSError):
-        own = path.name.startswith(f"{_HOST}-")
-        if time.time() - path.stat().st_mtime > (STALE if own else ELSEWHERE):
-            path.unlink()
+def _clear(folder: Path, age: float) -> None:
+    """Remove the sockets of processes that are gone, older than so many seconds; another machine's only after a day."""
+    with contextlib.suppress(OSError), _short(folder) as place:
+        for path in itertools.islice(folder.iterdir(), ASKED):
+            own = path.name.startswith(f"{_HOST}-")
+            if time.time() - path.stat().st_mtime > (age if own else ELSEWHERE) and _is_gone(f"{place}/{path.name}"):
+                path.unlink()
+
+
+def _is_gone(path: str) -> bool:
+    """Return whether nobody listens at a socket; who listens is not disturbed by one of another kind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        try:
+            other.connect(path)
+        except OSError as error:
+            return error.errno == errno.ECONNREFUSED
+    return False
 
 
 @contextlib.contextmanager
 def _short(folder: Path) -> Iterator[str]:
-    """Give a folder's path, where it is too long for a socket by way of an open handle."""
+    """Open a way to a folder: its path; where it is too long for a socket by way of an open handle."""
     if len(os.fsencode(folder)) + 48 < PATH_BYTES or not Path("/proc/self/fd").is_dir():
         yield str(folder)
         return

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from children import PATIENCE, child
+from children import PATIENCE, child, line
 from click.testing import CliRunner
 from faultserver import FaultServer, Hang, Reply
+from open_traces import recording
 
 from infinium_integrations import TaskData, experiment, flush, runtime, settings
 from infinium_integrations.cli.demo.script import Narrator
@@ -706,6 +707,84 @@ class TestScript:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
         )
         assert done.stdout == "set()\n"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs the sockets of a file system")
+class TestRunning:
+    """What goes on in another process, in a terminal."""
+
+    @pytest.fixture
+    def process(self, store):
+        with recording(store) as found:
+            found.go_on()
+            yield found
+
+    def shown(self, *arguments):
+        """Give a command's output as soon as the process has answered."""
+        deadline = time.monotonic() + PATIENCE
+        while "running" not in (output := run(*arguments)):
+            assert time.monotonic() < deadline
+        return output
+
+    def test_list_has_it_on_top_with_its_open_step_until_it_ends(self, process):
+        keep("Earlier", 1)
+        first, open_step, second = self.shown("list").splitlines()[1:]
+        assert "running" in first
+        assert "Quarterly report <b>" in first
+        assert re.fullmatch(r" +└ tool fetch_page [\d.]+ m?s", open_step)
+        assert "Earlier" in second
+        process.go_on()
+        process.go_on()
+        assert "running" not in run("list")
+        assert "Quarterly report" in run("list")
+
+    def test_it_is_counted_nowhere_and_found_by_no_query(self, process):
+        self.shown("list")
+        assert run("list", "--json") == ""
+        assert "Quarterly" not in run("list", "report")
+        assert "Quarterly" not in run("list", "--status", "ok")
+        assert "Quarterly" in run("list", "--name", "quarterly")
+        assert "Quarterly" not in run("list", "--name", "monthly")
+
+    def test_show_draws_it_by_the_beginning_of_its_id(self, process):
+        trace_id = self.shown("list").splitlines()[1].split()[0]
+        output = run("show", trace_id)
+        assert "running" in output
+        assert "● fetch_page" in output
+
+    def test_tail_tells_of_it_once_and_then_of_its_end(self, process, store):
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "-n", "0"]
+        given = {**os.environ, "INFINIUM_STORE": str(store)}
+        with child(command, stdout=subprocess.PIPE, text=True, env=given) as tailing:
+            assert line(tailing).startswith("id")
+            assert "running" in line(tailing)
+            assert "fetch_page" in line(tailing)
+            process.go_on()
+            process.go_on()
+            last = line(tailing)
+            assert "running" not in last
+            assert "Quarterly report" in last
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal")
+    def test_in_a_terminal_its_line_ends_in_place(self, process, store):
+        import pty
+
+        leader, follower = pty.openpty()
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "-n", "0"]
+        given = {**os.environ, "INFINIUM_STORE": str(store)}
+        with child(command, stdout=follower, env=given), os.fdopen(leader, "rb", buffering=0) as terminal:
+            os.close(follower)
+            said = b""
+            while said.count(b"running") < 3:
+                said += terminal.read(1_000)
+            assert b"\x1b[2F\x1b[J" in said  # it goes two lines up, and draws them anew
+            process.go_on()
+            process.go_on()
+            while b"local" not in said:
+                said += terminal.read(1_000)
+            end = said.rpartition(b"\x1b[J")[2].decode()
+            assert "Quarterly report" in end
+            assert "running" not in end
 
 
 class TestExperiments:

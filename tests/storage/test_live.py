@@ -107,6 +107,21 @@ def test_a_killed_process_leaves_no_ghost(store, reader):
         assert list((store / "live").iterdir()) == []
 
 
+def test_a_process_that_begins_removes_what_killed_ones_left_long_ago_and_leaves_the_living_alone(store, reader):
+    with recording(store) as killed, recording(store) as living:
+        wait_for(lambda: len(reader.running()) == 2)
+        killed.process.send_signal(signal.SIGKILL)
+        killed.process.wait(PATIENCE)
+        old = time.time() - live.ELSEWHERE - 1
+        for path in (store / "live").iterdir():
+            os.utime(path, (old, old))
+        with recording(store):
+            wait_for(lambda: len(reader.running()) == 2)
+            left = {path.name.split("-")[1] for path in (store / "live").iterdir()}
+            assert str(killed.process.pid) not in left
+            assert str(living.process.pid) in left
+
+
 def test_a_stopped_process_holds_nobody_up(store, reader):
     with recording(store) as process:
         process.process.send_signal(signal.SIGSTOP)
