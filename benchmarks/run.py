@@ -4,13 +4,16 @@
     tox -e bench -- --only W1,W3 --turns 10          a part
     tox -e bench -- --beside before=/path/to/tree    another version of ours too, from its sources
     tox -e bench -- --growth                         how costs grow with steps, open traces, a full store
+    tox -e bench -- --server tls                     over TLS; "slow": each answer takes 200 ms
 
 Each library has a process of its own and a server on this machine that takes all it sends. The processes take turns,
 one workload after the other, and a turn of a library is compared with the bare program's turn beside it; what is
 printed are medians of these differences, per run. The numbers of two runs can't be compared, those of one can: the
 last columns are ratios. A peer that is not installed is left out.
 
-caller   CPU of the thread that runs the program, µs, while nothing waits; tools of create_agent run on other threads
+caller   CPU of the thread that runs the program, µs, with a flush after each run, so that the processor's caches are
+         cold; tools of create_agent run on other threads
+loop     the same in a tight loop without a flush
 total    CPU of the whole process until all is delivered, µs
 wall     how much longer a tight loop takes, µs
 """
@@ -19,9 +22,11 @@ import argparse
 import importlib
 import json
 import os
+import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,8 +39,10 @@ FRAMEWORKS = {
     "llama_index": ("Q1", "Q2", "Q3"),
 }
 ALWAYS = ("bare", "nothing", "ours")
-KINDS = ("caller", "total", "wall")
+KINDS = ("caller", "loop", "total", "wall")
 WARM_UP = 2
+SLOW = 0.2
+"""Seconds that a slow server takes for each answer."""
 
 
 class Worker:
@@ -78,9 +85,22 @@ def environment(tree=None):
     return env | ({"PYTHONPATH": tree} if tree else {})
 
 
-def compare(framework, names, turns, beside, peers):
+def server(kind):
+    """Return the server that all send to, having told them whom to trust."""
+    if kind != "tls":
+        return Sink(delay=SLOW if kind == "slow" else 0.0)
+    import trustme  # in the benchmark's own environment
+
+    authority, folder = trustme.CA(), Path(tempfile.mkdtemp())
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    os.environ.update(SSL_CERT_FILE=str(folder / "ca.pem"), REQUESTS_CA_BUNDLE=str(folder / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return Sink(context=context)
+
+
+def compare(framework, names, turns, beside, peers, sink):
     """Run the workloads of one framework and print a table of each."""
-    sink = Sink()
     known = [name for name in getattr(libraries, framework.upper()) if not peers or name in {*ALWAYS, *peers}]
     workers = [Worker(framework, name, name, sink.url) for name in known]
     workers += [Worker(framework, label, "ours", sink.url, tree) for label, tree in beside.items()]
@@ -177,6 +197,7 @@ def main():
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--beside", action="append", default=[], help="LABEL=TREE: another version of ours")
     parser.add_argument("--no-ends", action="store_true", help="leave out set-up and exit")
+    parser.add_argument("--server", choices=("plain", "tls", "slow"), default="plain")
     parser.add_argument("--growth", action="store_true", help="only how costs grow, without the peers: growth.py")
     given = parser.parse_args()
     if given.growth:
@@ -186,7 +207,9 @@ def main():
     for framework, names in FRAMEWORKS.items():
         wanted = [name for name in names if not only or name in only]
         if wanted:
-            compare(framework, wanted, given.turns, beside, set(filter(None, given.peers.split(","))))
+            compare(
+                framework, wanted, given.turns, beside, set(filter(None, given.peers.split(","))), server(given.server)
+            )
             if not given.no_ends:
                 ends(framework)
 

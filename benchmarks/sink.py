@@ -8,17 +8,25 @@ REPLY = b'{"success": true, "traceId": "00000000-0000-4000-8000-000000000000"}'
 
 
 class Sink:
-    """Each library sends to a path that begins with its name; ``bytes`` and ``requests`` are counted by that name."""
+    """Each library sends to a path that begins with its name; ``bytes`` and ``requests`` are counted by that name.
 
-    def __init__(self, delay=0.0):
+    Args:
+        delay: Seconds before it answers.
+        context: The TLS context that it serves with; without one it is plain HTTP.
+    """
+
+    def __init__(self, delay=0.0, context=None):
         self.bytes, self.requests = Counter(), Counter()
         self.delay = delay
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._scheme = "https" if context else "http"
+        if context:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def _handler(self):
         sink = self

@@ -18,9 +18,10 @@ import libraries
 
 
 def turn(work, times, config, flush):
-    """Return seconds: of the caller's CPU, of the process's CPU until all is delivered, and of the caller's wall.
+    """Return seconds: of the caller's CPU, and of the process's CPU until all is delivered, and of the caller's wall.
 
-    The first with nothing of ours running beside it, the others of a tight loop.
+    ``caller`` with a flush after each run, so that nothing runs beside it and the processor's caches are cold; the
+    others of a tight loop, ``loop`` being the caller's CPU in it.
     """
     caller = 0.0
     for _ in range(times):
@@ -29,12 +30,12 @@ def turn(work, times, config, flush):
         caller += time.thread_time() - began
         flush()
     gc.collect()
-    wall, whole = time.perf_counter(), time.process_time()
+    wall, whole, loop = time.perf_counter(), time.process_time(), time.thread_time()
     for _ in range(times):
         work(config)
-    wall = time.perf_counter() - wall
+    loop, wall = time.thread_time() - loop, time.perf_counter() - wall
     flush()
-    return {"caller": caller, "total": time.process_time() - whole, "wall": wall}
+    return {"caller": caller, "loop": loop, "total": time.process_time() - whole, "wall": wall}
 
 
 def idle(seconds):

@@ -206,7 +206,7 @@ def _document(content: Content, document: object, limit: int) -> _Held:
     return (
         document.id,
         content.text(text, limit) if type(text) is str else content.take(text, limit),
-        content.take(metadata, limit) if metadata else None,
+        content.take(metadata, limit) if type(metadata) is not dict or metadata else None,
     )
 
 

@@ -106,7 +106,7 @@ def _document(content: Content, node: object, limit: int) -> _Document:
         inner.get("id_"),
         score,
         content.take(text if isinstance(text, str) else f"<{type(node).__name__}>", limit),
-        content.take(metadata, limit) if metadata else None,
+        content.take(metadata, limit) if type(metadata) is not dict or metadata else None,
     )
 
 

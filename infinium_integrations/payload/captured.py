@@ -63,6 +63,8 @@ class Capture:
         self._clean: dict[str, str] = {}
         self._values: dict[int, tuple[object, Json]] = {}
         self._systems: dict[str, int] = {}
+        self._tools: dict[int, object] = {}
+        """The definitions of tools that were met, by their identity."""
         self._called: dict[object, str] = {}
         """The names of the tools that were called, by the ids of the calls."""
 
@@ -77,10 +79,7 @@ class Capture:
             return taken
         known = self._values.get(id(taken))
         if known is None or known[0] is not taken:
-            found: Json = _UNREADABLE
-            with contained:
-                found = _CONVERTED.get(kind, Capture._other)(self, taken)
-            known = self._values[id(taken)] = taken, found
+            known = self._values[id(taken)] = taken, _CONVERTED.get(kind, Capture._other)(self, taken)
         return known[1]
 
     def _dict(self, taken: dict[str, object]) -> Json:
@@ -124,46 +123,49 @@ class Capture:
         if index is not None:
             return index
         self._held.append(message)
-        clean, read = self._unreadable(message), None
+        found = None
         with contained:  # one that can't be read takes no other with it
-            clean, read = self._read(message)
+            found = self._read(message)
+        clean, read = found or self._unreadable(message)
         written = to_json(clean)
         index = self._same.get(written)
         if index is None:
             index = self._same[written] = len(self.messages)
             self.messages.append(clean)
-            self._spoken.append(read or clean)
+            self._spoken.append(read)
         self._indexes[id(message)] = index
         return index
 
-    def _unreadable(self, message: Message) -> JsonMessage:
-        return {"role": self.text(str(message.role)), "parts": [{"type": "text", "content": _UNREADABLE}]}
+    def _unreadable(self, message: Message) -> tuple[JsonMessage, JsonMessage]:
+        clean = JsonMessage({"role": self.text(str(message.role)), "parts": [{"type": "text", "content": _UNREADABLE}]})
+        return clean, clean
 
     def _read(self, message: Message) -> tuple[JsonMessage, JsonMessage]:
         """Return a message as it is kept, and as it is read."""
-        clean: JsonMessage = {"role": self.text(message.role)}
-        parts = self._whole(message.parts())
-        answers = (part.get("id") for part in parts if part["type"] == "tool_call_response")
-        name = message.name or next(
-            (self._called[one] for one in answers if type(one) in _IDS and one in self._called), None
-        )
+        clean = JsonMessage({"role": self.text(message.role)})
+        parts = message.parts()
+        if len(parts) > 1:
+            parts = self._whole(parts)
+        name = message.name
+        for part in parts:
+            if part["type"] == "tool_call":
+                if part["name"] and type(part["id"]) in _IDS:
+                    self._called[part["id"]] = part["name"]
+            elif not name and part["type"] == "tool_call_response" and type(part["id"]) in _IDS:
+                name = self._called.get(part["id"])
         if name and (message.name or message.role == "tool"):
             clean["name"] = self.text(name)
-        calls = [part for part in parts if part["type"] == "tool_call" and part["name"]]
-        self._called.update({part["id"]: part["name"] for part in calls if type(part["id"]) in _IDS})
         clean["parts"] = [self._part(part) for part in parts]
         return clean, _spoken(clean, parts)
 
     def _part(self, part: Mapping[str, Json]) -> dict[str, Json]:
-        return {
-            key: value
-            if key in _WORDS
-            else self._finisher.value(value.part())
-            if isinstance(value, Media)
-            else self._plain(value)
-            for key, value in part.items()
-            if key != GOES_ON
-        }
+        if len(part) == _PLAIN and part["type"] == "text" and type(part["content"]) is str:
+            return {"type": "text", "content": self.text(part["content"])}
+        own = {key: value for key, value in part.items() if key != GOES_ON}
+        return self._finisher.mapping(own, lambda value, _: self._within(value))
+
+    def _within(self, value: object) -> Json:
+        return self._finisher.value(value.part()) if isinstance(value, Media) else self._plain(value)
 
     def _plain(self, value: object) -> Json:
         """Redact a value that holds no messages."""
@@ -180,7 +182,8 @@ class Capture:
                 clean = self.text if len(joined) <= self._chars else self.redactor.text  # nothing is cut here
                 if clean(joined) != "".join(map(clean, texts)):
                     citations = [one for part in some for one in part.get("citations", ())]
-                    some = [{**some[0], "content": joined, **({"citations": citations} if citations else {})}]
+                    content = self.redactor.together(texts)
+                    some = [{**some[0], "content": content, **({"citations": citations} if citations else {})}]
             whole += some
         return whole
 
@@ -268,11 +271,17 @@ class Capture:
         if not self._kept:
             return None
         definitions: list[Json] = []
-        steps = {str(run.number): found for run in trace.steps if (found := self._step(run, definitions))}
+        steps: dict[str, Json] = {}
+        for run in trace.steps:
+            with contained:  # one that can't be read takes no other with it
+                if found := self._step(run, definitions):
+                    steps[str(run.number)] = found
         captured: dict[str, Json] = {"messages": self.messages, "tool_definitions": definitions}
         if not trace.root.private and not trace.root_is_step:
-            ends = {"input": self.value(trace.root.input), "output": self.value(trace.root.output)}
-            captured.update({key: value for key, value in ends.items() if value is not None})
+            for key, taken in (("input", trace.root.input), ("output", trace.root.output)):
+                with contained:
+                    if (value := self.value(taken)) is not None:
+                        captured[key] = value
         captured["steps"] = steps
         if trace.content.cut:
             captured["cut"] = True
@@ -304,9 +313,11 @@ class Capture:
         names = None
         if isinstance(tools, (list, tuple)):
             for tool in tools:
-                definition = self._plain(tool)
-                if definition not in definitions:
-                    definitions.append(definition)
+                if id(tool) not in self._tools:
+                    definition = self._plain(tool)
+                    self._tools[id(tool)] = tool  # held, so that no other gets its identity
+                    if definition not in definitions:
+                        definitions.append(definition)
             names = tool_names(tools)
         asked = {key: value for key, value in request.items() if key not in _NO_PARAMETERS and value is not None}
         return {
@@ -323,6 +334,7 @@ def capture_of(trace: Trace) -> Capture:
     return Capture(redactor, settings.current().content_chars)
 
 
+_PLAIN = 2
 _UNREADABLE = "<unreadable>"
 _IDS = frozenset({str, int})
 _ATOMS = frozenset({float, bool, type(None)})
@@ -339,7 +351,6 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})
-_WORDS = frozenset({"type", "modality"})
 _NAMES = frozenset({"type", "modality", "mime_type", "name", "id"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
@@ -381,7 +392,7 @@ def _spoken(clean: JsonMessage, parts: Sequence[Part]) -> JsonMessage:
             read[-1] = {**read[-1], "content": read[-1]["content"] + written["content"]}
         else:
             read.append(written)
-    return {**clean, "parts": read}
+    return JsonMessage({**clean, "parts": read})
 
 
 def _indexes(value: Json) -> list[int] | list[Reference] | None:

@@ -115,8 +115,12 @@ class Finisher:
 
     def part(self, part: Mapping[str, object], rules: Mapping[str, "_Rule"]) -> dict[str, object]:
         """Finish an object by the rules of its fields; a field without a rule is finished like metadata."""
-        finished = ((key, rules.get(key, _anything)(self, value)) for key, value in part.items() if value is not None)
-        return {key: value for key, value in finished if value is not None}
+        finished: dict[str, object] = {}
+        for key, value in part.items():
+            clean = rules.get(key, _anything)(self, value) if value is not None else None
+            if clean is not None:
+                finished[key] = clean
+        return finished
 
     def text(self, value: object, limit: int | None = None) -> str:
         """Return a text without its secrets, cut where there is a limit."""

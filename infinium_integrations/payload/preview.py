@@ -3,7 +3,7 @@
 All is redacted already, so that what is cut here can hold no half of a secret.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -21,7 +21,19 @@ REASONING_LEAST = 40
 CALLS_SHOWN = 20
 NAME_CHARS = 100
 
-JsonMessage = dict[str, Any]
+WHOLE_CHARS = 8_000
+
+
+class JsonMessage(dict[str, Any]):
+    """A redacted message as JSON, and its text without reasoning once that was asked for."""
+
+    __slots__ = ("whole",)
+
+    whole: str | None
+
+    def __init__(self, message: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.whole = None
 
 
 def input_text(messages: Sequence[JsonMessage], limit: int, rest: object = None) -> str:
@@ -140,7 +152,10 @@ def _part(part: Part) -> str:
 
 
 def _inline(message: JsonMessage, limit: int) -> str:
-    return said(message, max(limit, CALL_ROOM), reasoning=False)
+    room = max(limit, CALL_ROOM)
+    if message.whole is None:
+        message.whole = said(message, WHOLE_CHARS, reasoning=False)
+    return message.whole if len(message.whole) < min(room, WHOLE_CHARS) else said(message, room, reasoning=False)
 
 
 def _speaker(message: JsonMessage) -> str:

@@ -160,9 +160,10 @@ def _count(value: object) -> int | None:
 
 def _first(facts: Mapping[str, object], names: tuple[str, ...]) -> int | None:
     for name in names:
-        value = _count(facts.get(name))
-        if value is not None:
-            return value
+        value = facts.get(name)
+        count = _count(value) if value is not None else None
+        if count is not None:
+            return count
     return None
 
 

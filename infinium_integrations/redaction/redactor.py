@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
@@ -99,6 +99,17 @@ class Redactor:
         if clean is text and len(text) <= _SHORT and text.isascii():
             self._known_clean.add(text)
         return clean
+
+    def together(self, texts: Sequence[str]) -> str:
+        """Return several texts as one, by the built-in rules without the secrets of each and those of the whole.
+
+        What is a secret by itself may look like something else where more follows.
+        """
+        found, at = list(self._spans("".join(texts), open_end=False)), 0
+        for text in texts:
+            found += [(at + start, at + end, name) for start, end, name in self._spans(text, open_end=False)]
+            at += len(text)
+        return _without("".join(texts), found)
 
     def redact_and_truncate(self, text: str, limit: int) -> str:
         """Return a text without its secrets, at most ``limit`` characters long, the mark ``…`` included.

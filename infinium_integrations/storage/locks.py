@@ -3,10 +3,14 @@
 import contextlib
 import os
 import sys
+import time
 import weakref
 from pathlib import Path
 
 __all__ = ["Lock", "close_inherited"]
+
+SEEN_SECONDS = 0.05
+"""For so long a lock that was seen in its place is taken to stand there: traces come in bursts."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -37,12 +41,14 @@ class Lock:
         self._handle: int | None = None
         self._file: os.stat_result | None = None
         """What the handle stood for when it was opened."""
+        self._looked = 0.0
+        """When it was last seen in its place, by ``time.monotonic``."""
         _locks.add(self)
 
     def take(self) -> bool:
         """Try to take it, without waiting; True where this process has it."""
         if self._handle is not None:
-            if self._stands(self._handle):
+            if time.monotonic() - self._looked < SEEN_SECONDS or self._stands(self._handle):
                 return True
             self.release()  # the store was removed: another process may hold a new file of the same name
         try:
@@ -68,13 +74,15 @@ class Lock:
 
     def _stands(self, handle: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(handle), self._path.stat())
+            stands = os.path.samestat(os.fstat(handle), self._path.stat())
         except OSError:
             return False
+        self._looked = time.monotonic() if stands else 0.0
+        return stands
 
     def release(self) -> None:
         """Let it go. It is unlocked first, because a forked child may hold the same handle."""
-        handle, self._handle = self._handle, None
+        handle, self._handle, self._looked = self._handle, None, 0.0
         if handle is None or self._file is None:
             return
         with contextlib.suppress(OSError):
@@ -86,7 +94,7 @@ class Lock:
 
     def forget(self) -> None:
         """Close it in a forked child; the parent keeps the lock."""
-        handle, self._handle = self._handle, None
+        handle, self._handle, self._looked = self._handle, None, 0.0
         if handle is not None:
             with contextlib.suppress(OSError):
                 os.close(handle)

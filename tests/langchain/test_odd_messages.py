@@ -3,17 +3,23 @@
 import copy
 import dataclasses
 import json
+from uuid import uuid4
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from lc_support import one
+from pydantic_core import to_json
 
 from infinium_integrations.capture.content import Conversation, Message
 from infinium_integrations.capture.media import Media
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.payload.captured import Capture
+from infinium_integrations.payload.finalize import encode
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.testing import captured_traces
 
@@ -24,6 +30,7 @@ def given(value, answer="done"):
     return one(traces)
 
 
+SECRET = "Zm9vYmFyYmF6cXV4MTIz"
 CALL = {"name": "f", "args": {}, "type": "tool_call"}
 
 
@@ -85,9 +92,21 @@ def test_what_stands_under_type_is_not_compared():
 
 
 def test_a_secret_beside_its_name_in_a_call_is_hidden():
-    secret = "Zm9vYmFyYmF6cXV4MTIz"
-    task = given([{**CALL, "name": "Authorization", "value": secret}])
-    assert secret not in json.dumps([task.to_wire(), dataclasses.asdict(task.captured)], default=str)
+    task = given([{**CALL, "name": "Authorization", "value": SECRET}])
+    assert SECRET not in json.dumps([task.to_wire(), dataclasses.asdict(task.captured)], default=str)
+
+
+def test_a_secret_is_hidden_whatever_text_stands_beside_it():
+    for beside in (["", None], "[0]", "()", ".name", " is a word"):
+        blocks = [{"type": "text", "text": text} for text in ("password=hunter2", str(beside))]
+        task = given([HumanMessage(blocks)])
+        assert "hunter2" not in json.dumps([task.to_wire(), dataclasses.asdict(task.captured)], default=str)
+
+
+@pytest.mark.parametrize("block", [{"api_key": SECRET}, {"type": "non_standard", "value": {"api_key": SECRET}}])
+def test_a_secret_in_a_block_of_no_known_type_is_hidden(block):
+    task = given([AIMessage([block])])
+    assert SECRET not in json.dumps([task.to_wire(), dataclasses.asdict(task.captured)], default=str)
 
 
 def test_many_calls_are_bounded_as_any_value_is():
@@ -122,3 +141,54 @@ def test_a_message_that_cannot_be_read_takes_no_other_with_it():
     summary = rendered.summary(Conversation([odd, Message("user", None, "b", said)]), 100, given=True)
     assert summary == "b"
     assert [message["parts"][0]["content"] for message in rendered.messages] == ["<unreadable>", "b"]
+
+
+# -- whatever comes ----------------------------------------------------------------------------------------------------
+
+KEYS = st.sampled_from(["a", "name", "value", "type", "password", "content", "messages", "id", "", "x" * 300])
+TEXTS = st.sampled_from(
+    ["", "a", "data:image/png;base64,AAAA", 'password="hunter2"', "A" * 300, "tool", "\ud800"]
+) | st.text(max_size=20)
+SCALARS = TEXTS | st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=4) | st.dates()
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4) | st.tuples(TEXTS, inner),
+    max_leaves=8,
+)
+CALLS = st.fixed_dictionaries({"name": TEXTS, "args": st.dictionaries(TEXTS, VALUES, max_size=2)}).flatmap(
+    lambda call: st.sampled_from([None, "c1", "c2"]).map(lambda one: {**call, "id": one, "type": "tool_call"})
+)
+BLOCKS = VALUES | st.builds(lambda text: {"type": "text", "text": text}, SCALARS)
+MESSAGES = st.builds(
+    lambda kind, content, calls, beside: kind.model_construct(
+        content=content, tool_calls=calls, invalid_tool_calls=[], additional_kwargs=beside, tool_call_id="c1"
+    ),
+    st.sampled_from([AIMessage, HumanMessage, ToolMessage, FunctionMessage]),
+    SCALARS | st.lists(BLOCKS, max_size=3),
+    st.lists(CALLS, max_size=2),
+    st.dictionaries(st.sampled_from(["function_call", "refusal", "reasoning", "audio", "other"]), VALUES, max_size=2),
+)
+STATES = st.builds(
+    lambda messages, rest: {**rest, "messages": messages},
+    st.lists(MESSAGES, min_size=1, max_size=12),
+    st.dictionaries(
+        st.sampled_from(["structured_response", "remaining_steps", "history", "x"]), VALUES | MESSAGES, max_size=2
+    ),
+)
+
+
+@given_any(
+    asked=STATES | VALUES | st.lists(CALLS | VALUES, max_size=3), came=STATES | VALUES | st.lists(MESSAGES, max_size=3)
+)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_a_chain_is_given_and_gives_is_one_trace_that_is_json(asked, came):
+    handler, root, node = InfiniumCallbackHandler(), uuid4(), uuid4()
+    with captured_traces() as traces:  # a fault of ours raises here
+        handler.on_chain_start({}, asked, run_id=root, name="root")
+        tags, metadata = ["graph:step:1"], {"langgraph_node": "node"}
+        handler.on_chain_start({}, came, run_id=node, parent_run_id=root, name="node", tags=tags, metadata=metadata)
+        handler.on_chain_end(asked, run_id=node)
+        handler.on_chain_end(came, run_id=root)
+    task = one(traces)
+    written = encode(task.to_wire()) + to_json(dataclasses.asdict(task.captured) if task.captured else None)
+    assert b"hunter2" not in written
