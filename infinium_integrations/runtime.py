@@ -67,6 +67,7 @@ class _Runtime:
             discard=_released,
             sweep=lambda now: self.recorder.sweep(now),  # noqa: PLW0108  (the recorder is made below)
             seal=lambda: self.recorder.seal_all(),  # noqa: PLW0108
+            listens=lambda: self.tracing and not self.recorder.silenced,
             running=lambda: _running(self.recorder),
         )
         self.recorder = Recorder(

@@ -48,6 +48,7 @@ class Delivery:
         sweep: Called on the writer's thread with perf_counter seconds; returns the seconds until the next call.
         seal: Called at exit, to submit what is still open.
         discard: Called with each item that is dropped for want of room.
+        listens: Whether who looks on is told of open traces; called on the writer's thread.
         running: Returns the open traces as JSON, for who looks on; called on the writer's thread.
     """
 
@@ -58,9 +59,11 @@ class Delivery:
         sweep: Callable[[float], float | None] | None = None,
         seal: Callable[[], None] | None = None,
         discard: Callable[[Any], None] = lambda _: None,
-        running: Callable[[], bytes] | None = None,
+        listens: Callable[[], bool] = lambda: False,
+        running: Callable[[], bytes] = lambda: b"[]",
     ) -> None:
         self._assemble = assemble
+        self._listens = listens
         self._running = running
         self._sweep = sweep
         self._seal = seal
@@ -97,7 +100,7 @@ class Delivery:
         self._client_senders: dict[int, Sender] = {}
         self._live: LiveServer | None = None
         self._writer = Writer(
-            assemble=self._assemble,
+            assemble=self._assembled,
             sweep=self._look_after,
             selector=self._selector,
             counters=self._counters,
@@ -156,17 +159,22 @@ class Delivery:
     def _look_after(self, now: float) -> float | None:
         """Keep the recorder's deadlines, and have a sender tried again that could not be started."""
         wait = self._sweep(now) if self._sweep is not None else None
-        if wait is not None and self._running is not None:  # there are open traces
-            with contextlib.suppress(OSError):
-                self._answer_who_looks(self._running)
+        if wait is not None and self._listens():
+            self._answer_who_looks()
         if all(sender.retry_start() for sender in self._senders()):
             return wait
         return START_AGAIN if wait is None else min(wait, START_AGAIN)
 
-    def _answer_who_looks(self, running: Callable[[], bytes]) -> None:
+    def _assembled(self, item: object) -> PendingTrace | None:
+        """Assemble a trace; of the next ones who looks on is told while they are open."""
+        if self._live is None and self._listens():
+            self._answer_who_looks()
+        return self._assemble(item)
+
+    def _answer_who_looks(self) -> None:
         """Have it answered from now on which traces are open, in the folder where they will be stored."""
         folder = self._selector.folder(settings.current())
-        before, writer = self._live, self._writer
+        before, writer, running = self._live, self._writer, self._running
         if (before.root if before else None) == (folder.root if folder else None):
             return
         if before is not None:
@@ -174,8 +182,9 @@ class Delivery:
             self._live = None
         if folder is not None:
             self._live = LiveServer(folder.root, lambda: writer.ask(running, LOOK_SECONDS) or b"[]")
-            folder.check()
-            self._live.start()
+            with contextlib.suppress(OSError):
+                folder.check()
+                self._live.start()
 
     def wake(self) -> None:
         """Have ``sweep`` called soon."""

@@ -403,6 +403,12 @@ class Recorder:
         """Let another trace find it: it was not the one that goes on."""
         self._traces.remember_interrupted(interrupted)
 
+    @property
+    def silenced(self) -> bool:
+        """Whether traces are open, and each of them is of suppressed code."""
+        found = self.traces()
+        return bool(found) and all(trace.silent for trace in found)
+
     def running(self) -> list[tuple[Trace, list[Run]]]:
         """Return the open traces of which there is something to send, the latest first, with their steps so far."""
         with self._lock:

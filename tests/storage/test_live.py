@@ -12,7 +12,7 @@ import pytest
 from children import PATIENCE
 from open_traces import PROGRAM, recording
 
-from infinium_integrations import runtime, settings, trace
+from infinium_integrations import flush, runtime, settings, suppress, trace
 from infinium_integrations.storage import live
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs the sockets of a file system")
@@ -170,6 +170,36 @@ def test_without_a_folder_nothing_listens(given):
         time.sleep(0.2)
         assert "infinium-live" not in {thread.name for thread in threading.enumerate()}
         assert runtime.current().delivery.reader.running() == []
+
+
+def test_of_suppressed_code_nobody_is_told_and_nothing_listens(store, reader):
+    with suppress(), trace("Secret", "Research"):
+        runtime.current().delivery.wake()
+        time.sleep(0.2)
+        assert not store.exists()
+        with trace("Also secret", "Research"):
+            pass
+        assert reader.running() == []
+
+
+def test_a_trace_beside_one_of_suppressed_code_is_seen_once_any_was_written(reader):
+    begun, done = threading.Event(), threading.Event()
+
+    def work():
+        with suppress(), trace("Secret", "Research"):
+            begun.set()
+            done.wait(PATIENCE)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(PATIENCE)
+    with trace("First", "Research"):
+        pass
+    assert flush()
+    with trace("Second", "Research"):
+        assert seen(reader).name == "Second"
+    done.set()
+    thread.join()
 
 
 def test_it_goes_along_when_the_store_is_set_to_another_folder(store, reader, tmp_path):
