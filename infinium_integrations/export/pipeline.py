@@ -48,7 +48,7 @@ class Delivery:
         sweep: Called on the writer's thread with perf_counter seconds; returns the seconds until the next call.
         seal: Called at exit, to submit what is still open.
         discard: Called with each item that is dropped for want of room.
-        listens: Whether who looks on is told of open traces; called on the writer's thread.
+        listens: Whether who looks on is told of those that are open; called on the writer's thread. None: never.
         running: Returns the open traces as JSON, for who looks on; called on the writer's thread.
     """
 
@@ -59,7 +59,7 @@ class Delivery:
         sweep: Callable[[float], float | None] | None = None,
         seal: Callable[[], None] | None = None,
         discard: Callable[[Any], None] = lambda _: None,
-        listens: Callable[[], bool] = lambda: False,
+        listens: Callable[[], bool] | None = None,
         running: Callable[[], bytes] = lambda: b"[]",
     ) -> None:
         self._assemble = assemble
@@ -159,15 +159,15 @@ class Delivery:
     def _look_after(self, now: float) -> float | None:
         """Keep the recorder's deadlines, and have a sender tried again that could not be started."""
         wait = self._sweep(now) if self._sweep is not None else None
-        if wait is not None and self._listens():
+        if wait is not None and self._listens is not None and self._listens():
             self._answer_who_looks()
         if all(sender.retry_start() for sender in self._senders()):
             return wait
         return START_AGAIN if wait is None else min(wait, START_AGAIN)
 
     def _assembled(self, item: object) -> PendingTrace | None:
-        """Assemble a trace; of the next ones who looks on is told while they are open."""
-        if self._live is None and self._listens():
+        """Assemble a trace that is recorded; of the next ones who looks on is told while they are open."""
+        if self._live is None and self._listens is not None:
             self._answer_who_looks()
         return self._assemble(item)
 
