@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.forms import FORMS
+from infinium_integrations.redaction.lists import LISTS
 from infinium_integrations.redaction.redactor import spans
 from infinium_integrations.redaction.rules import VENDORS
 
@@ -24,6 +25,22 @@ REPORT = (
     'wait for an answer of the customer. "We don\'t expect delays," said Ms. Weber. The budget (EUR 12,500) holds. '
 )
 STRUCTURED = '{"id": 4711, "name": "Ada Lovelace", "email": "ada@example.com", "active": true, "tags": ["a", "b"]}\n'
+CODE = '''
+def load(self, path: str, *, limit: int = 10) -> list[Row]:
+    """Return rows, the newest first."""
+    rows = [Row(**json.loads(line)) for line in open(path, encoding="utf-8") if line.strip()]
+    if not rows and self.strict:
+        raise ValueError(f"{path} holds no rows; see {self.docs!r}")
+    return sorted(rows, key=lambda row: (row.time, -row.size), reverse=True)[:limit]
+'''
+LOG = (
+    "2026-01-31T12:00:01.123Z INFO app.api - GET /v1/orders/4711 200 12ms user=ada trace=4bf92f3577b34da6a3ce929\n"
+    "2026-01-31T12:00:02.456Z WARN app.db - slow query: 1.2 s, 118 rows, retry=false\n"
+)
+ANSWER = (
+    r'{"role": "assistant", "content": "The order **4711** left on Monday.\n\n- carrier: DHL\n- parcel: \"large\"", '
+    r'"tool_calls": [{"id": "call_a1", "function": {"name": "find", "arguments": "{\"id\": 4711}"}}], "tokens": 118}'
+)
 PIECES = (
     *("eyJ", "eyJhbGciOiJIUzI1NiJ9.", "sk-a-", "password=", "password='\\'", "password=$(", "password: ", "passwords "),
     *(
@@ -42,6 +59,19 @@ PIECES = (
         "password: |\n  a\n",
         "password\n  ",
     ),
+    *(
+        "token=",
+        "key=key=key=",
+        "a:a:a:",
+        "password: [",
+        "eyJ_",
+        "perm-",
+        "ops_eyJ",
+        "passwords:\n- a",
+        "AUTH a",
+        '"-p", ',
+    ),
+    *('["', '\\"', "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=\n", "api key: ", "cookie=a; ", "credentials: a/", "pin: 12"),
     *(
         "(password) values (",
         "'password', ",
@@ -84,14 +114,21 @@ def main() -> int:
     parser.add_argument("--megabytes", type=float, default=0.25, help="size of a hostile text")
     given = parser.parse_args()
     texts = {path.name: path.read_text(errors="replace") for path in given.files}
-    texts = texts or {"prose": PROSE, "report": REPORT, "records": STRUCTURED}
+    texts = texts or {
+        "prose": PROSE,
+        "report": REPORT,
+        "records": STRUCTURED,
+        "code": CODE,
+        "logs": LOG,
+        "answers": ANSWER,
+    }
     for name, text in texts.items():
         whole = (text * (SIZE // max(len(text), 1) + 1))[:SIZE]
         print(f"{best(whole, times=200) * 1e6:8.1f} µs for 10 KB of {name}")
     if given.files:
         return 0
     size = int(given.megabytes * MEGABYTE)
-    examples = (rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS))
+    examples = (rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS))
     worst = []
     for piece, open_end in itertools.product((*PIECES, *examples), (False, True)):
         text = (piece * (size // len(piece) + 1))[:size]

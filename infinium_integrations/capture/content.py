@@ -317,8 +317,8 @@ class Content:
 
         None where there is anything else. What is a secret by its name is seen on the writer's thread.
         """
-        # ``value`` may be a secret by its neighbour, and what has any other ``type`` a picture
-        if len(entries) > FLAT or "value" in entries or ("type" in entries and not _is_call(entries["type"])):
+        # what has any other ``type`` may be a picture
+        if len(entries) > FLAT or ("type" in entries and not _is_call(entries["type"])):
             return None
         copy, known, new = entries.copy(), self._texts, 0
         for key, value in copy.items():

@@ -8,9 +8,9 @@ from typing import Any
 
 from infinium_integrations.capture.media import encoded
 from infinium_integrations.capture.serializer import DEPTH, ITEMS, LARGE, NUMBERS, SHORT, Copier, encode
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Redacted, is_secret_key
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Redacted, hides, is_secret_key
 
-__all__ = ["HIDDEN", "SLACK", "is_secret_key", "is_small", "preview", "to_json_value"]
+__all__ = ["HIDDEN", "SLACK", "hides", "is_secret_key", "is_small", "preview", "to_json_value"]
 
 
 def preview(value: object, limit: int) -> str:
@@ -46,8 +46,8 @@ def _room_left(value: Any, room: int, depth: int) -> int:
     if kind in _TEXTS:
         return room - len(value) if len(value) <= SHORT and value[:5] != "data:" else -1
     if kind is dict:
-        # the last two may say of the rest that it is a picture, or a secret
-        if depth == 0 or len(value) > FEW or "type" in value or "value" in value:
+        # the last may say of the rest that it is a picture
+        if depth == 0 or len(value) > FEW or "type" in value:
             return -1
         for key, item in value.items():
             room = _room_left(item, room - len(key), depth - 1) if type(key) is str and room >= 0 else -1

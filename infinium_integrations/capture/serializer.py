@@ -6,7 +6,7 @@ How each known type is written stands at the end; nothing of a user's class is c
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -20,7 +20,15 @@ from zoneinfo import ZoneInfo
 
 from infinium_integrations import diagnostics
 from infinium_integrations.capture import media
-from infinium_integrations.redaction.key_names import HIDDEN, Cut, Redacted, harmless_value, is_secret_key
+from infinium_integrations.redaction.key_names import (
+    HIDDEN,
+    Cut,
+    Redacted,
+    harmless_value,
+    hidden,
+    hides,
+    is_secret_key,
+)
 
 __all__ = ["Copier", "encode", "fields_of"]
 
@@ -100,8 +108,7 @@ class Copier:
                 break
             name = key if type(key) is str and len(key) <= SHORT else self.key(key)
             self.room -= len(name) + 6
-            hidden = is_secret_key(name) or (name == "value" and _is_secret_pair(entries))
-            copy[name] = self.hide() if hidden and not harmless_value(name, item) else self.copy(item)
+            copy[name] = self.hide(item) if hides(entries, name, item) else self.copy(item)
         self.above.pop()
         if len(copy) < length:
             copy[_MORE] = f"{length - len(copy):,} more"
@@ -117,8 +124,11 @@ class Copier:
         text = self.copy(key)
         return text if type(text) is str else encode(text)
 
-    def hide(self) -> str:
+    def hide(self, value: object = None) -> object:
         """Return what stands for a secret."""
+        found = hidden(value)
+        if found is not HIDDEN:
+            return self.copy(found)
         self.room -= len(HIDDEN)
         return HIDDEN
 
@@ -132,15 +142,11 @@ class Copier:
             if self.room <= 0:
                 break
             self.room -= 2
-            copy.append(self.copy(item))
+            copy.append(
+                [self.copy(item[0]), HIDDEN] if type(item) is list and _is_secret_pair(item) else self.copy(item)
+            )
         self.above.pop()
-        if (
-            type(value) is tuple
-            and length == _PAIR
-            and {type(value[0]), type(value[1])} == {str}
-            and is_secret_key(value[0])
-            and not harmless_value(value[0], value[1])
-        ):
+        if type(value) is tuple and _is_secret_pair(value):
             copy[1:] = [HIDDEN]
         if len(copy) < length:
             copy.append(f"{_MORE} {length - len(copy):,} more")
@@ -181,10 +187,11 @@ def _failed(_: Exception) -> object:
     return _FAILED
 
 
-def _is_secret_pair(entries: dict[object, object]) -> bool:
-    """Recognise ``{"name": "Authorization", "value": …}``, as lists of headers and variables have them."""
-    name = dict.get(entries, "name", dict.get(entries, "key"))
-    return type(name) is str and is_secret_key(name)
+def _is_secret_pair(value: Sequence[object]) -> bool:
+    """Recognise ``("Authorization", …)``: a tuple, or a list in a list. A list by itself may be one of names."""
+    if len(value) != _PAIR or type(value[0]) is not str or type(value[1]) is not str:
+        return False
+    return is_secret_key(value[0]) and not harmless_value(value[0], value[1])
 
 
 # -- how each known type is written
@@ -279,7 +286,8 @@ def _tuple(copier: Copier, value: tuple[object, ...]) -> object:
 
 def _error(copier: Copier, value: BaseException) -> str:
     parts = BaseException.__dict__["args"].__get__(value)
-    said = ", ".join(str(part)[: copier.chars] for part in parts[:5] if type(part) in {str, int, float, bool})
+    known = copier.copy(tuple([part for part in parts[:5] if type(part) in {str, int, float, bool}]))
+    said = ", ".join(map(str, known)) if type(known) is list else ""
     name = name_of(type(value))
     return copier.text(f"{name}: {said}" if said else name)
 

@@ -339,13 +339,22 @@ def _nothing(*, filtered: bool) -> str:
 
 
 @main.command(short_help="Show what would be hidden in a text, and by which rule.")
-@click.argument("file", type=click.File(encoding="utf-8", errors="replace"))
-def redact(file: IO[str]) -> None:
+@click.argument("file", type=click.File(encoding="utf-8", errors="replace"), required=False)
+@click.option("--rules", is_flag=True, help="Print all rules with examples, as Markdown, and read no file.")
+def redact(*, file: IO[str] | None, rules: bool) -> None:
     """Show what would be hidden in FILE (- for standard input), by line and rule. Nothing is changed.
 
     Of each secret no more than its first four characters are shown. INFINIUM_REDACT_KEYS and INFINIUM_REDACT_ALLOW
     count.
     """
+    if rules:
+        from infinium_integrations.redaction.page import rules_page  # noqa: PLC0415
+
+        click.echo(rules_page(), nl=False)
+        return
+    if file is None:
+        msg = "Missing argument 'FILE'; - is standard input."
+        raise click.UsageError(msg)
     from infinium_integrations.redaction import Redactor, process_secrets  # noqa: PLC0415
     from infinium_integrations.viewer.formatting import printable  # noqa: PLC0415
 

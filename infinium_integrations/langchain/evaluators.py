@@ -1,6 +1,6 @@
 """Evaluators: what they grade, and the score that they give, on their step, or on the trace where they are the root."""
 
-from infinium_integrations.capture.preview import preview
+from infinium_integrations.capture.preview import hides, preview
 from infinium_integrations.langchain import graphs
 from infinium_integrations.recording.adapters import bounded_name
 from infinium_integrations.recording.run import Run
@@ -30,7 +30,7 @@ def ended(run: Run, outputs: object) -> None:
     known = run.name.endswith(_CHAINS)
     if type(score) in {int, float, bool} and (known or any(type(result.get(name)) is str for name in _BESIDE_A_SCORE)):
         name = None if known else bounded_name(result.get("key")) or run.name
-        value = None if run.private else result.get("value")
+        value = None if run.private or hides(result, "value", result.get("value")) else result.get("value")
         _say(run, evaluator=name, score=score, verdict=value if isinstance(value, str) else None)
     elif known and isinstance(inner, str) and not run.private:
         _say(run, verdict=inner)

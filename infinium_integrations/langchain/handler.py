@@ -9,7 +9,7 @@ from uuid import UUID
 from langchain_core.outputs import LLMResult
 
 from infinium_integrations import runtime
-from infinium_integrations.capture.preview import preview, to_json_value
+from infinium_integrations.capture.preview import HIDDEN, hides, preview, to_json_value
 from infinium_integrations.diagnostics import contained, guarded
 from infinium_integrations.langchain import (
     classify,
@@ -337,7 +337,8 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Note an event that the user dispatched."""
         run = runtime.recorder().get(run_id)
         if run is not None and not run.repeated():
-            facts = {"data": to_json_value(data)} if self._wants(run) else {}
+            told = HIDDEN if hides({}, name, data) else to_json_value(data)
+            facts = {"data": told} if self._wants(run) else {}
             runtime.recorder().note(run, preview(name, 200), **facts)
 
     @guarded

@@ -14,6 +14,7 @@ from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.langchain.message_forms import FIELDS, is_pair, read_dict, roles, told_call
+from infinium_integrations.redaction.key_names import HIDDEN, hides
 
 __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
@@ -87,7 +88,11 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
     told = [told_call(call) for call in calls] if type(calls) is list else []
     message = _taken(content, role, {**fields, "tool_calls": told, "additional_kwargs": beside}, limit)
     if fields is value and not value.keys() <= FIELDS:
-        further = {key: item for key, item in fields.items() if key not in FIELDS}
+        further = {
+            key: HIDDEN if type(key) is str and hides(fields, key, item) else item
+            for key, item in fields.items()
+            if key not in FIELDS
+        }
         message.held["further"] = content.take(further, limit)
     return message
 

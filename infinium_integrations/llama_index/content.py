@@ -10,7 +10,7 @@ from typing import Any
 from infinium_integrations.capture.content import Content, Conversation, Documents, Message, Part
 from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import OfClass, fields, is_a, names
-from infinium_integrations.redaction.key_names import SLACK
+from infinium_integrations.redaction.key_names import SLACK, is_secret_key
 
 __all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output", "tool_message", "turn"]
 
@@ -279,8 +279,9 @@ def _of_stop(content: Content, value: object, limit: int, depth: int) -> object:
 def _of_question(content: Content, value: object, limit: int, depth: int) -> object:
     """Take a question to a human, or the answer, as its text where it is nothing else."""
     held = fields(value)
-    only = next(iter(held.values())) if len(held) == 1 else None
-    return content.take(only, limit) if isinstance(only, str) else _of_event(content, value, limit, depth)
+    name, only = next(iter(held.items())) if len(held) == 1 else ("", None)
+    is_text = isinstance(only, str) and not is_secret_key(name)
+    return content.take(only, limit) if is_text else _of_event(content, value, limit, depth)
 
 
 @_writes("ToolSelection", "Event")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
 from infinium_integrations._version import __version__
+from infinium_integrations.capture.preview import preview
 from infinium_integrations.models import (
     DURATION_LIMIT,
     INPUT_SUMMARY_LIMIT,
@@ -24,8 +25,9 @@ from infinium_integrations.payload import cost
 from infinium_integrations.payload.captured import Capture
 from infinium_integrations.payload.preview import value_text
 from infinium_integrations.payload.summary import answered, asked, has_history, said_so_far
+from infinium_integrations.recording.options import FACT_CHARS
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
-from infinium_integrations.redaction.key_names import Redacted
+from infinium_integrations.redaction.key_names import HIDDEN, Redacted, hides
 from infinium_integrations.redaction.redactor import shorten
 
 __all__ = ["NOT_CAPTURED", "Spans", "assemble", "end_summary", "environment", "spans", "version_of"]
@@ -375,7 +377,11 @@ def environment(trace: Trace) -> dict[str, object]:
         "sdk_version": __version__,
     }
     given = dict(trace.overrides.get("environment", {}))
-    users = {str(key): value if isinstance(value, str) else str(value) for key, value in trace.options.metadata.items()}
+    known = trace.options.metadata
+    users = {
+        str(key): HIDDEN if hides(known, str(key), value) else preview(value, FACT_CHARS)
+        for key, value in known.items()
+    }
     users = {**users, **given.pop("custom_tags", {})}
     facts = {"status": trace.status or trace.root.status or "ok", "trace_id": trace.id, **trace.tags}
     if trace.left_open:

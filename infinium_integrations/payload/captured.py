@@ -318,7 +318,7 @@ class Capture:
                     self._tools[id(tool)] = tool  # held, so that no other gets its identity
                     if definition not in definitions:
                         definitions.append(definition)
-            names = tool_names(tools)
+            names = [self.text(name) for name in tool_names(tools)]
         asked = {key: value for key, value in request.items() if key not in _NO_PARAMETERS and value is not None}
         return {
             "input_messages": _indexes(given),

@@ -31,7 +31,7 @@ from infinium_integrations.models import (
     Text,
 )
 from infinium_integrations.payload.shrink import encode, fitted, shrink
-from infinium_integrations.redaction.key_names import HIDDEN, Redacted, harmless_value
+from infinium_integrations.redaction.key_names import HIDDEN, PAIR_VALUES, Redacted, hidden, hides
 from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
 __all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "finished", "fitted", "shrink"]
@@ -110,7 +110,7 @@ class Finisher:
         self.cut = cut
         self.limits = limits
         self._keys: dict[str, tuple[str, bool]] = {}
-        """The keys that were met: finished, and whether a secret stands under them."""
+        """The keys that were met: finished, and whether a secret may stand under them."""
         self._clean = redactor.clean
 
     def part(self, part: Mapping[str, object], rules: Mapping[str, "_Rule"]) -> dict[str, object]:
@@ -200,8 +200,9 @@ class Finisher:
             name, secret = self._keys.get(key) or self._key(key)
             if type(item) is str and len(item) <= _SHORT and item in known_clean and not secret:
                 clean: object = item
-            elif secret and not harmless_value(key, item):
-                clean = HIDDEN
+            elif secret and hides(value, key, item):
+                held = hidden(item)
+                clean = HIDDEN if held is HIDDEN else finish(held, key)
             else:
                 clean = finish(item, key)
             if clean is not _GONE:
@@ -213,9 +214,9 @@ class Finisher:
         return finished
 
     def _key(self, key: str) -> tuple[str, bool]:
-        """Finish a key of the user's; return also whether a secret stands under it."""
+        """Finish a key of the user's; return also whether a secret may stand under it."""
         clean = key if key in _OUR_KEYS or not key else self.name(key)
-        found = self._keys[key] = clean, is_secret_key(key)
+        found = self._keys[key] = clean, is_secret_key(key) or key.lower() in PAIR_VALUES
         return found
 
 

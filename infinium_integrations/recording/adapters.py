@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from infinium_integrations.capture.preview import HIDDEN, is_secret_key, preview
+from infinium_integrations.capture.preview import HIDDEN, hides, preview
 from infinium_integrations.models import IDENTITY_FACTS, OWN_FACTS
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.run import ModelCall, Options, Run
@@ -53,7 +53,7 @@ def identify_trace(
         if value is None or key in _IDENTITY or key.startswith(internal):
             continue
         name = f"user.{key}" if key in OWN_FACTS else key  # the trace's own facts are its own
-        trace_tags.setdefault(name, HIDDEN if is_secret_key(key) else preview(value, limit))
+        trace_tags.setdefault(name, HIDDEN if hides(metadata, key, value) else preview(value, limit))
 
 
 FACTS_KEPT = 50
@@ -95,7 +95,7 @@ def keep_facts(run: Run, own: Mapping[str, object], limit: int) -> None:
     for key in list(own)[:FACTS_KEPT]:
         value = own[key]
         plain = type(value) in _PLAIN and type(value) is not str
-        kept[key] = HIDDEN if is_secret_key(key) else value if plain else preview(value, limit)
+        kept[key] = HIDDEN if hides(own, key, value) else value if plain else preview(value, limit)
     run.users_metadata = kept
 
 

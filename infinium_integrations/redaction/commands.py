@@ -2,9 +2,11 @@
 """Secrets in commands, SQL statements and addresses, which need no telling name. ``COMMANDS`` is the table of them."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
+from infinium_integrations.redaction.clients import CLIENTS, WORD, Command
 from infinium_integrations.redaction.key_names import kind_of
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
@@ -12,21 +14,6 @@ from infinium_integrations.redaction.values import is_odd, is_secret_word
 __all__ = ["COMMANDS", "Command", "commands"]
 
 _LONGEST = 400
-
-
-class Command(NamedTuple):
-    """A command or statement, by a word that must occur, with its secret as the last group."""
-
-    name: str
-    words: tuple[str, ...]
-    shape: re.Pattern[str]
-    hidden: str
-    stays: str
-    option: str = ""
-    """With which letters its option begins: in a text without such options it is not looked for."""
-
-
-_WORD = r"(?:\"([^\"\n]{1,200})(?:\"|\Z)|'([^'\n]{1,200})(?:'|\Z)|([^\s\"'|;&<>]{2,200}))"
 COMMANDS = (
     Command(
         "mysql -p",
@@ -41,7 +28,7 @@ COMMANDS = (
     Command(
         "login -p",
         ("login",),
-        pattern(rf"\blogin\b[^\n|;]{{0,200}}?\s-p[= ]{{0,2}}{_WORD}"),
+        pattern(rf"\blogin\b[^\n|;]{{0,200}}?\s-p[= ]{{0,2}}{WORD}"),
         "docker login -u ada -p hunter2!Zq9 registry.example.com",
         "docker login -u ada --password-stdin",
         option="p",
@@ -49,7 +36,7 @@ COMMANDS = (
     Command(
         "ConvertTo-SecureString",
         ("securestring",),
-        pattern(rf"(?i:ConvertTo-SecureString)\s{{1,3}}(?:-String\s{{1,3}})?{_WORD}"),
+        pattern(rf"(?i:ConvertTo-SecureString)\s{{1,3}}(?:-String\s{{1,3}})?{WORD}"),
         'ConvertTo-SecureString "hunter2!Zq9" -AsPlainText -Force',
         "ConvertTo-SecureString $password -AsPlainText",
         "as",
@@ -57,7 +44,7 @@ COMMANDS = (
     Command(
         "sshpass -p",
         ("sshpass",),
-        pattern(rf"\bsshpass\s{{1,3}}-p\s?{_WORD}"),
+        pattern(rf"\bsshpass\s{{1,3}}-p\s?{WORD}"),
         "sshpass -p hunter2!Zq9 ssh host",
         "sshpass -f file ssh host",
         option="p",
@@ -65,7 +52,7 @@ COMMANDS = (
     Command(
         "redis-cli -a",
         ("redis-cli",),
-        pattern(rf"\bredis-cli\b[^\n|;]{{0,200}}?\s-a\s?{_WORD}"),
+        pattern(rf"\bredis-cli\b[^\n|;]{{0,200}}?\s-a\s?{WORD}"),
         "redis-cli -h cache -a hunter2!Zq9 ping",
         "redis-cli -h cache ping",
         option="a",
@@ -74,7 +61,7 @@ COMMANDS = (
         "client -p",
         ("mongo", "cqlsh", "clickhouse", "7z", "rabbitmqadmin", "pg_dump", "psql"),
         pattern(
-            rf"\b(?:mongo\w{{0,10}}|cqlsh|clickhouse[\w-]{{0,10}}|7z|rabbitmqadmin)\b[^\n|;]{{0,200}}?\s-p\s?{_WORD}"
+            rf"\b(?:mongo\w{{0,10}}|cqlsh|clickhouse[\w-]{{0,10}}|7z|rabbitmqadmin)\b[^\n|;]{{0,200}}?\s-p\s?{WORD}"
         ),
         "mongosh -u ada -p hunter2!Zq9",
         "mongosh --port 27017",
@@ -83,7 +70,7 @@ COMMANDS = (
     Command(
         "client -P",
         ("sqlcmd", "mosquitto", "zip", "bcp"),
-        pattern(rf"\b(?:sqlcmd|mosquitto_\w{{3}}|zip|unzip|bcp)\b[^\n|;]{{0,200}}?\s-P\s?{_WORD}"),
+        pattern(rf"\b(?:sqlcmd|mosquitto_\w{{3}}|zip|unzip|bcp)\b[^\n|;]{{0,200}}?\s-P\s?{WORD}"),
         "sqlcmd -S db -U sa -P hunter2!Zq9",
         "unzip -d folder archive.zip",
         option="p",
@@ -91,20 +78,20 @@ COMMANDS = (
     Command(
         "ldap -w",
         ("ldap",),
-        pattern(rf"\bldap\w{{3,10}}\b[^\n|;]{{0,200}}?\s-w\s?{_WORD}"),
+        pattern(rf"\bldap\w{{3,10}}\b[^\n|;]{{0,200}}?\s-w\s?{WORD}"),
         "ldapsearch -D cn=ada -w hunter2!Zq9",
         "ldapsearch -x -b dc=example",
         option="w",
     ),
     Command(
         "user:password",
-        (" -u", "--user", " -a", '"-u"'),
+        (" -u", "--user", " -a", '"-u"', "-proxy-user", "curl"),
         pattern(
-            r"(?:[ \t\"']-u|--user|\bhttps?\b[^\n|;]{0,80}?\s-a)(?:[ =]|\"[,][ ]?)?[\"']?[^\s:\"'-][^\s:\"']{0,64}:([^\s\"']{4,200})"
+            r"(?:[ \t\"']-[a-zA-Z]{0,4}[uU]|--(?:proxy-)?user|\bhttps?\b[^\n|;]{0,80}?\s-a)(?:[ =]|\"[,][ ]?)?\\{0,4}[\"']?[^\s:\"'\\-][^\s:\"'\\]{0,64}:([^\s\"'\\]{4,200})"
         ),
         "curl -uadmin:hunter2!Zq9 https://example.com",
         "docker run --user 1000:1000 img",
-        "ua",
+        "uapsfkxil",
     ),
     Command(
         "smbclient -U",
@@ -125,19 +112,22 @@ COMMANDS = (
     Command(
         "htpasswd",
         ("htpasswd",),
-        pattern(rf"\bhtpasswd\s{{1,3}}-\w{{0,4}}b\w{{0,4}}\s{{1,3}}\S{{1,100}}\s{{1,3}}\S{{1,60}}\s{{1,3}}{_WORD}"),
+        pattern(
+            rf"\bhtpasswd\s{{1,3}}(?:-(?=\w{{0,4}}n)(?=\w{{0,4}}b)\w{{2,6}}|-\w{{0,4}}b\w{{0,4}}\s{{1,3}}\S{{1,100}})\s{{1,3}}\S{{1,60}}\s{{1,3}}{WORD}"
+        ),
         "htpasswd -cb .htpasswd ada hunter2!Zq9",
         "htpasswd -c .htpasswd ada",
-        option="bc",
+        option="bcn",
     ),
     Command(
         "echo into a command",
-        ("sudo -s", "password-stdin", "chpasswd"),
+        ("sudo -s", "password-stdin", "chpasswd", "--stdin", "with-token", "passphrase-fd", "cryptsetup", "kinit"),
         pattern(
-            rf"\b(?:echo|printf)\s{{1,3}}(?:-n\s)?(?:[\w.-]{{1,40}}:)?{_WORD}\s{{0,3}}\|\s{{0,3}}(?:sudo\s-S|[^\n|]{{0,80}}--password-stdin|(?:sudo\s)?chpasswd)"
+            rf"\b(?:echo|printf)\s{{1,3}}(?:-n\s)?(?:\\{{0,4}}[\"']%s(?:\\{{1,2}}n)?\\{{0,4}}[\"']\s)?(?:[\w.-]{{1,40}}:)?{WORD}\s{{0,3}}\|\s{{0,3}}(?:sudo\s-S|[^\n|]{{0,80}}--(?:password-stdin|stdin|with-token|passphrase-fd)|(?:sudo\s)?(?:chpasswd|cryptsetup|kinit))"
         ),
         "echo hunter2!Zq9 | sudo -S apt update",
         "echo done | tee log",
+        mark="|",
     ),
     Command(
         "IDENTIFIED BY",
@@ -154,6 +144,7 @@ COMMANDS = (
         pattern(r"(?:\bsqlplus\s{1,3}(?:-\w{1,3}\s{1,3}){0,3}|jdbc:oracle:\w{1,8}:)\w{1,40}/([^\s@\"']{3,100})@"),
         "sqlplus scott/hunter2!Zq9@orcl",
         "sqlplus /nolog",
+        mark="@",
     ),
     Command(
         "net user",
@@ -163,7 +154,9 @@ COMMANDS = (
         ),
         "net user ada hunter2!Zq9 /add",
         "net user ada",
+        mark="/",
     ),
+    *CLIENTS,
 )
 _INSERT = pattern(r"\((?P<names>[^()\n]{3,600})\)\s{0,10}(?:\\n)?\s{0,10}(?i:values)\s{0,10}(?:\\n)?\s{0,10}(?=\()")
 _BEGUN = pattern(
@@ -180,15 +173,12 @@ _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{
 def commands(scan: Scan) -> Iterator[Span]:
     """Find what commands, statements and addresses hold."""
     text, low = scan.text, scan.low
-    for command in (
-        COMMANDS if scan.options else _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
-    ):
-        if _may_occur(scan, command) and any(word in low for word in command.words):
-            for found in command.shape.finditer(text):
-                last = found.lastindex or 0
-                value = found[last]
-                if not value.isdigit() and is_secret_word(value, "password"):
-                    yield *found.span(last), command.name
+    rows = COMMANDS if scan.options else _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
+    asked = [command for command in rows if _may_occur(scan, command)]
+    yield from _found(asked, text, low)
+    has_strings = b'"' in scan.marks or b"'" in scan.marks
+    if has_strings and (len(text) < _SHORT or '"-' in text or "'-" in text) and any(at in text for at in _BETWEEN):
+        yield from _in_lists(asked, text)
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
     if b"=" in scan.marks and any(name in low for name in ("code=", "key=", "sid=", "sas=", "hash=")):
@@ -199,7 +189,35 @@ def commands(scan: Scan) -> Iterator[Span]:
         yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
 
 
+def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
+    for command in asked:
+        if any(word in low for word in command.words):
+            for found in command.shape.finditer(text):
+                last = found.lastindex or 0
+                value = found[last]
+                if not value.isdigit() and (is_odd if command.is_odd else is_secret_word)(value, "password"):
+                    yield *found.span(last), command.name
+
+
+_SHORT = 2_000
+"""Characters of a text in which lists of arguments are looked for though no option begins a string."""
+_BETWEEN = ('", "', "', '", '","', "','", '\\", \\"', '\\",\\"')
+_ARGUMENTS = pattern(r"\\{0,8}([\"']),\s{0,20}\\{0,8}\1")
+
+
+def _in_lists(asked: Iterable[Command], text: str) -> Iterator[Span]:
+    """Find them in lists of arguments too: ``["mysql", "-u", "root"]`` is read as ``mysql -u root``."""
+    joints = [found.span() for found in _ARGUMENTS.finditer(text)]
+    view = _ARGUMENTS.sub(" ", text)
+    removed = [0, *accumulate(end - start - 1 for start, end in joints)]
+    at = [start - before for (start, _), before in zip(joints, removed, strict=False)]
+    for start, end, name in _found(asked, view, view.lower()):
+        yield start + removed[bisect_left(at, start)], end + removed[bisect_left(at, end)], name
+
+
 def _may_occur(scan: Scan, command: Command) -> bool:
+    if command.mark not in scan.text:
+        return False
     if command.option:
         return any(letter in scan.options for letter in command.option)
     return " " in scan.options or _MARKS_OF.get(command.name, b"none") in scan.marks

@@ -36,6 +36,8 @@ class Form(NamedTuple):
     stays: str
     before: re.Pattern[str] | None = None
     """What has to stand before the name."""
+    words: tuple[str, ...] = ()
+    """Of which one must occur there: they are found sooner than the pattern."""
 
 
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
@@ -60,6 +62,10 @@ _LEAST, _LONG, _NO_PLACE = 6, 20, frozenset("./:=(")
 
 def _one_word(value: str, kind: Kind) -> bool:
     return " " not in value.strip() and is_odd(value, kind)
+
+
+def _mixed_word(value: str, kind: Kind) -> bool:
+    return _long_word(value, kind) and any(map(str.isupper, value)) and any(map(str.islower, value))
 
 
 def _long_word(value: str, kind: Kind) -> bool:
@@ -188,12 +194,12 @@ FORMS = (
         pattern(r"\[\s?\\{0,8}[\"'][\w-]{0,40}\Z"),
     ),
     Form(
-        "list under the name",
-        "\\\"' :=",
-        pattern(rf"{_CLOSE}\s?(?::|=>?)\s?\[\s?{_Q}"),
-        is_secret_word,
-        '{"password": ["hunter2!Zq9"]}',
-        '{"password": ["string", "null"]}',
+        "beside the name, in a list",
+        "\\\"'",
+        pattern(rf"=?\\{{0,8}}[\"']\s?,\s?{_Q}"),
+        _mixed_word,
+        '["consul", "kv", "put", "db/password", "hunter2!Zq9"]',
+        '["username", "password", "sha256-salt"]',
     ),
     Form(
         "wrapped value",
@@ -258,6 +264,7 @@ FORMS = (
         pattern(
             r"(?:\bsetx|\bENV|\bARG|\bset -[gUx]{1,3}|configure set|#define|\blogin [\w.@-]{1,40}|config set|secret put)\s{1,4}[\w./:-]{0,40}\Z"
         ),
+        ("set", "ENV", "ARG", "#define", "login", "secret put"),
     ),
     Form(
         "beside the name",
@@ -304,7 +311,6 @@ _AFTER_BLANKS = {
     "element with attributes": "a",
     "object under the name": ':={"',
     "login as a pair": ":=",
-    "list under the name": ":=",
     "wrapped value": ":=",
     "elements beside each other": "<:*_&\n",
     "row of a table": "|*_`",
@@ -386,8 +392,10 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span 
         return None
     if not value or not form.is_secret(value, named.kind):
         return None
-    if form.before and not form.before.search(text[max(0, named.start - _BEFORE) : named.start]):
-        return None
+    if form.before:
+        before = text[max(0, named.start - _BEFORE) : named.start]
+        if (form.words and not any(word in before for word in form.words)) or not form.before.search(before):
+            return None
     return start, start + len(value), form.name
 
 
@@ -404,7 +412,7 @@ def _end(text: str, start: int, quote: str | None, form: str) -> int:
     return found.end() if found else start
 
 
-_BLOCK = pattern(r"\\{0,8}[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}\n([ \t]{1,40})")
+_BLOCK = pattern(r"\\{0,8}[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}((?:\r?\n|\\{1,4}n)[ \t]{1,40})")
 _TRIPLE = pattern(r"\s{0,3}[:=]\s{0,3}(\"{3}|'{3})\n?")
 
 
@@ -419,12 +427,15 @@ def _block(scan: Scan, named: Named) -> Iterator[Span]:
             yield triple.end(), end if end >= 0 else len(text), "string in triple quotes"
     elif block := _BLOCK.match(text, named.end):
         end = start = block.end()
+        newline = block[1].rstrip(" \t")
         while True:
-            line = text.find("\n", end)
+            line = text.find(newline, end)
             end = line if line >= 0 else len(text)
-            if line < 0 or not text.startswith(block[1], line + 1):
+            if line < 0 or not text.startswith(block[1], line):
                 break
-            end = line + 1
+            end = line + len(newline)
+        quote = text.find('"', start, end) if "\\" in newline else -1
+        end = quote if quote >= 0 else end
         value = text[start:end].strip()
         if (
             value

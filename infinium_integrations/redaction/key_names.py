@@ -1,17 +1,21 @@
 """Which keys hold a secret, by their name alone; and what every step of redaction agrees on."""
 
 import re
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from infinium_integrations import settings
 
 __all__ = [
     "HIDDEN",
+    "PAIR_VALUES",
     "SLACK",
     "Cut",
     "Kind",
     "Redacted",
     "harmless_value",
+    "hidden",
+    "hides",
     "is_secret_key",
     "kind_of",
     "own_keywords",
@@ -146,12 +150,65 @@ def kind_of(name: str) -> Kind:
         own_names()
     verdict = _verdicts.get(name)
     if verdict is None:
-        verdict = _judge(name) if len(name) <= _LONGEST else ""
+        verdict = _judge(name[-_LONGEST:])
         if len(_verdicts) >= _REMEMBERED:
             _verdicts.clear()
         if len(name) <= _LONGEST:
             _verdicts[name] = verdict
     return verdict
+
+
+def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
+    """Return whether an entry of a dict is a secret: by its key, or by the name beside it, as lists of headers have it.
+
+    Args:
+        entries: The dict.
+        key: The entry's key.
+        value: What stands there.
+    """
+    name: str | None = key if is_secret_key(key) else None
+    if name is None and len(key) <= _LONGEST_VALUE and key.lower() in PAIR_VALUES:
+        for other, said in list(entries.items()):
+            if type(said) is str and type(other) is str and other.lower() in _PAIR_NAMES and is_secret_key(said):
+                name = said
+                break
+    return name is not None and not harmless_value(name, value)
+
+
+PAIR_VALUES, _LONGEST_VALUE = frozenset({"value", "v"}), 5
+_PAIR_NAMES = frozenset({"name", "key", "header", "field", "variable", "param", "parameter", "id", "k"})
+"""``{"name": "Authorization", "value": …}``, in the words of lists of headers, variables and fields."""
+
+
+def hidden(value: object) -> object:
+    """Return what stands for a secret: of a JSON schema, such as a tool's parameter has, what it says of the value."""
+    if type(value) is not dict or _SCHEMA_MARKS.isdisjoint(value) or not _is_type(value.get("type")):
+        return HIDDEN
+    return {key: _of_schema(key, item) for key, item in value.items()}
+
+
+def _of_schema(key: object, item: object) -> object:
+    if key in _SCHEMA_PARTS:
+        return [hidden(one) for one in item] if type(item) is list else hidden(item)
+    is_plain = type(item) in _PLAIN or (type(item) is list and all(type(one) in _PLAIN for one in item))
+    return item if key in _SCHEMA_WORDS and is_plain else HIDDEN
+
+
+def _is_type(value: object) -> bool:
+    kinds = value if type(value) is list else [value]
+    return all(kind is None or (type(kind) is str and kind in _TYPES) for kind in kinds)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_TYPES = words("string integer number boolean array object null")
+_SCHEMA_MARKS = frozenset({"type", "anyOf", "oneOf", "allOf", "$ref", "enum"})
+_SCHEMA_PARTS = frozenset({"anyOf", "oneOf", "allOf", "items"})
+_SCHEMA_WORDS = words(
+    """
+    type title description enum format $ref minLength maxLength minItems maxItems minimum maximum required nullable
+    writeOnly readOnly deprecated additionalProperties
+    """
+)
 
 
 def harmless_value(name: str, value: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import kind_of
+from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
 
@@ -15,54 +16,81 @@ _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_REACH = 64
 _TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
 _AFTER = pattern(
-    r"""(?P<close>\\{0,8}["'`]\]?|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
+    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==)|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
         (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
-        (?:[bruf]{1,2}(?=["'])|!\w{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
+        (?:[bruf]{1,2}(?=["'])|(?<=:[ ])![a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
 _BARE = pattern(
     r"""(?: \[REDACTED\]
           | [^\s"'`<>\\&;,)\]}\[]++ | \[
-          | [&;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}[=:])
+          | & (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}=)
+          | [;,)\]}] (?=[^\s&;,)\]}"'<>\\`:.]) (?![A-Za-z_][\w.-]{0,40}=|[A-Za-z_]{3,40}:)
           | \\ (?![nrtbfuUx"'\\/]) )++""",
     re.VERBOSE,
 )
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
+_ESCAPES = frozenset("nrt")
+_ESCAPED = pattern(r".*\\[nrt]")
+_MANY, _GAP, _NO_GAP = 100, 10, 6
+"""Of many names in a row with few letters between, only what follows right after each is looked at; of those with
+fewer, no digit among them, nothing: ``token=token=token=``."""
 _SECOND_WORDS = ("key", "cod", "phr")
+_NEXT_NAME = pattern(r"[ ]([A-Za-z]{3,20})\d{0,4}(?=[ ,.;]|$)")
 _BLANK = " \t\r\n\\\"'"
 
 
 def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
     text, low = scan.text, scan.low
+    handled: dict[tuple[int, int], int] = {}
     for keyword in scan.keywords:
-        at = low.find(keyword)
+        at, in_a_row = low.find(keyword), 0
         while at >= 0:
             before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
             end = tail.end() if tail else at + len(keyword)
             name, resume = before + text[at:end], at + len(keyword)
-            if kind := kind_of(name):
+            place = at - len(before), end
+            if place in handled:  # by another keyword: ``client_secret_key``
+                resume = max(resume, handled[place])
+            elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
                 named = Named(name.lower(), kind, at - len(before), end)
-                if found := _pair(scan, named):
-                    yield found
-                    resume = found[1]
+                following = low.find(keyword, end, end + len(keyword) + _GAP)
+                in_a_row = in_a_row + 1 if following >= 0 else 0
+                if in_a_row > _MANY:
+                    is_near = following - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
+                    found = [] if is_near else [*_pair(scan, named)]
                 else:
-                    yield from loosely(scan, named)
+                    found = [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
+                yield from found
+                if found:
+                    yield from more(scan, named, found[-1][1])
+                resume = handled[place] = max(resume, found[-1][1]) if found else resume
             at = low.find(keyword, resume)
 
 
-def _pair(scan: Scan, named: Named) -> Span | None:
+def _leads_to_a_name(text: str, end: int) -> bool:
+    """Return whether another name follows, as in ``token1 token2``: what it names is looked for after that."""
+    found = _NEXT_NAME.match(text, end)
+    return found is not None and kind_of(found[1]) != ""
+
+
+def _pair(scan: Scan, named: Named) -> Iterator[Span]:
     text = scan.text
     found = _AFTER.match(text, named.end)
     sep = _separator(text, max(named.start, 0), named.end, found) if found else None
     if not found or sep is None:
-        return None
-    pair = Pair(named.name, named.kind, sep, found["quote"] or "", found.end(), 0)
-    pair = pair._replace(end=_end(text, pair, found.end() + ENOUGH)[0])
+        return
+    start = found.end()
+    if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
+        start = _before_stars(text, start)
+    pair = Pair(named.name, named.kind, sep, found["quote"] or "", start, 0)
+    pair = pair._replace(end=_end(text, pair, start + ENOUGH)[0])
     end = _secret_end(text, pair, open_end=scan.open_end)
-    return (pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}") if end else None
+    if end:
+        yield pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}"
 
 
 _NAMES_OF_SEPARATORS = {
@@ -88,10 +116,22 @@ def _name(text: str, at: int) -> str:
     """Return what of a name stands before a place; of ``api key`` the word before, too."""
     before = text[max(0, at - _NAME_REACH) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
+    if own[:1] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\":
+        own = own[1:]
     if not own and before.endswith(" ") and before[-2:-1].isalpha():
         word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
+        word = _ESCAPED.sub("", word)
         return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
     return own
+
+
+def _before_stars(text: str, start: int) -> int:
+    """Return where a value begins, which stars that nothing closes are a part of."""
+    begin = start - 1
+    while text[begin - 1] == "*":
+        begin -= 1
+    line = text.find("\n", start)
+    return start if text.find("*", start, min(start + ENOUGH, line if line >= 0 else len(text))) >= 0 else begin
 
 
 def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str | None:  # noqa: PLR0911  (one mark after the other)

@@ -243,7 +243,7 @@ _CODE = _family(
     (
         "JetBrains",
         "perm-",
-        "[A-Za-z0-9=+/_-]{8,}+\\.[A-Za-z0-9=+/_-]{4,}+\\.[A-Za-z0-9]{20,}+",
+        "[A-Za-z0-9=+/_-]{8,400}+\\.[A-Za-z0-9=+/_-]{4,400}+\\.[A-Za-z0-9]{20,}+",
         f"{_ALNUM[:12]}.{_ALNUM[:8]}.{_ALNUM[:32]}",
     ),
     ("Harness", "pat. sat.", f"{_W}{{22}}\\.{_A}{{24}}\\.{_A}{{20}}", f"{_ALNUM[:22]}.{_HEX[:24]}.{_ALNUM[:20]}"),
@@ -385,8 +385,15 @@ _WORK = _family(
     (
         "JSON Web Token",
         "eyJ",
-        f"{_W}{{8,}}+\\.\\.?{_W}{{4,}}+(?:\\.{_W}*+){{0,3}}+",
+        f"{_W}{{8,2000}}+\\.\\.?{_W}{{4,}}+(?:\\.{_W}*+){{0,3}}+",
         f"hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{_ALNUM[:43]}",
+    ),
+    (
+        "JSON Web Token with certificates",
+        "eyJ",
+        f"{at_start('eyJ')}(?<![_-]eyJ){_W}{{2000,}}+\\.\\.?{_W}{{4,}}+(?:\\.{_W}*+){{0,3}}+",
+        f"eyJ{_ALNUM * 20}.eyJzdWIiOiIxMjM0In0.{_ALNUM[:43]}",
+        "inside",
     ),
     (
         "JSON Web Token in base64",

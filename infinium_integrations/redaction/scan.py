@@ -69,6 +69,7 @@ _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
 _TABLE = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
+_TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
 
 
 def _long_words(text: str, raw: bytes) -> str:
@@ -80,7 +81,8 @@ def _long_words(text: str, raw: bytes) -> str:
         start, end = mask.rfind(b" ", 0, at) + 1, mask.find(b" ", at)
         end = end if end >= 0 else len(mask)
         word = text[start:end]
-        if not (word.isalpha() and word[1:].islower()):
+        is_plain = (word.isalpha() and word[1:].islower()) or (word[4:8:3] == "--" and _TIME.fullmatch(word))
+        if not is_plain:
             found.append(word)
         at = mask.find(_RUN, end)
     return " ".join(found)

@@ -23,13 +23,22 @@ class _Rule(NamedTuple):
     name: str
 
 
+_AFTER = {
+    ".": pattern(r"\.[A-Za-z0-9_-]{6}"),
+    ":": pattern(r":[a-f0-9]{32}"),
+    "-": pattern(r"-[a-f0-9]{8}-[a-f0-9]{8}"),
+}
+"""What every shape with a mark inside has after it: it is looked for quickly."""
+
+
 def _rule(vendor: Vendor) -> _Rule:
     """Make patterns that begin with their literal, so that the search is quick, and look back from there."""
     literal = re.escape(vendor.start)
     if vendor.where == "any":
         return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
     shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
-    return _Rule(vendor.start, shape, shape, vendor.name)
+    probe = _AFTER.get(vendor.start, shape) if vendor.where == "inside" else shape
+    return _Rule(vendor.start, probe, shape, vendor.name)
 
 
 def _mark(start: str) -> str:

@@ -2,10 +2,11 @@
 """Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, words
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
 
 __all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
@@ -28,7 +29,7 @@ class Pair(NamedTuple):
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%\(?\w*\)?s?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\))?\w?|%\w+%|[*•.…_-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -39,9 +40,18 @@ def _is_empty(core: str) -> bool:
     """Return whether a value but stands for one: ``<token>``, ``$TOKEN``, ``***``, ``your-key``, but not ``$hunter``."""
     if core[:1] not in _MAY_BE_EMPTY:
         return False
+    if (
+        core[0] in _CLOSING
+        and len(core) >= _SHORTEST
+        and _CLOSING[core[0]] not in core
+        and (_has_all(core) or not _RARE.isdisjoint(core))
+    ):
+        return False
     return _EMPTY.fullmatch(core) is not None or (core[:1] == "$" and core[1:].isidentifier() and bool(kind_of(core)))
 
 
+_RARE = frozenset("@#$^")
+_CLOSING = {"<": ">", "(": ")", "[": "]"}
 _CODE = pattern(
     r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
 )
@@ -53,7 +63,9 @@ _OTHER_SCHEME = pattern(
 _ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
 _DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
 _PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]{}<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]{}<>&|\\\"-]*")
-_PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}")
+_PATH = pattern(
+    r"(?:/|\./|\.\./|~(?=[\\/]|\Z|\w{1,16}[\\/])|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}"
+)
 _ALGORITHM = pattern(
     r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
     re.IGNORECASE,
@@ -68,10 +80,14 @@ _LONGEST_WORD = 20
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
+_BETWEEN = " \t\r\n,"
+"""What stands between two strings of a list."""
+
+
 def is_secret_value(text: str, pair: Pair) -> bool:
     """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if not value.strip() or value == HIDDEN or (pair.quote and _is_between_strings(value, pair)):
+    if _is_nothing(value, pair):
         return False
     if pair.quote and "\n" in value:
         value = value[: value.index("\n")]
@@ -87,7 +103,7 @@ def is_secret_value(text: str, pair: Pair) -> bool:
             value.strip(), alone=bool(pair.quote)
         )
     if pair.kind == "code":
-        return _is_code(core, pair)
+        return _is_code(value.strip().rstrip(_STOPS), pair)
     if _is_other(pair, value, core):
         return False
     if pair.quote:
@@ -95,6 +111,14 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.name.endswith("cookie"):
         return _COOKIE.match(value) is not None and _CODE.match(value) is None
     return _is_bare_secret(text, pair, value)
+
+
+def _is_nothing(value: str, pair: Pair) -> bool:
+    """Return whether no value is there: blanks, an open bracket, what is hidden already, what stands between strings."""
+    if pair.quote:
+        return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(value, pair)
+    rest = value.replace(HIDDEN, "")
+    return not rest.strip(" \t\r\n{[(") or (rest != value and not any(map(str.isalnum, rest)))
 
 
 def _is_name(core: str, name: str) -> bool:
@@ -111,7 +135,8 @@ def _is_between_strings(value: str, pair: Pair) -> bool:
 def _is_other(pair: Pair, value: str, core: str) -> bool:
     """Return whether a name means something else here: a folder, how many passed, a cookie of short words."""
     if pair.name in {"pwd", "oldpwd"}:
-        return value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~"
+        is_path = value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~"
+        return is_path and value[1:2] not in _STRANGE and not _has_random_part(value)
     if pair.name == "pass":
         return core.isdigit() and not pair.quote
     return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
@@ -119,18 +144,16 @@ def _is_other(pair: Pair, value: str, core: str) -> bool:
 
 def is_odd(value: str, kind: Kind) -> bool:
     """Judge a value that stands more loosely after a name, as in a sentence: no word, path, version or identifier."""
+    return _is_odd(value, kind, own_names())
+
+
+@lru_cache(maxsize=512)
+def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what is a name depends on it)
     core = value.strip().rstrip(_STOPS)
     if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
     low = core.lower()
-    if (
-        low in HARMLESS
-        or _ENTITY.match(core)
-        or "${" in core
-        or HIDDEN in core
-        or _is_empty(core)
-        or _PATH.fullmatch(core)
-    ):
+    if low in HARMLESS or _ENTITY.match(core) or "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
         return False
     if kind == "code":
         return core.replace("-", "").replace(" ", "").isdigit()
@@ -139,8 +162,8 @@ def is_odd(value: str, kind: Kind) -> bool:
     if _PLAIN.fullmatch(core):
         return _is_random(core)
     if kind != "password" and (
-        (len(core) < _MIN_VALUE and (_STRANGE.isdisjoint(core) or not _has_all(core)))
-        or (_is_evenly_written(core) and _ALGORITHM.fullmatch(core) and not _is_random(core))
+        (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
+        or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
     ):
         return False
     if (
@@ -150,7 +173,8 @@ def is_odd(value: str, kind: Kind) -> bool:
     ):
         return False
     if not any(map(str.isdigit, core)):
-        return not _STRANGE.isdisjoint(core) and not core.isidentifier() and _DOTTED.fullmatch(core) is None
+        is_strange = not _STRANGE.isdisjoint(core) and not core.isidentifier() and _DOTTED.fullmatch(core) is None
+        return is_strange or _is_random(core)
     return any(map(str.isalpha, core)) or len(core) >= _LONG_NUMBER
 
 
@@ -179,7 +203,7 @@ def _is_code(core: str, pair: Pair) -> bool:
         return len(plain) >= (3 if "cv" in pair.name else 4)
     if " " in core:
         return False
-    is_given = pair.sep in {"=", "tag"} or (pair.sep in {":", " = "} and pair.quote[-1:] in _QUOTES)
+    is_given = pair.sep in {"=", "tag"} or (pair.sep != "tuple" and pair.quote[-1:] in _QUOTES)
     is_one = is_given and pair.name.endswith(_CODES) and is_secret_word(core, "password")
     return is_one or is_odd(core, "weak")
 
@@ -200,7 +224,7 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return True
     if _PLAIN.fullmatch(core):
         return _is_random(core) or (pair.name.endswith("cookie") and "=" in core)
-    if not any(letter.isalnum() for letter in core) or _PATH.fullmatch(core) or _looks_like_code(core):
+    if not any(letter.isalnum() for letter in core) or _is_path(core) or _looks_like_code(core):
         return False
     if pair.name.endswith(("cookie", "cookies")):
         return " " not in core.partition("=")[0] and ("=" in core or is_odd(core, "weak"))
@@ -226,6 +250,34 @@ def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
     )
 
 
+def _is_with_digits_under_a_clear_name(core: str, pair: Pair) -> bool:
+    return (
+        len(core) >= _MIN_VALUE
+        and any(map(str.isdigit, core))
+        and _is_word_under_a_clear_name(core, pair)
+        and not _ENCODING.match(core)
+    )
+
+
+def _is_path(core: str) -> bool:
+    return _PATH.fullmatch(core) is not None and not _has_random_part(core)
+
+
+def _has_random_part(core: str) -> bool:
+    """Return whether a part between slashes is no name of a file: upper and lower case, and digits here and there."""
+    return any(
+        (len(_DIGITS.findall(part)) > (len(part) < len(core) - 1) or len(_HUMPS.findall(part)) * 3 > len(part))
+        and not (part.isupper() or part.islower())
+        and _has_all(part)
+        and _FILE.search(part) is None
+        for part in re.split(r"[\\/]", core)
+    )
+
+
+_DIGITS = pattern(r"[0-9]+")
+_FILE = pattern(r"[._-]|\A[A-Z]?[a-z]{2,20}[0-9]{1,4}\Z")
+
+
 def _is_evenly_written(core: str) -> bool:
     return core == core.upper() or core[1:] == core[1:].lower()
 
@@ -236,13 +288,18 @@ def _is_plain_cookie(value: str) -> bool:
     return all(len(part) <= _LONGEST_PART and part.isalpha() and not _is_oddly_written(part) for part in parts)
 
 
+def _changes(part: str) -> int:
+    """Return how often a lower-case letter is followed by one of upper case."""
+    return sum(a.islower() and b.isupper() for a, b in pairwise(part))
+
+
 def _is_oddly_written(part: str) -> bool:
-    changes = sum(a.islower() and b.isupper() for a, b in pairwise(part))
+    changes = _changes(part)
     return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes)
 
 
 _LONGEST_PART = 14
-_REGEX = pattern(r"/?\^.*[\\\[(|$]|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a-z]*\Z")
+_REGEX = pattern(r"/?\^.*(?:[\\\[(|]|\$\Z)|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a-z]*\Z")
 
 
 def _looks_like_code(core: str) -> bool:
@@ -290,15 +347,18 @@ def _is_authorization(value: str, *, alone: bool) -> bool:
 
 def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "tag":
-        return text.startswith("</", pair.end) and (pair.kind == "password" or is_odd(value, pair.kind))
+        return text.startswith("</", pair.end) and (pair.kind == "password" or _is_quoted_secret(value, pair))
     shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
     if _CODE.match(value) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
         return False
     core = value.rstrip(_STOPS)
-    is_word = core.isalpha() and not _is_mixed(core)  # of prose, with what ends a sentence
+    is_mixed = _is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and _changes(core) > 1)
+    is_word = core.isalpha() and not is_mixed  # of prose, with what ends a sentence
     if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
         return False
     if pair.sep == "=" and not _is_argument(text, pair) and _is_word_under_a_clear_name(core, pair):
+        return True
+    if pair.sep != "is" and _is_with_digits_under_a_clear_name(core, pair):
         return True
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
@@ -329,9 +389,14 @@ _PASSWORDS = words("passphrase passwd pwd passcode")
 _OF_CODE = frozenset({" = ", "==", ":"})
 
 
+_LEAST_NAME = 3
+
+
 def _names_itself(name: str, value: str) -> bool:
     """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
-    return value.rpartition(".")[2].lower() in name or any(word in value.lower() for word in ("password", "passwd"))
+    last = value.rpartition(".")[2].lower().replace("_", "")
+    is_same = len(last) >= _LEAST_NAME and name.replace("_", "").replace("-", "").endswith(last)
+    return is_same or any(word in value.lower() for word in ("password", "passwd"))
 
 
 def _is_mixed(value: str) -> bool:
@@ -339,15 +404,16 @@ def _is_mixed(value: str) -> bool:
     core = value.rstrip(_STOPS)
     if not core.isalpha() or len(core) < _LONG_NUMBER:
         return False
-    return (
-        len(_HUMPS.findall(core)) * 10 > len(core) * 3
-        and sum(a.islower() and b.isupper() for a, b in pairwise(core)) > 1
-    )
+    return (len(_HUMPS.findall(core)) * 10 >= len(core) * 3 or not core.isascii()) and _changes(core) > 1
 
 
+@lru_cache(maxsize=512)
 def _is_random(value: str) -> bool:
     """Return whether some letters in a row make no word: by their case, their length, or pairs that no language has."""
-    return any(_is_mixed(letters) or _is_no_word(letters) for letters in _LETTERS.findall(value))
+    return any(_is_mixed(letters) or _is_no_word(letters) for letters in _LETTERS.findall(value)) or (
+        sum(len(_HUMPS.findall(part)) * 3 > len(part) for part in _PARTS.findall(value)) > 1
+        or (" " not in value and not _is_evenly_written(value) and _GLUED.search(value) is not None)
+    )
 
 
 def _is_no_word(letters: str) -> bool:
@@ -359,6 +425,8 @@ def _is_no_word(letters: str) -> bool:
 
 
 _LETTERS = pattern(r"[A-Za-z]{8,}")
+_GLUED = pattern(r"[A-Za-z](?=[^\w\s]{0,3}[!?&])[^\w\s]{1,4}[A-Za-z]")
+_PARTS = pattern(r"(?=[A-Za-z]{0,20}[a-z][A-Z])[A-Za-z]{4,}")
 _HUMPS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _UNLIKELY = {
     pair[0]: pair[1:]
@@ -373,7 +441,11 @@ _UNLIKELY = {
 def _looks_secret(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a secret rather than a word of prose or code."""
     if all(letter.isalpha() or letter in "._" for letter in value.rstrip(_STOPS)):
-        return pair.kind == "password" and _is_alone(text, pair, value)
+        is_given = pair.sep == "option" and _JOINT.search(value) and not _names_itself(pair.name, value)
+        is_long = pair.sep == "is" and len(value) >= _LONG_NUMBER and _changes(value) > 1
+        return pair.kind == "password" and (
+            _is_alone(text, pair, value) or bool(is_given) or _is_random(value) or is_long
+        )
     if pair.sep == "is" and not any(letter.isdigit() for letter in value):
         return _is_mixed(value) or is_odd(value, pair.kind)
     if pair.kind == "weak" and not value.isdigit() and not any(map(str.isalpha, value)):

@@ -1,11 +1,14 @@
 """Every rule of the tables hides its example and leaves what only begins alike."""
 
+import time
+
 import pytest
 from secret_cases import DIGITS, left
 
 from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.forms import FORMS
-from infinium_integrations.redaction.redactor import Redactor
+from infinium_integrations.redaction.lists import LISTS
+from infinium_integrations.redaction.redactor import Redactor, spans
 from infinium_integrations.redaction.rules import VENDORS
 
 REDACTOR = Redactor()
@@ -22,7 +25,7 @@ def test_a_vendors_example_is_hidden_and_what_begins_alike_is_not(vendor):
     assert REDACTOR.text(f"use {vendor.stays} now") == f"use {vendor.stays} now"
 
 
-@pytest.mark.parametrize("form", [*FORMS, *COMMANDS], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [*FORMS, *COMMANDS, *LISTS], ids=lambda form: form.name)
 def test_a_forms_example_is_hidden_and_its_neighbour_is_not(form):
     text = REDACTOR.text(form.hidden)
     assert "[REDACTED]" in text
@@ -38,3 +41,16 @@ def test_digits_that_are_a_secret_are_hidden(text):
 def test_the_table_is_as_long_as_promised():
     assert len(FIRST_OF_ITS_NAME) >= 60
     assert len(VENDORS) >= 200
+
+
+@pytest.mark.parametrize(
+    "piece", ["eyJ_", "ops_eyJ-", "perm-_", "token=", "password: [", 'passwords: ["a", ', '"-p", ']
+)
+def test_a_text_four_times_as_long_takes_hardly_more_than_four_times_as_long(piece):
+    def seconds(size):
+        text = (piece * size)[:size]
+        start = time.process_time()
+        list(spans(text, open_end=False))
+        return time.process_time() - start
+
+    assert min(seconds(80_000) for _ in range(3)) < 9 * min(seconds(20_000) for _ in range(3))

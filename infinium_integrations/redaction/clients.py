@@ -1,0 +1,275 @@
+# ruff: noqa: E501  (patterns are read best in one piece)
+"""How the usual clients take a secret: options, arguments and what is piped into them. ``CLIENTS`` is the table of them."""
+
+import re
+from typing import NamedTuple
+
+from infinium_integrations.redaction.scan import pattern
+
+__all__ = ["BLANK", "CLIENTS", "WORD", "Command"]
+
+
+class Command(NamedTuple):
+    """A command or statement, by a word that must occur, with its secret as the last group."""
+
+    name: str
+    words: tuple[str, ...]
+    shape: re.Pattern[str]
+    hidden: str
+    stays: str
+    option: str = ""
+    """With which letters its option begins: in a text without such options it is not looked for."""
+    is_odd: bool = False
+    """Whether a plain word in the secret's place is none."""
+    mark: str = ""
+    """A rare letter that must occur too: it is found sooner than a word."""
+
+
+WORD = r"(?:\\{0,4}(?:\"([^\"\n\\]{1,200})(?:\\{0,4}\"|\Z)|'([^'\n]{1,200})(?:'|\Z))|([^\s\"'|;&<>\\]{2,200}))"
+BLANK = r"\s{1,3}"
+"""What stands between two arguments."""
+_REST = r"[^\n|;]{0,200}?"
+
+
+def _takes(client: str, options: str, *, glued: str = "") -> re.Pattern[str]:
+    """Make a pattern of a client and the options that take its secret."""
+    return pattern(rf"\b(?:{client})\b{_REST}{BLANK}(?:{options})(?:{BLANK}|={glued})(?!-){WORD}")
+
+
+_GLUED = "|"
+CLIENTS = (
+    Command(
+        "login at a host",
+        ("ssh", "sftp", "scp", "rsync", "pserver"),
+        pattern(
+            rf"\b(?:ssh|sftp|scp|rsync|mosh|pserver|nc)\b{_REST}[\s\"':][A-Za-z_][\w.-]{{0,40}}:([^\s:/@\"'|;]{{3,100}})@(?=[A-Za-z0-9\[])"
+        ),
+        "ssh ada:hunter2!Zq9@host.example.com",
+        "scp ada@host:file.txt .",
+        mark="@",
+    ),
+    Command(
+        "certificate's password",
+        ("curl",),
+        pattern(rf"\bcurl\b{_REST}\s(?:-E|--cert)[ =]?[\"']?[^\s:\"']{{1,100}}:([^\s\"'|;]{{3,200}})"),
+        "curl -E client.pem:hunter2!Zq9 https://example.com",
+        "curl -E client.pem https://example.com",
+        "ec",
+    ),
+    Command(
+        "user,password",
+        ("open -u", "lftp", ".logon"),
+        pattern(
+            rf"(?:\blftp\b{_REST}\s-u\s?|\bopen\s{{1,3}}-u\s?|\.logon\s{{1,3}})[\"']?[^\s,\"']{{1,100}},([^\s\"'|;]{{3,200}})"
+        ),
+        "lftp -u ada,hunter2!Zq9 sftp://example.com",
+        "lftp -u ada sftp://example.com",
+    ),
+    Command(
+        "AUTH",
+        ("auth ",),
+        pattern(
+            r"(?:(?m:^)|(?<=[\"'n>]))(?:> ?|C: ?)?AUTH\s(?:PLAIN\s|LOGIN\s|[\w.-]{1,40}\s)?([^\s\\\"']{6,200})(?=\\|[\"']|\s{0,2}(?m:$))"
+        ),
+        "AUTH hunter2!Zq9",
+        "AUTH LOGIN",
+        is_odd=True,
+    ),
+    Command(
+        "client -p of its own",
+        (
+            *(
+                "az ad sp login",
+                "mycli",
+                "rdesktop",
+                "psexec",
+                "winrm",
+                "racadm",
+                "fab",
+                "twine",
+                "poetry",
+                "youtube-dl",
+                "yt-dlp",
+            ),
+            *("usermod", "useradd", "crackmapexec", "nxc"),
+        ),
+        _takes(
+            r"az\s{1,3}ad\s{1,3}sp\s{1,3}login|mycli|rdesktop|psexec|evil-winrm|racadm|fab|fabric|twine|poetry\s{1,3}publish|youtube-dl|yt-dlp|usermod|useradd|crackmapexec|nxc",
+            "-p",
+        ),
+        "twine upload -u ada -p hunter2!Zq9 dist/*",
+        "twine upload dist/*",
+        "p",
+    ),
+    Command(
+        "archive -p",
+        ("rar ", "7za", "7zr"),
+        _takes(r"(?:un)?rar|7z[ar]", "-h?p", glued=_GLUED),
+        "unrar x -phunter2!Zq9 a.rar",
+        "unrar x a.rar",
+        "ph",
+    ),
+    Command(
+        "client -P of its own",
+        ("isql", "tsql", "p4 ", "ipmitool", "mariadb-backup"),
+        _takes(r"f?isql|tsql|p4|ipmitool", "-P", glued=_GLUED),
+        "ipmitool -H h -U ada -P hunter2!Zq9 power",
+        "ipmitool -H h power",
+        "p",
+    ),
+    Command(
+        "passphrase of a key",
+        ("ssh-keygen",),
+        _takes("ssh-keygen", "-N"),
+        "ssh-keygen -t rsa -N hunter2!Zq9 -f k",
+        "ssh-keygen -t rsa -f k",
+        "n",
+    ),
+    Command(
+        "former passphrase of a key",
+        ("ssh-keygen",),
+        _takes("ssh-keygen", "-P"),
+        "ssh-keygen -p -P hunter2!Zq9 -f k",
+        "ssh-keygen -p -f k",
+        "p",
+    ),
+    Command(
+        "snmp -A",
+        ("snmp",),
+        _takes(r"snmp\w{2,10}", "-A"),
+        "snmpwalk -v3 -u ada -A hunter2!Zq9 h",
+        "snmpwalk -v3 -u ada h",
+        "a",
+    ),
+    Command(
+        "snmp -X",
+        ("snmp",),
+        _takes(r"snmp\w{2,10}", "-X"),
+        "snmpwalk -v3 -u ada -X hunter2!Zq9 h",
+        "snmpwalk -v3 -u ada h",
+        "x",
+    ),
+    Command(
+        "snmp -c",
+        ("snmp",),
+        _takes(r"snmp\w{2,10}", "-c"),
+        "snmpget -v2c -c hunter2Zq9 h sysName",
+        "snmpget -v2c -c public h sysName",
+        "c",
+        is_odd=True,
+    ),
+    Command(
+        "openssl -k",
+        ("openssl",),
+        pattern(
+            rf"\bopenssl{BLANK}(?:enc\b{_REST}{BLANK}-k{BLANK}|passwd{BLANK}(?:-\w{{1,8}}{BLANK}){{0,3}})(?!-){WORD}"
+        ),
+        "openssl enc -aes-256-cbc -k hunter2!Zq9 -in f",
+        "openssl enc -aes-256-cbc -kfile f -in f",
+        "kap ",
+    ),
+    Command(
+        "here-string",
+        ("<<<",),
+        pattern(
+            rf"\b(?:kinit|su|sudo|cryptsetup|passwd|login|openssl|docker|gpg|mysql|chpasswd)\b{_REST}<<<\s?(?:\w{{1,40}}:)?{WORD}"
+        ),
+        'cryptsetup open disk <<< "hunter2!Zq9"',
+        "cat <<< hunter2!Zq8",
+        mark="<",
+    ),
+    Command(
+        "Oracle tool",
+        ("expdp", "impdp", "sqlldr", "rman "),
+        pattern(rf"\b(?:expdp|impdp|sqlldr|rman{BLANK}target){BLANK}[A-Za-z_]\w{{0,40}}/([^\s@\"'/]{{3,100}})"),
+        "expdp ada/hunter2!Zq9@db tables=x",
+        "expdp / tables=x",
+        mark="/",
+    ),
+    Command(
+        "smb",
+        ("rpcclient", "smbmap", "smbget", "smbclient"),
+        pattern(
+            rf"\b(?:(?:rpcclient|smbget|smbmap)\b{_REST}\s-U\s?[\"']?[^\s%]{{1,60}}%([^\s\"']{{3,200}})|smbclient\s{{1,3}}[\"']?(?://|\\\\)\S{{1,80}}\s{{1,3}}([^\s-]\S{{3,100}}))"
+        ),
+        "rpcclient -U ada%hunter2!Zq9 host",
+        "smbclient //host/share -U ada",
+        "u",
+    ),
+    Command(
+        "/p:",
+        ("freerdp", "cmdkey", "schtasks", "mstsc", "wmic"),
+        pattern(
+            rf"\b(?:[xw]?freerdp\w{{0,5}}|cmdkey|schtasks|mstsc|wmic)\b{_REST}\s/(?:p|pass|rp|password)(?::|\s){WORD}"
+        ),
+        "xfreerdp /u:ada /p:hunter2!Zq9 /v:host",
+        "xfreerdp /u:ada /v:host",
+        mark="/",
+    ),
+    Command(
+        "arguments in a row",
+        (
+            "rabbitmqctl",
+            "wpa_passphrase",
+            "poetry config",
+            "rclone",
+            "mc alias",
+            "mc config",
+            "user-secrets",
+            "iwconfig",
+        ),
+        pattern(
+            rf"\b(?:rabbitmqctl{BLANK}(?:-\S{{1,40}}{BLANK})?(?:add_user|change_password|authenticate_user){BLANK}[^\s\"',]{{1,60}}"
+            rf"|wpa_passphrase{BLANK}[^\s\"',]{{1,60}}|poetry{BLANK}config{BLANK}(?:pypi-token\.[\w-]{{1,40}}|http-basic\.[\w-]{{1,40}}{BLANK}[^\s\"']{{1,60}})"
+            rf"|rclone\b{_REST}{BLANK}pass|mc{BLANK}(?:alias{BLANK}set|config{BLANK}host{BLANK}add){BLANK}\S{{1,40}}{BLANK}\S{{1,100}}{BLANK}\S{{1,60}}"
+            rf"|user-secrets\sset\s[\"']?[\w:.-]{{1,80}}[\"']?){BLANK}(?!-){WORD}|\biwconfig\b{_REST}key\s{{1,2}}s:(\S{{3,80}})"
+        ),
+        "rabbitmqctl add_user ada hunter2!Zq9",
+        "rabbitmqctl list_users",
+    ),
+    Command(
+        "login with a token",
+        ("vault login", "cargo login", "nuget setapikey"),
+        pattern(rf"\b(?:(?:vault|cargo){BLANK}login|nuget{BLANK}setapikey){BLANK}(?!-){WORD}"),
+        "cargo login aB3dE5gH7jK9mN1pQ4sT6vZq9",
+        "cargo login crates",
+        is_odd=True,
+    ),
+    Command(
+        "expect",
+        ("send ",),
+        pattern(r"\bsend\s{1,3}(?:--\s)?\\{0,4}[\"{]([^\"\\\s{}]{4,100})\\{1,4}[rn]"),
+        'send "hunter2!Zq9\\r"',
+        'send "yes\\r"',
+        is_odd=True,
+        mark="\\",
+    ),
+    Command(
+        "value that a store keeps",
+        ("put-parameter", "secret set", "variable set", "secrets set"),
+        pattern(
+            rf"\b(?:put-parameter|(?:secrets?|variable){BLANK}set)\b{_REST}{BLANK}(?:--value|--body|-b|-v|--secret-string)(?:{BLANK}|=)(?!-){WORD}"
+        ),
+        "aws ssm put-parameter --name /db --value hunter2!Zq9 --type SecureString",
+        "aws ssm put-parameter --name /db --type SecureString",
+        "vb",
+        is_odd=True,
+    ),
+    Command(
+        "push with a key",
+        ("gem push", "nuget push", "sonar."),
+        pattern(rf"(?:\b(?:gem|nuget){BLANK}push\b{_REST}{BLANK}(?:-k|--key)(?:{BLANK}|=)|-Dsonar\.login=)(?!-){WORD}"),
+        "gem push --key aB3dE5gH7jK9mN1pQ4sT6vZq9 a.gem",
+        "gem push a.gem",
+        "kd",
+        is_odd=True,
+    ),
+    Command(
+        "sendemail -xp",
+        ("sendemail",),
+        _takes("sendemail|sendEmail", "-xp"),
+        "sendemail -xu ada -xp hunter2!Zq9",
+        "sendemail -xu ada",
+        "x",
+    ),
+)
