@@ -76,6 +76,8 @@ Action = Literal[
 ]
 """What kind of step it is."""
 STATUSES: frozenset[str] = frozenset(get_args(Status))
+RUNNING = "running"
+"""The status of a trace, and of a step, that has not ended; no trace that is stored or sent has it."""
 ACTIONS: frozenset[str] = frozenset(get_args(Action))
 TRACE_FACTS: frozenset[str] = frozenset(
     {

@@ -67,6 +67,8 @@ class _Runtime:
             discard=_released,
             sweep=lambda now: self.recorder.sweep(now),  # noqa: PLW0108  (the recorder is made below)
             seal=lambda: self.recorder.seal_all(),  # noqa: PLW0108
+            listens=lambda: self.tracing and not self.recorder.silenced,
+            running=lambda: _running(self.recorder),
         )
         self.recorder = Recorder(
             lambda trace: self.delivery.submit(trace, trace.weight()),
@@ -179,6 +181,20 @@ def _pending(trace: Trace) -> "PendingTrace":
         )
     finally:
         _released(trace)
+
+
+def _running(recorder: Recorder) -> bytes:
+    """Return the open traces as they stand, as JSON; runs on the writer's thread, and only when someone looks."""
+    from pydantic_core import to_json  # noqa: PLC0415
+
+    from infinium_integrations.payload.captured import capture_of  # noqa: PLC0415
+    from infinium_integrations.payload.running import so_far  # noqa: PLC0415
+
+    now, told = recorder.clock(), []
+    for trace, steps in recorder.running():
+        with diagnostics.contained:
+            told.append(so_far(trace, steps, capture_of(trace), now))
+    return to_json(told)
 
 
 def _released(trace: Trace) -> None:

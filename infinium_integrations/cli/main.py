@@ -1,6 +1,7 @@
 """``infinium-traces``: look at traces in a terminal, send what waits, and find out what is wrong."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -10,13 +11,13 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
 from infinium_integrations import runtime, settings
-from infinium_integrations.errors import InfiniumError
+from infinium_integrations.errors import InfiniumError, did_you_mean
 from infinium_integrations.models import TaskData
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ FINDING_MARKS = {
     "warning": click.style("!", fg="yellow"),
     "bad": click.style("✕", fg="red"),
 }
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class _Group(click.Group):
@@ -68,11 +68,10 @@ class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no gen
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
-        if found:
-            return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+        from infinium_integrations.storage.index.language import moment_of  # noqa: PLC0415
+
         try:
-            return datetime.fromisoformat(value).astimezone(UTC)
+            return moment_of(value, datetime.now(UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail("give a span such as 30m, 12h or 7d, or a date such as 2026-01-31", param, ctx)
 
@@ -109,7 +108,7 @@ class _Asking(click.Command):
 @click.option("--sort", metavar="COLUMN", default="-ended", help="Such as duration, or -cost: the greatest first.")
 @click.option("--status", type=_Status(), help="Of the run (ok, error, …) or of the delivery (local, pending, …).")
 @click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
-@click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d or 2026-01-31.")
+@click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d, or a date in UTC: 2026-01-31.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(
     query: tuple[str, ...],
@@ -133,18 +132,21 @@ def list_(
     Words are looked for in names, errors, previews and in what the model and the tools saw and said. The fields of
     steps (tool, model, error, agent, node, step) hold for one and the same step, and a status beside them too; alone it
     is the run's. The others are name, user, session, tag, id, tokens, cost, steps, errors, duration, since and before.
+
+    Without a QUERY, runs that go on in whatever process stand on top, with their open step; --json has only ended ones.
     """  # noqa: D301  (click's mark: these lines stay as they are)
     with _query_errors():
         found = _reader().traces(
             query=" ".join(query), limit=limit, sort=sort, status=cast("Any", status), name=name, since=since
         )
+        running = [] if as_json or status or query else _running(name)
     if as_json:
         for task in found:
             click.echo(_json(_facts(task), indent=None))
-    elif found:
+    elif found or running:
         from infinium_integrations.viewer.terminal.render import table  # noqa: PLC0415
 
-        _print(table(found, _columns()))
+        _print(table([*running, *found], _columns()))
     else:
         click.echo(_nothing(filtered=any((*query, status, name, since))))
 
@@ -206,24 +208,94 @@ def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  #
 @click.option("--tree", is_flag=True, help="Draw each trace, not only its line.")
 @click.option("--poll", type=click.FloatRange(0.05), default=0.5, show_default=True, help="Seconds between two looks.")
 def tail(query: tuple[str, ...], lines: int, tree: bool, poll: float) -> None:  # noqa: FBT001
-    """Follow the runs of every process as they end, or those that a QUERY finds, as in list. Ctrl-C ends it."""
+    """Follow the runs of every process as they end, or those that a QUERY finds, as in list. Ctrl-C ends it.
+
+    Without a QUERY, what runs now stands below, with its open step, until it ends.
+    """
     from infinium_integrations.viewer.terminal.render import picture, table  # noqa: PLC0415
 
     since, asked = datetime.now(UTC), " ".join(query)
     with _query_errors():
         begin = _reader().traces(query=asked, limit=lines)
     _print(table(list(reversed(begin)), _columns()))
+    below = _Below()
+    look = (lambda: None) if asked else below.draw
     try:
-        for task in _reader().watch(poll=poll, since=since, query=asked):
+        for task in _reader().watch(poll=poll, since=since, query=asked, between=look):
             drawn = ["", *picture(task, _columns())] if tree else table([task], _columns(), heading=False)
+            below.erase()
             _print(drawn)
     except KeyboardInterrupt:
         click.echo()
 
 
+@main.command(short_help="List experiments, or show one as a table.")
+@click.argument("name", metavar="[NAME]", default="")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: an experiment, or a run of an example.")
+def experiments(name: str, as_json: bool) -> None:  # noqa: FBT001
+    """List the experiments, the latest first; or show one of them, by its name (the latest so called) or its id."""
+    from infinium_integrations.viewer.experiments import earlier, one  # noqa: PLC0415
+
+    if not name:
+        every = earlier(_reader())
+        if as_json:
+            for each in every:
+                click.echo(_json({"id": each.id, **dataclasses.asdict(each.sums)}, indent=None))
+        else:
+            click.echo(repr(every) if every else "No experiments yet: infinium_integrations.experiment() makes one.")
+        return
+    called = earlier(_reader(), name)
+    found = one(_reader(), name) or next(iter(called), None)
+    if found is None:
+        names = {each.name for each in earlier(_reader())}
+        msg = f"there is no experiment {name!r}{did_you_mean(name, names)}"
+        raise click.ClickException(msg)
+    if as_json:
+        for row in found:
+            click.echo(_json(row.row(), indent=None))
+        return
+    click.echo("\n".join(found.lines(_columns())))
+    if len(called) > 1:
+        click.echo(click.style(f"\n{len(called) - 1:,} earlier of this name: infinium-traces experiments", dim=True))
+
+
+class _Below:
+    """The runs that go on, as the last lines of a terminal; elsewhere one line each, when it is first seen."""
+
+    def __init__(self) -> None:
+        self._drawn = 0
+        self._seen: set[str | None] = set()
+
+    def draw(self) -> None:
+        """Draw them as they stand."""
+        from infinium_integrations.viewer.terminal.render import table  # noqa: PLC0415
+
+        running = _running()
+        if not sys.stdout.isatty():
+            running = [task for task in running if task.trace_id not in self._seen]
+            self._seen.update(task.trace_id for task in running)
+        lines = table(running[: shutil.get_terminal_size().lines // 4], _columns(), heading=False)
+        self.erase()
+        _print(lines)
+        self._drawn = len(lines) if sys.stdout.isatty() else 0
+
+    def erase(self) -> None:
+        """Take them back."""
+        if self._drawn:
+            click.echo(f"\x1b[{self._drawn}F\x1b[J", nl=False)
+        self._drawn = 0
+
+
+def _running(name: str | None = None) -> list[TaskData]:
+    return [task for task in _reader().running() if (name or "").casefold() in task.name.casefold()]
+
+
 def _one(trace_id: str) -> TaskData:
     reader = _reader()
     task = reader.get(trace_id) if trace_id else next(iter(reader.traces(limit=1)), None)
+    if task is None and trace_id:
+        begin_so = [run for run in reader.running() if (run.trace_id or "").startswith(trace_id)]
+        task = begin_so[0] if len(begin_so) == 1 else None
     if task is None:
         raise click.ClickException(f"there is no trace {trace_id!r}" if trace_id else _nothing(filtered=False))
     return task

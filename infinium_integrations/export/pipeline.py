@@ -17,6 +17,7 @@ from infinium_integrations.export import fork_safety
 from infinium_integrations.export.sender import Sender
 from infinium_integrations.export.writer import PendingTrace, Writer
 from infinium_integrations.storage.folder import Store
+from infinium_integrations.storage.live import LiveServer
 from infinium_integrations.storage.locks import close_inherited
 from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.storage.record import Record
@@ -30,6 +31,8 @@ WRITE_EXTRA, END_EXTRA = 0.5, 0.6
 """Seconds beyond ``INFINIUM_EXIT_TIMEOUT`` in which traces are written, and threads waited for, at exit."""
 POOL_SECONDS = 0.1
 """Seconds that a worker of ``multiprocessing.Pool`` waits at most until its trace is on the disk."""
+LOOK_SECONDS = 2.0
+"""Seconds that who looks on waits for the writer."""
 START_AGAIN = 1.0
 """Seconds between tries to start a thread where the system gave none."""
 
@@ -45,6 +48,8 @@ class Delivery:
         sweep: Called on the writer's thread with perf_counter seconds; returns the seconds until the next call.
         seal: Called at exit, to submit what is still open.
         discard: Called with each item that is dropped for want of room.
+        listens: Whether who looks on is told of those that are open; called on the writer's thread. None: never.
+        running: Returns the open traces as JSON, for who looks on; called on the writer's thread.
     """
 
     def __init__(
@@ -54,8 +59,12 @@ class Delivery:
         sweep: Callable[[float], float | None] | None = None,
         seal: Callable[[], None] | None = None,
         discard: Callable[[Any], None] = lambda _: None,
+        listens: Callable[[], bool] | None = None,
+        running: Callable[[], bytes] = lambda: b"[]",
     ) -> None:
         self._assemble = assemble
+        self._listens = listens
+        self._running = running
         self._sweep = sweep
         self._seal = seal
         self._discard = discard
@@ -89,8 +98,9 @@ class Delivery:
         self._selector = StoreSelector(self._counters, self._pruned)
         self._sender = Sender(self._counters, fork_safety.SENDER_THREAD)
         self._client_senders: dict[int, Sender] = {}
+        self._live: LiveServer | None = None
         self._writer = Writer(
-            assemble=self._assemble,
+            assemble=self._assembled,
             sweep=self._look_after,
             selector=self._selector,
             counters=self._counters,
@@ -149,9 +159,32 @@ class Delivery:
     def _look_after(self, now: float) -> float | None:
         """Keep the recorder's deadlines, and have a sender tried again that could not be started."""
         wait = self._sweep(now) if self._sweep is not None else None
+        if wait is not None and self._listens is not None and self._listens():
+            self._answer_who_looks()
         if all(sender.retry_start() for sender in self._senders()):
             return wait
         return START_AGAIN if wait is None else min(wait, START_AGAIN)
+
+    def _assembled(self, item: object) -> PendingTrace | None:
+        """Assemble a trace that is recorded; of the next ones who looks on is told while they are open."""
+        if self._live is None and self._listens is not None:
+            self._answer_who_looks()
+        return self._assemble(item)
+
+    def _answer_who_looks(self) -> None:
+        """Have it answered from now on which traces are open, in the folder where they will be stored."""
+        folder = self._selector.folder(settings.current())
+        before, writer, running = self._live, self._writer, self._running
+        if (before.root if before else None) == (folder.root if folder else None):
+            return
+        if before is not None:
+            before.close()
+            self._live = None
+        if folder is not None:
+            self._live = LiveServer(folder.root, lambda: writer.ask(running, LOOK_SECONDS) or b"[]")
+            with contextlib.suppress(OSError):
+                folder.check()
+                self._live.start()
 
     def wake(self) -> None:
         """Have ``sweep`` called soon."""
@@ -198,6 +231,9 @@ class Delivery:
             self._writer.stop()
             for sender in self._senders():
                 sender.stop(idle_only=True)
+            if self._live is not None:
+                self._live.close()
+                self._live = None
         return done
 
     def stats(self) -> dict[str, int]:
@@ -224,6 +260,8 @@ class Delivery:
         if self._seal is not None:
             diagnostics.guarded(self._seal)()
         self._exiting = True
+        if self._live is not None:
+            self._live.close()
         patience = settings.current().exit_timeout
         begun = time.monotonic()
         given_up = self._writer.finish(begun + patience + WRITE_EXTRA, WRITE_PATIENCE)
@@ -276,7 +314,9 @@ def _at_exit() -> None:
 def _in_child() -> None:
     """Leave to the parent what is the parent's: its queue, its sockets and its locks."""
     for one in list(_deliveries):
-        _inherited.append((one._writer, one._sender, one._client_senders, one._selector))  # noqa: SLF001
+        _inherited.append((one._writer, one._sender, one._client_senders, one._selector, one._live))  # noqa: SLF001
+        if one._live is not None:  # noqa: SLF001
+            one._live.forget()  # noqa: SLF001
         close_inherited()
         one.reader.renew_lock()
 
@@ -291,7 +331,7 @@ fork_safety.in_child(_in_child)
 # meanwhile inherits them. So our threads import nothing, of the standard library and of other packages neither.
 
 _WRITING = (
-    "infinium_integrations.payload.build",
+    "infinium_integrations.payload.running",
     "tokenize",  # by ``linecache``, for a line of a stack trace
 )
 _SENDING = (

@@ -112,6 +112,8 @@ class Writer:
         self._nudged = False
         self._hurries: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Holds something where what is queued is not to wait for more."""
+        self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        """What others want done on this thread."""
         self._waiting: list[tuple[int, threading.Event]] = []
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -175,6 +177,20 @@ class Writer:
         """Have the deadlines looked at soon."""
         self._sweep_soon = True
         self._nudge()
+
+    def ask(self, do: Callable[[], Result], seconds: float) -> Result | None:
+        """Have something done on the writer's thread, where rules of the user's are called; None where it takes long.
+
+        Args:
+            do: What is to be done.
+            seconds: How long to wait for it.
+        """
+        done: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._asked.put(lambda: done.put(do()))
+        self._nudge()
+        with contextlib.suppress(queue.Empty):
+            return done.get(timeout=seconds)
+        return None
 
     def settle(self, deadline: float) -> bool:
         """Wait until all that was queued before is written or given up; False at the deadline (monotonic seconds)."""
@@ -252,6 +268,9 @@ class Writer:
         while not self._ending:
             begun, worked = time.monotonic(), self._work()
             self._report()
+            while not self._asked.empty():
+                with diagnostics.contained:
+                    self._asked.get()()
             if self._sweep_soon or (self._due is not None and self._due <= time.perf_counter()):
                 self._sweep_soon, self._due = False, None
                 if self._sweep is not None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import runtime
-from infinium_integrations.llama_index.classes import is_a
+from infinium_integrations.capture.preview import to_json_value
+from infinium_integrations.llama_index.classes import fields, is_a
 from infinium_integrations.llama_index.content import take
 from infinium_integrations.llama_index.span_state import Flow, State, state_of
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Run
 
-__all__ = ["answered", "left", "refresh", "resumed"]
+__all__ = ["answered", "asks", "left", "refresh", "resumed", "taken_back"]
 
 REMEMBERED = 10_000
 """Workflows that were left waiting, of one recorder."""
@@ -38,8 +39,30 @@ _all: weakref.WeakKeyDictionary[Recorder, OrderedDict[str, _Left]] = weakref.Wea
 
 
 def refresh(flow: Flow) -> None:
-    """Note whether a workflow's run waits for what comes from outside."""
+    """Note whether a workflow's run waits for what comes from outside; what was asked is answered where it does not."""
     flow.run.interrupted = flow.interrupted
+    if not flow.interrupted:
+        taken_back(flow, flow.run)
+
+
+def asks(run: Run, flow: Flow, question: object) -> None:
+    """Put a question to a human on the innermost step that asks it, as a graph's interrupt is."""
+    if run.is_step and not run.private and not any(_within(asker, run) for asker in flow.askers):
+        run.put(interrupts=[to_json_value(fields(question))])
+        flow.askers.append(run)
+
+
+def taken_back(flow: Flow, run: Run) -> None:
+    """Forget what was asked in a run: it goes on."""
+    for asker in [asker for asker in flow.askers if _within(asker, run)]:
+        flow.askers.remove(asker)
+        (asker.metadata or {}).pop("interrupts", None)
+
+
+def _within(run: Run | None, outer: Run) -> bool:
+    while run is not None and run is not outer:
+        run = run.parent
+    return run is not None
 
 
 def left(run: Run, state: State, status: str) -> str:

@@ -43,6 +43,8 @@ class Flow:
     """Its steps that are open."""
     question: object = None
     """What was last asked, as it was taken."""
+    askers: list[Run] = field(default_factory=list)
+    """The steps that asked, and whose question is not answered."""
     asked: bool = False
     """A step ended with a question to a human."""
     idle: bool = False

@@ -69,6 +69,7 @@ def _goes_on(run: Run, flow: Flow, work: Work, event: object) -> None:
     waited = flow.again.pop(work, None)
     if waited is not None:
         waited.status = "interrupted"
+        interruptions.taken_back(flow, waited)
         run.put(replayed=True)
     flow.waits.discard(work)
     flow.idle = False
@@ -154,6 +155,7 @@ def _step_ended(run: Run, state: State, result: Any) -> str:
     for event in given:
         if is_a(event, "InputRequiredEvent"):
             flow.asked, flow.question = True, run.output
+            interruptions.asks(run, flow, event)
     interruptions.refresh(flow)
     return status
 
@@ -196,6 +198,7 @@ def _asks(run: Run, waits: object) -> None:
     flow = _flow(run)
     if flow is not None:
         flow.question = asked
+        interruptions.asks(run, flow, asks)
 
 
 def stopped(run: Run, state: State, result: object) -> None:

@@ -30,7 +30,7 @@ from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse
 from infinium_integrations.redaction.key_names import HIDDEN, Redacted, hides
 from infinium_integrations.redaction.redactor import shorten
 
-__all__ = ["Spans", "assemble", "spans", "version_of"]
+__all__ = ["NOT_CAPTURED", "Spans", "assemble", "end_summary", "environment", "spans", "version_of"]
 
 NOT_CAPTURED = "(content is not captured)"
 _HIDDEN_ERROR = {"message": NOT_CAPTURED, "stack_trace": None}
@@ -71,15 +71,15 @@ def assemble(trace: Trace, capture: Capture, now: float | None = None) -> dict[s
         "description": trace.options.description or given.get("description") or name,
         "current_datetime": iso(datetime.fromtimestamp(trace.started_wall + duration, UTC)),
         "duration": round(duration, 6),
-        "input_summary": _summary(trace, capture, "input", INPUT_SUMMARY_LIMIT),
-        "output_summary": _summary(trace, capture, "output", OUTPUT_SUMMARY_LIMIT),
+        "input_summary": end_summary(trace, capture, "input", INPUT_SUMMARY_LIMIT),
+        "output_summary": end_summary(trace, capture, "output", OUTPUT_SUMMARY_LIMIT),
         "expected_outcome": outcome.model_dump(exclude_none=True) if outcome is not None else None,
         "steps": steps,
         "errors": [_error(failure) for failure in trace.failures]
         + [{**error, **_HIDDEN_ERROR} if trace.root.private else error for error in given.get("errors", [])],
         "llm_usage": given.get("llm_usage") or _usage(trace, runs),
         "sections": {**sections, **given.get("sections", {})},
-        "environment": _environment(trace),
+        "environment": environment(trace),
         "prompt_studio": {"prompts_used": given["prompts"]} if given.get("prompts") else None,
     }
     return {key: value for key, value in draft.items() if value not in (None, [], {})}
@@ -117,7 +117,8 @@ def _ns(seconds: float) -> int:
 _LEFT = frozenset({"abandoned", "cancelled", "interrupted", "incomplete"})
 
 
-def _summary(trace: Trace, capture: Capture, end: Literal["input", "output"], limit: int) -> str | None:
+def end_summary(trace: Trace, capture: Capture, end: Literal["input", "output"], limit: int) -> str | None:
+    """Return the text of what a trace was given, or gave."""
     if trace.root.private:
         return None
     root, key = trace.root, f"{end}_summary"
@@ -367,8 +368,9 @@ def _listed(calls: list[tuple[ModelCall, int | None]]) -> list[dict[str, object]
 # -- environment -------------------------------------------------------------------------------------------------------
 
 
-def _environment(trace: Trace) -> dict[str, object]:
-    environment: dict[str, object] = {
+def environment(trace: Trace) -> dict[str, object]:
+    """Return where a trace ran, and its own facts and the user's."""
+    found: dict[str, object] = {
         "framework": trace.framework,
         "framework_version": version_of(MODULES.get(trace.framework or "")),
         "python_version": platform.python_version(),
@@ -392,7 +394,7 @@ def _environment(trace: Trace) -> dict[str, object]:
     renamed = {key for key in users.keys() & OWN_FACTS if facts.get(key) != users[key]}
     tags = {**{f"user.{key}" if key in renamed else key: value for key, value in users.items()}, **facts}
     return {
-        **{key: value for key, value in {**environment, **given}.items() if value is not None},
+        **{key: value for key, value in {**found, **given}.items() if value is not None},
         "custom_tags": tags,
     }
 

@@ -30,6 +30,9 @@ _token: ContextVar[int] = ContextVar("infinium_token", default=0)
 
 _tokens = itertools.count(1)
 
+RUNNING_TOLD = 50
+"""Open traces that are told to who looks on, the latest."""
+
 
 class Recorder:
     """Records runs in the traces that they belong to, and hands each trace on exactly once, when it is complete.
@@ -399,6 +402,18 @@ class Recorder:
     def give_back(self, interrupted: Interrupted) -> None:
         """Let another trace find it: it was not the one that goes on."""
         self._traces.remember_interrupted(interrupted)
+
+    @property
+    def silenced(self) -> bool:
+        """Whether traces are open, and each of them is of suppressed code."""
+        found = self.traces()
+        return bool(found) and all(trace.silent for trace in found)
+
+    def running(self) -> list[tuple[Trace, list[Run]]]:
+        """Return the open traces of which there is something to send, the latest first, with their steps so far."""
+        with self._lock:
+            traces = [each for each in self._traces.traces.values() if each.has_content and not each.silent]
+            return [(trace, trace.steps) for trace in traces[: -RUNNING_TOLD - 1 : -1]]
 
     def traces(self) -> list[Trace]:
         """Return the open traces."""

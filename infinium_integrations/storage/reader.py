@@ -15,6 +15,7 @@ from infinium_integrations.errors import ConfigurationError, ValidationError, di
 from infinium_integrations.models import Status
 from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
+from infinium_integrations.storage import live
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, LOCAL, SUFFIX, FolderStore, read_file
 from infinium_integrations.storage.record import file_name, safe_id
@@ -43,7 +44,8 @@ class TraceQuery(TypedDict, total=False):
 
     ``limit`` (100; None for all) and ``offset`` count traces. ``status`` is the run's or the delivery's, ``name`` a
     part of the name, upper and lower case alike. ``since`` and ``until`` (exclusive) are about when the run ended: a
-    datetime, an ISO 8601 string, or a timedelta before now; whole numbers are nanoseconds since the epoch.
+    datetime, an ISO 8601 string (in UTC where it names no zone), or a timedelta before now; whole numbers are
+    nanoseconds since the epoch.
     ``trace_id`` may be the beginning of one; ``session`` and ``user`` are whole ids; the words of ``text`` must all
     occur in the names, errors, previews or the content. ``sort`` is ``ended``, ``name``, ``status``, ``duration``,
     ``tokens``, ``cost``, ``steps``, ``errors`` or ``model``, with ``-`` before it the greatest first.
@@ -192,6 +194,22 @@ class TraceReader:
         row = self.find(trace_id, exact=exact)
         return self._load(row) if row is not None else None
 
+    def running(self) -> "list[TaskData]":
+        """Return the traces that are open now, in whatever process, as they stand; the latest first.
+
+        Their ``environment.custom_tags["status"]`` is ``running``. Where traces are kept in memory there are none.
+        """
+        from infinium_integrations.models import TaskData  # noqa: PLC0415  (as in ``_task``)
+
+        folder, found = self._folder(), []
+        for payload in live.ask(folder.root) if folder is not None and folder.usable() else ():
+            with contextlib.suppress(ValueError):
+                found.append(TaskData.model_validate(payload))
+        index = self._index() if found else None
+        ended = {task.trace_id for task in found if index and index.find(_query(exact_id=task.trace_id, limit=1))}
+        found = [task for task in found if task.trace_id not in ended]
+        return sorted(found, key=lambda task: task.duration)
+
     def find(self, trace_id: str, *, exact: bool = False) -> "Row | None":
         """Return one trace as a short row, named as for ``get``; None where there is none.
 
@@ -280,11 +298,14 @@ class TraceReader:
             self._selector().put(settings.current(), file_name(recorded, trace_id), records.pack(record), None)
             return True
 
-    def watch(self, *, poll: float = 1.0, **query: Unpack[StoredQuery]) -> "Iterator[TaskData]":
+    def watch(
+        self, *, poll: float = 1.0, between: Callable[[], object] = lambda: None, **query: Unpack[StoredQuery]
+    ) -> "Iterator[TaskData]":
         """Return traces as they are stored from now on, without end.
 
         Args:
             poll: Seconds between looks at the store.
+            between: Called before each of these pauses.
             **query: As for ``traces``; ``since`` begins earlier, and is about when a trace was stored.
         """
         begin = _nanoseconds(query.pop("since", None)) or time.time_ns()
@@ -300,6 +321,7 @@ class TraceReader:
             newest = max([newest, *(row.recorded for row in rows)])
             yield from filter(None, map(self._load, fresh))
             if not fresh:
+                between()
                 time.sleep(poll)
 
     def _index(self, *, patient: bool | None = None) -> "Index":
@@ -400,9 +422,11 @@ def _nanoseconds(given: Moment) -> int | None:
     if isinstance(given, timedelta):
         moment = datetime.now(UTC) - given
     else:
+        from infinium_integrations.storage.index.language import moment_of  # noqa: PLC0415
+
         try:
-            moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-        except ValueError:
+            moment = moment_of(given, datetime.now(UTC)) if isinstance(given, str) else given
+        except (ValueError, OverflowError):
             msg = f"{given!r} is no time: give a datetime, an ISO 8601 string such as 2026-01-31, or a timedelta"
             raise ConfigurationError(msg) from None
     return int(moment.timestamp() * 1e6) * 1_000

@@ -18,6 +18,7 @@ __all__ = [
     "Piece",
     "StepContent",
     "Value",
+    "matching_steps",
     "of_models",
     "parsed",
     "pieces",
@@ -261,3 +262,40 @@ def _name(definition: object) -> str:
     """Return the name of a tool, however a provider spells its definition."""
     levels = [definition, *definition.values()] if isinstance(definition, dict) else []
     return next((str(one["name"]) for one in levels if isinstance(one, dict) and one.get("name")), "")
+
+
+def matching_steps(task: TaskData, words: Sequence[str]) -> list[int]:
+    """Return the numbers of the steps that say all of these words, upper and lower case alike, in whatever text.
+
+    Each message is looked at once, however many steps were given it.
+    """
+    wanted = [word.casefold() for word in words]
+    told: dict[int, set[str]] = {}
+    found = []
+    for step in task.steps or ():
+        said, kept = _said(step.model_dump(exclude_none=True), wanted), step.captured
+        for name in CapturedStep.__dataclass_fields__ if kept is not None else ():
+            value = getattr(kept, name)
+            for message in value or () if name.endswith("_messages") else ():
+                if id(message) not in told:
+                    told[id(message)] = _said(message, wanted)
+                said |= told[id(message)]
+            said |= set() if name.endswith("_messages") else _said(value, wanted)
+        if said.issuperset(wanted):
+            found.append(step.step_number)
+    return found
+
+
+def _said(value: object, words: Sequence[str]) -> set[str]:
+    """Return those of some words that occur in a value's texts."""
+    said, waiting = set[str](), [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list | tuple):
+            waiting += one
+        elif one is not None:
+            text = str(one).casefold()
+            said.update(word for word in words if word in text)
+    return said

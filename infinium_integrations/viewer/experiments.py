@@ -13,6 +13,7 @@ from infinium_integrations.viewer.notebook.plain_text import Shown
 from infinium_integrations.viewer.notebook.trace_list import pandas
 from infinium_integrations.viewer.outcomes import SUMS, Group, GroupComparison, GroupSums, Outcome, text_table
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, split_tags
+from infinium_integrations.viewer.terminal.columns import width
 
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
@@ -29,7 +30,7 @@ ROWS_SHOWN = 200
 AT_ONCE = 8
 """Results of Maestro that are asked for at the same time."""
 FLUSH = 10.0
-INPUT, OUTPUT = 36, 48
+INPUT, OUTPUT, LEAST_ROOM = 36, 48, 24
 
 
 class Experiment(Shown, Sequence[Outcome]):
@@ -192,16 +193,29 @@ class Experiment(Shown, Sequence[Outcome]):
         return self
 
     def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self, columns: int | None = None) -> list[str]:
+        """Return it as lines of text: its totals, and a row for each run of an example.
+
+        Args:
+            columns: What a line may take; inputs and outputs are cut to fit. Left out, both have their usual room.
+        """
         found = self.sums
         said = [f"{len(self):,} run{'' if len(self) == 1 else 's'}", f"{found.errors:,} failed"]
         said += ["interrupted"] if self.interrupted else []
         said += [f"{formatting.count(found.tokens)} tokens"] if found.tokens is not None else []
         said += [formatting.cost(found.cost)] if found.cost is not None else []
         lines = [f"Experiment {formatting.clipped_line(self.name, 80)!r}: {', '.join(said)}"]
-        lines += _table(self.rows[:ROWS_SHOWN])
+        rows, room = self.rows[:ROWS_SHOWN], INPUT + OUTPUT
+        table = _table(rows, room)
+        while columns is not None and room > LEAST_ROOM and (over := max(map(width, table)) - columns) > 0:
+            room = max(room - over, LEAST_ROOM)
+            table = _table(rows, room)
+        lines += table
         if len(self) > ROWS_SHOWN:
             lines.append(f"… {len(self) - ROWS_SHOWN:,} more")
-        return formatting.printable("\n".join(lines))
+        return formatting.printable("\n".join(lines)).split("\n")
 
     def _context(self) -> dict[str, object]:
         return {"found": self, "heading": "h3", "trace_link": None, "shown_rows": ROWS_SHOWN}
@@ -319,15 +333,16 @@ def _each(work: Callable[[Outcome], None], rows: Iterable[Outcome]) -> None:
         stopped.set()
 
 
-def _table(rows: Sequence[Outcome]) -> list[str]:
-    """Return the lines of an experiment's table."""
+def _table(rows: Sequence[Outcome], room: int) -> list[str]:
+    """Return the lines of an experiment's table; ``room`` is what input and output take together."""
+    given = min(INPUT, room * INPUT // (INPUT + OUTPUT))
     repeated, judged = any(row.repetition > 1 for row in rows), any(row.interpretation for row in rows)
     cells = [
         [
             f"{row.index}.{row.repetition}" if repeated else str(row.index),
             MARKS.get(row.status, "?"),
-            formatting.clipped_line(row.input_text, INPUT),
-            formatting.clipped_line(row.error or row.output_text, OUTPUT),
+            formatting.clipped_line(row.input_text, given),
+            formatting.clipped_line(row.error or row.output_text, room - given),
             formatting.seconds(row.duration),
             formatting.count(row.tokens),
             formatting.cost(row.cost),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infinium_integrations.models import ErrorDetail, ExecutionStep, TaskData
+from infinium_integrations.models import RUNNING, ErrorDetail, ExecutionStep, TaskData
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.conversation import StepContent
 from infinium_integrations.viewer.timeline import Node
@@ -33,6 +33,7 @@ MARKS = {
     "interrupted": "‖",
     "handoff": "→",
     "incomplete": "…",
+    RUNNING: "●",
 }
 """A sign for each status, so that colour never speaks alone."""
 
@@ -145,7 +146,7 @@ class TraceSummary:
             ("Cost", formatting.cost(self.cost) if self.cost is not None else None),
             ("Model", self.models),
             ("User", self.custom.get("user_id")),
-            ("Ended", formatting.moment(self.task.current_datetime)),
+            ("As of" if self.status == RUNNING else "Ended", formatting.moment(self.task.current_datetime)),
             ("Framework", " ".join(filter(None, (env.framework, env.framework_version))) if env else None),
             ("Resumed from", self.custom.get("resumed_from")),
             ("Left open", self.custom.get("left_open")),
@@ -198,7 +199,7 @@ def step_facts(node: Node) -> list[tuple[str, str]]:
     """Return what is known of a step besides its texts, label and text."""
     step, meta = node.step, node.meta
     return [
-        ("Took", formatting.duration(None if step.duration_ms is None else node.length)),
+        ("Running for" if node.running else "Took", formatting.duration(node.known_length)),
         *([("Own time", formatting.duration(node.own_time))] if node.children else []),
         *([("Status", node.status)] if node.status != "ok" else []),
         *_call_facts(node),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 
-from infinium_integrations.models import ExecutionStep, TaskData
+from infinium_integrations.models import RUNNING, ExecutionStep, TaskData
 from infinium_integrations.viewer.formatting import number
 
 __all__ = ["Group", "Item", "Node", "Tree", "round_times"]
@@ -81,6 +81,16 @@ class Node:
         """How it ended."""
         status = self.meta.get("status")
         return "error" if self.failed else status if isinstance(status, str) and status else "ok"
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on while one looks."""
+        return self.step.duration_ms is None and self.meta.get("status") == RUNNING
+
+    @property
+    def known_length(self) -> float | None:
+        """How long it took, or has taken by now; None where that is unknown."""
+        return None if self.step.duration_ms is None and not self.running else self.length
 
     @property
     def tokens(self) -> int | None:
@@ -195,6 +205,12 @@ class Tree:
         return any(not node.critical for node in self.nodes)
 
     @cached_property
+    def waited_for(self) -> list[Node]:
+        """Of a trace that goes on, the open steps in which nothing else is open, the latest first."""
+        around = {node.parent for node in self.nodes if node.running}
+        return [node for node in reversed(self.nodes) if node.running and node not in around]
+
+    @cached_property
     def failures(self) -> list[Node]:
         """The steps that failed, a step that only passes on its child's failure left out."""
         return [node for node in self.nodes if node.failed and (node.step.error or not node.errors_inside)]
@@ -262,7 +278,8 @@ def _place(steps: Sequence[ExecutionStep]) -> list[Node]:
             start = cursors.get(line, parent.start if parent else 0.0)
         length = min(float(step.duration_ms or 0), LATEST_MS)
         cursors[line] = start + length
-        endless = step.duration_ms is None and meta.get("status") == "incomplete"
+        status = meta.get("status")
+        endless = step.duration_ms is None and isinstance(status, str) and status in {"incomplete", RUNNING}
         node = Node(step, start, length, parent.level + 1 if parent else 0, parent, endless=endless)
         if parent:
             parent.children.append(node)

@@ -8,6 +8,9 @@ import samples
 from memory_source import MemorySource
 from serving import serving
 
+from infinium_integrations import TaskData
+from infinium_integrations.viewer.terminal.transcript import as_json
+
 
 @pytest.fixture(scope="module")
 def address():
@@ -234,3 +237,25 @@ def test_a_step_alone_fits_and_is_accessible(new_tab, address, width, scheme):
     assert tab.faults == []
     assert tab.accessibility_faults() == []
     assert not tab.too_wide()
+
+
+def test_a_slash_finds_what_the_page_left_out_too(new_tab):
+    task = conversations.agent()
+    steps, captured = task.steps, as_json(task)
+    steps += [steps[-1].model_copy(update={"step_number": 1_000 + n, "metadata": {}}) for n in range(400)]
+    long = "word " * 9_000
+    for n in range(400):
+        text = f"{long} needle-{n} <b>" if n != 399 else f"{long} The Hidden  Needle"
+        captured["steps"][str(1_000 + n)] = {"arguments": {"text": text}}
+    long_run = TaskData.model_validate(task.to_wire()).with_captured(captured)
+    with serving(MemorySource({"long": long_run})) as found:
+        page = new_tab(found, width=1440).go("/traces/long")
+        last = page.locator("#s1399 > .ifm-own > summary")
+        assert "Needle" not in page.content()
+        page.get_by_label("Find in steps").fill("hidden needle")
+        page.locator("#s1399.ifm-hit").wait_for()
+        assert page.locator(".ifm-hit").count() == 1
+        last.wait_for()
+        page.get_by_label("Find in steps").fill("hidden needle nowhere")
+        page.locator("#s1399.ifm-hit").wait_for(state="detached")
+        assert page.locator(".ifm-hit").count() == 0

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from children import PATIENCE, child
+from children import PATIENCE, child, line
 from click.testing import CliRunner
 from faultserver import FaultServer, Hang, Reply
+from open_traces import recording
 
-from infinium_integrations import TaskData, runtime, settings
+from infinium_integrations import TaskData, experiment, flush, runtime, settings
 from infinium_integrations.cli.demo.script import Narrator
 from infinium_integrations.cli.main import main
 from infinium_integrations.errors import ServerError
@@ -66,7 +67,7 @@ def keep(name="Report", number=1, steps=2, captured=None, **fields):
         name=name,
         description=name,
         duration=1.5,
-        current_datetime="2026-11-20T09:30:00Z",
+        current_datetime=fields.pop("ended", "2026-11-20T09:30:00Z"),
         steps=[
             {"step_number": n, "action": "tool_use", "description": f"tool {n}", "duration_ms": 500}
             for n in range(1, steps + 1)
@@ -706,3 +707,144 @@ class TestScript:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
         )
         assert done.stdout == "set()\n"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs the sockets of a file system")
+class TestRunning:
+    """What goes on in another process, in a terminal."""
+
+    @pytest.fixture
+    def process(self, store):
+        with recording(store) as found:
+            found.go_on()
+            yield found
+
+    def shown(self, *arguments):
+        """Give a command's output as soon as the process has answered."""
+        deadline = time.monotonic() + PATIENCE
+        while "running" not in (output := run(*arguments)):
+            assert time.monotonic() < deadline
+        return output
+
+    def test_list_has_it_on_top_with_its_open_step_until_it_ends(self, process):
+        keep("Earlier", 1)
+        first, open_step, second = self.shown("list").splitlines()[1:]
+        assert "running" in first
+        assert "Quarterly report <b>" in first
+        assert re.fullmatch(r" +└ tool fetch_page [\d.]+ m?s", open_step)
+        assert "Earlier" in second
+        process.go_on()
+        process.go_on()
+        assert "running" not in run("list")
+        assert "Quarterly report" in run("list")
+
+    def test_it_is_counted_nowhere_and_found_by_no_query(self, process):
+        self.shown("list")
+        assert run("list", "--json") == ""
+        assert "Quarterly" not in run("list", "report")
+        assert "Quarterly" not in run("list", "--status", "ok")
+        assert "Quarterly" in run("list", "--name", "quarterly")
+        assert "Quarterly" not in run("list", "--name", "monthly")
+
+    def test_show_draws_it_by_the_beginning_of_its_id(self, process):
+        trace_id = self.shown("list").splitlines()[1].split()[0]
+        output = run("show", trace_id)
+        assert "running" in output
+        assert "● fetch_page" in output
+
+    def test_tail_tells_of_it_once_and_then_of_its_end(self, process, store):
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "-n", "0"]
+        given = {**os.environ, "INFINIUM_STORE": str(store)}
+        with child(command, stdout=subprocess.PIPE, text=True, env=given) as tailing:
+            assert line(tailing).startswith("id")
+            assert "running" in line(tailing)
+            assert "fetch_page" in line(tailing)
+            process.go_on()
+            process.go_on()
+            last = line(tailing)
+            assert "running" not in last
+            assert "Quarterly report" in last
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal")
+    def test_in_a_terminal_its_line_ends_in_place(self, process, store):
+        import pty
+
+        leader, follower = pty.openpty()
+        command = [sys.executable, "-m", "infinium_integrations", "tail", "--poll", "0.05", "-n", "0"]
+        given = {**os.environ, "INFINIUM_STORE": str(store)}
+        with child(command, stdout=follower, env=given), os.fdopen(leader, "rb", buffering=0) as terminal:
+            os.close(follower)
+            said = b""
+            while said.count(b"running") < 3:
+                said += terminal.read(1_000)
+            assert b"\x1b[2F\x1b[J" in said  # it goes two lines up, and draws them anew
+            process.go_on()
+            process.go_on()
+            while b"local" not in said:
+                said += terminal.read(1_000)
+            end = said.rpartition(b"\x1b[J")[2].decode()
+            assert "Quarterly report" in end
+            assert "running" not in end
+
+
+class TestExperiments:
+    """``infinium-traces experiments``."""
+
+    @pytest.fixture(autouse=True)
+    def _made(self):
+        def shout(text):
+            if text == "boom":
+                msg = "no <b> boom"
+                raise ValueError(msg)
+            return f"{text.upper()}, and a long answer that goes on and on until it must be cut somewhere in the table"
+
+        experiment(shout, ["hi", "boom"], name="Shout")
+        experiment(shout, ["ho"], name="Shout")
+        experiment(shout, ["ha"], name="Whisper", repetitions=2)
+        flush()
+
+    def test_they_are_listed_the_latest_first_with_their_totals(self):
+        heads, *rows = run("experiments").splitlines()[1:]
+        assert heads.split()[:3] == ["Name", "Runs", "Errors"]
+        assert [row.split()[:3] for row in rows] == [["Whisper", "2", "0"], ["Shout", "1", "0"], ["Shout", "2", "1"]]
+
+    def test_one_is_shown_by_its_name_the_latest_so_called_or_by_its_id(self):
+        output = run("experiments", "Shout")
+        assert "1 run, 0 failed" in output
+        assert "1 earlier of this name" in output
+        earliest = [json.loads(line)["id"] for line in run("experiments", "--json").splitlines()][-1]
+        output = run("experiments", earliest)
+        assert "2 runs, 1 failed" in output
+        assert "ValueError: no <b> boom" in output
+        assert "HI, and" in output
+        assert max(map(len, output.splitlines())) <= 80
+
+    def test_as_json_each_line_is_an_experiment_or_a_run_of_an_example(self):
+        assert [json.loads(line)["runs"] for line in run("experiments", "--json").splitlines()] == [2, 1, 2]
+        rows = [json.loads(line) for line in run("experiments", "Whisper", "--json").splitlines()]
+        assert [(row["index"], row["repetition"], row["status"]) for row in rows] == [(0, 1, "ok"), (0, 2, "ok")]
+
+    def test_of_a_name_that_there_is_not_the_nearest_is_said(self):
+        assert "there is no experiment 'Shuot'; did you mean 'Shout'?" in run("experiments", "Shuot", code=1)
+
+
+def test_without_experiments_it_is_said_how_one_is_made():
+    assert "infinium_integrations.experiment() makes one" in run("experiments")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_a_date_means_the_same_moment_as_an_option_in_a_query_and_in_python(monkeypatch, zone):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        keep("Early", 1, ended="2026-01-30T23:59:00Z")
+        keep("Late", 2, ended="2026-01-31T00:01:00Z")
+        for arguments in (["--since", "2026-01-31"], ["since:2026-01-31"]):
+            output = run("list", *arguments)
+            assert "Late" in output
+            assert "Early" not in output
+        found = runtime.current().delivery.reader.traces(since="2026-01-31")
+        assert [task.name for task in found] == ["Late"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()

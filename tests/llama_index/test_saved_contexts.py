@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import re
 
 import pytest
 from kit import Scripted, ended, one, status, steps, tags
@@ -14,6 +15,7 @@ from workflows.events import HumanResponseEvent, InputRequiredEvent
 
 from infinium_integrations import shutdown, trace
 from infinium_integrations.llama_index import InfiniumEventHandler
+from infinium_integrations.viewer.html import render
 
 context_types = pytest.importorskip("workflows.context.context_types")
 pytestmark = pytest.mark.skipif(
@@ -101,6 +103,39 @@ def test_a_workflow_left_at_its_question_is_interrupted_and_the_answer_is_the_in
         assert first.output_summary == "Shall I?"
     assert (status(second), second.input_summary, second.output_summary) == ("ok", "yes", "did yes")
     assert tags(second)["resumed_from"] == tags(first)["trace_id"]
+
+
+@pytest.mark.parametrize("kind", [Returns, SyncReturns, Waits])
+def test_the_question_of_a_workflow_that_was_left_stands_on_the_step_that_asks_and_on_top_of_its_page(traces, kind):
+    asyncio.run(start(kind, topic="x"))
+    (trace_,) = ended(traces, 1)
+    assert [step.metadata.get("interrupts") for step in trace_.steps] == [[{"prefix": "Shall I?"}]]
+    html = render.render_trace(trace_, standalone=False).partition('<div class="ifm-body')[0]
+    (question,) = re.findall(r'<div class="ifm-question">.*?</div>', html, re.DOTALL)
+    assert "Shall I?" in question
+
+
+@pytest.mark.parametrize("kind", [Returns, SyncReturns, Waits])
+def test_a_question_that_was_answered_stands_nowhere(traces, kind):
+    async def talk():
+        handler = kind(timeout=None).run(topic="x")
+        async for event in handler.stream_events():
+            if isinstance(event, InputRequiredEvent):
+                handler.ctx.send_event(HumanResponseEvent(response="yes"))
+        return await handler
+
+    assert asyncio.run(talk()) == "did yes"
+    (trace_,) = ended(traces, 1)
+    assert status(trace_) == "ok"
+    assert not any("interrupts" in step.metadata for step in trace_.steps)
+
+
+def test_a_question_is_not_kept_with_capture_off(caught):
+    with InfiniumEventHandler(capture_content=False):
+        asyncio.run(start(Waits, topic="x"))
+    (trace_,) = ended(caught, 1)
+    assert status(trace_) == "interrupted"
+    assert "Shall" not in str(trace_.to_wire())
 
 
 def test_a_workflow_that_is_answered_in_the_same_run_is_ok_and_resumes_nothing(traces):
@@ -264,6 +299,15 @@ def test_an_agents_tool_that_asks_a_human_interrupts_the_trace_and_goes_on_in_th
 
 async def _begun(agent, serializer):
     return await asked(agent.run(user_msg="Drop it."), serializer=serializer)
+
+
+@needs_waiting_tools
+@pytest.mark.parametrize("several", [False, True], ids=["FunctionAgent", "AgentWorkflow"])
+def test_the_question_of_a_tool_stands_once_on_the_tools_step(traces, several):
+    asyncio.run(_begun(an_agent(several, ("Let me.", [("danger", {"what": "drop"})])), PickleSerializer()))
+    (trace_,) = ended(traces, 1)
+    found = [(step.action, step.metadata["interrupts"]) for step in trace_.steps if "interrupts" in step.metadata]
+    assert found == [("tool_use", [{"prefix": "Really drop?"}])]
 
 
 @needs_waiting_tools

@@ -35,6 +35,9 @@ class MemorySource:
     def impatient(self) -> "MemorySource":
         return self
 
+    def running(self) -> list[TaskData]:
+        return []
+
     def read_ahead(self) -> Left:
         return Left()
 

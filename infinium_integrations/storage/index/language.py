@@ -234,20 +234,27 @@ class _Reading:
         return float(found[1]) * units[found[2].lower()]
 
     def _moment(self, text: str, now: datetime) -> int:
-        found = _SPAN.fullmatch(text)
         try:
-            if found:
-                moment = now - timedelta(**{_SPANS[found[2]]: int(found[1])})
-            else:
-                moment = datetime.fromisoformat(text)
-                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return int(moment.timestamp() * 1e6) * 1_000
+            return int(moment_of(text, now).timestamp() * 1e6) * 1_000
         except (ValueError, OverflowError):
             msg = f"{self.field} takes a span such as 30m, 12h, 2d or 1w, or a date such as 2026-11-01"
             raise self._error(msg) from None
 
     def _error(self, message: str) -> QueryError:
         return QueryError(message, self.query, self.start, self.end)
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Return the moment that a span before now means, such as 2d, or an ISO 8601 date, in UTC where it names no zone.
+
+    Raises:
+        ValueError: It is neither; OverflowError: it lies too far away.
+    """
+    found = _SPAN.fullmatch(text)
+    if found:
+        return now - timedelta(**{_SPANS[found[2]]: int(found[1])})
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def check_status(status: str) -> None:

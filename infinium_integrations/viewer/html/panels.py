@@ -29,7 +29,7 @@ FOLDED_CHARS, FOLDED_LINES = 4_000, 60
 SYSTEM_CHARS, SYSTEM_LINES = 500, 8
 NAMED_FIRST, NAMED_LAST = 2, 4
 """Of many earlier messages those that are named."""
-ASKING = ("question", "message", "prompt", "query", "text", "description")
+ASKING = ("question", "message", "prompt", "prefix", "query", "text", "description")
 """Under which the question stands in what a person is asked."""
 WEB = ("http://", "https://")
 

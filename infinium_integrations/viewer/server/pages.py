@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from infinium_integrations.models import STATUSES, TaskData
+from infinium_integrations.models import RUNNING, STATUSES, TaskData
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, QueryError, parse
 from infinium_integrations.storage.index.query import SORTS, Row
 from infinium_integrations.storage.index.steps import StepSums, Subject
@@ -23,12 +23,15 @@ from infinium_integrations.storage.reader import TraceReader
 from infinium_integrations.storage.record import safe_id
 from infinium_integrations.viewer import experiments, formatting
 from infinium_integrations.viewer.comparison import Comparison, RunsComparison
+from infinium_integrations.viewer.conversation import matching_steps
 from infinium_integrations.viewer.html import charts
 from infinium_integrations.viewer.html import render as html
 from infinium_integrations.viewer.outcomes import ComparedExample, Group, GroupComparison, Outcome
 from infinium_integrations.viewer.server.security import STATIC, Access, same
 from infinium_integrations.viewer.statistics import NOTHING, overview
 from infinium_integrations.viewer.summary import TraceSummary
+from infinium_integrations.viewer.terminal.transcript import as_json
+from infinium_integrations.viewer.timeline import Tree
 
 __all__ = ["Pages", "Search"]
 
@@ -56,6 +59,8 @@ PERIODS = {
 
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _ASKED = {"q": "query", **{key: key for key in ("step", "status", "name", "tag", "session", "user", "sort")}}
+_OF_RUNNING = {"name", "session", "user", "tag", "since", "sort"}
+"""What can be asked of a run that goes on."""
 _CHIPS = ("step", "status", "name", "tag", "session", "user", "until")
 """Parameters of links that the form itself does not show."""
 _SORTS = {
@@ -139,6 +144,20 @@ class Search:
         return (self.page - 1) * PAGE
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run that goes on, for the list."""
+
+    task: TaskData
+    facts: TraceSummary
+    tree: Tree
+
+    @classmethod
+    def of(cls, task: TaskData) -> Self:
+        """Read a trace that ``TraceReader.running`` returned."""
+        return cls(task, TraceSummary(task), Tree(task))
+
+
 def _moment(text: str, now: datetime) -> datetime | None:
     if text in PERIODS:
         return now - PERIODS[text]
@@ -169,6 +188,7 @@ class Pages:
             Route("/experiments/{run_id}", self.experiment),
             Route("/traces/{trace_id}", self.trace),
             Route("/traces/{trace_id}/steps/{number:int}", self.step),
+            Route("/traces/{trace_id}/find", self.find),
             Route("/traces/{trace_id}/json", self.json),
             Route("/traces/{trace_id}/html", self.html),
             Route("/delete", self.delete_all, methods=["POST"]),
@@ -199,7 +219,12 @@ class Pages:
             begin_so = self._reader.listing(trace_id=trace_id, limit=2) if safe_id(trace_id) else []
             if len(begin_so) == 1:
                 return RedirectResponse(_address(begin_so[0].trace_id), 303)
-            return self._message(404, "There is no such trace here", "It may have been deleted, or its time was over.")
+            running = next((run for run in self._reader.running() if run.trace_id == trace_id), None)
+            if running is None:
+                told = "It may have been deleted, or its time was over. One that was running may have been killed."
+                return self._message(404, "There is no such trace here", told)
+            context = html.trace_context(running)
+            return self._page("trace_page.html", running.name, **context, trace_id=trace_id, state=RUNNING)
         session = TraceSummary(task).session
         link = f"/?{urlencode({'session': session})}" if session else None
         state = task.delivery.status if task.delivery else "local"
@@ -218,13 +243,23 @@ class Pages:
         title = f"Step {number} of {task.name}"
         return self._page("step_page.html", title, panel=panel, address=address, number=number, name=title)
 
+    def find(self, request: Request) -> Response:
+        """The numbers of a trace's steps that say all words of ``q``, also in texts that its page leaves out."""
+        _, task = self._task(request)
+        if task is None:
+            return self._message(404, "There is no such trace here")
+        words = request.query_params.get("q", "")[:PARAMETER_CHARS].split()
+        return Response(json.dumps(matching_steps(task, words)), media_type="application/json")
+
     def json(self, request: Request) -> Response:
-        """One trace as JSON, to be saved."""
+        """One trace as JSON, to be saved: as it is sent, or with ``full`` beside it what was captured."""
         trace_id, task = self._task(request)
         if task is None:
             return self._message(404, "There is no such trace here")
-        text = json.dumps(task.to_wire(), ensure_ascii=False, indent=2).encode("utf-8", "replace")
-        return _file(text, "application/json", f"trace-{trace_id}.json")
+        full = "full" in request.query_params
+        told = {"payload": task.to_wire(), "captured": as_json(task)} if full else task.to_wire()
+        text = json.dumps(told, ensure_ascii=False, indent=2).encode("utf-8", "replace")
+        return _file(text, "application/json", f"trace-{trace_id}{'-full' if full else ''}.json")
 
     def html(self, request: Request) -> Response:
         """One trace as a document of its own, to be saved and shared."""
@@ -370,6 +405,7 @@ class Pages:
         return {
             "search": search,
             "rows": rows,
+            "running": self._running(search),
             "total": total,
             "longest": longest,
             "pages": pages,
@@ -377,6 +413,21 @@ class Pages:
             "unread": left.unread if left.unread > MANY and search.asked.get("q") else 0,
             "listed": left.listed,
         }
+
+    def _running(self, search: Search) -> Sequence[Running]:
+        """Return what runs now, for the first page; words and fields are not looked for in it."""
+        if search.error or search.page > 1 or search.asked.keys() - _OF_RUNNING:
+            return ()
+        asked, found = search.asked, [Running.of(task) for task in self._reader.running()]
+        wanted = asked.get("name", "").casefold()
+        return [
+            run
+            for run in found
+            if wanted in run.task.name.casefold()
+            and asked.get("session", run.facts.session) == run.facts.session
+            and asked.get("user", run.facts.custom.get("user_id")) == run.facts.custom.get("user_id")
+            and asked.get("tag", next(iter(run.facts.tags), "")) in (run.facts.tags or [""])
+        ]
 
     async def _may_change(self, request: Request) -> bool:
         """Whether a form is the page's own, and not from before the server was started anew."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from infinium_integrations.models import ErrorDetail, TaskData
+from infinium_integrations.models import RUNNING, ErrorDetail, TaskData
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.notebook.plain_text import status_mark, totals
 from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
@@ -25,11 +25,13 @@ WIDEST = 160
 TEXT_LINES = 3
 KIND_WIDTH = 6
 COLOURS = {"model": "magenta", "tool": "cyan", "search": "blue", "embed": "blue", "rerank": "blue", "agent": "yellow"}
-STATUS_COLOURS = {"ok": "green", "error": "red"}
+STATUS_COLOURS = {"ok": "green", "error": "red", RUNNING: "blue"}
 STEPS_SHOWN = 80
 """Rows that are unfolded."""
 WIDE = 90
 """Columns from which on the list has dates with years and statuses in words."""
+OPEN_SHOWN = 3
+"""Open steps that the list names of a run that goes on."""
 DEEPEST = 8
 """Levels that are drawn; deeper steps stand at this one."""
 
@@ -224,9 +226,7 @@ def _standout(text: str, does: bool, colour: str = "yellow") -> str:  # noqa: FB
 
 
 def _time(item: Item) -> str:
-    if isinstance(item, Node) and item.step.duration_ms is None:
-        return formatting.UNKNOWN
-    return formatting.duration(item.length)
+    return formatting.duration(item.known_length if isinstance(item, Node) else item.length)
 
 
 def _tokens(item: Item) -> str:
@@ -238,7 +238,7 @@ def _tokens(item: Item) -> str:
 
 
 def table(tasks: Sequence[TaskData], columns: int = 80, *, heading: bool = True) -> list[str]:
-    """Return one line a trace: id, when it ended, name, status, duration, tokens, delivery."""
+    """Return one line a trace: id, when it ended, name, status, duration, tokens, delivery, or the open step."""
     columns = min(max(columns, NARROWEST), WIDEST)
     wide = columns >= WIDE
     ended_width, status_width = (16, 13) if wide else (11, 1)
@@ -253,11 +253,11 @@ def table(tasks: Sequence[TaskData], columns: int = 80, *, heading: bool = True)
         lines.append(click.style(titles, dim=True))
     for task in tasks:
         summary = TraceSummary(task)
-        mark = status_mark(summary)
+        mark, moment = status_mark(summary), formatting.moment(flat(task.current_datetime))
         status = left(f"{mark} {flat(summary.status)}", status_width) if wide else mark
         cells = (
             short(task.trace_id),
-            formatting.moment(flat(task.current_datetime)).removesuffix(" UTC")[0 if wide else 5 : 16],
+            "running" if summary.status == RUNNING else moment.removesuffix(" UTC")[0 if wide else 5 : 16],
             flat(task.name),
             click.style(status, fg=STATUS_COLOURS.get(summary.status, "yellow")),
             formatting.duration(summary.duration_ms),
@@ -265,6 +265,9 @@ def table(tasks: Sequence[TaskData], columns: int = 80, *, heading: bool = True)
             task.delivery.status if task.delivery else "",
         )
         lines.append(line(*cells))
+        for node in Tree(task).waited_for[:OPEN_SHOWN] if summary.status == RUNNING else ():
+            text = f"└ {kind(node.step.action)[1]} {flat(node.title, 200)} {formatting.duration(node.length)}"
+            lines.append(click.style(f"{'':9}{cut(text, columns - 9)}", dim=True))
     return lines
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import conversations
 import httpx
 import pytest
 import samples
@@ -154,6 +155,19 @@ def test_a_trace_can_be_saved_as_json_that_reads_back(page, source):
     answer = page.get("/traces/agent/json")
     assert answer.headers["content-disposition"] == 'attachment; filename="trace-agent.json"'
     assert TaskData.model_validate(answer.json()).to_wire() == source.get("agent", exact=True).to_wire()
+
+
+def test_a_trace_is_saved_with_all_that_was_captured_where_anything_was(page, source):
+    task = conversations.agent()
+    source.add("chat", task)
+    assert 'href="/traces/chat/json?full=1"' in page.get("/traces/chat").text
+    answer = page.get("/traces/chat/json?full=1")
+    assert answer.headers["content-disposition"] == 'attachment; filename="trace-chat-full.json"'
+    told = answer.json()
+    assert TaskData.model_validate(told["payload"]).to_wire() == task.to_wire()
+    assert told["captured"]["messages"] == task.captured.messages
+    assert told["captured"]["steps"].keys() == {str(step.step_number) for step in task.steps if step.captured}
+    assert 'href="/traces/bare/json"' in page.get("/traces/bare").text
 
 
 def test_a_trace_can_be_saved_as_a_document(page):

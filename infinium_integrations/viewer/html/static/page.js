@@ -71,11 +71,11 @@
   const wide = () => body !== null && getComputedStyle(body).display === "grid";
 
   // below the width of two panes several steps may be open at a time
-  const owns = document.querySelectorAll(".ifm-own");
-  const group = owns[0]?.getAttribute("name");
+  const owns = () => document.querySelectorAll(".ifm-own");
+  const group = owns()[0]?.getAttribute("name");
   const arrange = () => {
     const two = wide();
-    owns.forEach((own) => (two ? own.setAttribute("name", group) : own.removeAttribute("name")));
+    owns().forEach((own) => (two ? own.setAttribute("name", group) : own.removeAttribute("name")));
   };
   if (body) {
     arrange();
@@ -199,18 +199,80 @@
     find.setAttribute("aria-label", "Find in steps");
     label.append(find);
     tools.prepend(label);
+    // what the page left out is found by the server
+    const left = document.querySelector(".ifm-panel[data-load], .ifm-earlier[data-load]");
+    let asked = 0;
+    const ask = async (words, mine) => {
+      try {
+        const answer = await fetch(`${location.pathname}/find?q=${encodeURIComponent(words.join(" "))}`);
+        const numbers = answer.ok ? await answer.json() : [];
+        if (mine !== asked) return;
+        for (const number of numbers) document.getElementById(`s${number}`)?.closest(".ifm-step")?.classList.add("ifm-hit");
+      } catch {
+        // then only what stands here is found
+      }
+    };
     const filter = () => {
+      const mine = ++asked;
       const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
       tools.closest(".ifm").classList.toggle("ifm-finding", words.length > 0);
       for (const step of document.querySelectorAll(".ifm-fall .ifm-step")) step.classList.remove("ifm-hit");
       if (words.length === 0) return;
-      for (const own of owns) {
+      for (const own of owns()) {
         const text = own.textContent.toLowerCase();
         if (words.every((word) => text.includes(word))) own.parentElement.classList.add("ifm-hit");
       }
+      if (left) setTimeout(() => mine === asked && ask(words, mine), 200);
     };
     find.addEventListener("input", filter);
   }
+
+  // -- a run that goes on: its page follows it
+
+  const live = document.querySelector("[data-live]");
+  const parts = [".ifm-head", ".ifm-run", ".ifm-ruler", ".ifm-lines", ".ifm-top"];
+  const part = (root, name) => root.querySelector(`.ifm ${name}`);
+  let missing = 0;
+
+  const renew = (page) => {
+    const open = [...owns()].filter((own) => own.open).map((own) => own.parentElement.id);
+    const folded = [...document.querySelectorAll(".ifm-kids:not([open])")].map((kids) => kids.parentElement.id);
+    const held = document.activeElement?.closest?.(".ifm-step")?.id;
+    for (const name of parts) part(document, name)?.replaceChildren(...(part(page, name)?.childNodes ?? []));
+    arrange();
+    for (const id of open) {
+      const own = document.getElementById(id)?.querySelector(":scope > .ifm-own");
+      if (own) own.open = true;
+    }
+    for (const id of folded) document.getElementById(id)?.querySelector(":scope > .ifm-kids")?.removeAttribute("open");
+    if (held) document.getElementById(held)?.querySelector("summary.ifm-row")?.focus({ preventScroll: true });
+    find?.dispatchEvent(new Event("input"));
+  };
+
+  const watch = async () => {
+    if (document.visibilityState !== "visible") {
+      document.addEventListener("visibilitychange", watch, { once: true });
+      return;
+    }
+    try {
+      const answer = await fetch(location.pathname, { cache: "no-store" });
+      const page = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+      missing = answer.status === 404 ? missing + 1 : 0;
+      if (missing > 3) {
+        live.textContent = "It ended without a word, so nothing of it is kept: its process may have been killed.";
+        return;
+      }
+      if (page && (!page.querySelector("[data-live]") || parts.some((name) => !part(document, name) !== !part(page, name)))) {
+        location.reload();
+        return;
+      }
+      if (page && String(document.getSelection() || "") === "") renew(page);
+    } catch {
+      // the server is gone for now
+    }
+    setTimeout(watch, 1000);
+  };
+  if (live) setTimeout(watch, 1000);
 
   // -- keys
 
