@@ -54,9 +54,8 @@ def test_a_value_beside_a_secrets_name_is_hidden_as_data_and_in_a_trace(value):
     assert SECRET not in json.dumps(to_json_value(value))
     told = chain(value) + chain({"x": value}) + chain([value]) + chain({"question": "?"}, metadata={"m": value})
     assert SECRET not in told
-    with captured_traces() as traces, trace("t", metadata={"m": value}) as current:
-        with current.step("custom", "s") as step:
-            step.set_metadata({"more": value})
+    with captured_traces() as traces, trace("t", metadata={"m": value}) as own, own.step("custom", "s") as step:
+        step.set_metadata({"more": value})
     assert SECRET not in said(traces)
 
 
