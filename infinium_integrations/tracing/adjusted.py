@@ -15,7 +15,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from infinium_integrations import diagnostics
-from infinium_integrations.capture.preview import preview
+from infinium_integrations.capture.preview import cut, preview
 from infinium_integrations.models import SECTIONS, ExpectedOutcome, Text
 from infinium_integrations.recording import options as opts
 
@@ -63,7 +63,7 @@ def text(field: str, value: object, limit: int, otherwise: str) -> str:
         said(field, "converted" if found.strip() else "replaced")
     if len(found) > limit:
         said(field, f"cut to {limit:,} characters")
-        found = f"{found[: limit - 1]}…"
+        found = cut(found, limit)
     return found if found.strip() else otherwise
 
 
