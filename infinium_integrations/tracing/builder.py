@@ -217,8 +217,8 @@ class StepContext:
             return self
         self._run.tool = ToolUse(
             given.tool_name,
-            input=given.input_summary,
-            output=given.output_summary,
+            input=texts.get("input_summary", given.input_summary),  # a model forgets that a text was cut
+            output=texts.get("output_summary", given.output_summary),
             duration_ms=given.duration_ms,
             http_status=given.http_status,
             as_given=True,
