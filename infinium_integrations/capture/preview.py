@@ -8,9 +8,9 @@ from typing import Any
 
 from infinium_integrations.capture.media import encoded
 from infinium_integrations.capture.serializer import DEPTH, ITEMS, LARGE, NUMBERS, SHORT, Copier, encode
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Redacted, hides, is_secret_key
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Cut, Redacted, cut, hides, is_secret_key
 
-__all__ = ["HIDDEN", "SLACK", "hides", "is_secret_key", "is_small", "preview", "to_json_value"]
+__all__ = ["HIDDEN", "SLACK", "Cut", "cut", "hides", "is_secret_key", "is_small", "preview", "to_json_value"]
 
 
 def preview(value: object, limit: int) -> str:
@@ -24,15 +24,17 @@ def preview(value: object, limit: int) -> str:
         limit: Characters that are wanted.
 
     Returns:
-        At most ``limit + SLACK`` characters. A text longer than ``limit`` is for ``Redactor.redact_and_truncate``.
+        At most ``limit + SLACK`` characters, as a ``Cut`` where there were more. A text longer than ``limit`` is for
+        ``Redactor.redact_and_truncate``.
     """
     room = max(limit, 0) + SLACK
     if type(value) is str:
         if len(value) <= SHORT and len(value) <= room and value[:5] != "data:":
             return value
-        return (encoded(value) or value)[:room]
+        return cut(encoded(value) or value, room)
     copy = Copier(room, chars=room).whole_value(value)
-    return copy[:room] if isinstance(copy, str) else encode(copy)[:room]
+    text = copy if isinstance(copy, str) else encode(copy)
+    return text[:room] if len(text) < room and type(text) is not Cut else Cut(text[:room])
 
 
 def is_small(value: object) -> bool:
@@ -63,7 +65,7 @@ def _room_left(value: Any, room: int, depth: int) -> int:
 
 SMALL, FEW = 8_000, 30
 """Characters of all texts and keys, entries of a list or dict."""
-_TEXTS = frozenset({str, Redacted})
+_TEXTS = frozenset({str, Redacted, Cut})
 
 
 def to_json_value(

@@ -109,7 +109,7 @@ def _example(index: int, given: object, rubric: Rubric | None) -> Example:
     if named is None or named == "":
         identity = hashlib.sha256(preview(value, HASHED_CHARS).encode("utf-8", "replace")).hexdigest()[:12]
     else:
-        identity = preview(named, FACT_CHARS)[:FACT_CHARS]
+        identity = preview(named, FACT_CHARS)
     facts: dict[str, object] = {
         str(key): fact if isinstance(fact, str | int | float) else preview(fact, FACT_CHARS)
         for key, fact in fields.items()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations.capture.content import Conversation, Message, Streamed
+from infinium_integrations.capture.preview import cut
 from infinium_integrations.langchain import messages
 from infinium_integrations.payload import usage
 from infinium_integrations.payload.usage import Usage
@@ -225,5 +226,5 @@ def _first(facts: Mapping[str, object], names: tuple[str, ...]) -> str | None:
     for name in names if facts else ():
         found = facts.get(name)
         if found and isinstance(found, str):
-            return found[:NAME_CHARS]
+            return cut(found, NAME_CHARS)
     return None

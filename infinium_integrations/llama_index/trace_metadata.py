@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 from infinium_integrations._entropy import new_id
-from infinium_integrations.capture.preview import preview
+from infinium_integrations.capture.preview import cut, preview
 from infinium_integrations.recording.adapters import identify_trace, keep_facts, own_facts
 from infinium_integrations.recording.run import Options, Run
 
@@ -40,8 +40,8 @@ def begin(run: Run, options: Options, name: str, tags: Mapping[str, object]) -> 
     identify_trace(run, options, _listed(tags.get("tags")), tags, internal=_INTERNAL, limit=TAG_CHARS)
     elsewhere = _carried.get()
     if elsewhere and elsewhere.get("process") != _process():  # in this process, its parent would have been found
-        trace.tags["parent_trace_id"] = elsewhere["trace_id"][:TAG_CHARS]
-        trace.tags["parent_run_id"] = elsewhere.get("span_id", "")[:TAG_CHARS]
+        trace.tags["parent_trace_id"] = cut(elsewhere["trace_id"], TAG_CHARS)
+        trace.tags["parent_run_id"] = cut(elsewhere.get("span_id", ""), TAG_CHARS)
 
 
 def keep_own(run: Run, tags: Mapping[str, object]) -> None:
@@ -57,7 +57,7 @@ def keep_own(run: Run, tags: Mapping[str, object]) -> None:
 def _listed(tags: object) -> list[str]:
     """Return the tags that were given as a list, or as one text."""
     given = [tags] if isinstance(tags, str) else tags[:TAGS_LISTED] if isinstance(tags, list | tuple) else ()
-    return [preview(tag, TAG_CHARS)[:TAG_CHARS] for tag in given]
+    return [cut(preview(tag, TAG_CHARS), TAG_CHARS) for tag in given]
 
 
 # -- other tasks, threads and processes --------------------------------------------------------------------------------

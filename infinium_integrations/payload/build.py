@@ -27,7 +27,7 @@ from infinium_integrations.payload.preview import value_text
 from infinium_integrations.payload.summary import answered, asked, has_history, said_so_far
 from infinium_integrations.recording.options import FACT_CHARS
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
-from infinium_integrations.redaction.key_names import HIDDEN, Redacted, hides
+from infinium_integrations.redaction.key_names import HIDDEN, Cut, Redacted, hides
 from infinium_integrations.redaction.redactor import shorten
 
 __all__ = ["NOT_CAPTURED", "Spans", "assemble", "end_summary", "environment", "spans", "version_of"]
@@ -231,7 +231,7 @@ def _described(run: Run, facts: dict[str, Any]) -> str:
         return run.name
     names = (facts.get("agent"), facts.get("node"), run.above.name if run.above is not None else None)
     whose = next((name for name in names if isinstance(name, str) and name and name not in {run.name, "model"}), None)
-    return f"{run.name} ({whose})" if whose else run.name
+    return f"{run.name} ({whose})" if whose and type(run.name) is not Cut else run.name
 
 
 def _duration_ms(run: Run) -> int | None:
@@ -296,6 +296,7 @@ def _error(failure: Failure) -> dict[str, object]:
         line = "" if failure.private else None
         frames = [traceback.FrameSummary(file, number, name, line=line) for file, number, name in failure.frames]
         stack = "".join(traceback.StackSummary.from_list(frames).format()) + f"{failure.type}: {message}"
+        stack = Cut(stack) if type(message) is Cut else stack
     detail = {
         "error_type": failure.type,
         "message": message,

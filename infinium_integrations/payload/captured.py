@@ -1,7 +1,6 @@
 """What the runs of one trace hold becomes JSON: redacted, each message and each text once. On the writer's thread."""
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -174,15 +173,18 @@ class Capture:
     def _whole(self, parts: list[Part]) -> list[Part]:
         """Return parts in which neighbouring texts that make up a secret together are one."""
         whole: list[Part] = []
-        for kind, run in itertools.groupby(parts, lambda part: part["type"]):
-            some = list(run)
-            texts = [part["content"] for part in some] if kind in _SPOKEN else []
-            if len(texts) > 1 and all(type(text) is str for text in texts):
+        for neighbours in _neighbours(parts):
+            some = neighbours
+            texts = [part["content"] for part in some] if some[0]["type"] in _SPOKEN else []
+            if len(texts) > 1 and all(type(text) in _TEXTS for text in texts):
+                cut = type(texts[-1]) is Cut
+                texts = list(map(str, texts))
                 joined = "".join(texts)
                 clean = self.text if len(joined) <= self._chars else self.redactor.text  # nothing is cut here
                 if clean(joined) != "".join(map(clean, texts)):
                     citations = [one for part in some for one in part.get("citations", ())]
                     content = self.redactor.together(texts)
+                    content = Cut(content) if cut else content
                     some = [{**some[0], "content": content, **({"citations": citations} if citations else {})}]
             whole += some
         return whole
@@ -318,7 +320,7 @@ class Capture:
                     self._tools[id(tool)] = tool  # held, so that no other gets its identity
                     if definition not in definitions:
                         definitions.append(definition)
-            names = [self.text(name) for name in tool_names(tools)]
+            names = [self._finisher.name(name) for name in tool_names(tools)]
         asked = {key: value for key, value in request.items() if key not in _NO_PARAMETERS and value is not None}
         return {
             "input_messages": _indexes(given),
@@ -351,6 +353,7 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     Streamed: Capture._streamed,  # noqa: SLF001
 }
 _SPOKEN = frozenset({"text", "reasoning"})
+_TEXTS = frozenset({str, Cut})
 _NAMES = frozenset({"type", "modality", "mime_type", "name", "id"})
 _NO_PARAMETERS = frozenset({"tools", "functions", "_type", "model", "model_name"})
 
@@ -380,6 +383,18 @@ def _cut_to(value: Json, chars: int) -> Json:
     if isinstance(value, dict):
         return {key: _cut_to(item, chars) for key, item in value.items()}
     return [_cut_to(item, chars) for item in value] if isinstance(value, list) else value
+
+
+def _neighbours(parts: list[Part]) -> Iterator[list[Part]]:
+    """Return the parts by runs of one type; after a text that was cut begins another, since something is between."""
+    run: list[Part] = []
+    for part in parts:
+        if run and (part["type"] != run[-1]["type"] or type(run[-1].get("content")) is Cut):
+            yield run
+            run = []
+        run.append(part)
+    if run:
+        yield run
 
 
 def _spoken(clean: JsonMessage, parts: Sequence[Part]) -> JsonMessage:

@@ -31,7 +31,7 @@ from infinium_integrations.models import (
     Text,
 )
 from infinium_integrations.payload.shrink import encode, fitted, shrink
-from infinium_integrations.redaction.key_names import HIDDEN, PAIR_VALUES, Redacted, hidden, hides
+from infinium_integrations.redaction.key_names import HIDDEN, PAIR_VALUES, Cut, Redacted, hidden, hides
 from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
 __all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "finished", "fitted", "shrink"]
@@ -129,6 +129,8 @@ class Finisher:
         if type(value) is Redacted:
             return str(value) if limit is None or len(value) <= limit else shorten(value, limit)
         text = readable(value if isinstance(value, str) else preview(value, limit or self.limits.metadata))
+        if type(text) is Cut:
+            return readable(self.redactor.redact_and_truncate(text, len(text) if limit is None else limit))
         if limit is None or len(text) <= limit:
             clean = self.redactor.text(text)
             return clean if clean is text else readable(clean if limit is None else shorten(clean, limit))
@@ -225,7 +227,10 @@ _GONE: object = object()
 
 def readable(text: str) -> str:
     r"""Return a text with lone surrogates, which UTF-8 cannot carry, written as ``\ud800``."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isascii():
+        return text
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return Cut(clean) if type(text) is Cut else clean
 
 
 _Rule = Callable[[Finisher, Any], object]

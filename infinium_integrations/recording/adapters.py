@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from infinium_integrations.capture.preview import HIDDEN, hides, preview
+from infinium_integrations.capture.preview import HIDDEN, Cut, cut, hides, preview
 from infinium_integrations.models import IDENTITY_FACTS, OWN_FACTS
 from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.run import ModelCall, Options, Run
@@ -48,12 +48,19 @@ def identify_trace(
     trace_tags.update(opts.identify({**options.metadata, **metadata} if options.metadata else metadata))
     own = [*options.tags, *tags]
     if own:
-        trace_tags["tags"] = ",".join(dict.fromkeys(own))
+        trace_tags["tags"] = _joined(list(dict.fromkeys(own)))
     for key, value in metadata.items():
         if value is None or key in _IDENTITY or key.startswith(internal):
             continue
         name = f"user.{key}" if key in OWN_FACTS else key  # the trace's own facts are its own
         trace_tags.setdefault(name, HIDDEN if hides(metadata, key, value) else preview(value, limit))
+
+
+def _joined(tags: list[str]) -> str:
+    """Return tags as one text; one that was cut stands at its end only, where it can be told that it was."""
+    last = tags.pop()
+    text = ",".join([*("…" if type(tag) is Cut else tag for tag in tags), last])
+    return Cut(text) if type(last) is Cut else text
 
 
 FACTS_KEPT = 50
@@ -148,7 +155,7 @@ def finish_reason(facts: object) -> str | None:
         found = fact(facts, name)
         word = getattr(found, "name", found)  # Gemini's is an enum's member
         if isinstance(word, str) and word:
-            return word[:NAME_CHARS]
+            return cut(word, NAME_CHARS)
     status = fact(facts, "status")  # OpenAI's Responses
     if status == "incomplete":
         return bounded_name(fact(fact(facts, "incomplete_details"), "reason")) or status
@@ -166,4 +173,4 @@ def fact(value: object, name: str) -> object:
 
 def bounded_name(value: object) -> str | None:
     """Return the beginning of a name; None if it is empty or no text."""
-    return value[:NAME_CHARS] if isinstance(value, str) and value else None
+    return cut(value, NAME_CHARS) if isinstance(value, str) and value else None

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from traceback import walk_tb
 
-from infinium_integrations.capture.preview import preview
+from infinium_integrations.capture.preview import cut, preview
 from infinium_integrations.diagnostics import attempt
 from infinium_integrations.recording.run import Failure
 
@@ -80,7 +80,7 @@ def describe(error: BaseException) -> Failure:
     own = getattr(error, "__dict__", {})
     codes = [own.get("code"), own.get("status_code")]
     known = (str(code) for code in codes if isinstance(code, str | int) and not isinstance(code, bool) and code != "")
-    failure.code = next((code[:100] for code in known), None)
+    failure.code = next((cut(code, 100) for code in known), None)
     return failure
 
 

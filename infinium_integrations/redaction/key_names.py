@@ -13,6 +13,7 @@ __all__ = [
     "Cut",
     "Kind",
     "Redacted",
+    "cut",
     "harmless_value",
     "hidden",
     "hides",
@@ -32,9 +33,18 @@ SLACK = 256
 
 
 class Cut(str):
-    """A text that was cut when it was taken, ``SLACK`` characters after its end: a secret may lie across the cut."""
+    """A text that was cut when it was taken: a secret may lie across the cut, whatever limit it is finished with.
+
+    What was taken of a text that is shown holds ``SLACK`` characters more than are shown.
+    """
 
     __slots__ = ()
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the first characters of a text; where there were more, they say so."""
+    beginning = text[:limit]
+    return Cut(beginning) if len(text) > limit or type(text) is Cut else beginning
 
 
 class Redacted(str):

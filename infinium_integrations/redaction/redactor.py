@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 from infinium_integrations import diagnostics, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.commands import commands
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK, own_names
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Cut, own_names
 from infinium_integrations.redaction.pairs import pairs
 from infinium_integrations.redaction.scan import Span, pattern, scan
 from infinium_integrations.redaction.shapes import shapes, unfinished
@@ -91,6 +91,8 @@ class Redactor:
 
     def builtin(self, text: str) -> str:
         """Return a text without its secrets by the built-in rules alone, as for a model's name."""
+        if type(text) is Cut:
+            return (self._beginning(text)[0] or HIDDEN) + _CUT
         if not text or text in self._known_clean:
             return text
         if len(text) <= _PLAIN_CHARS and _PLAIN.fullmatch(text) and not any(form in text for form in self._forms):
@@ -114,16 +116,21 @@ class Redactor:
     def redact_and_truncate(self, text: str, limit: int) -> str:
         """Return a text without its secrets, at most ``limit`` characters long, the mark ``…`` included.
 
-        A text longer than ``limit`` counts as one that was cut before: a secret, or what may be the beginning of one,
-        that reaches its end is dropped.
+        A text longer than ``limit`` counts as one that was cut before, as a ``Cut`` does: a secret, or what may be the
+        beginning of one, that reaches its end is dropped.
         """
-        if len(text) <= limit:
+        if len(text) <= limit and type(text) is not Cut:
             return shorten(self.text(text), limit)
-        found = _merged(self._spans(text, open_end=True))
-        whole = text[: found[-1][0]] if found and found[-1][1] >= len(text) else text  # what reaches the end goes
-        clean = self._own(_without(whole, [span for span in found if span[0] < len(whole)]))
-        cut_before = len(text) >= limit + SLACK or len(whole) < len(text)
+        beginning, shorter = self._beginning(text)
+        clean = self._own(beginning)
+        cut_before = shorter or len(text) >= limit + SLACK or type(text) is Cut
         return shorten(clean + _CUT if cut_before and clean else clean, limit)
+
+    def _beginning(self, text: str) -> tuple[str, bool]:
+        """Return a text that goes on without its secrets, and whether what reached its end went."""
+        found = _merged(self._spans(text, open_end=True))
+        whole = text[: found[-1][0]] if found and found[-1][1] >= len(text) else text
+        return _without(whole, [span for span in found if span[0] < len(whole)]), len(whole) < len(text)
 
     def cut_front(self, text: str, limit: int) -> str:
         """Return the end of a text without its secrets, as a stack trace is kept: its last ``limit`` characters."""

@@ -15,7 +15,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from infinium_integrations import diagnostics
-from infinium_integrations.capture.preview import preview
+from infinium_integrations.capture.preview import SLACK, Cut, cut, preview
 from infinium_integrations.models import SECTIONS, ExpectedOutcome, Text
 from infinium_integrations.recording import options as opts
 
@@ -63,7 +63,7 @@ def text(field: str, value: object, limit: int, otherwise: str) -> str:
         said(field, "converted" if found.strip() else "replaced")
     if len(found) > limit:
         said(field, f"cut to {limit:,} characters")
-        found = f"{found[: limit - 1]}…"
+        found = cut(found, limit)
     return found if found.strip() else otherwise
 
 
@@ -167,9 +167,20 @@ def _fitting(kind: type[pydantic.BaseModel], line: ErrorDetails, value: object) 
             return None
         return int(float(number)) if wanted == "int" else float(number)
     if wanted == "string":
-        return preview(value, CHARS)
+        text = preview(value, CHARS)
+        return _ended(text, CHARS) if type(text) is Cut else text
     found = kind.model_fields.get(str(line["loc"][0])) if len(line["loc"]) == 1 else None
     limit = next((mark.limit for mark in (found.metadata if found else ()) if isinstance(mark, Text)), None)
     if wanted == "value" and isinstance(value, str) and limit and len(value) > limit:
-        return f"{value[: limit - 1]}…"
+        return _ended(value, limit)
     return None
+
+
+def _ended(text: str, limit: int) -> str:
+    """Return the beginning of a text for a model, which forgets that it was cut: without its last word.
+
+    That may be the beginning of a secret.
+    """
+    beginning = text[: limit - 1]
+    word = len(beginning.rsplit(None, 1)[-1]) if beginning.strip() else 0
+    return f"{beginning[: len(beginning) - word] if word < SLACK else beginning}…"

@@ -11,7 +11,7 @@ import pydantic
 
 from infinium_integrations import diagnostics, settings
 from infinium_integrations._entropy import new_id
-from infinium_integrations.capture.preview import preview
+from infinium_integrations.capture.preview import cut, preview
 from infinium_integrations.errors import InfiniumError, ValidationError
 from infinium_integrations.models import (
     DESCRIPTION_LIMIT,
@@ -217,8 +217,8 @@ class StepContext:
             return self
         self._run.tool = ToolUse(
             given.tool_name,
-            input=given.input_summary,
-            output=given.output_summary,
+            input=texts.get("input_summary", given.input_summary),  # a model forgets that a text was cut
+            output=texts.get("output_summary", given.output_summary),
             duration_ms=given.duration_ms,
             http_status=given.http_status,
             as_given=True,
@@ -467,7 +467,7 @@ class TraceBuilder:
         text = preview(description, DESCRIPTION_LIMIT)
         candidates = (_innermost.get(), self._recorder.surrounding() if self._live else None)
         around = next((run for run in candidates if run and run.trace is self._trace and run.ended is None), None)
-        run = self._recorder.create(around or self._scope, action, text[:NAME_LIMIT])
+        run = self._recorder.create(around or self._scope, action, cut(text, NAME_LIMIT))
         run.description = text
         return StepContext(self._recorder, run, live=self._live)
 
