@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import kind_of
 from infinium_integrations.redaction.lists import items, more
+from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
 
@@ -57,13 +58,16 @@ def pairs(scan: Scan) -> Iterator[Span]:
                 resume = max(resume, handled[place])
             elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
                 named = Named(name.lower(), kind, at - len(before), end)
-                following = low.find(keyword, end, end + len(keyword) + _GAP)
+                following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
                 if in_a_row > _MANY:
-                    is_near = following - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
+                    is_near = following - len(before) - end <= _NO_GAP and not any(
+                        map(str.isdigit, text[end:following])
+                    )
                     found = [] if is_near else [*_pair(scan, named)]
                 else:
-                    found = [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
+                    inside = [*nested(scan, named)]
+                    found = inside or [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
                 yield from found
                 if found:
                     yield from more(scan, named, found[-1][1])
@@ -72,7 +76,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
 
 
 def _leads_to_a_name(text: str, end: int) -> bool:
-    """Return whether what follows is another name, as in ``token 1 token 2``: what it names is looked for after that."""
+    """Return whether what follows is another name, as in ``token 1 token 2``: what it names is looked for after it."""
     found = _NEXT_NAME.match(text, end)
     return found is not None and kind_of(found[1]) != ""
 

@@ -124,8 +124,8 @@ _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 def _keywords(low: str, names: str) -> tuple[str, ...]:
     found = [keyword for keyword in _SENTENCE if keyword in low]
     if "k" in low:
-        after = {part[:2] for part in low.split("k")} & _AFTER_K.keys()
-        found += [keyword for start in after for keyword in _AFTER_K[start] if keyword in low]
+        after = {part[:2] for part in low.split("k")}
+        found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
     found += [keyword for keyword in own_keywords() if keyword in low]
     if not low.isascii():
