@@ -111,6 +111,8 @@ def _tokens(text: str, at: int, reach: int, slashes: int) -> Iterator[_Token]:
 def nested(scan: Scan, named: Named) -> Iterator[Span]:
     """Find the secrets in what a name in quotes stands for."""
     text = scan.text
+    if text[named.end : named.end + 1] not in _QUOTES:
+        return
     if found := _OPENS.match(text, named.end):
         if named.start >= scan.reached.get("nested", 0):
             yield from _walk(scan, named, found.end(), len(found[1]), is_value=True)
@@ -187,6 +189,7 @@ def _walk(  # noqa: C901, PLR0912  (one token after the other)
     yield from found
 
 
+_QUOTES = frozenset("\"'\\")
 _BRACKETS = {"{": "}", "[": "]", "(": ")"}
 _CLOSING = frozenset("}])")
 

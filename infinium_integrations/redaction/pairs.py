@@ -16,6 +16,9 @@ __all__ = ["pairs"]
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_REACH = 64
 _TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
+_LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,40}){1,12}+")
+_LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
+"""A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
 _AFTER = pattern(
     r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==)|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
@@ -53,6 +56,8 @@ def pairs(scan: Scan) -> Iterator[Span]:
             before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
             end = tail.end() if tail else at + len(keyword)
             name, resume = before + text[at:end], at + len(keyword)
+            if "\\" in text[at : end + 1]:
+                end, name = _written(text, at, end, before)
             place = at - len(before), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
@@ -73,6 +78,13 @@ def pairs(scan: Scan) -> Iterator[Span]:
                     yield from more(scan, named, found[-1][1])
                 resume = handled[place] = max(resume, found[-1][1]) if found else resume
             at = low.find(keyword, resume)
+
+
+def _written(text: str, at: int, end: int, before: str) -> tuple[int, str]:
+    """Return where a name ends that has letters as JSON writes them, and the name."""
+    rest = _LETTERS.match(text, end)
+    end = rest.end() if rest else end
+    return end, _LETTER.sub(lambda letter: chr(int(letter[1], 16)), before + text[at:end])
 
 
 def _leads_to_a_name(text: str, end: int) -> bool:

@@ -1,10 +1,11 @@
 """What a tool writes of a dict loses as much as the dict: objects and lists under a secret's name, however deep."""
 
 import json
+import time
 
 import pytest
 
-from infinium_integrations.redaction.redactor import Redactor
+from infinium_integrations.redaction.redactor import Redactor, spans
 
 REDACTOR = Redactor()
 SECRET = "hunter2x9"
@@ -116,3 +117,52 @@ def test_words_and_digits_under_a_password_are_hidden():
 def test_descriptions_stay(value, form):
     text = FORMS[form](value)
     assert REDACTOR.text(text) == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "contraseña",
+        "Contraseña",
+        "contraseña_nueva",
+        "пароль",
+        "Пароль",
+        "密码",
+        "비밀번호",
+        "şifre",
+        "hasło",
+        "jelszó",
+    ],
+)
+@pytest.mark.parametrize("value", [SECRET, {"prod": SECRET}, [SECRET]], ids=str)
+@pytest.mark.parametrize("form", ["json", "json in json", "repr of json", "lines", "in a sentence"])
+def test_names_are_read_as_json_writes_them(name, value, form):
+    assert SECRET not in REDACTOR.text(FORMS[form]({"user": "ada", name: value}))
+
+
+def test_escapes_after_a_name_are_no_part_of_it():
+    assert SECRET not in REDACTOR.text(f"password\\u0022: \\u0022{SECRET}\\u0022")
+    text = '{"contrase\\u00f1a": "required", "text": "\\u5bc6\\u7801 \\u00e4 2 Zeichen"}'
+    assert REDACTOR.text(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '{"secrets":{"a":["b",',
+        '"value":["name":"password",',
+        '{"name":"password",',
+        '{"password":[',
+        '"password":{"a":"\\\\',
+        "{'key':\\\\\\\"",
+        "contrase\\u00f1a",
+    ],
+)
+def test_a_text_four_times_as_long_takes_about_four_times_as_long(piece):
+    def seconds(size):
+        text = (piece * size)[:size]
+        start = time.process_time()
+        list(spans(text, open_end=False))
+        return time.process_time() - start
+
+    assert min(seconds(80_000) for _ in range(3)) < 9 * min(seconds(20_000) for _ in range(3))
