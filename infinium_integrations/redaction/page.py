@@ -47,6 +47,11 @@ OTHERS = (
     Example("YAML block", "password: |\n  hunter2!Zq9\nhost: db\n", "text: |\n  hunter\nhost: db\n"),
     Example("string in triple quotes", 'password = """hunter2!Zq9"""', 'password = """"""'),
     Example("before the name", "use hunter2!Zq9 as your password", "use them as your password"),
+    Example(
+        "object or list under a name",
+        '{"credentials": {"prod": ["hunter2!Zq9"]}}',
+        '{"password": {"type": "string", "default": null}}',
+    ),
     Example("one of several", "passwords: hunter2!Zq9, Tr0ub4dor&Zq9", "passwords: required, string"),
 )
 _INTRODUCTION = """\

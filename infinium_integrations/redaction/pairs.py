@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import kind_of
 from infinium_integrations.redaction.lists import items, more
+from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
 
@@ -15,6 +16,9 @@ __all__ = ["pairs"]
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_REACH = 64
 _TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
+_LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,40}){1,12}+")
+_LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
+"""A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
 _AFTER = pattern(
     r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==)|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
@@ -52,23 +56,35 @@ def pairs(scan: Scan) -> Iterator[Span]:
             before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
             end = tail.end() if tail else at + len(keyword)
             name, resume = before + text[at:end], at + len(keyword)
+            if "\\" in text[at : end + 1]:
+                end, name = _written(text, at, end, before)
             place = at - len(before), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
             elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
                 named = Named(name.lower(), kind, at - len(before), end)
-                following = low.find(keyword, end, end + len(keyword) + _GAP)
+                following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
                 if in_a_row > _MANY:
-                    is_near = following - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
+                    is_near = following - len(before) - end <= _NO_GAP and not any(
+                        map(str.isdigit, text[end:following])
+                    )
                     found = [] if is_near else [*_pair(scan, named)]
                 else:
-                    found = [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
+                    inside = [*nested(scan, named)]
+                    found = inside or [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
                 yield from found
                 if found:
                     yield from more(scan, named, found[-1][1])
                 resume = handled[place] = max(resume, found[-1][1]) if found else resume
             at = low.find(keyword, resume)
+
+
+def _written(text: str, at: int, end: int, before: str) -> tuple[int, str]:
+    """Return where a name ends that has letters as JSON writes them, and the name."""
+    rest = _LETTERS.match(text, end)
+    end = rest.end() if rest else end
+    return end, _LETTER.sub(lambda letter: chr(int(letter[1], 16)), before + text[at:end])
 
 
 def _leads_to_a_name(text: str, end: int) -> bool:

@@ -1,5 +1,6 @@
 """A text as the rules see it: looked at once, so that what can't be in it is not looked for."""
 
+import json
 import re
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
@@ -113,6 +114,14 @@ _ELSEWHERE = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
 )
+_WRITTEN = tuple(
+    json.dumps(each)[1:-1].lower().replace("\\", slashes)
+    for name in _ELSEWHERE
+    for each in sorted({name, name.capitalize()})
+    if not name.isascii()
+    for slashes in ("\\", "\\" * 2)
+)
+"""The same as JSON writes them, in lower case but for what is escaped: ``\\\\u5bc6\\\\u7801``."""
 _SHORT = 1_000
 _SPARSE = 150
 _HEAD = 24
@@ -124,10 +133,12 @@ _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 def _keywords(low: str, names: str) -> tuple[str, ...]:
     found = [keyword for keyword in _SENTENCE if keyword in low]
     if "k" in low:
-        after = {part[:2] for part in low.split("k")} & _AFTER_K.keys()
-        found += [keyword for start in after for keyword in _AFTER_K[start] if keyword in low]
+        after = {part[:2] for part in low.split("k")}
+        found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
     found += [keyword for keyword in own_keywords() if keyword in low]
+    if "\\u" in low:
+        found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
         found += [keyword for keyword in _ELSEWHERE if keyword in low]
     return tuple(found)

@@ -1,0 +1,244 @@
+"""What lies in an object or a list under a secret's name, however deep, as tools write dicts: JSON and Python's repr.
+
+The text may be broken off, and it may lie in a string of another: all quotes then have as many backslashes before them.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from infinium_integrations.redaction.forms import Named
+from infinium_integrations.redaction.key_names import HARMLESS, Kind, kind_of, words
+from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
+
+__all__ = ["nested"]
+
+NAME = "object or list under a name"
+_ROOM = 50_000
+"""Characters of an object that are looked at."""
+_NEAR = 600
+"""Characters before a name in which the value it names may begin: ``{"value": …, "name": "password"}``."""
+_DEEPEST = 64
+_LONGEST = 400
+_FEW_WORDS, _LEAST, _NUMBER = 4, 6, 4
+_MOST_SLASHES = 7
+_OPENS = pattern(r"(\\{0,7})[\"']\]?(?:\s|\\{1,7}[nrt]){0,40}+(?::|=>)(?:\s|\\{1,7}[nrt]){0,200}+(?=[\[{])")
+_CLOSES = pattern(r"(\\{0,7})[\"'](?:\s|\\{1,7}[nrt]){0,40}+,")
+_NAMING = pattern(
+    r"(\\{0,7})[\"'](?:name|key|variable|header)\\{0,7}[\"']\s{0,3}:\s{0,3}\\{0,7}[\"'][\w.-]{0,40}\Z", re.IGNORECASE
+)
+_VALUE = pattern(r"\\{0,7}[\"']value\\{0,7}[\"']\s{0,3}:", re.IGNORECASE)
+_SCHEME = pattern(r"(?:bearer|basic|token|apikey|api-key)\s++", re.IGNORECASE)
+_FACTS = words(
+    """
+    type title description format items name user username login email id ids host hostname port url uri path file min
+    max minimum maximum length default example examples label help policy algorithm region created updated owner scope
+    scopes expires expiry expiration exp iat nbf at count limit domain samesite key ref kind provider method status
+    role roles text message msg error errors code field placeholder hint version date time comment reason icon class
+    loc style
+    """
+)
+"""Names in an object whose values are no secrets though the object's is a secret's name."""
+_SCHEMA = words(
+    "$ref anyof oneof allof properties additionalproperties enum maxlength minlength version integrity resolved"
+)
+"""Names that only descriptions have: of types, or of packages that are called ``cookie`` or ``jwt``."""
+_TYPES = words("string object array integer number boolean null str int dict list float bool password text")
+
+
+class _Frame:
+    """A container that is open: by what it closes, under which name, and what was found in it."""
+
+    __slots__ = ("closing", "found", "has_facts", "is_schema", "key", "kind", "name", "words")
+
+    def __init__(self, closing: str, name: str, kind: Kind) -> None:
+        self.closing = closing
+        self.name, self.kind = name, kind
+        self.key: str | None = None
+        self.found: list[Span] = []
+        self.words: list[Span] = []
+        """Plain words: what they are depends on what else is there."""
+        self.is_schema = self.has_facts = False
+
+    def results(self) -> list[Span]:
+        """Return what of it is to be hidden."""
+        if self.is_schema:
+            return []
+        return self.found if self.has_facts else self.found + self.words
+
+
+class _Token(NamedTuple):
+    mark: str
+    """A bracket or a comma; ``s`` a string, ``k`` a key, ``b`` a bare word."""
+    start: int
+    end: int
+    after: int
+    is_closed: bool = True
+
+
+@lru_cache(maxsize=_MOST_SLASHES + 1)
+def _token_pattern(slashes: int) -> re.Pattern[str]:
+    before, period = rf"\\{{{slashes}}}", rf"(?:\\{{{2 * (slashes + 1)}}})"
+    string = "|".join(
+        rf"{before}{quote}(?P<{name}>(?:[^{quote}\\]++|(?!{period}*+{before}{quote})\\++{quote}?)*+){period}*+(?:(?P<{name}_end>{before}{quote})|(?=(?P<{name}_cut>\Z|[{quote}\\])))"
+        for quote, name in (('"', "double"), ("'", "single"))
+    )
+    gap = r"(?:\s|\\{1,7}[nrt](?![A-Za-z]))*+"
+    return re.compile(
+        rf"{gap}(?:(?P<mark>[\[\](){{}},])|[bruf]{{0,2}}(?:{string})(?P<colon>{gap}(?::|=>))?|(?P<bare>[^\s\"'`\[\](){{}},:\\]++):?)"
+    )
+
+
+def _tokens(text: str, at: int, reach: int, slashes: int) -> Iterator[_Token]:
+    match = _token_pattern(slashes).match
+    while found := match(text, at, reach):
+        kind = found.lastgroup
+        at = found.end()
+        if kind == "mark":
+            yield _Token(found["mark"], at - 1, at, at)
+        elif kind == "bare":
+            yield _Token("b", *found.span("bare"), at, at < len(text))
+        else:
+            name = "double" if found["double"] is not None else "single"
+            closed = found[f"{name}_end"] is not None
+            yield _Token("k" if found["colon"] else "s", *found.span(name), at, closed)
+            if not closed:
+                return
+
+
+def nested(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find the secrets in what a name in quotes stands for."""
+    text = scan.text
+    if text[named.end : named.end + 1] not in _QUOTES:
+        return
+    if found := _OPENS.match(text, named.end):
+        if named.start >= scan.reached.get("nested", 0):
+            yield from _walk(scan, named, found.end(), len(found[1]), is_value=True)
+    elif named.start >= scan.reached.get("pair", 0) and _NAMING.search(text, max(0, named.start - 90), named.start):
+        yield from _beside(scan, named)
+
+
+def _beside(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find the value that is named: ``{"name": "password", "value": …}``, in either order."""
+    text = scan.text
+    if found := _CLOSES.match(text, named.end):
+        yield from _walk(scan, named, found.end(), len(found[1]), is_value=False)
+    at = scan.low.rfind("value", max(scan.reached.get("value", 0), named.start - _NEAR), named.start)
+    if at < 0:
+        return
+    scan.reached["value"] = at + 1
+    at = max(0, at - 1)
+    while at > 0 and text[at - 1] == "\\":
+        at -= 1
+    if found := _VALUE.match(text, at):
+        slashes = len(text[at : found.end()]) - len(text[at : found.end()].lstrip("\\"))
+        yield from _walk(scan, named, at, min(slashes, _MOST_SLASHES), is_value=False, until=named.start)
+
+
+def _walk(  # noqa: C901, PLR0912  (one token after the other)
+    scan: Scan, named: Named, start: int, slashes: int, *, is_value: bool, until: int = 0
+) -> Iterator[Span]:
+    """Walk an object: from its opening bracket, or among the fields beside a name up to where the object ends."""
+    text, reach = scan.text, min(len(scan.text), start + _ROOM)
+    frames = [] if is_value else [_Frame("}", "", "")]
+    found: list[Span] = []
+    end, is_reached = start, False
+    for token in _tokens(text, start, reach, slashes):
+        end = token.after
+        frame = frames[-1] if frames else None
+        if until and len(frames) == 1 and token.end >= until:
+            is_reached = True
+            break
+        if token.mark in _BRACKETS:
+            name = frame.key or frame.name if frame else named.name
+            kind = (kind_of(name) or frame.kind) if frame else named.kind
+            if not is_value and len(frames) == 1:
+                name, kind = (named.name, named.kind) if frame and frame.key == "value" else ("", "")
+            if len(frames) > _DEEPEST:
+                break
+            frames.append(_Frame(_BRACKETS[token.mark], name.lower(), kind))
+        elif frame is None:
+            break
+        elif token.mark in _CLOSING:
+            if token.mark != frame.closing:
+                break
+            frames.pop()
+            (frames[-1].found if frames else found).extend(frame.results())
+            if not frames:
+                break
+        elif token.mark == ",":
+            frame.key = None
+        elif token.mark == "k":
+            frame.key = text[token.start : min(token.end, token.start + 128)].lower()
+            frame.is_schema = frame.is_schema or (frame.key in _SCHEMA and len(frames) > (not is_value))
+        elif not is_value and len(frames) == 1:
+            if frame.key == "value":
+                _judge(scan, frame, token, Named(named.name, named.kind, 0, 0), is_list=False)
+        else:
+            is_list = len(frames) == 1 and frame.closing == "]"
+            _judge(scan, frame, token, Named(frame.name, frame.kind, 0, 0), is_list=is_list)
+    for frame in frames:
+        found += frame.results()
+    if until:
+        yield from found if is_reached else ()
+        return
+    place = "nested" if is_value else "pair"
+    scan.reached[place] = max(end, scan.reached.get(place, 0))
+    yield from found
+
+
+_QUOTES = frozenset("\"'\\")
+_BRACKETS = {"{": "}", "[": "]", "(": ")"}
+_CLOSING = frozenset("}])")
+
+
+def _judge(scan: Scan, frame: _Frame, token: _Token, named: Named, *, is_list: bool) -> None:
+    """Keep a string or a number that is a secret."""
+    value, key = scan.text[token.start : min(token.end, token.start + _LONGEST)], frame.key or ""
+    kind = (kind_of(key) if key and key != "value" else "") or named.kind
+    name = named.name if kind == named.kind else key
+    if not kind or not value.strip():
+        return
+    if key == "type" and value.lower() in _TYPES:
+        frame.is_schema = True
+    if key in _FACTS or (key and "cookie" not in named.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
+        frame.has_facts = True
+    elif _is_item(scan, token, value, name, kind, is_list=is_list):
+        frame.found.append((token.start, token.end, NAME))
+    elif kind == "password" and token.mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS:
+        frame.words.append((token.start, token.end, NAME))
+
+
+def _is_item(scan: Scan, token: _Token, value: str, name: str, kind: Kind, *, is_list: bool) -> bool:
+    is_end = token.end == len(scan.text)
+    if is_end and scan.open_end and not token.is_closed:
+        return True
+    if token.mark == "b":
+        return value.isdigit() and kind != "weak" and len(value) >= _NUMBER
+    if is_end and not token.is_closed:
+        core = _without_scheme(value).rstrip("…")
+        return (" " not in core and is_secret_word(core, "password")) or _is_secret(value, kind, name)
+    if is_list and not name.endswith(HEADERS):
+        return is_secret_word(value, kind) if " " not in value else is_odd(value, kind) and value[-1] not in ".!?"
+    return _is_secret(value, kind, name)
+
+
+def _is_secret(value: str, kind: Kind, name: str) -> bool:
+    """Judge a string in an object; there it may be a sentence, too."""
+    core = _without_scheme(value)
+    if name.endswith((*HEADERS, "cookies")):
+        core = core.partition(";")[0]
+    parts = core.split()
+    if len(parts) == 1:
+        return is_odd(core, kind)
+    return len(parts) <= _FEW_WORDS and any(
+        len(part) >= _LEAST and any(map(str.isdigit, part)) and any(map(str.isalpha, part)) and is_odd(part, "weak")
+        for part in parts
+    )
+
+
+def _without_scheme(value: str) -> str:
+    scheme = _SCHEME.match(value)
+    return value[scheme.end() :] if scheme else value
