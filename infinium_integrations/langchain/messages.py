@@ -205,14 +205,17 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
         joined: All neighbouring texts become one.
     """
     parts: list[Part] = []
-    after_text = False
+    after: Json = None
     for given in blocks:
         wrapped = isinstance(given, dict) and given.get("type") == "non_standard"  # by LangChain: a provider's own
         block = given.get("value") if wrapped else given
+        if after is not None and isinstance(block, dict) and block.get("type") in _CITING:
+            parts[-1] = {**parts[-1], "citations": [*parts[-1].get("citations", ()), _citation(block)]}
+            continue
         found = _block(block, known, calls=calls)
         said = not isinstance(block, dict) or block.get("type") in _TEXTS
         is_text = said and bool(found) and found[0]["type"] == "text"
-        if is_text and after_text:
+        if is_text and after is not None and not _apart(after, block):
             last, (part,) = parts[-1], found
             whole = {type(last["content"]), type(part["content"])} == {str}  # what was cut ends where it was cut
             if whole and (joined or "citations" in last or "citations" in part):
@@ -223,10 +226,19 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
                 parts.append({**part, GOES_ON: True})
         else:
             parts += found
-        after_text = is_text if found else after_text
+        if found:
+            after = block if is_text else None
     return parts
 
 
+def _apart(before: Json, block: Json) -> bool:
+    """Return whether two texts are of two messages, as the Responses API has several in one answer."""
+    one, other = (text.get("id") if isinstance(text, dict) else None for text in (before, block))
+    return bool(one and other) and one != other and not str(other).startswith("lc_")  # those are LangChain's own
+
+
+_CITING = frozenset({"reference", "citation"})
+"""Blocks that say where the text before them is from; it goes on behind them."""
 _TEXTS = frozenset({"text", "output_text", "input_text", "", None})
 
 
