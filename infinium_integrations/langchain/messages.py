@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
-from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
+from infinium_integrations.capture.hosted_tools import HOSTED, RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.langchain.message_forms import FIELDS, is_pair, read_dict, roles, told_call
@@ -257,7 +257,7 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
         return [] if calls and (told or not known or kind in _OWN) else [_asked(block)]
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
-    if kind.endswith(("_call", "_call_chunk", "_use")):
+    if kind.endswith((*HOSTED, "_call_chunk", "_use")):
         return hosted(block, kind)
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
