@@ -20,6 +20,9 @@ __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio", "thinking", "thinking_blocks")
 """What providers put beside the content."""
+_BESIDE_ANSWERS = (*_BESIDE, "executed_tools", "citations", "search_results")
+_GROUNDED = ("web_search_queries", "grounding_chunks")
+"""Of what Gemini says of its sources; the rest is where each supports the text, and a page to show."""
 _REASONING = ("reasoning_content", "reasoning", "thinking", "thinking_blocks")
 """Of these, what the model has thought."""
 
@@ -49,13 +52,18 @@ def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) 
         taken["calls"] = [held_call(content, call, limit) for call in calls]
     if (calls := get("invalid_tool_calls")) and type(calls) is list:
         taken["invalid"] = [held_call(content, call, limit) for call in calls]
+    role = roles.get(kind, kind)
     if type(beside) is dict and beside:
-        taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
+        kept = _BESIDE_ANSWERS if role == "assistant" else _BESIDE
+        taken["beside"] = content.take({key: beside[key] for key in kept if beside.get(key)}, limit)
+    told = get("response_metadata")
+    if type(told) is dict and type(grounding := told.get("grounding_metadata")) is dict:
+        taken["grounding"] = content.take({key: grounding.get(key) for key in _GROUNDED}, limit)
     if call := get("tool_call_id"):
         taken["call_id"] = content.take(call, limit)
     if kind == "remove":
         taken["remove"] = content.take(get("id"), limit)
-    return Message(roles.get(kind, kind), name if isinstance(name, str) else None, taken, _parts)
+    return Message(role, name if isinstance(name, str) else None, taken, _parts)
 
 
 _OF_A_CALL = frozenset({"name", "args", "id", "type", "error", "index", "extras"})
@@ -113,7 +121,9 @@ def _parts(held: dict[str, Json]) -> list[Part]:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
     content = held.get("content")
     known = {call.get("id") for call in calls if isinstance(call, dict)}
-    parts += _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
+    parts += _served(beside, held.get("grounding"))
+    said = _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
+    parts += _cited(said, beside, held.get("grounding"))
     parts += _said_beside(beside, calls=bool(calls))
     parts += [_call(call) for call in calls if isinstance(call, dict)]
     for call in held.get("invalid") or ():
@@ -173,6 +183,55 @@ _THOUGHTS = (
     *("thinking", "reasoning", "text", "summary", "content"),
     *("reasoning_content", "reasoningContent", "reasoning_text", "reasoningText"),
 )
+
+
+def _served(beside: dict[str, Json], grounding: Json) -> list[Part]:
+    """Return the calls of tools that the provider ran, where they stand beside the content: Groq's and Gemini's."""
+    parts: list[Part] = []
+    ran = beside.get("executed_tools")
+    for call in ran if isinstance(ran, list) else ():
+        if isinstance(call, dict):
+            came = next((call[key] for key in _CAME if call.get(key)), None)
+            named = call.get("id") or str(call.get("index", ""))
+            parts += hosted({**call, "id": named, "output": came}, str(call.get("type") or ""))
+    if isinstance(grounding, dict) and (queries := grounding.get("web_search_queries")):
+        parts.append({"type": "server_tool_call", "id": None, "name": "google_search", "arguments": queries})
+    return parts
+
+
+_CAME = ("output", "search_results", "code_results", "browser_results")
+
+
+def _cited(parts: list[Part], beside: dict[str, Json], grounding: Json) -> list[Part]:
+    """Return parts whose text has the citations that a provider puts beside it, if it has none of its own."""
+    chunks = grounding.get("grounding_chunks") if isinstance(grounding, dict) else None
+    found: list[Json] = [_citation(_source(one)) for one in chunks if one] if isinstance(chunks, list) else []
+    for key in ("search_results", "citations"):
+        given = beside.get(key)
+        found += [_citation(_source(one)) for one in given if one] if isinstance(given, list) else ()
+    known = [one.get("url") for one in found if isinstance(one, dict) and len(one) > 1]
+    found = [one for one in found if not isinstance(one, dict) or one.keys() != {"url"} or one["url"] not in known]
+    texts = [index for index, part in enumerate(parts) if part["type"] == "text"]
+    if not found or not texts or any("citations" in part for part in parts):
+        return parts
+    return [{**part, "citations": found} if index == texts[-1] else part for index, part in enumerate(parts)]
+
+
+def _source(citation: Json) -> Json:
+    """Return what a citation says, in the words of the blocks: Perplexity's is an address, Gemini's lies within."""
+    if isinstance(citation, str):
+        return {"url": citation}
+    if not isinstance(citation, dict):
+        return citation
+    inner = next((citation[key] for key in _GEMINIS if isinstance(citation.get(key), dict)), {})
+    sources = citation.get("sources")
+    first = next((one for one in sources if isinstance(one, dict)), {}) if isinstance(sources, list) else {}
+    document = first.get("document")
+    told = {**first, **(document if isinstance(document, dict) else {}), **citation, **inner}
+    return {**told, "url": told.get("url") or told.get("uri")}
+
+
+_GEMINIS = ("web", "retrieved_context", "maps")
 
 
 def _said_beside(beside: dict[str, Json], *, calls: bool) -> Iterable[Part]:
@@ -293,7 +352,10 @@ def _plain(block: Part) -> list[Part]:
     return [part] if part["content"] or found else []
 
 
-_CITED = ("title", "document_title", "url", "source", "cited_text", "file_name", "filename", "file_id", "text")
+_CITED = (
+    *("title", "document_title", "url", "source", "cited_text", "file_name", "filename", "file_id", "text"),
+    "document_ids",
+)
 
 
 def _citation(citation: Json) -> object:
