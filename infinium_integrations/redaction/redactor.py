@@ -123,7 +123,8 @@ class Redactor:
         whole = text[: found[-1][0]] if found and found[-1][1] >= len(text) else text  # what reaches the end goes
         clean = self._own(_without(whole, [span for span in found if span[0] < len(whole)]))
         cut_before = len(text) >= limit + SLACK or len(whole) < len(text)
-        return shorten(clean + _CUT if cut_before and clean else clean, limit)
+        dropped = bool(whole) and not clean  # by the user's rule, of which no mark is left
+        return shorten(clean + _CUT if cut_before and not dropped else clean, limit)
 
     def cut_front(self, text: str, limit: int) -> str:
         """Return the end of a text without its secrets, as a stack trace is kept: its last ``limit`` characters."""
