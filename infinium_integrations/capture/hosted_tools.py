@@ -5,10 +5,14 @@ from typing import Any
 from infinium_integrations.capture.content import Part, parsed
 from infinium_integrations.capture.media import Media, size
 
-__all__ = ["RESULTS", "hosted", "unsealed"]
+__all__ = ["HOSTED", "RESULTS", "hosted", "unsealed"]
+
+HOSTED = ("_call", "_approval_request")
+"""The kinds of the blocks of a call, and of what waits until the user allows a call, end so."""
 
 RESULTS = ("content", "output", "outputs", "result", "results", "tools", "error")
 """Where the blocks have what came of a call."""
+_ASKED = ("args", "input", "arguments", "queries", "code", "operation")
 _SEALED = ("encrypted_content", "encrypted_index", "signature", "encrypted_stdout")
 
 
@@ -16,7 +20,7 @@ def hosted(block: Part, kind: str) -> list[Part]:
     """Return the call of a tool that the provider runs, by its name, with what it was asked, and what came of it."""
     beside, action = (found if isinstance(found := block.get(key), dict) else {} for key in ("extras", "action"))
     name = beside.get("tool_name") or block.get("name") or kind.partition("_call")[0].removesuffix("_tool_use")
-    asked = next((block[key] for key in ("args", "input", "arguments", "queries", "code") if block.get(key)), None)
+    asked = next((block[key] for key in _ASKED if block.get(key)), None)
     if asked is None and action:
         asked = {key: item for key, item in action.items() if key != "sources"}
     called = block.get("id") or block.get("call_id")

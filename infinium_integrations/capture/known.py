@@ -120,6 +120,22 @@ class Known(Generic[Taken]):
         except _INCOMPARABLE:
             return False
 
+    def was_named(self, own: dict[str, Any]) -> bool:
+        """Return whether these fields are those of what was taken, which had no name and now has one, and nothing else.
+
+        Frameworks name who spoke on the message that the model returned. Known by that name it is from now on.
+        """
+        name = own.get("name")
+        if self.own is not own or type(name) is not str or self.before.get("name", name) is not None:
+            return False
+        try:
+            named = own == {**self.before, "name": name} and self.more == self.more_before
+        except _INCOMPARABLE:
+            return False
+        if named:
+            self.before["name"] = name
+        return named
+
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 _EMPTY: dict[type, Any] = {list: [], dict: {}}

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
-from infinium_integrations.capture.hosted_tools import RESULTS, hosted, unsealed
+from infinium_integrations.capture.hosted_tools import HOSTED, RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.langchain.message_forms import FIELDS, is_pair, read_dict, roles, told_call
@@ -20,6 +20,9 @@ __all__ = ["held_call", "streamed", "take", "take_all", "take_any"]
 
 _BESIDE = ("function_call", "reasoning_content", "reasoning", "refusal", "audio", "thinking", "thinking_blocks")
 """What providers put beside the content."""
+_BESIDE_ANSWERS = (*_BESIDE, "executed_tools", "citations", "search_results")
+_GROUNDED = ("web_search_queries", "grounding_chunks")
+"""Of what Gemini says of its sources; the rest is where each supports the text, and a page to show."""
 _REASONING = ("reasoning_content", "reasoning", "thinking", "thinking_blocks")
 """Of these, what the model has thought."""
 
@@ -49,13 +52,18 @@ def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) 
         taken["calls"] = [held_call(content, call, limit) for call in calls]
     if (calls := get("invalid_tool_calls")) and type(calls) is list:
         taken["invalid"] = [held_call(content, call, limit) for call in calls]
+    role = roles.get(kind, kind)
     if type(beside) is dict and beside:
-        taken["beside"] = content.take({key: beside[key] for key in _BESIDE if beside.get(key)}, limit)
+        kept = _BESIDE_ANSWERS if role == "assistant" else _BESIDE
+        taken["beside"] = content.take({key: beside[key] for key in kept if beside.get(key)}, limit)
+    told = get("response_metadata")
+    if type(told) is dict and type(grounding := told.get("grounding_metadata")) is dict:
+        taken["grounding"] = content.take({key: grounding.get(key) for key in _GROUNDED}, limit)
     if call := get("tool_call_id"):
         taken["call_id"] = content.take(call, limit)
     if kind == "remove":
         taken["remove"] = content.take(get("id"), limit)
-    return Message(roles.get(kind, kind), name if isinstance(name, str) else None, taken, _parts)
+    return Message(role, name if isinstance(name, str) else None, taken, _parts)
 
 
 _OF_A_CALL = frozenset({"name", "args", "id", "type", "error", "index", "extras"})
@@ -113,7 +121,9 @@ def _parts(held: dict[str, Json]) -> list[Part]:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
     content = held.get("content")
     known = {call.get("id") for call in calls if isinstance(call, dict)}
-    parts += _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
+    parts += _served(beside, held.get("grounding"))
+    said = _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
+    parts += _cited(said, beside, held.get("grounding"))
     parts += _said_beside(beside, calls=bool(calls))
     parts += [_call(call) for call in calls if isinstance(call, dict)]
     for call in held.get("invalid") or ():
@@ -175,6 +185,55 @@ _THOUGHTS = (
 )
 
 
+def _served(beside: dict[str, Json], grounding: Json) -> list[Part]:
+    """Return the calls of tools that the provider ran, where they stand beside the content: Groq's and Gemini's."""
+    parts: list[Part] = []
+    ran = beside.get("executed_tools")
+    for call in ran if isinstance(ran, list) else ():
+        if isinstance(call, dict):
+            came = next((call[key] for key in _CAME if call.get(key)), None)
+            named = call.get("id") or str(call.get("index", ""))
+            parts += hosted({**call, "id": named, "output": came}, str(call.get("type") or ""))
+    if isinstance(grounding, dict) and (queries := grounding.get("web_search_queries")):
+        parts.append({"type": "server_tool_call", "id": None, "name": "google_search", "arguments": queries})
+    return parts
+
+
+_CAME = ("output", "search_results", "code_results", "browser_results")
+
+
+def _cited(parts: list[Part], beside: dict[str, Json], grounding: Json) -> list[Part]:
+    """Return parts whose text has the citations that a provider puts beside it, if it has none of its own."""
+    chunks = grounding.get("grounding_chunks") if isinstance(grounding, dict) else None
+    found: list[Json] = [_citation(_source(one)) for one in chunks if one] if isinstance(chunks, list) else []
+    for key in ("search_results", "citations"):
+        given = beside.get(key)
+        found += [_citation(_source(one)) for one in given if one] if isinstance(given, list) else ()
+    known = [one.get("url") for one in found if isinstance(one, dict) and len(one) > 1]
+    found = [one for one in found if not isinstance(one, dict) or one.keys() != {"url"} or one["url"] not in known]
+    texts = [index for index, part in enumerate(parts) if part["type"] == "text"]
+    if not found or not texts or any("citations" in part for part in parts):
+        return parts
+    return [{**part, "citations": found} if index == texts[-1] else part for index, part in enumerate(parts)]
+
+
+def _source(citation: Json) -> Json:
+    """Return what a citation says, in the words of the blocks: Perplexity's is an address, Gemini's lies within."""
+    if isinstance(citation, str):
+        return {"url": citation}
+    if not isinstance(citation, dict):
+        return citation
+    inner = next((citation[key] for key in _GEMINIS if isinstance(citation.get(key), dict)), {})
+    sources = citation.get("sources")
+    first = next((one for one in sources if isinstance(one, dict)), {}) if isinstance(sources, list) else {}
+    document = first.get("document")
+    told = {**first, **(document if isinstance(document, dict) else {}), **citation, **inner}
+    return {**told, "url": told.get("url") or told.get("uri")}
+
+
+_GEMINIS = ("web", "retrieved_context", "maps")
+
+
 def _said_beside(beside: dict[str, Json], *, calls: bool) -> Iterable[Part]:
     if beside.get("refusal"):
         yield {"type": "refusal", "content": beside["refusal"]}
@@ -205,14 +264,17 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
         joined: All neighbouring texts become one.
     """
     parts: list[Part] = []
-    after_text = False
+    after: Json = None
     for given in blocks:
         wrapped = isinstance(given, dict) and given.get("type") == "non_standard"  # by LangChain: a provider's own
         block = given.get("value") if wrapped else given
+        if after is not None and isinstance(block, dict) and block.get("type") in _CITING:
+            parts[-1] = {**parts[-1], "citations": [*parts[-1].get("citations", ()), _citation(block)]}
+            continue
         found = _block(block, known, calls=calls)
         said = not isinstance(block, dict) or block.get("type") in _TEXTS
         is_text = said and bool(found) and found[0]["type"] == "text"
-        if is_text and after_text:
+        if is_text and after is not None and not _apart(after, block):
             last, (part,) = parts[-1], found
             whole = {type(last["content"]), type(part["content"])} == {str}  # what was cut ends where it was cut
             if whole and (joined or "citations" in last or "citations" in part):
@@ -223,10 +285,19 @@ def _blocks(blocks: Iterable[Json], known: set[Json], *, calls: bool, joined: bo
                 parts.append({**part, GOES_ON: True})
         else:
             parts += found
-        after_text = is_text if found else after_text
+        if found:
+            after = block if is_text else None
     return parts
 
 
+def _apart(before: Json, block: Json) -> bool:
+    """Return whether two texts are of two messages, as the Responses API has several in one answer."""
+    one, other = (text.get("id") if isinstance(text, dict) else None for text in (before, block))
+    return bool(one and other) and one != other and not str(other).startswith("lc_")  # those are LangChain's own
+
+
+_CITING = frozenset({"reference", "citation"})
+"""Blocks that say where the text before them is from; it goes on behind them."""
 _TEXTS = frozenset({"text", "output_text", "input_text", "", None})
 
 
@@ -245,7 +316,7 @@ def _block(block: Json, known: set[Json], *, calls: bool) -> list[Part]:  # noqa
         return [] if calls and (told or not known or kind in _OWN) else [_asked(block)]
     if kind.endswith(("_result", "_tool_result", "_output")):
         return [_answer(block)]
-    if kind.endswith(("_call", "_call_chunk", "_use")):
+    if kind.endswith((*HOSTED, "_call_chunk", "_use")):
         return hosted(block, kind)
     if "text" in block and isinstance(block["text"], str) and kind in {"", "text"}:
         return _plain(block)
@@ -281,7 +352,10 @@ def _plain(block: Part) -> list[Part]:
     return [part] if part["content"] or found else []
 
 
-_CITED = ("title", "document_title", "url", "source", "cited_text", "file_name", "filename", "file_id", "text")
+_CITED = (
+    *("title", "document_title", "url", "source", "cited_text", "file_name", "filename", "file_id", "text"),
+    "document_ids",
+)
 
 
 def _citation(citation: Json) -> object:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infinium_integrations.capture.content import Conversation, Message, Streamed
+from infinium_integrations.capture.hosted_tools import HOSTED
 from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import OfClass, names
 from infinium_integrations.llama_index.content import conversation
@@ -233,7 +234,7 @@ def _hosted(raw: object) -> list[object]:
     """Return the calls of tools that OpenAI itself ran: LlamaIndex has them beside its message."""
     output = fact(_inner(raw), "output")
     kinds = ((one, fact(one, "type")) for one in output) if isinstance(output, list) else ()
-    return [one for one, kind in kinds if type(kind) is str and kind.endswith("_call") and kind not in _USERS]
+    return [one for one, kind in kinds if type(kind) is str and kind.endswith(HOSTED) and kind not in _USERS]
 
 
 _USERS = frozenset({"function_call", "custom_tool_call"})

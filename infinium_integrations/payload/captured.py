@@ -196,8 +196,25 @@ class Capture:
         return self._shown(run.input, limit, given=True, summary=run.parent is None and not run.trace.root_is_step)
 
     def output(self, run: Run, limit: int) -> str | None:
-        """Return the text of what a run gave."""
+        """Return the text of what a run gave: of a tool its own result first."""
+        if run.tool is not None:
+            text = None
+            with contained:
+                text = self._tool_text(run.output, run.tool.call_id, limit)
+            if text is not None:
+                return Redacted(text)
         return self._shown(run.output, limit, given=False, summary=False)
+
+    def _tool_text(self, taken: object, call_id: object, limit: int) -> str | None:
+        """Return a tool's own result, and then what else its ``Command`` does; None where it gave no messages."""
+        goes = self._goto(taken) if isinstance(taken, Command) else ""
+        update = taken.update if isinstance(taken, Command) else taken
+        if not isinstance(update, Conversation):
+            return None
+        messages = [self._spoken[self.message(message)] for message in update.messages]
+        rest = None if update.rest is None else self.readable(self.value(update.rest))
+        called = None if call_id is None else self.value(call_id)
+        return preview.tool_text(messages, called, limit, f"→ {goes}" if goes else "", rest)
 
     def summary(self, taken: object, limit: int, *, given: bool) -> str | None:
         """Return the text of a question or an answer, and nothing else."""

@@ -12,7 +12,17 @@ from infinium_integrations.capture.media import size
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.redaction.redactor import shorten
 
-__all__ = ["bare", "choices_text", "documents_text", "input_text", "output_text", "said", "system_text", "value_text"]
+__all__ = [
+    "bare",
+    "choices_text",
+    "documents_text",
+    "input_text",
+    "output_text",
+    "said",
+    "system_text",
+    "tool_text",
+    "value_text",
+]
 
 CALL_ROOM = 150
 """Characters that an answer leaves for the calls that it asks for."""
@@ -69,6 +79,39 @@ def output_text(messages: Sequence[JsonMessage], limit: int, rest: object = None
     if rest and len(text) < limit:
         text = f"{text}\n{value_text(rest)}"
     return shorten(text, limit)
+
+
+def tool_text(
+    messages: Sequence[JsonMessage], called: object, limit: int, goes: str = "", rest: object = None
+) -> str | None:
+    """Return the result of one tool, where the run goes next, and the messages that came with the result.
+
+    Args:
+        messages: What the tool gave; it may hold all that was said before, too.
+        called: The id of the call; None where that is not known.
+        limit: Characters.
+        goes: Where the run goes next, if the tool says so.
+        rest: What stands beside the messages.
+
+    Returns:
+        None where no message is known to be the result.
+    """
+    results = [index for index, message in enumerate(messages) if message["role"] == "tool"]
+    own = next((index for index in reversed(results) if _answers(messages[index], called)), None)
+    if own is None:
+        if len(results) != 1 or results[0] < len(messages) - 1:
+            return None
+        own = results[0]
+    first = own
+    while first and messages[first - 1]["role"] == "tool":
+        first -= 1
+    others = [*messages[first:own], *messages[own + 1 :]]
+    lines = [said(messages[own], limit), goes, *(f"{_speaker(other)}: {_inline(other, limit)}" for other in others)]
+    return shorten("\n".join(filter(None, [*lines, value_text(rest) if rest else ""])), limit)
+
+
+def _answers(message: JsonMessage, called: object) -> bool:
+    return called is not None and any(part.get("id") == called for part in message["parts"])
 
 
 def said(message: JsonMessage, limit: int, *, reasoning: bool = True, served: bool = True) -> str:

@@ -124,7 +124,8 @@ class Redactor:
         beginning, shorter = self._beginning(text)
         clean = self._own(beginning)
         cut_before = shorter or len(text) >= limit + SLACK or type(text) is Cut
-        return shorten(clean + _CUT if cut_before and clean else clean, limit)
+        dropped = bool(beginning) and not clean  # by the user's rule, of which no mark is left
+        return shorten(clean + _CUT if cut_before and not dropped else clean, limit)
 
     def _beginning(self, text: str) -> tuple[str, bool]:
         """Return a text that goes on without its secrets, and whether what reached its end went."""

@@ -193,8 +193,10 @@ def unfinished(scan: Scan) -> Iterator[Span]:
     """Find what begins like a secret in the last unbroken run of the text."""
     text = scan.text
     start = len(text.rstrip(_RUN))
-    places = ((found.start(), found[1]) for found in _START.finditer(text, start))
-    first = next((start if literal in _INSIDE else at for at, literal in places if _may_begin(text, at)), None)
+    same = len(text.rstrip(text[-1:]))  # what comes behind is one letter again and again, which tells nothing
+    places = ((found.start(), found[1]) for found in (_START.finditer(text, start) if start < same else ()))
+    begun = (start if literal in _INSIDE else at for at, literal in places if _may_begin(text, at))
+    first = next((at for at in begun if at < same), None)
     if first is not None:
         yield first, len(text), "beginning of a secret"
     elif _UNMARKED.fullmatch(text, max(start, len(text) - _LONGEST)):

@@ -9,7 +9,6 @@ SEALED = "gAAAA" + "Zq9x" * 300
 SAID = {"type": "text", "text": "It is 7."}
 UNSAID = {
     "tools of a server": {"type": "mcp_list_tools", "id": "l", "server_label": "dice", "tools": [{"name": "roll"}]},
-    "a request": {"type": "mcp_approval_request", "id": "r", "name": "delete", "arguments": "{}"},
     "a compaction": {"type": "compaction", "id": "c", "encrypted_content": SEALED},
     "what nobody knows": {"type": "hologram", "id": "h", "beams": [1, 2]},
 }
@@ -67,6 +66,33 @@ def test_what_a_hosted_tool_gave_stands_beside_its_call(traces, form):
     assert called == {"type": "server_tool_call", "id": "x", "name": name, "arguments": arguments}
     assert came == {"type": "server_tool_call_response", "id": "x", "response": response}
     assert (said["content"], one(traces).output_summary) == ("It is 7.", "It is 7.")
+
+
+ASKED = {
+    "leave to call an MCP tool": (
+        {"type": "mcp_approval_request", "id": "x", "name": "delete", "arguments": '{"n": 20}', "server_label": "dice"},
+        ("delete", {"n": 20}),
+        '→ delete({"n": 20})',
+    ),
+    "a patch": (
+        {"type": "apply_patch_call", "id": "x", "call_id": "c", "operation": {"type": "delete_file", "path": "a.py"}},
+        ("apply_patch", {"type": "delete_file", "path": "a.py"}),
+        '→ apply_patch({"type": "delete_file", "path": "a.py"})',
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ASKED)
+@pytest.mark.parametrize("standard", [False, True], ids=["as the provider has it", "as LangChain wraps it"])
+def test_what_a_hosted_tool_is_asked_is_shown(traces, form, standard):
+    block, (name, arguments), shown = ASKED[form]
+    Model(replies=[AIMessage([{"type": "non_standard", "value": block} if standard else block])]).invoke(
+        "?", ordinary()
+    )
+    task = one(traces)
+    (called,) = task.steps[0].captured.output_messages[-1]["parts"]
+    assert called == {"type": "server_tool_call", "id": "x", "name": name, "arguments": arguments}
+    assert task.output_summary == task.steps[0].output_preview == shown
 
 
 def responses(block):

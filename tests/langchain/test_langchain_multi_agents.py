@@ -6,6 +6,7 @@ import warnings
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
@@ -189,3 +190,34 @@ def test_langgraphs_own_swarm(traces, make, way):
     WAYS[way](swarm.create_swarm([alice, bob], default_active_agent="alice").compile())
     task = one(traces)
     assert [step(task, name).action for name in ("alice", "bob")] == ["agent", "agent"]
+
+
+# -- agents name their messages after the model has returned them ------------------------------------------------------
+
+
+def _spoken(captured):
+    return [(message["role"], message.get("name")) for message in captured.messages]
+
+
+@made_by
+@either
+def test_what_a_named_agent_says_stands_once_and_under_its_name(traces, make, way):
+    WAYS[way](make(works(), [add], name="boss"))
+    task = one(traces)
+    assert _spoken(task.captured) == [("user", None), ("assistant", "boss"), ("tool", "add"), ("assistant", "boss")]
+    said = [found.captured.output_messages for found in steps(task, "Model")]
+    assert [[message["name"] for message in messages] for messages in said] == [["boss"], ["boss"]]
+
+
+def test_a_message_that_is_renamed_or_named_with_another_text_is_another(traces):
+    message = AIMessage("hi")
+    again = AIMessage("hi", name="a")
+
+    def change(_):
+        message.name, message.content = "a", "ho"
+        again.name = "b"
+        return [message, again]
+
+    (RunnableLambda(lambda _: [message, again]) | RunnableLambda(change)).invoke("x", ordinary())
+    said = [(one.get("name"), one["parts"][0]["content"]) for one in one(traces).captured.messages]
+    assert said == [(None, "hi"), ("a", "hi"), ("a", "ho"), ("b", "hi")]

@@ -1,6 +1,7 @@
 """What LlamaIndex's own values say, whole and in the words of the conventions."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from kit import Scripted
@@ -10,7 +11,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import AnyUrl, BaseModel
 
 from infinium_integrations.capture.content import Content
-from infinium_integrations.llama_index import messages
+from infinium_integrations.llama_index import llm_calls, messages
 
 types = pytest.importorskip("llama_index.core.base.llms.types")
 
@@ -189,3 +190,14 @@ def test_an_answer_stays_where_the_calls_beside_it_found_no_room():
     ran = [{"id": "m1", "arguments": "{"}, "<McpCall>", {"type": "mcp_call", "id": "m2", "name": "roll", "output": "7"}]
     parts = messages.with_hosted(answer, ran).parts()
     assert [part["type"] for part in parts] == ["server_tool_call", "server_tool_call_response", "text"]
+
+
+def test_what_a_hosted_tool_waits_for_leave_to_do_or_patches_is_shown():
+    output = [
+        {"type": "mcp_approval_request", "id": "r", "name": "roll", "arguments": '{"n": 20}'},
+        {"type": "apply_patch_call", "id": "p", "operation": {"type": "delete_file", "path": "a.py"}},
+    ]
+    ran = llm_calls._hosted(SimpleNamespace(output=output))
+    asked = [(part["type"], part["name"], part["arguments"]) for part in messages.with_hosted(None, ran).parts()]
+    patch = {"type": "delete_file", "path": "a.py"}
+    assert asked == [("server_tool_call", "roll", {"n": 20}), ("server_tool_call", "apply_patch", patch)]
