@@ -133,5 +133,8 @@ def captured_traces(
     try:
         yield traces
     finally:
-        diagnostics.raising(on=False)
-        runtime.install(before)
+        try:
+            traces.recorder.end_what_is_over()
+        finally:
+            diagnostics.raising(on=False)
+            runtime.install(before)

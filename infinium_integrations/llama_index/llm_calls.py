@@ -97,6 +97,8 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
             record.ttft_ms = round((now - run.started) * 1000)
         if type(delta) is str and not run.private:
             call.said.add(run.trace.content, delta)
+            if run.output is None:
+                run.output = call.said.message()  # it grows with the stream: what there is of a call that never ends
     raw = response.raw
     if raw is None:
         return

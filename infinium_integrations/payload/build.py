@@ -115,6 +115,8 @@ def _ns(seconds: float) -> int:
 
 
 _LEFT = frozenset({"abandoned", "cancelled", "interrupted", "incomplete"})
+_MATERIAL = frozenset({"embedding", "rerank", "retrieval", "tool_use"})
+"""Steps whose output is what an answer is made of, and never itself one."""
 
 
 def end_summary(trace: Trace, capture: Capture, end: Literal["input", "output"], limit: int) -> str | None:
@@ -130,7 +132,7 @@ def end_summary(trace: Trace, capture: Capture, end: Literal["input", "output"],
     elif taken is trace.overrides.get(f"called_{end}"):  # what its user sets stands as it is
         taken = asked(taken) if end == "input" else answered(taken, None) if has_history(taken) else taken
     if taken is None and end == "output" and trace.status in _LEFT:  # then what there is
-        came = (run.output for run in reversed(trace.steps) if not run.private)
+        came = (run.output for run in reversed(trace.steps) if not run.private and run.action not in _MATERIAL)
         told = (said_so_far(one, root.input) if stopped else one for one in came)
         taken = next((one for one in told if one is not None), None)
     return capture.summary(taken, limit, given=end == "input")

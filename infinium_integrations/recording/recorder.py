@@ -15,10 +15,14 @@ from contextvars import ContextVar
 
 from infinium_integrations import diagnostics
 from infinium_integrations._entropy import new_id
+from infinium_integrations.diagnostics import contained
 from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace, key_of
 
 __all__ = ["Recorder", "ambient", "suppressed"]
+
+OVER_SECONDS = 1.0
+"""How long the end of what has ended without an event is looked for at most, before all is sealed."""
 
 ambient: ContextVar[Run | None] = ContextVar("infinium_ambient", default=None)
 """The run of ``trace()`` or of one of its steps that surrounds this code."""
@@ -377,12 +381,20 @@ class Recorder:
             settle(deadline)
         return self._traces.settle(deadline)
 
+    def end_what_is_over(self) -> None:
+        """End what has ended without an event, such as a stream that was read to its end; it waits for nothing else."""
+        deadline = time.perf_counter() + OVER_SECONDS
+        for settle in self.settlers:
+            with contained:
+                settle(deadline)
+
     def seal(self, trace: Trace, status: str) -> None:
         """End one trace now, with this status where its root has not ended."""
         self._traces.seal(trace, status)
 
     def seal_all(self) -> None:
-        """End every open trace as it is."""
+        """End what is over, and then every open trace as it is."""
+        self.end_what_is_over()
         with self._lock:
             for trace in self.traces():
                 self._traces.seal(trace, "incomplete")
