@@ -16,7 +16,7 @@ FIELDS = {
     "_error": models.ErrorDetail.model_fields,
     "_usage": models.LlmUsage.model_fields,
     "_model_facts": (*models.STEP_FACTS, "estimated_cost_usd"),
-    "_environment": (*models.EnvironmentContext.model_fields, *models.TRACE_FACTS),
+    "environment": (*models.EnvironmentContext.model_fields, *models.TRACE_FACTS),
 }
 
 
