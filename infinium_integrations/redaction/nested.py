@@ -35,8 +35,8 @@ _FACTS = words(
     """
     type title description format items name user username login email id ids host hostname port url uri path file min
     max minimum maximum length default example examples label help policy algorithm region created updated owner scope
-    scopes expires expiry expiration exp iat nbf at count limit domain samesite key ref kind provider method status
-    role roles text message msg error errors code field placeholder hint version date time comment reason icon class
+    scopes expires expiry expiration exp iat nbf at count limit domain samesite ref kind provider method status
+    role roles text message msg error errors field placeholder hint version date time comment reason icon class
     loc style
     """
 )
@@ -203,6 +203,8 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, named: Named, *, is_list: b
         return
     if key == "type" and value.lower() in _TYPES:
         frame.is_schema = True
+    if key == "key" and named.name.endswith("ref"):  # as Kubernetes says where a secret is
+        return
     if key in _FACTS or (key and "cookie" not in named.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):
