@@ -116,8 +116,17 @@ def nested(scan: Scan, named: Named) -> Iterator[Span]:
     if found := _OPENS.match(text, named.end):
         if named.start >= scan.reached.get("nested", 0):
             yield from _walk(scan, named, found.end(), len(found[1]), is_value=True)
-    elif named.start >= scan.reached.get("pair", 0) and _NAMING.search(text, max(0, named.start - 90), named.start):
+    elif named.start >= scan.reached.get("pair", 0) and _is_named(text, named.start):
         yield from _beside(scan, named)
+
+
+def _is_named(text: str, start: int) -> bool:
+    """Return whether a name stands as a value: ``"name": "DB_PASSWORD"``."""
+    before = text[max(0, start - 50) : start]
+    quote = max(before.rfind('"'), before.rfind("'"))
+    if quote < 0 or not before[:quote].rstrip(" \\").endswith(":"):
+        return False
+    return _NAMING.search(text, max(0, start - 90), start) is not None
 
 
 def _beside(scan: Scan, named: Named) -> Iterator[Span]:
