@@ -132,7 +132,11 @@ def _is_named(text: str, start: int) -> bool:
 def _beside(scan: Scan, named: Named) -> Iterator[Span]:
     """Find the value that is named: ``{"name": "password", "value": …}``, in either order."""
     text = scan.text
-    if found := _CLOSES.match(text, named.end):
+    if scan.reached.get("next value", -1) < named.end:
+        following = scan.low.find("value", named.end)
+        scan.reached["next value"] = following if following >= 0 else len(text)
+    is_near = scan.reached["next value"] < min(len(text), named.end + _ROOM)
+    if is_near and (found := _CLOSES.match(text, named.end)):
         yield from _walk(scan, named, found.end(), len(found[1]), is_value=False)
     at = scan.low.rfind("value", max(scan.reached.get("value", 0), named.start - _NEAR), named.start)
     if at < 0:
