@@ -35,8 +35,8 @@ _FACTS = words(
     """
     type title description format items name user username login email id ids host hostname port url uri path file min
     max minimum maximum length default example examples label help policy algorithm region created updated owner scope
-    scopes expires expiry expiration exp iat nbf at count limit domain samesite key ref kind provider method status
-    role roles text message msg error errors code field placeholder hint version date time comment reason icon class
+    scopes expires expiry expiration exp iat nbf at count limit domain samesite ref kind provider method status
+    role roles text message msg error errors field placeholder hint version date time comment reason icon class
     loc style
     """
 )
@@ -116,14 +116,27 @@ def nested(scan: Scan, named: Named) -> Iterator[Span]:
     if found := _OPENS.match(text, named.end):
         if named.start >= scan.reached.get("nested", 0):
             yield from _walk(scan, named, found.end(), len(found[1]), is_value=True)
-    elif named.start >= scan.reached.get("pair", 0) and _NAMING.search(text, max(0, named.start - 90), named.start):
+    elif named.start >= scan.reached.get("pair", 0) and _is_named(text, named.start):
         yield from _beside(scan, named)
+
+
+def _is_named(text: str, start: int) -> bool:
+    """Return whether a name stands as a value: ``"name": "DB_PASSWORD"``."""
+    before = text[max(0, start - 50) : start]
+    quote = max(before.rfind('"'), before.rfind("'"))
+    if quote < 0 or not before[:quote].rstrip(" \\").endswith(":"):
+        return False
+    return _NAMING.search(text, max(0, start - 90), start) is not None
 
 
 def _beside(scan: Scan, named: Named) -> Iterator[Span]:
     """Find the value that is named: ``{"name": "password", "value": …}``, in either order."""
     text = scan.text
-    if found := _CLOSES.match(text, named.end):
+    if scan.reached.get("next value", -1) < named.end:
+        following = scan.low.find("value", named.end)
+        scan.reached["next value"] = following if following >= 0 else len(text)
+    is_near = scan.reached["next value"] < min(len(text), named.end + _ROOM)
+    if is_near and (found := _CLOSES.match(text, named.end)):
         yield from _walk(scan, named, found.end(), len(found[1]), is_value=False)
     at = scan.low.rfind("value", max(scan.reached.get("value", 0), named.start - _NEAR), named.start)
     if at < 0:
@@ -203,6 +216,8 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, named: Named, *, is_list: b
         return
     if key == "type" and value.lower() in _TYPES:
         frame.is_schema = True
+    if key == "key" and named.name.endswith("ref"):  # as Kubernetes says where a secret is
+        return
     if key in _FACTS or (key and "cookie" not in named.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):

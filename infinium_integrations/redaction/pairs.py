@@ -16,7 +16,7 @@ __all__ = ["pairs"]
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_REACH = 64
 _TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
-_LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,40}){1,12}+")
+_LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,8}+){1,12}+[A-Za-z0-9_-]{0,40}+")
 _LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
 """A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
 _AFTER = pattern(
