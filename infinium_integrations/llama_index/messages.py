@@ -10,6 +10,7 @@ from infinium_integrations.llama_index.classes import is_a
 
 __all__ = [
     "answered",
+    "has_calls",
     "held_blocks",
     "longer",
     "read",
@@ -50,6 +51,15 @@ def _new(content: Content, message: object, limit: int) -> Message:
         "tool": role == "tool",
     }
     return Message(role, name if isinstance(name, str) else None, taken, read)
+
+
+def has_calls(message: object) -> bool:
+    """Return whether a ``ChatMessage`` holds the calls of tools that it asks for itself."""
+    held = getattr(message, "__dict__", {})
+    beside = held.get("additional_kwargs")
+    if isinstance(beside, dict) and beside.get("tool_calls"):
+        return True
+    return any(getattr(block, "__dict__", {}).get("block_type") == "tool_call" for block in held.get("blocks") or ())
 
 
 def _role(role: object) -> str:
