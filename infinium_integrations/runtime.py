@@ -1,5 +1,6 @@
 """The process's one recorder and one delivery, made when first needed, and what steers them."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -79,6 +80,33 @@ class _Runtime:
         self.tracing = given.tracing
 
 
+class _Ended:
+    """The runtime of a process that had none when its interpreter began to end: what is left in it is nobody's."""
+
+    tracing = False
+
+    def __init__(self) -> None:
+        self.delivery = _Nowhere()
+        self.recorder = Recorder(_released)
+
+
+class _Nowhere:
+    @property
+    def reader(self) -> "TraceReader":
+        msg = "the interpreter ends"
+        raise RuntimeError(msg)
+
+    def flush(self, timeout: float) -> bool:  # noqa: ARG002  (the protocol's)
+        return True
+
+    shutdown = flush
+
+    def configure(self) -> None: ...
+
+    def stats(self) -> dict[str, int]:
+        return {}
+
+
 _lock = threading.RLock()
 _runtime: Runtime | None = None
 _resolvers: list[Callable[[], Hashable]] = []
@@ -94,8 +122,8 @@ def current() -> Runtime:
     """
     if _runtime is None:
         with _lock:
-            if _runtime is None:
-                install(_Runtime())
+            if _runtime is None:  # while the interpreter ends nothing can be imported any more, or sent
+                install(_Ended() if sys.is_finalizing() else _Runtime())
     return _runtime  # type: ignore[return-value]  # set above
 
 

@@ -12,7 +12,17 @@ from infinium_integrations.llama_index import messages
 from infinium_integrations.llama_index.classes import OfClass, fields, is_a, names
 from infinium_integrations.redaction.key_names import SLACK, is_secret_key
 
-__all__ = ["conversation", "documents", "final_answer", "is_failure", "take", "text_of_output", "tool_message", "turn"]
+__all__ = [
+    "answering",
+    "conversation",
+    "documents",
+    "final_answer",
+    "is_failure",
+    "take",
+    "text_of_output",
+    "tool_message",
+    "turn",
+]
 
 DOCUMENTS_TAKEN = 1_000
 EVENT_DEPTH = 6
@@ -207,7 +217,9 @@ def tool_message(content: Content, result: Any, limit: int) -> Message:
 
 
 def turn(content: Content, output: Any, said: object, limit: int) -> object:
-    """Take what an agent's turn came to: what the model below has said already is left out.
+    """Take what an agent's turn came to: the model's own message where it calls tools, which stands there once.
+
+    What the model below has said already, and nothing more, is left out; calls that were read out of a text are added.
 
     Args:
         content: The trace's.
@@ -215,12 +227,15 @@ def turn(content: Content, output: Any, said: object, limit: int) -> object:
         said: The model's answer as it was taken.
         limit: As everywhere.
     """
-    answer = messages.take_any(content, output.__dict__.get("response"), limit)
+    response = output.__dict__.get("response")
+    answer, own = messages.take_any(content, response, limit), said
     while isinstance(said, Message) and isinstance(said.held, tuple):
         said = said.held[0]  # a streamed answer: what was given at its end
     if not isinstance(said, Message) or (said is not answer and said.held != answer.held):
         return _of_agent(content, output, limit, 1)
     calls = _calls(content, output, limit)
+    if calls and messages.has_calls(response):
+        return own
     return Message("assistant", None, calls, list) if calls else None
 
 
@@ -236,6 +251,13 @@ def _of_tool_output(content: Content, value: Any, limit: int, depth: int) -> obj
         messages.held_blocks(content, blocks, limit) if told is None else [content.take(text, limit) for text in told]
     )
     return Message("tool", None, {"blocks": held, "tool": True}, messages.read)
+
+
+def answering(given: object, tool: str, call_id: str | None) -> object:
+    """Return what a tool gave as the message that the model is given of it, where it is a message."""
+    if not isinstance(given, Message) or call_id is None:
+        return given
+    return Message("tool", tool, {**given.held, "beside": {"tool_call_id": call_id}}, messages.read)
 
 
 def _mcp_texts(raw: object) -> list[str] | None:

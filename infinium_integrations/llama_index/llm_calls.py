@@ -103,6 +103,9 @@ def token(run: Run, call: Call, response: Any, now: float) -> None:
     if raw is None:
         return
     inner = _inner(raw)
+    if not delta and not run.private and (refusal := _refusal_in(inner, "delta")):
+        call.said.add(run.trace.content, messages.refused(refusal))
+        run.output = run.output or call.said.message()
     seen = fact(inner, "usage")
     if seen is None:
         seen = fact(inner, "usage_metadata") or _nested(inner)
@@ -223,6 +226,9 @@ def answer(run: Run, response: object, call: Call, limit: int) -> Message | None
     streamed = call.said.message()
     told = messages.longer(given, streamed) if given is not None and streamed is not None else given or streamed
     raw = getattr(response, "raw", None)
+    refusal = fact(getattr(response, "additional_kwargs", None), "refusal") or _refusal(raw)
+    if type(refusal) is str:
+        told = messages.with_refusal(told, content.take(refusal, limit))
     if raw is None:
         return told
     ran = [content.take(block, limit) for block in _hosted(raw)]
@@ -230,6 +236,26 @@ def answer(run: Run, response: object, call: Call, limit: int) -> Message | None
         told = messages.with_hosted(told, ran)
     left_out = _calls_left_out(raw)
     return messages.with_calls(told, content.take(left_out, limit)) if left_out else told
+
+
+def _refusal_in(inner: object, place: str) -> str | None:
+    """Return the refusal in the first choice of an answer (``message``), or of a chunk (``delta``)."""
+    choices = fact(inner, "choices")
+    found = fact(fact(choices[0], place), "refusal") if isinstance(choices, list) and choices else None
+    return found if type(found) is str and found else None
+
+
+def _refusal(raw: object) -> str | None:
+    """Return the refusal in a provider's answer: LlamaIndex leaves it out of its message."""
+    inner = _inner(raw)
+    output = fact(inner, "output")
+    for one in output if isinstance(output, list) else ():
+        parts = fact(one, "content")
+        for part in parts if isinstance(parts, list) else ():
+            found = fact(part, "refusal")
+            if type(found) is str and found:
+                return found
+    return _refusal_in(inner, "message")
 
 
 def _hosted(raw: object) -> list[object]:

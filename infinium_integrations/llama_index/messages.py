@@ -10,15 +10,18 @@ from infinium_integrations.llama_index.classes import is_a
 
 __all__ = [
     "answered",
+    "has_calls",
     "held_blocks",
     "longer",
     "read",
+    "refused",
     "streamed",
     "take",
     "take_all",
     "take_any",
     "with_calls",
     "with_hosted",
+    "with_refusal",
 ]
 
 _BESIDE = ("tool_calls", "tool_call_id", "function_call", "reasoning_content", "reasoning", "refusal", "name")
@@ -50,6 +53,15 @@ def _new(content: Content, message: object, limit: int) -> Message:
         "tool": role == "tool",
     }
     return Message(role, name if isinstance(name, str) else None, taken, read)
+
+
+def has_calls(message: object) -> bool:
+    """Return whether a ``ChatMessage`` holds the calls of tools that it asks for itself."""
+    held = getattr(message, "__dict__", {})
+    beside = held.get("additional_kwargs")
+    if isinstance(beside, dict) and beside.get("tool_calls"):
+        return True
+    return any(getattr(block, "__dict__", {}).get("block_type") == "tool_call" for block in held.get("blocks") or ())
 
 
 def _role(role: object) -> str:
@@ -209,9 +221,16 @@ def streamed() -> Streamed:
     return Streamed(_of_chunks)
 
 
+def refused(text: str) -> Part:
+    """Return a chunk of a refusal, which is no chunk of a text."""
+    return {"type": "refusal", "content": text}
+
+
 def _of_chunks(chunks: list[Any]) -> list[Part]:
     texts = "".join(chunk for chunk in chunks if isinstance(chunk, str))
-    return [{"type": "text", "content": texts}] if texts else []
+    refusal = "".join(chunk["content"] for chunk in chunks if isinstance(chunk, dict))
+    parts: list[Part] = [{"type": "text", "content": texts}] if texts else []
+    return [*parts, refused(refusal)] if refusal else parts
 
 
 def answered(content: Content, text: object, limit: int) -> Message:
@@ -230,7 +249,8 @@ def _longer(held: tuple[Message, Message]) -> list[Part]:
     told = "".join(str(part["content"]) for part in streamed if part["type"] == "text")
     so_far = len(texts) > 1 and all(map(told.startswith, texts))  # Mistral's has what was said up to each chunk
     if not so_far and len(told.strip()) <= len("".join(texts).strip()):
-        return given
+        known = any(part["type"] == "refusal" for part in given)
+        return given if known else [*given, *(part for part in streamed if part["type"] == "refusal")]
     return [*streamed, *(part for part in given if part["type"] != "text")]
 
 
@@ -245,6 +265,18 @@ def _with_calls(held: tuple[Message | None, Any]) -> list[Part]:
     known = {part["name"] for part in parts if part["type"] == "tool_call"}
     further = (call for call in calls if call["name"] not in known)
     return parts + [{"type": "tool_call", **call, "arguments": parsed(call["arguments"])} for call in further]
+
+
+def with_refusal(given: Message | None, refusal: object) -> Message:
+    """Return a message with the refusal that it leaves out."""
+    return Message("assistant", given.name if given is not None else None, (given, refusal), _with_refusal)
+
+
+def _with_refusal(held: tuple[Message | None, Any]) -> list[Part]:
+    given, refusal = held
+    parts = given.parts() if given is not None else []
+    known = any(part["type"] == "refusal" for part in parts)
+    return parts if known else [*parts, {"type": "refusal", "content": refusal}]
 
 
 def with_hosted(given: Message | None, blocks: object) -> Message:

@@ -8,7 +8,7 @@ from infinium_integrations.capture.preview import preview
 from infinium_integrations.llama_index import evaluators, ingestion, llm_calls, structured
 from infinium_integrations.llama_index.classes import fields, is_a
 from infinium_integrations.llama_index.classify import AGENT_TURN, Kind
-from infinium_integrations.llama_index.content import documents, final_answer, take, text_of_output, turn
+from infinium_integrations.llama_index.content import answering, documents, final_answer, take, text_of_output, turn
 from infinium_integrations.llama_index.span_state import State, state_of
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording.exceptions import describe
@@ -106,7 +106,8 @@ def taken(run: Run, what: Kind, result: object, limit: int) -> object:  # noqa: 
         return turn(content, result, state.said if state is not None else None, limit)
     if isinstance(result, list) and result and type(result[0]) is float:
         result = f"<vector of {len(result)}>"
-    return take(content, result, limit)
+    came = take(content, result, limit)
+    return came if run.tool is None else answering(came, run.tool.name, run.tool.call_id)
 
 
 def facts(run: Run, state: State, result: object) -> None:
@@ -136,4 +137,5 @@ def tool_failure(output: object, limit: int) -> Failure:
     raised = error.get("_exception")
     if isinstance(raised, BaseException):
         return describe(raised)
-    return Failure("ToolError", preview(text_of_output(output, limit), limit))
+    text = preview(text_of_output(output, limit), limit)
+    return Failure("ToolError", text, (id(output), text))  # the spans of one call hand the same output on
