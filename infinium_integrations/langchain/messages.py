@@ -526,9 +526,11 @@ def _add(piece: dict[str, Json], texts: list[str], thoughts: list[str], calls: d
     elif kind in {"thinking", "reasoning", "reasoning_content", "thinking_delta"}:
         thoughts.append(_thought({key: item for key, item in piece.items() if key not in {"type", "signature"}}))
     elif kind in {"tool_call_chunk", "tool_call"}:
-        call = calls.setdefault(
-            piece.get("index", len(calls)), {"type": "tool_call", "id": None, "name": "", "arguments": ""}
-        )
+        index = piece.get("index")
+        if index is None:  # what names no call goes on with the last
+            goes_on = calls and not (piece.get("id") or piece.get("name"))
+            index = next(reversed(calls)) if goes_on else len(calls)
+        call = calls.setdefault(index, {"type": "tool_call", "id": None, "name": "", "arguments": ""})
         call["id"] = call["id"] or piece.get("id")
         call["name"] += piece.get("name") or ""
         arguments = piece.get("args")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, FunctionMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
 from lc_support import one
 from pydantic_core import to_json
@@ -107,6 +108,18 @@ def test_a_secret_is_hidden_whatever_text_stands_beside_it():
 def test_a_secret_in_a_block_of_no_known_type_is_hidden(block):
     task = given([AIMessage([block])])
     assert SECRET not in json.dumps([task.to_wire(), dataclasses.asdict(task.captured)], default=str)
+
+
+def test_pieces_of_a_call_that_name_none_are_of_the_last_one():
+    handler, run = InfiniumCallbackHandler(), uuid4()
+    with captured_traces() as traces:
+        handler.on_chat_model_start({}, [[HumanMessage("q")]], run_id=run, name="model")
+        for piece in ({"name": "f", "args": '{"city": '}, {"args": '"Paris", "password": "'}, {"args": f'{SECRET}"}}'}):
+            chunk = AIMessageChunk([{"type": "tool_call_chunk", **piece}])
+            handler.on_llm_new_token("", chunk=ChatGenerationChunk(message=chunk), run_id=run)
+        handler.on_llm_error(RuntimeError("broke off"), run_id=run)
+    (call,) = traces[0].captured.messages[-1]["parts"]
+    assert call["arguments"] == {"city": "Paris", "password": "[REDACTED]"}
 
 
 def test_many_calls_are_bounded_as_any_value_is():
