@@ -223,7 +223,7 @@ def _source(citation: Json) -> Json:
         return {"url": citation}
     if not isinstance(citation, dict):
         return citation
-    inner = next((citation[key] for key in _GEMINIS if isinstance(citation.get(key), dict)), {})
+    inner: dict[str, Json] = next((citation[key] for key in _GEMINIS if isinstance(citation.get(key), dict)), {})
     sources = citation.get("sources")
     first = next((one for one in sources if isinstance(one, dict)), {}) if isinstance(sources, list) else {}
     document = first.get("document")
