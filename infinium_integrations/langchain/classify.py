@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infinium_integrations import runtime
+from infinium_integrations.capture.content import Conversation
 from infinium_integrations.capture.preview import to_json_value
 from infinium_integrations.langchain import graphs
 from infinium_integrations.langchain.graphs import Graph
@@ -17,7 +18,9 @@ from infinium_integrations.recording.run import ATTEMPTS_REMEMBERED, Failure, Ru
 
 __all__ = [
     "Kind",
+    "asked_again",
     "attempted",
+    "called_again",
     "describe",
     "fold_idle",
     "graph_of",
@@ -238,6 +241,36 @@ def _again(run: Run, metadata: Mapping[str, object]) -> None:
         run.put(attempt=attempt + 1)
 
 
+def called_again(run: Run) -> None:
+    """Number an attempt of a tool's call: the same call in the same place, run again after it failed."""
+    call_id = run.tool.call_id if run.tool is not None else None
+    before = memory(run).get(("failed call", call_id)) if call_id is not None else None
+    if before is None or before.parent is not run.parent or before.name != run.name:
+        return
+    if "attempt" not in (run.metadata or {}):  # ``with_retry`` numbers its own
+        attempt = (before.metadata or {}).get("attempt") or 1
+        before.put(attempt=attempt)
+        run.put(attempt=attempt + 1)
+
+
+def asked_again(run: Run) -> None:
+    """Number an attempt of a model's call: the same model is sent the same messages again, after that failed."""
+    before = memory(run).get(("failed", run.parent.id)) if run.parent is not None else None
+    if before is None or before.llm is None or before.name != run.name or "attempt" in (run.metadata or {}):
+        return
+    given, sent = before.input, run.input
+    if not isinstance(given, Conversation) or not isinstance(sent, Conversation) or not given.messages:
+        return
+    one, other = ([(call.request or {}).get(name) for name in _MODELS] for call in (before, run))
+    if list(given.messages) == list(sent.messages) and one == other:
+        attempt = (before.metadata or {}).get("attempt") or 1
+        before.put(attempt=attempt)
+        run.put(attempt=attempt + 1)
+
+
+_MODELS = ("model", "model_name", "model_id")
+
+
 def attempted(run: Run, failure: Failure) -> None:
     """Remember a failed run, in case that it is tried again."""
     attempt = (run.metadata or {}).get("attempt")
@@ -246,6 +279,8 @@ def attempted(run: Run, failure: Failure) -> None:
     known = memory(run)
     if run.is_step and run.parent is not None and len(known) < ATTEMPTS_REMEMBERED:
         known["failed", run.parent.id] = run
+        if run.tool is not None and run.tool.call_id is not None:
+            known["failed call", run.tool.call_id] = run
         if isinstance(run.adapter_state, str):
             known["task", run.adapter_state] = run
 

@@ -151,6 +151,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         classify.describe(run, None, tags or (), metadata or {})
         if self._wants(run):
             run.input = llm_calls.asked(run, given, run.trace.options.preview_chars)
+            classify.asked_again(run)
 
     @guarded
     def on_llm_start(
@@ -245,6 +246,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         run.tool = ToolUse(tool, kwargs.get("tool_call_id"))
         classify.describe(run, None, tags or (), metadata or {})
         tool_calls.called(run)
+        classify.called_again(run)
         if self._wants(run):
             run.input = self._take(run, inputs if inputs is not None else input_str)
 
