@@ -120,12 +120,12 @@ def _named(what: Kind, name: str, instance: object) -> str:
     if what.role == "tool":
         named = getattr(getattr(instance, "metadata", None), "name", None)
         return preview(named, 300) if isinstance(named, str) and named else type(instance).__name__
-    if what.role in {"llm", "retrieval", "embedding", "rerank"}:
+    if what.role in {"llm", "retrieval", "embedding", "rerank", "structured"}:
         return type(instance).__name__
     if what.role == "step":
         return what.method
-    if what.role == "structured":
-        return type(instance).__name__
+    if what.role == "flow":
+        return workflows.named(what, instance) or _short(name)
     if what.role == "transformation":
         return ingestion.named(instance)
     return _short(name)
