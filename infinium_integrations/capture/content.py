@@ -200,10 +200,11 @@ class Content:
         """
         fields = getattr(own, "__dict__", {})
         known = self._known.get(id(own))
-        if known is not None and known.was_named(fields):
-            known.taken.name = fields["name"]
-        elif known is None or not known.stands_for(fields):
-            known = self._known[id(own)] = Known(make(self, own, limit), fields, said)
+        if known is None or not known.stands_for(fields):
+            if known is not None and known.was_named(fields):
+                known.taken.name = fields["name"]
+            else:
+                known = self._known[id(own)] = Known(make(self, own, limit), fields, said)
         return known.taken
 
     def take_all(self, given: Sequence[object], take: Callable[[object], Message], text: str) -> list[Message]:
