@@ -27,10 +27,20 @@ def child(command, **options):
 
 
 def line(process):
-    """Give the next line that a child prints, its end where it prints none in time."""
+    """Give the next line that a child prints, its end where it prints none in time.
+
+    It is read byte by byte: what a stream has read ahead, no selector sees.
+    """
+    import os
     import selectors
 
+    stream, said = process.stdout, b""
     with selectors.DefaultSelector() as ready:
-        ready.register(process.stdout, selectors.EVENT_READ)
-        assert ready.select(PATIENCE), "the child prints nothing"
-    return process.stdout.readline()
+        ready.register(stream, selectors.EVENT_READ)
+        while not said.endswith(b"\n"):
+            assert ready.select(PATIENCE), "the child prints nothing"
+            more = os.read(stream.fileno(), 1)
+            if not more:
+                break
+            said += more
+    return said.decode() if hasattr(stream, "encoding") else said
