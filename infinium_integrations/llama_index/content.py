@@ -78,7 +78,8 @@ def _writes(*kinds: str) -> Callable[[Writer], Writer]:
 def _find_writer(kind: type) -> Writer | None:
     known = names(kind)
     found = (_WRITERS[base.__name__] for base in kind.__mro__ if base.__name__ in known & _WRITERS.keys())
-    return next(found, None if known <= _OPEN else lambda _, value, *__: f"<{type(value).__name__}>")
+    is_open = known <= _OPEN or "FlexibleModel" in known  # the second is the user's own, half streamed
+    return next(found, None if is_open else lambda _, value, *__: f"<{type(value).__name__}>")
 
 
 _writer = OfClass(_find_writer).of

@@ -125,7 +125,7 @@ def _stream_broke(event: Any) -> None:
 @on("LLMStructuredPredictEndEvent")
 def _predicted(event: Any) -> None:
     run, state = _run_of(event)
-    if run is not None and state is not None and state.kind.role == "structured" and spans.wants(run):
+    if run is not None and state is not None and state.kind.role in {"structured", "program"} and spans.wants(run):
         run.output = structured.answer(run.trace.content, event.output, run.trace.options.preview_chars)
 
 

@@ -1,6 +1,7 @@
 """A structured prediction is one call of a model, although a provider's class may call its client without any event."""
 
 import asyncio
+import json
 
 import pytest
 from kit import USAGE, Scripted, actions, ended, one, status, steps
@@ -72,6 +73,13 @@ class Passes(Scripted):
     @dispatcher.span
     def stream_structured_predict(self, output_cls, prompt, llm_kwargs=None, **prompt_args):
         return super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+
+
+class Calls(Scripted):
+    """Answers with a call of a tool, from which the core makes the object."""
+
+    def get_tool_calls_from_response(self, response, error_on_no_tool_call=True, **kwargs):
+        return [ToolSelection(tool_id="1", tool_name="Answer", tool_kwargs={"city": "Paris"})]
 
 
 def predict(llm, **given):
@@ -166,3 +174,9 @@ def test_a_prediction_shows_no_content_where_none_is_captured(caught):
         predict(Client(), x="it", how="brief")
     (call,) = steps(one(caught))
     assert (call.input_preview, call.output_preview, call.llm_call.model) == (None, None, "client-1")
+
+
+@pytest.mark.parametrize("ask", EVERY)
+def test_the_answer_of_a_prediction_by_a_tools_call_is_the_object_streamed_or_not(traces, ask):
+    found = ask(Calls(replies=["a b"]), x="it", how="brief")
+    assert json.loads(one(traces).output_summary) == found.model_dump(exclude_none=True)
