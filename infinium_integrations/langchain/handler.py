@@ -339,7 +339,7 @@ class InfiniumCallbackHandler(RecordingHandler):
         """Note an event that the user dispatched."""
         run = runtime.recorder().get(run_id)
         if run is not None and not run.repeated():
-            told = HIDDEN if hides({}, name, data) else to_json_value(data)
+            told = HIDDEN if type(name) is str and hides({}, name, data) else to_json_value(data)
             facts = {"data": told} if self._wants(run) else {}
             runtime.recorder().note(run, preview(name, 200), **facts)
 

@@ -209,7 +209,7 @@ def _reported(response: object, raw: object) -> list[object]:
             beside,
             message,
         )
-    told = (usage.facts_of(source) for source in sources if source)
+    told = (usage.facts_of(source) for source in sources if source is not None)
     # counts, and what holds counts: the rest, such as the calls of tools, may be large
     return [{name: one for name, one in facts.items() if not isinstance(one, (str, list, tuple))} for facts in told]
 

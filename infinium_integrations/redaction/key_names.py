@@ -171,6 +171,8 @@ def kind_of(name: str) -> Kind:
 def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
     """Return whether an entry of a dict is a secret: by its key, or by the name beside it, as lists of headers have it.
 
+    Nothing of a user's class is called.
+
     Args:
         entries: The dict.
         key: The entry's key.
@@ -178,7 +180,7 @@ def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
     """
     name: str | None = key if is_secret_key(key) else None
     if name is None and len(key) <= _LONGEST_VALUE and key.lower() in PAIR_VALUES:
-        for other, said in list(entries.items()):
+        for other, said in list(dict.items(entries) if isinstance(entries, dict) else entries.items()):
             if type(said) is str and type(other) is str and other.lower() in _PAIR_NAMES and is_secret_key(said):
                 name = said
                 break
@@ -192,12 +194,14 @@ _PAIR_NAMES = frozenset({"name", "key", "header", "field", "variable", "param", 
 
 def hidden(value: object) -> object:
     """Return what stands for a secret: of a JSON schema, such as a tool's parameter has, what it says of the value."""
-    if type(value) is not dict or _SCHEMA_MARKS.isdisjoint(value) or not _is_type(value.get("type")):
+    if type(value) is not dict or not any(mark in value for mark in _SCHEMA_MARKS) or not _is_type(value.get("type")):
         return HIDDEN
     return {key: _of_schema(key, item) for key, item in value.items()}
 
 
 def _of_schema(key: object, item: object) -> object:
+    if type(key) is not str:
+        return HIDDEN
     if key in _SCHEMA_PARTS:
         return [hidden(one) for one in item] if type(item) is list else hidden(item)
     is_plain = type(item) in _PLAIN or (type(item) is list and all(type(one) in _PLAIN for one in item))

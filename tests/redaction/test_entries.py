@@ -117,3 +117,28 @@ def test_what_is_no_secret_under_a_telling_name_stays_in_metadata_too(entry):
     with captured_traces() as traces:
         (part | RunnableLambda(lambda _: "y")).invoke("?", {"callbacks": [InfiniumCallbackHandler()]})
     assert traces[0].steps[0].metadata[key] == value
+
+
+class Unkind(dict):
+    def items(self):
+        raise RuntimeError("the user's own code")
+
+
+def test_looking_for_a_name_beside_a_value_calls_nothing_of_the_users():
+    entry = Unkind(name="password", value=SECRET)
+    assert to_json_value(entry) == {"name": "password", "value": "[REDACTED]"}
+    assert SECRET not in chain({"x": entry}, metadata={"m": entry})
+
+
+def test_an_event_whose_name_is_no_text_is_noted():
+    handler = InfiniumCallbackHandler()
+    run = RunnableLambda(lambda _: "x", name="part")
+    with captured_traces() as traces:
+
+        def told(_, config):
+            manager = config["callbacks"]
+            handler.on_custom_event(5, {"city": "Paris"}, run_id=manager.parent_run_id)
+            return run.invoke("?", config)
+
+        RunnableLambda(told).invoke("?", {"callbacks": [handler]})
+    assert "Paris" in said(traces)
