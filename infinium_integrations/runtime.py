@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from infinium_integrations.storage.reader import TraceReader
 
 __all__ = [
+    "Nowhere",
     "Runtime",
     "configure",
     "flush",
@@ -86,24 +87,30 @@ class _Ended:
     tracing = False
 
     def __init__(self) -> None:
-        self.delivery = _Nowhere()
+        self.delivery = Nowhere()
         self.recorder = Recorder(_released)
 
 
-class _Nowhere:
+class Nowhere:
+    """A delivery that keeps and sends nothing."""
+
     @property
     def reader(self) -> "TraceReader":
+        """Nothing that was kept can be read."""
         msg = "the interpreter ends"
         raise RuntimeError(msg)
 
     def flush(self, timeout: float) -> bool:  # noqa: ARG002  (the protocol's)
+        """Return that nothing waits."""
         return True
 
     shutdown = flush
 
-    def configure(self) -> None: ...
+    def configure(self) -> None:
+        """Take no settings in."""
 
     def stats(self) -> dict[str, int]:
+        """Count nothing."""
         return {}
 
 

@@ -236,9 +236,7 @@ def _again(run: Run, metadata: Mapping[str, object]) -> None:
     before = memory(run).get(("task", task))
     run.adapter_state = task
     if before is not None:
-        attempt = (before.metadata or {}).get("attempt") or 1
-        before.put(attempt=attempt)
-        run.put(attempt=attempt + 1)
+        run.follow(before)
 
 
 def called_again(run: Run) -> None:
@@ -248,9 +246,7 @@ def called_again(run: Run) -> None:
     if before is None or before.parent is not run.parent or before.name != run.name:
         return
     if "attempt" not in (run.metadata or {}):  # ``with_retry`` numbers its own
-        attempt = (before.metadata or {}).get("attempt") or 1
-        before.put(attempt=attempt)
-        run.put(attempt=attempt + 1)
+        run.follow(before)
 
 
 def asked_again(run: Run) -> None:
@@ -263,9 +259,7 @@ def asked_again(run: Run) -> None:
         return
     one, other = ([(call.request or {}).get(name) for name in _MODELS] for call in (before, run))
     if list(given.messages) == list(sent.messages) and one == other:
-        attempt = (before.metadata or {}).get("attempt") or 1
-        before.put(attempt=attempt)
-        run.put(attempt=attempt + 1)
+        run.follow(before)
 
 
 _MODELS = ("model", "model_name", "model_id")

@@ -80,9 +80,7 @@ def _goes_on(run: Run, flow: Flow, work: Work, event: object) -> None:
         interruptions.answered(flow.run, flow, event, getattr(_kept("state"), "collected_waiters", None))
     failed = flow.failed.get(work) if run.is_step else None
     if failed is not None:
-        attempt = (failed.metadata or {}).get("attempt") or 1
-        failed.put(attempt=attempt)
-        run.put(attempt=attempt + 1)
+        run.follow(failed)
 
 
 def sign(run: Run) -> None:

@@ -15,7 +15,6 @@ from contextvars import ContextVar
 
 from infinium_integrations import diagnostics
 from infinium_integrations._entropy import new_id
-from infinium_integrations.diagnostics import contained
 from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace, key_of
 
@@ -385,7 +384,7 @@ class Recorder:
         """End what has ended without an event, such as a stream that was read to its end; it waits for nothing else."""
         deadline = time.perf_counter() + OVER_SECONDS
         for settle in self.settlers:
-            with contained:
+            with diagnostics.contained:
                 settle(deadline)
 
     def seal(self, trace: Trace, status: str) -> None:

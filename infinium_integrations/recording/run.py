@@ -247,6 +247,12 @@ class Run:
             if value is not None:
                 self.metadata[name] = value
 
+    def follow(self, before: "Run") -> None:
+        """Number the run as the attempt after a failed one, and that one where it was the first."""
+        attempt = (before.metadata or {}).get("attempt") or 1
+        before.put(attempt=attempt)
+        self.put(attempt=attempt + 1)
+
     def pass_call(self) -> None:
         """Note a model's call at the one around it, of whatever framework; who only hands calls on makes none."""
         if self.llm is None:

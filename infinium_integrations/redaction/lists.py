@@ -13,7 +13,7 @@ from infinium_integrations.redaction.key_names import Kind, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
-__all__ = ["LISTS", "Items", "items", "more"]
+__all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more"]
 
 
 class Items(NamedTuple):
@@ -97,7 +97,7 @@ LISTS = (
         plural=True,
     ),
 )
-_FACTS = words(
+FACTS = words(
     "type title description format items name user username login email id host url uri path file min max minimum maximum length "
     "default example examples label help policy algorithm region created updated owner scope expires"
 )
@@ -114,9 +114,9 @@ _PLURALS = (
     "contraseñas",
     "senhas",
 )
-_ROOM = 50_000
+ROOM = 50_000
 """Characters of a list that are looked at."""
-_LONGEST = 400
+LONGEST = 400
 _OPENERS = frozenset("[({\n\\\r>")
 _NEAR = 40
 
@@ -139,14 +139,14 @@ def items(scan: Scan, named: Named) -> Iterator[Span]:
 
 
 def _all(scan: Scan, named: Named, form: Items, start: int) -> Iterator[Span]:
-    text, reach = scan.text, min(len(scan.text), start + _ROOM)
+    text, reach = scan.text, min(len(scan.text), start + ROOM)
     is_secret = _JUDGES.get(form.name, is_secret_item)
     at = start
     while item := form.item.match(text, at, reach):
         last = item.lastindex or 0
-        value = item[last][:_LONGEST]
+        value = item[last][:LONGEST]
         is_cut = scan.open_end and item.end() == len(text)
-        is_fact = last > 1 and form.plural and item[1].lower() in _FACTS
+        is_fact = last > 1 and form.plural and item[1].lower() in FACTS
         if value.strip() and not is_fact and (is_cut or is_secret(value, named.kind)):
             yield item.start(last), len(text) if is_cut else item.end(last), form.name
         at = item.end()

@@ -10,18 +10,16 @@ from typing import NamedTuple
 
 from infinium_integrations.redaction.forms import Named
 from infinium_integrations.redaction.key_names import HARMLESS, Kind, kind_of, words
+from infinium_integrations.redaction.lists import FACTS, LONGEST, ROOM, is_secret_item
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
 __all__ = ["nested"]
 
 NAME = "object or list under a name"
-_ROOM = 50_000
-"""Characters of an object that are looked at."""
 _NEAR = 600
 """Characters before a name in which the value it names may begin: ``{"value": …, "name": "password"}``."""
 _DEEPEST = 64
-_LONGEST = 400
 _FEW_WORDS, _LEAST, _NUMBER = 4, 6, 4
 _MOST_SLASHES = 7
 _OPENS = pattern(r"(\\{0,7})[\"']\]?(?:\s|\\{1,7}[nrt]){0,40}+(?::|=>)(?:\s|\\{1,7}[nrt]){0,200}+(?=[\[{])")
@@ -31,12 +29,10 @@ _NAMING = pattern(
 )
 _VALUE = pattern(r"\\{0,7}[\"']value\\{0,7}[\"']\s{0,3}:", re.IGNORECASE)
 _SCHEME = pattern(r"(?:bearer|basic|token|apikey|api-key)\s++", re.IGNORECASE)
-_FACTS = words(
+_FACTS = FACTS | words(
     """
-    type title description format items name user username login email id ids host hostname port url uri path file min
-    max minimum maximum length default example examples label help policy algorithm region created updated owner scope
-    scopes expires expiry expiration exp iat nbf at count limit domain samesite ref kind provider method status
-    role roles text message msg error errors field placeholder hint version date time comment reason icon class
+    ids hostname port scopes expiry expiration exp iat nbf at count limit domain samesite ref kind provider method
+    status role roles text message msg error errors field placeholder hint version date time comment reason icon class
     loc style
     """
 )
@@ -135,7 +131,7 @@ def _beside(scan: Scan, named: Named) -> Iterator[Span]:
     if scan.reached.get("next value", -1) < named.end:
         following = scan.low.find("value", named.end)
         scan.reached["next value"] = following if following >= 0 else len(text)
-    is_near = scan.reached["next value"] < min(len(text), named.end + _ROOM)
+    is_near = scan.reached["next value"] < min(len(text), named.end + ROOM)
     if is_near and (found := _CLOSES.match(text, named.end)):
         yield from _walk(scan, named, found.end(), len(found[1]), is_value=False)
     at = scan.low.rfind("value", max(scan.reached.get("value", 0), named.start - _NEAR), named.start)
@@ -154,7 +150,7 @@ def _walk(  # noqa: C901, PLR0912  (one token after the other)
     scan: Scan, named: Named, start: int, slashes: int, *, is_value: bool, until: int = 0
 ) -> Iterator[Span]:
     """Walk an object: from its opening bracket, or among the fields beside a name up to where the object ends."""
-    text, reach = scan.text, min(len(scan.text), start + _ROOM)
+    text, reach = scan.text, min(len(scan.text), start + ROOM)
     frames = [] if is_value else [_Frame("}", "", "")]
     found: list[Span] = []
     end, is_reached = start, False
@@ -209,7 +205,7 @@ _CLOSING = frozenset("}])")
 
 def _judge(scan: Scan, frame: _Frame, token: _Token, named: Named, *, is_list: bool) -> None:
     """Keep a string or a number that is a secret."""
-    value, key = scan.text[token.start : min(token.end, token.start + _LONGEST)], frame.key or ""
+    value, key = scan.text[token.start : min(token.end, token.start + LONGEST)], frame.key or ""
     kind = (kind_of(key) if key and key != "value" else "") or named.kind
     name = named.name if kind == named.kind else key
     if not kind or not value.strip():
@@ -236,7 +232,7 @@ def _is_item(scan: Scan, token: _Token, value: str, name: str, kind: Kind, *, is
         core = _without_scheme(value).rstrip("…")
         return (" " not in core and is_secret_word(core, "password")) or _is_secret(value, kind, name)
     if is_list and not name.endswith(HEADERS):
-        return is_secret_word(value, kind) if " " not in value else is_odd(value, kind) and value[-1] not in ".!?"
+        return is_secret_item(value, kind)
     return _is_secret(value, kind, name)
 
 

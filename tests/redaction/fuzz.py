@@ -24,13 +24,13 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from client_cases import CLIENTS, LISTS, filled
-from secret_cases import ANYWHERE, everyday, left
+from secret_cases import ANYWHERE, cpu_seconds, everyday, left
 
 from infinium_integrations.redaction.clients import CLIENTS as CLIENT_RULES
 from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.forms import FORMS
 from infinium_integrations.redaction.lists import LISTS as LIST_RULES
-from infinium_integrations.redaction.redactor import Redactor, spans
+from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.redaction.rules import VENDORS
 
 REDACTOR = Redactor(secrets=["plumber-crazy-91"])
@@ -253,20 +253,14 @@ def is_linear(dice: random.Random) -> Fault | None:
     """A text twice as long takes twice as long, and no more than some seconds a megabyte."""
     text = hostile(dice)
     open_end = dice.random() < 0.3
-    whole = _seconds(text, open_end=open_end)
+    whole = cpu_seconds(text, open_end=open_end)
     if whole < LEAST_SECONDS or whole / len(text) * 1e6 < SECONDS_PER_MB / 3:
         return None
-    whole, part = (min(_seconds(each, open_end=open_end) for _ in range(3)) for each in (text, text[: LONG // 4]))
+    whole, part = (min(cpu_seconds(each, open_end=open_end) for _ in range(3)) for each in (text, text[: LONG // 4]))
     per_mb = whole / len(text) * 1e6
     if per_mb > SECONDS_PER_MB or whole > part * 8:
         return Fault(f"{per_mb:.1f} s a MB, {whole / part:.1f} times a quarter's time", text[:80])
     return None
-
-
-def _seconds(text: str, *, open_end: bool) -> float:
-    start = time.process_time()
-    list(spans(text, open_end=open_end))
-    return time.process_time() - start
 
 
 CHECKS: tuple[tuple[Callable[[random.Random], Fault | None], int], ...] = (
