@@ -340,7 +340,7 @@ def _nothing(*, filtered: bool) -> str:
 
 @main.command(short_help="Show what would be hidden in a text, and by which rule.")
 @click.argument("file", type=click.File(encoding="utf-8", errors="replace"), required=False)
-@click.option("--rules", is_flag=True, help="Print all rules with examples, as Markdown, and read no file.")
+@click.option("--rules", is_flag=True, help="Print the rules with examples, as Markdown, and read no file.")
 def redact(*, file: IO[str] | None, rules: bool) -> None:
     """Show what would be hidden in FILE (- for standard input), by line and rule. Nothing is changed.
 
