@@ -45,6 +45,8 @@ PROCESS_BYTES = 64 * 1_048_576
 RECOUNT_BYTES = 262_144
 BEGINNING_BYTES = 8_192
 """Of what is said in a stream for which there is no room: as much as the longest preview shows."""
+TOGETHER = 64
+"""Chunks of a stream that are counted in one go where they are short."""
 LEAST_BYTES = 1_000
 """Of a trace, so that many small ones are counted, too."""
 BY_TEXT_BYTES = 1_048_576
@@ -129,22 +131,35 @@ class Fields(dict[str, object]):
 class Streamed:
     """What came of a stream, in the order in which it came; read as a message's parts if nothing better comes."""
 
-    __slots__ = ("bytes", "chunks", "cut", "read")
+    __slots__ = ("_counted", "_due", "bytes", "chunks", "cut", "read")
 
     def __init__(self, read: Callable[[list[Any]], list[Part]]) -> None:
         self.chunks: list[Any] = []
         self.bytes = 0
+        """What the chunks take that are counted."""
+        self._counted, self._due = 0, TOGETHER
+        """How many chunks are counted, and with how many the next are."""
         self.cut = False
         """There was no room for what came last."""
         self.read = read
 
     def add(self, content: "Content", chunk: object) -> None:
         """Keep a chunk by reference; of a stream for which the trace has no room its beginning."""
+        chunks = self.chunks
+        chunks.append(chunk)
+        if len(chunks) >= self._due or type(chunk) is not str or len(chunk) > SHORT:
+            self._count(content)
+
+    def _count(self, content: "Content") -> None:
+        new = self.chunks[self._counted :]
         if self.bytes > BEGINNING_BYTES and content.full():
             self.cut = content.cut = True
+            del self.chunks[self._counted :]
+            self._due = self._counted + 1
             return
-        count = len(chunk) if type(chunk) is str and chunk.isascii() else _bytes_of(chunk)
-        self.chunks.append(chunk)
+        count = sum([len(one) if type(one) is str and one.isascii() else _bytes_of(one) for one in new])
+        self._counted += len(new)
+        self._due = self._counted + TOGETHER
         self.bytes += count
         content.spend(count)
 
@@ -152,6 +167,7 @@ class Streamed:
         """Let go of the chunks: the whole answer has come."""
         content.spend(-self.bytes)
         self.chunks, self.bytes = [], 0
+        self._counted, self._due = 0, TOGETHER
 
     def message(self) -> Message | None:
         """Return what was said as a message; None where nothing was."""
@@ -426,8 +442,8 @@ def held_bytes() -> int:
 
 def _bytes_of(chunk: object, depth: int = 4) -> int:
     """Count the bytes of the texts in a chunk of a stream."""
-    if type(chunk) is str:
-        return len(chunk) if chunk.isascii() else chunk.__sizeof__()
+    if isinstance(chunk, str):  # LangChain's texts are of a class of its own
+        return str.__len__(chunk) if str.isascii(chunk) else str.__sizeof__(chunk)
     if type(chunk) is dict:
         return sum(_bytes_of(item, depth - 1) for key, item in chunk.items() if key != "type")
     return sum(_bytes_of(item, depth - 1) for item in chunk) if type(chunk) is list and depth else 0

@@ -1,8 +1,9 @@
 """The sender: a few daemon threads, started at need, blocked while idle; one is enough for a server that is quick.
 
 A thread takes the next trace that is due, sends it, and takes the next. One that finds nothing waits, the only one to
-do so, and takes over what is due while all others have been at theirs for a moment. The state of all outboxes is
-guarded by one lock, which is never held during a request.
+do so, and takes over what is due while all others have been at theirs for a moment. Of the others that find nothing
+one stays as a spare for some seconds: to end a thread and start one for each trace would cost more. The state of all
+outboxes is guarded by one lock, which is never held during a request.
 
 Light to import: httpx is preloaded by ``pipeline``, in the thread that makes the first handler.
 """
@@ -31,6 +32,8 @@ IN_FLIGHT = 8
 QUICK, PATIENCE = 0.01, 0.05
 """Seconds in which a quick server answers, one thread being enough for it; and for which another thread leaves what is
 due to those that are sending. For a server in between, one joins them each time that patience is over."""
+SPARE_SECONDS = 10.0
+"""Seconds after which the spare ends."""
 CLOSE_SECONDS = 1.0
 """Seconds that the threads get to end."""
 LEAVING = 0.8
@@ -64,6 +67,12 @@ class Sender:
         """When the one thread that waits wakes by itself (monotonic seconds); None where none waits."""
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Holds something where that thread is to look at once."""
+        self._spare = False
+        """A thread waits to be called."""
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Holds something where it was."""
+        self._coming = False
+        """A thread was called or started, and has not looked yet."""
         self._took = 0.0
         """Seconds of the latest try."""
         self._joined = 0.0
@@ -169,6 +178,7 @@ class Sender:
             threads = list(self._threads)
             if not threads:
                 self._close()
+            self._call_spare()
         self._tokens.put(None)
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -219,13 +229,28 @@ class Sender:
             if at < self._alarm:
                 self._alarm = at
                 self._tokens.put(None)
-        elif len(self._threads) < self._width > len(self._hanging) and not self._stopping:
-            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._threads.add(thread)
-            try:
-                thread.start()
-            except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
-                self._threads.discard(thread)
+        elif not self._coming:
+            self._coming = self._call_spare() or self._started()
+
+    def _started(self) -> bool:
+        """Start a thread where there may be one more."""
+        if self._stopping or not len(self._threads) < self._width > len(self._hanging):
+            return False
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # none can be started while the interpreter goes: see ``_run_here``
+            self._threads.discard(thread)
+            return False
+        return True
+
+    def _call_spare(self) -> bool:
+        """Have the spare look at the outboxes, or end; False where there is none."""
+        called, self._spare = self._spare, False
+        if called:
+            self._calls.put(None)
+        return called
 
     def _impatient_at(self) -> float:
         """Return when (monotonic seconds) a thread that has not just sent begins what is due; 0 for at once."""
@@ -298,36 +323,58 @@ class Sender:
     def _run(self) -> None:
         try:
             with diagnostics.contained:  # what is stored stays stored; the next trace starts another thread
-                sent = False
-                while (wait := self._step(fresh=sent)) is not None:
-                    sent = wait == 0
-                    if not sent:
-                        with contextlib.suppress(queue.Empty):
-                            self._tokens.get(timeout=min(wait, threading.TIMEOUT_MAX))
-                        with self._changed:
-                            self._alarm = None
+                sent: bool | None = False
+                while sent is not None:
+                    sent = self._step(fresh=sent)
         finally:
             self._ended(threading.current_thread())
 
-    def _step(self, *, fresh: bool) -> float | None:
-        """Send one trace and return 0; else the seconds to wait for one, and None where the thread is to end."""
+    def _step(self, *, fresh: bool) -> bool | None:
+        """Send one trace and return True; else wait until there may be one; None where the thread is to end."""
         with self._changed:
+            self._coming = self._coming and fresh
             if threading.current_thread() in self._hanging or self._stopping:
                 return None
             found = self._next(fresh=fresh)
             if not isinstance(found, tuple):
                 if self._retiring and not self._outboxes:
+                    self._call_spare()
                     return None
-                at = time.monotonic() + max(found, 0.001)
-                if self._alarm is not None:  # one that waits is enough
+                wait = max(found, 0.001)
+                at = time.monotonic() + wait
+                waits = self._alarm is None  # one that waits is enough
+                if waits:
+                    self._alarm = at
+                else:
                     self._summon(at)
+                    if self._spare:
+                        return None
+                    self._spare = True
+        if isinstance(found, tuple):
+            outbox, begun = found
+            outbox.deliver(begun)
+            self._took = time.monotonic() - begun.at
+            return True
+        return self._until(wait) if waits else self._until_called()
+
+    def _until(self, wait: float) -> bool:
+        with contextlib.suppress(queue.Empty):
+            self._tokens.get(timeout=min(wait, threading.TIMEOUT_MAX))
+        with self._changed:
+            self._alarm = None
+        return False
+
+    def _until_called(self) -> bool | None:
+        """Wait as the spare; None where nobody calls."""
+        try:
+            self._calls.get(timeout=SPARE_SECONDS)
+        except queue.Empty:
+            with self._changed:
+                if self._spare:
+                    self._spare = False
                     return None
-                self._alarm = at
-                return max(found, 0.001)
-        outbox, begun = found
-        outbox.deliver(begun)
-        self._took = time.monotonic() - begun.at
-        return 0
+                self._calls.get()  # it was called in the last moment
+        return False
 
     def _ended(self, thread: threading.Thread) -> None:
         with self._changed:

@@ -179,14 +179,23 @@ class InfiniumCallbackHandler(RecordingHandler):
         if self._wants(run):
             run.input = llm_calls.asked(run, prompts, run.trace.options.preview_chars)
 
-    @guarded
-    def on_llm_new_token(self, token: object, *, chunk: object = None, run_id: UUID, **kwargs: object) -> None:
+    def on_llm_new_token(
+        self,
+        token: object,
+        *,
+        chunk: object = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        **kwargs: object,
+    ) -> None:
         """Record the time of the first token, and keep what comes in case that the stream breaks off."""
-        recorder = runtime.recorder()
-        run = recorder.get(run_id)
-        if run is not None and run.adapter_state is not None and not run.repeated():
-            run.streaming = True
-            run.adapter_state.token(run, token, chunk, recorder.touch(run))
+        with contained:  # cheaper than ``guarded`` and ``kwargs``, which would put what is given into dicts each time
+            recorder = runtime.recorder()
+            run = recorder.get(run_id)
+            if run is not None and run.adapter_state is not None and not run.repeated():
+                run.streaming = True
+                run.adapter_state.token(run, token, chunk, recorder.touch(run))
 
     @guarded
     def on_stream_event(self, event: object, *, run_id: UUID, **kwargs: object) -> None:

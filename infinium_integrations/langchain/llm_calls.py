@@ -30,6 +30,8 @@ class Stream:
 
     said: Streamed | None = None
     """None where no content is kept."""
+    began: bool = False
+    """The first token has come."""
     usage: Usage | None = None
     """What the chunks have reported: added up, as LangChain has it, or the last where each tells of the whole."""
     last: int | None = None
@@ -41,18 +43,20 @@ class Stream:
 
     def token(self, run: Run, token: object, chunk: object, now: float) -> None:
         """Take one token in: O(1) in time and memory."""
-        held = getattr(getattr(chunk, "message", None), "__dict__", _NOTHING)
-        calls = held.get("tool_call_chunks")
-        said = token or held.get("content") or calls
+        facts = getattr(chunk, "__dict__", _NOTHING)
+        held = getattr(facts.get("message"), "__dict__", _NOTHING)
+        text, calls = held.get("content"), held.get("tool_call_chunks")
+        said = (text if type(text) is str else token) or text or token or calls
         if said:
-            call = run.llm
-            if call is not None and call.ttft_ms is None:
-                call.ttft_ms = round((now - run.started) * 1000)
+            if not self.began:
+                self.began = True
+                if run.llm is not None:
+                    run.llm.ttft_ms = round((now - run.started) * 1000)
             if self.said is not None:
                 self.said.add(run.trace.content, said)
                 if calls and said is not calls:
                     self.said.add(run.trace.content, calls)
-        beside = held.get("response_metadata") or getattr(chunk, "generation_info", None)
+        beside = held.get("response_metadata") or facts.get("generation_info")
         if beside and type(beside) is dict and not _STOPPED.isdisjoint(beside):
             self.stopped = beside.copy()
         reported = held.get("usage_metadata")

@@ -6,6 +6,7 @@ A thread looks at the frames only while a stream is about to end: its model's ca
 """
 
 import _thread
+import contextlib
 import queue
 import sys
 import threading
@@ -86,6 +87,8 @@ _codes: dict[CodeType, dict[int, Stream]] = {}
 _looked_for: queue.SimpleQueue[Stream] = queue.SimpleQueue()
 _soon: list[Stream] = []
 _looking = False
+_over: queue.SimpleQueue[None] = queue.SimpleQueue()
+"""Holds something where nothing is left to look at: the thread ends now, not in the middle of the next run."""
 when_closed: list[Callable[[], None]] = []
 """Called after streams were closed whose end no event announced."""
 
@@ -265,7 +268,8 @@ def _look() -> None:
     global _looking  # noqa: PLW0603
     pause = FIRST_LOOK
     while True:
-        time.sleep(pause)
+        with contextlib.suppress(queue.Empty):
+            _over.get(timeout=pause)
         pause = min(pause * 1.5, LAST_LOOK) if _looked_for.empty() else FIRST_LOOK
         poll()
         if not _soon and _looked_for.empty():
@@ -321,13 +325,15 @@ def settle(deadline: float) -> None:
     while any(stream.ref() is None for stream in list(_soon)) and time.perf_counter() < limit:
         time.sleep(FIRST_LOOK)
         poll()
+    if _looking and not _soon:
+        _over.put(None)
 
 
 def _after_fork() -> None:
     """Forget the parent's streams in a forked child: they are the parent's."""
-    global _lock, _looking, _looked_for  # noqa: PLW0603
+    global _lock, _looking, _looked_for, _over  # noqa: PLW0603
     _lock = threading.RLock()
-    _looked_for = queue.SimpleQueue()
+    _looked_for, _over = queue.SimpleQueue(), queue.SimpleQueue()
     _open.clear()
     _codes.clear()
     _soon.clear()

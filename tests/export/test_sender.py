@@ -153,23 +153,53 @@ def test_a_quick_server_is_served_by_one_thread_over_one_connection(deliver, ser
     assert len({seen.connection for seen in server.requests}) == 1
 
 
+def senders(before):
+    return [one for one in threading.enumerate() if one.name == "infinium-sender" and one not in before]
+
+
+def all_ended_but(count, before):
+    for _ in range(500):
+        left = senders(before)
+        if len(left) <= count:
+            return True
+        left[0].join(0.02)
+    return False
+
+
+def test_traces_that_are_waited_for_one_by_one_start_no_thread_each(deliver, serve):
+    before, seen, delivery = threading.enumerate(), set(), deliver()
+    serve()
+    for _ in range(100):
+        delivery.submit(new_id())
+        assert delivery.flush(30)
+        seen |= set(senders(before))
+    assert len(seen) <= 3
+
+
+def test_the_spare_thread_ends_after_a_while(deliver, serve, monkeypatch):
+    before, delivery = threading.enumerate(), deliver()
+    monkeypatch.setattr(sender, "SPARE_SECONDS", 0.01)
+    serve()
+    for _ in range(3):
+        delivery.submit(new_id())
+        assert delivery.flush(30)
+    assert all_ended_but(1, before)
+
+
 def test_a_slow_server_gets_several_requests_at_once_and_the_threads_end_with_them(deliver, serve):
     server, before = serve(then=Reply(201, wait=0.3)), threading.enumerate()
-
-    def senders():
-        return [one for one in threading.enumerate() if one.name == "infinium-sender" and one not in before]
 
     settings.configure(requests_per_second=1_000)
     delivery = deliver()
     for _ in range(20):
         delivery.submit(new_id())
     assert server.wait_for(sender.IN_FLIGHT)
-    assert len(senders()) == sender.IN_FLIGHT
+    assert len(senders(before)) == sender.IN_FLIGHT
     assert delivery.flush(30)
     assert len({seen.connection for seen in server.requests}) == sender.IN_FLIGHT
-    assert len(senders()) <= 2
+    assert all_ended_but(2, before)
     assert delivery.shutdown(10)
-    assert senders() == []
+    assert senders(before) == []
 
 
 def test_a_server_that_takes_some_time_is_sent_to_by_more_threads_while_more_waits(deliver, serve, monkeypatch):

@@ -57,6 +57,15 @@ def test_the_trace_waits_for_the_last_token(traces):
     assert status(one(traces)) == "ok"
 
 
+def test_nothing_is_looked_at_any_more_once_all_is_flushed(traces, monkeypatch):
+    look, gone = streams._look, threading.Event()
+    monkeypatch.setattr(streams, "FIRST_LOOK", 600)
+    monkeypatch.setattr(streams, "_look", lambda: (look(), gone.set()))
+    list(an_engine(Scripted(replies=["Paris is it"]), streaming=True).query("capital?").response_gen)
+    assert status(one(traces)) == "ok"
+    assert gone.wait(60)
+
+
 def test_the_trace_ends_at_the_last_token_and_not_when_it_was_noticed(traces):
     response = an_engine(Scripted(replies=["a b"]), streaming=True).query("q?")
     began = time.perf_counter()

@@ -161,6 +161,20 @@ def test_chunks_that_are_no_text_count_as_what_they_say(chunk):
     assert content.bytes - before >= 500
 
 
+class Text(str):  # as LangChain's ``TextAccessor``
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("kind", [str, Text])
+@pytest.mark.parametrize(("letter", "bytes_each"), [("a", 1), ("я", 2)])
+def test_the_texts_of_a_stream_count_whatever_class_they_are_of(kind, letter, bytes_each):
+    content = Content()
+    before, said = content.bytes, Streamed(list)
+    for _ in range(1_000):
+        said.add(content, kind(letter * 20))
+    assert content.bytes - before >= 0.9 * 20_000 * bytes_each
+
+
 def test_texts_of_a_trace_that_is_stored_count_no_longer():
     before, content = held_bytes(), Content()
     content.take("x" * 100_000, 500)
