@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.outputs import ChatGenerationChunk
+
 from infinium_integrations.capture.content import Conversation, Message, Streamed
 from infinium_integrations.capture.preview import cut
 from infinium_integrations.langchain import messages
@@ -43,8 +45,12 @@ class Stream:
 
     def token(self, run: Run, token: object, chunk: object, now: float) -> None:
         """Take one token in: O(1) in time and memory."""
-        facts = getattr(chunk, "__dict__", _NOTHING)
-        held = getattr(facts.get("message"), "__dict__", _NOTHING)
+        if type(chunk) is ChatGenerationChunk:  # what most often comes
+            facts = chunk.__dict__
+            held = facts["message"].__dict__
+        else:
+            facts = getattr(chunk, "__dict__", _NOTHING)
+            held = getattr(facts.get("message"), "__dict__", _NOTHING)
         text, calls = held.get("content"), held.get("tool_call_chunks")
         said = (text if type(text) is str else token) or text or token or calls
         if said:
