@@ -39,14 +39,15 @@ def preview(value: object, limit: int) -> str:
 
 def is_small(value: object) -> bool:
     """Return whether a value is plain JSON already, and so small that it needs no bounded copy."""
-    return _room_left(value, SMALL, 3) >= 0
+    return _room_left(value, SMALL, 4) >= 0
 
 
 def _room_left(value: Any, room: int, depth: int) -> int:
     """Return how many characters are left beside a value; -1 where it does not fit, or is not plain."""
     kind = type(value)
     if kind in _TEXTS:
-        return room - len(value) if len(value) <= SHORT and value[:5] != "data:" else -1
+        finished = kind is Redacted or (len(value) <= SHORT and value[:5] != "data:")
+        return room - len(value) if finished else -1
     if kind is dict:
         # the last may say of the rest that it is a picture
         if depth == 0 or len(value) > FEW or "type" in value:
@@ -63,7 +64,7 @@ def _room_left(value: Any, room: int, depth: int) -> int:
     return room if value is None or (kind in NUMBERS and -LARGE < value < LARGE) else -1
 
 
-SMALL, FEW = 8_000, 30
+SMALL, FEW = 16_000, 30
 """Characters of all texts and keys, entries of a list or dict."""
 _TEXTS = frozenset({str, Redacted, Cut})
 

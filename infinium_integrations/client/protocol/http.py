@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.request import getproxies
 
 import httpx
@@ -128,16 +128,19 @@ class Channel:
         """Send one request and read at most ``limit`` bytes of its reply, until the deadline (monotonic seconds)."""
         left, body = _Left(deadline), bytearray()
         try:
+            url, sent = _url(request.url), request.body or b""
+            named = {"Host": url.netloc.decode("ascii"), **request.headers, "Content-Length": str(len(sent))}
             message = httpx.Request(
                 request.method,
-                _url(request.url),
-                headers=request.headers,
-                content=request.body,
+                url,
+                headers=named,
+                stream=httpx.ByteStream(sent),  # as ``content`` it would be looked at for what is known here
                 extensions={"timeout": {"connect": left, "write": left, "read": left}},
             )
             with self._sender() as send, closing(send(message)) as response:
                 self._note(response)
-                for chunk in response.iter_bytes():
+                encoded = "content-encoding" in response.headers
+                for chunk in response.iter_bytes() if encoded else cast("httpx.SyncByteStream", response.stream):
                     body += chunk
                     if len(body) > limit:
                         break

@@ -290,11 +290,13 @@ def scrub(data: object, secrets: Iterable[SecretStr], *, least: int = 1) -> obje
     """Return JSON-like data with every secret of at least ``least`` characters taken out of keys and texts."""
     if data is None or isinstance(data, _NotJson):
         return data
-    texts = [text for secret in secrets if len(text := secret.get_secret_value()) >= least]
+    texts = [json.dumps(text)[1:-1] for secret in secrets if len(text := secret.get_secret_value()) >= least]
     try:
         written = json.dumps(data)
+        if not any(text in written for text in texts):
+            return data
         for text in texts:
-            written = written.replace(json.dumps(text)[1:-1], HIDDEN)
+            written = written.replace(text, HIDDEN)
         return json.loads(written)
     except (ValueError, RecursionError):
         return None  # the secret was part of the structure: nothing is better than some of it
