@@ -200,7 +200,7 @@ class Content:
         self._known: dict[int, Known[Message]] = {}
         """By the identity of the framework's own message."""
         self._histories: dict[int, History[Message]] = {}
-        """By the identity of the first message: a model gets the system prompt before what its node gets."""
+        """By the identity of the first message."""
         self.spend(LEAST_BYTES)
 
     def message(
@@ -233,6 +233,14 @@ class Content:
         """
         if len(given) <= FEW:
             return self._each(given, take)
+        history = self._histories.get(id(given[0]))
+        if history is None:
+            before = self._each(given[:1], take)
+            if before[0].role == "system":  # which stands before the very messages that a node was given
+                return before + self._history(given[1:], take, text)
+        return self._history(given, take, text)
+
+    def _history(self, given: Sequence[object], take: Callable[[object], Message], text: str) -> list[Message]:
         history = self._histories.get(id(given[0]))
         count = history.standing(given, text) if history is not None else 0
         if history is None or count == 0:
@@ -283,6 +291,11 @@ class Content:
         if kind is dict:
             if not self.full() and (copied := self.copied(value)) is not None:
                 return copied
+        elif kind is list and value and type(value[0]) is dict:  # such as calls of tools
+            if len(value) <= FLAT and not self.full():
+                several = [self.copied(item) if type(item) is dict else None for item in value]
+                if None not in several:
+                    return several
         elif value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
         taker = Taker(self, limit, adapt)

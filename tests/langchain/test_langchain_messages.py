@@ -255,6 +255,19 @@ def test_of_a_long_history_each_message_is_taken_once_and_what_changes_in_it_is_
     assert [one.held["content"] for one in messages.take_all(content, given[:25], 500)][3] == "changed"
 
 
+@pytest.mark.parametrize("order", [("", "be brief", "be kind"), ("be brief", "", "be kind")])
+def test_a_history_with_a_system_prompt_before_it_is_the_one_without(order):
+    content = Content()
+    given = [HumanMessage(f"message {number}") for number in range(60)]
+    first = None
+    for prompt in order:
+        taken = messages.take_all(content, [SystemMessage(prompt), *given] if prompt else given, 500)
+        assert [one.held["content"] for one in taken[:-60]] == [prompt] * bool(prompt)
+        first = first or taken[-60:]
+        assert all(one is other for one, other in zip(first, taken[-60:], strict=True))
+    assert len(content._histories) == 1
+
+
 def test_a_history_that_is_made_anew_each_time_is_not_taken_for_the_last_one():
     content = Content()
     for number in range(50):
