@@ -39,7 +39,7 @@ def of_messages(indexes: Sequence[int]) -> dict[str, str]:
 
 def folded(content: Mapping[str, Json]) -> dict[str, Json]:
     """Return content as JSON in which each longer text, and each call's arguments, stand once."""
-    known: dict[object, _Path] = {}
+    known: dict[object, _Path | str] = {}
     return {key: _fold(value, (None, key), known) for key, value in content.items()}
 
 
@@ -47,7 +47,7 @@ _Path = tuple[Any, str | int]
 """The path of what holds a value, and under which key or index it stands there."""
 
 
-def _fold(value: Json, path: _Path, known: dict[object, _Path]) -> Json:  # noqa: PLR0911  (a table in the form of code)
+def _fold(value: Json, path: _Path, known: dict[object, _Path | str]) -> Json:  # noqa: PLR0911  (a table in the form of code)
     kind = type(value)
     if kind is str:
         return _once(value, value, path, known) if len(value) >= LEAST else value
@@ -69,9 +69,12 @@ def _fold(value: Json, path: _Path, known: dict[object, _Path]) -> Json:  # noqa
     return whole
 
 
-def _once(value: Json, written: object, path: _Path, known: dict[object, _Path]) -> Json:
+def _once(value: Json, written: object, path: _Path, known: dict[object, _Path | str]) -> Json:
     where = known.setdefault(written, path)
-    return value if where is path else {KEY: _pointer(where)}
+    if where is path:
+        return value
+    known[written] = pointer = where if isinstance(where, str) else _pointer(where)
+    return {KEY: pointer}
 
 
 def _pointer(path: _Path | None) -> str:

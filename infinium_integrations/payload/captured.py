@@ -19,7 +19,7 @@ from infinium_integrations.capture.content import (
 )
 from infinium_integrations.capture.folding import Json, Reference, folded
 from infinium_integrations.capture.media import Media
-from infinium_integrations.capture.preview import to_json_value
+from infinium_integrations.capture.preview import is_small, to_json_value
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.payload import preview
 from infinium_integrations.payload.finalize import Finisher, Limits
@@ -55,10 +55,10 @@ class Capture:
         self.messages: list[JsonMessage] = []
         self._spoken: list[JsonMessage] = []
         """The same as they are read: of texts that go on, one text."""
-        self._indexes: dict[int, int] = {}
-        """Of messages by their identity; ``_held`` keeps them alive."""
+        self._references: dict[int, Reference] = {}
+        """To messages, by their identity; ``_held`` keeps them alive."""
         self._held: list[Message] = []
-        self._same: dict[bytes, int] = {}
+        self._same: dict[bytes, Reference] = {}
         self._clean: dict[str, str] = {}
         self._values: dict[int, tuple[object, Json]] = {}
         self._systems: dict[str, int] = {}
@@ -88,7 +88,7 @@ class Capture:
         return [self.value(item) for item in taken]
 
     def _conversation(self, taken: Conversation) -> Json:
-        messages = [Reference(self.message(message)) for message in taken.messages]
+        messages = self._referring(taken.messages)
         rest = self.value(taken.rest)
         more = {} if rest is None else rest if isinstance(rest, dict) else {"state": rest}
         if taken.structured is not None:
@@ -116,24 +116,32 @@ class Capture:
             clean = self._clean[text] = self._finisher.text(text, self._chars)
         return clean
 
-    def message(self, message: Message) -> int:
-        """Return the index of a message, having added it where it is new."""
-        index = self._indexes.get(id(message))
-        if index is not None:
-            return index
+    def message(self, message: Message) -> Reference:
+        """Return a reference to a message, having added it where it is new."""
+        known = self._references.get(id(message))
+        if known is not None:
+            return known
         self._held.append(message)
         found = None
         with contained:  # one that can't be read takes no other with it
             found = self._read(message)
         clean, read = found or self._unreadable(message)
         written = to_json(clean)
-        index = self._same.get(written)
-        if index is None:
-            index = self._same[written] = len(self.messages)
+        reference = self._same.get(written)
+        if reference is None:
+            reference = self._same[written] = Reference(len(self.messages))
             self.messages.append(clean)
             self._spoken.append(read)
-        self._indexes[id(message)] = index
-        return index
+        self._references[id(message)] = reference
+        return reference
+
+    def _referring(self, messages: Sequence[Message]) -> list[Json]:
+        known = self._references.get
+        return [known(id(message)) or self.message(message) for message in messages]
+
+    def _said(self, messages: Sequence[Message]) -> list[JsonMessage]:
+        spoken = self._spoken
+        return [spoken[reference.index] for reference in self._referring(messages)]
 
     def _unreadable(self, message: Message) -> tuple[JsonMessage, JsonMessage]:
         clean = JsonMessage({"role": self.text(str(message.role)), "parts": [{"type": "text", "content": _UNREADABLE}]})
@@ -168,7 +176,8 @@ class Capture:
 
     def _plain(self, value: object) -> Json:
         """Redact a value that holds no messages."""
-        return self.value(to_json_value(value, 1_000_000, **_BOUNDS) if not isinstance(value, str) else value)
+        plain = isinstance(value, str) or is_small(value)
+        return self.value(value if plain else to_json_value(value, 1_000_000, **_BOUNDS))
 
     def _whole(self, parts: list[Part]) -> list[Part]:
         """Return parts in which neighbouring texts that make up a secret together are one."""
@@ -211,7 +220,7 @@ class Capture:
         update = taken.update if isinstance(taken, Command) else taken
         if not isinstance(update, Conversation):
             return None
-        messages = [self._spoken[self.message(message)] for message in update.messages]
+        messages = self._said(update.messages)
         rest = None if update.rest is None else self.readable(self.value(update.rest))
         called = None if call_id is None else self.value(call_id)
         return preview.tool_text(messages, called, limit, f"→ {goes}" if goes else "", rest)
@@ -234,11 +243,11 @@ class Capture:
                 return None
         if isinstance(taken, Message):
             if not given:
-                message = self._spoken[self.message(taken)]
+                (message,) = self._said([taken])
                 return _bare([message], limit, given=False) if summary else preview.said(message, limit)
             taken = Conversation([taken])
         if isinstance(taken, Conversation):
-            messages = [self._spoken[self.message(message)] for message in taken.messages]
+            messages = self._said(taken.messages)
             rest = None if taken.rest is None else self.readable(self.value(taken.rest))
             if taken.choices and not summary:
                 return preview.choices_text(messages, limit)
@@ -273,7 +282,7 @@ class Capture:
         """Return the system prompt of a model's call, or at which step it stands."""
         if not isinstance(run.input, Conversation):
             return {}
-        prompt = preview.system_text(self._spoken[self.message(message)] for message in run.input.messages)
+        prompt = preview.system_text(self._said([one for one in run.input.messages if one.role == "system"]))
         if not prompt:
             return {}
         first = self._systems.setdefault(prompt, run.number)
@@ -363,7 +372,7 @@ _CONVERTED: dict[type, Callable[[Capture, Any], Json]] = {
     list: Capture._list,  # noqa: SLF001
     tuple: Capture._list,  # noqa: SLF001
     Cut: Capture._cut,  # noqa: SLF001
-    Message: lambda capture, taken: Reference(capture.message(taken)),
+    Message: Capture.message,
     Conversation: Capture._conversation,  # noqa: SLF001
     Documents: lambda capture, taken: [capture.value(taken.read(one)) for one in taken.held],
     Command: lambda capture, taken: {"goto": capture._goto(taken), "update": capture.value(taken.update)},  # noqa: SLF001

@@ -212,8 +212,8 @@ def call_text(part: Part, limit: int) -> str:
 
 
 def system_text(messages: Iterable[JsonMessage]) -> str:
-    """Return the system prompt of a call; empty where it has none."""
-    return "\n".join(plain_text(message) for message in messages if message["role"] == "system")
+    """Return the system prompt that a call's messages are; empty where there are none."""
+    return "\n".join(map(plain_text, messages))
 
 
 def documents_text(count: int, documents: Sequence[dict[str, Any]], limit: int) -> str:
