@@ -19,7 +19,6 @@ wall     how much longer a tight loop takes, µs
 """
 
 import argparse
-import importlib
 import json
 import os
 import ssl
@@ -129,7 +128,7 @@ def measure(name, workers, turns, sink):
             said = worker.ask(work=name)
             if at >= WARM_UP:
                 taken[worker.label].append(said)
-    runs = 2 * turns * repeats(name)
+    runs = {label: sum(one["runs"] for one in said) for label, said in taken.items()}
     return {
         label: {
             **{
@@ -138,16 +137,11 @@ def measure(name, workers, turns, sink):
             },
             "base": statistics.median(one["caller"] for one in said),
             "disk": statistics.median(one["disk"] for one in said),
-            "sent": sink.bytes[label] / runs,
-            "requests": sink.requests[label] / runs,
+            "sent": sink.bytes[label] / runs[label],
+            "requests": sink.requests[label] / runs[label],
         }
         for label, said in taken.items()
     }
-
-
-def repeats(name):
-    framework = next(framework for framework, names in FRAMEWORKS.items() if name in names)
-    return importlib.import_module(f"{framework}_workloads").workloads()[name][2]
 
 
 def table(name, found):

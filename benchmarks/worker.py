@@ -16,18 +16,22 @@ from pathlib import Path
 
 import libraries
 
+FLUSHING, FEWEST = 3.0, 3
+"""Seconds after which a library whose flush takes long is flushed no more in a turn, but for so many runs."""
+
 
 def turn(work, times, config, flush):
-    """Return seconds: of the caller's CPU, and of the process's CPU until all is delivered, and of the caller's wall.
+    """Return microseconds a run of the caller's CPU, of the process's until all is delivered, and of the caller's wall.
 
     ``caller`` with a flush after each run, so that nothing runs beside it and the processor's caches are cold; the
-    others of a tight loop, ``loop`` being the caller's CPU in it.
+    others of a tight loop, ``loop`` being the caller's CPU in it. Return also how many runs there were in all.
     """
-    caller = 0.0
-    for _ in range(times):
+    caller, runs, until = 0.0, 0, time.perf_counter() + FLUSHING
+    while runs < times and (runs < FEWEST or time.perf_counter() < until):
         began = time.thread_time()
         work(config)
         caller += time.thread_time() - began
+        runs += 1
         flush()
     gc.collect()
     wall, whole, loop = time.perf_counter(), time.process_time(), time.thread_time()
@@ -35,7 +39,9 @@ def turn(work, times, config, flush):
         work(config)
     loop, wall = time.thread_time() - loop, time.perf_counter() - wall
     flush()
-    return {"caller": caller, "loop": loop, "total": time.process_time() - whole, "wall": wall}
+    loops = {"loop": loop, "total": time.process_time() - whole, "wall": wall}
+    cost = {"caller": caller / runs, **{kind: seconds / times for kind, seconds in loops.items()}}
+    return {kind: seconds * 1e6 for kind, seconds in cost.items()} | {"runs": runs + times}
 
 
 def settle():
@@ -83,8 +89,7 @@ def main():
             settle()
             before = on_disk()
             said = turn(work, times, config, flush)
-            said = {key: value / times * 1e6 for key, value in said.items()}
-            said["disk"] = (on_disk() - before) / times / 2
+            said["disk"] = (on_disk() - before) / said["runs"]
         print(json.dumps(said), flush=True)
 
 
