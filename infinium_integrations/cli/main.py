@@ -248,7 +248,8 @@ def experiments(name: str, as_json: bool) -> None:  # noqa: FBT001
     found = one(_reader(), name) or next(iter(called), None)
     if found is None:
         names = {each.name for each in earlier(_reader())}
-        msg = f"there is no experiment {name!r}{did_you_mean(name, names)}"
+        guess = did_you_mean(name, names) or ":"
+        msg = f"there is no experiment {name!r}{guess} infinium-traces experiments shows which there are"
         raise click.ClickException(msg)
     if as_json:
         for row in found:
@@ -297,7 +298,8 @@ def _one(trace_id: str) -> TaskData:
         begin_so = [run for run in reader.running() if (run.trace_id or "").startswith(trace_id)]
         task = begin_so[0] if len(begin_so) == 1 else None
     if task is None:
-        raise click.ClickException(f"there is no trace {trace_id!r}" if trace_id else _nothing(filtered=False))
+        missing = f"there is no trace {trace_id!r}: infinium-traces list shows which there are"
+        raise click.ClickException(missing if trace_id else _nothing(filtered=False))
     return task
 
 

@@ -62,28 +62,32 @@ COLUMNS = tuple(field.name for field in fields(Row))
 class Sums:
     """The runs that ended within a stretch of time, which begins at ``start``.
 
-    ``p50`` and ``p95`` are durations that happened, None of no runs.
+    ``p50`` and ``p95`` are durations that happened, None of no runs; ``tokens`` and ``cost`` are None where no run's
+    are known.
     """
 
     start: int = 0
     runs: int = 0
     errors: int = 0
-    tokens: int = 0
-    cost: float = 0.0
+    tokens: int | None = None
+    cost: float | None = None
     p50: float | None = None
     p95: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSums:
-    """The runs of one session. ``duration`` is theirs together; ``names`` counts the runs of each name."""
+    """The runs of one session. ``duration`` is theirs together; ``names`` counts the runs of each name.
+
+    ``tokens`` and ``cost`` are None where no run's are known.
+    """
 
     session_id: str
     runs: int
     errors: int
     duration: float
-    tokens: int
-    cost: float
+    tokens: int | None
+    cost: float | None
     first: int
     last: int
     names: dict[str, int]

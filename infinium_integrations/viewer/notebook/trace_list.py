@@ -56,7 +56,7 @@ class TraceList(Shown, list[TaskData]):
         return frame
 
     def __repr__(self) -> str:
-        lines = [f"{len(self):,} trace{'' if len(self) == 1 else 's'}"]
+        lines = [formatting.counted(len(self), "trace")]
         for task in self[:ROWS_SHOWN]:
             summary = TraceSummary(task)
             name, duration = formatting.clipped_line(task.name, 50), formatting.duration(summary.duration_ms)

@@ -147,7 +147,7 @@ def test_a_step_unfolds_to_all_that_is_known_of_it():
         "0.912",
         "Annual plans are refunded in full within 30 days of purchase.",
         "Cache read",
-        "4096",
+        "4,096",
         "610 ms",
         "tool_call_id",
         "call_1a",
