@@ -222,6 +222,26 @@ def test_two_ticked_traces_are_compared(new_tab, address):
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("asked", ["tol:x", "nothinglikeit"])
+def test_where_nothing_is_listed_nothing_can_be_compared(new_tab, address, asked):
+    page = new_tab(address).go(f"/?q={asked}")
+    assert not page.get_by_role("button", name="Compare ticked traces").is_visible()
+
+
+LABELS = """[...document.querySelectorAll('.ifm-ruler text')].filter(one => one.checkVisibility())
+    .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right])"""
+
+
+@pytest.mark.parametrize("name", ["agent", "failed", "parallel", "thousand", "deep"])
+@pytest.mark.parametrize("width", [390, 1110, 1300, 1440, 1600])
+def test_times_above_the_bars_stand_apart_and_are_not_cut(new_tab, address, name, width):
+    page = new_tab(address, width=width).go(f"/traces/{name}")
+    labels = page.evaluate(LABELS)
+    assert all(one[1] + 4 <= other[0] for one, other in pairwise(labels))
+    right = page.evaluate("document.querySelector('.ifm-ruler .ifm-bar').getBoundingClientRect().right")
+    assert labels[-1][1] <= right
+
+
 def test_a_hundred_thousand_traces_are_listed_and_paged(new_tab):
     start = datetime(2026, 11, 20, tzinfo=UTC)
     rows = [

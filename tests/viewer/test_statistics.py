@@ -69,7 +69,7 @@ def test_charts_say_in_words_what_they_draw():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "0"),
+        (None, "\N{EN DASH}"),
         (0, "0"),
         (0.5, "0.5"),
         (999, "999"),

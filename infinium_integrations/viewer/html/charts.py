@@ -122,7 +122,7 @@ def _totals(title: str, summed: Overview, values: Sequence[float | None], write:
         bars += _bar(n, summed, (value or 0.0) * PLOT / top, style, ": ".join(cells))
     return Chart(
         title=title,
-        summary=f"{write(sum(known))} in all" if known else "of no run known",
+        summary=f"{write(sum(known))} in all" if known else "known of no run",
         bars=bars,
         scale=_scale(top, write),
         dates=_dates(summed),
