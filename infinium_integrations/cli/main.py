@@ -178,7 +178,7 @@ def _pointed(error: "QueryError") -> str:
 @main.command(short_help="Show one trace; the latest, without an ID.")
 @click.argument("trace_id", metavar="[ID]", default="")
 @click.option("--json", "as_json", is_flag=True, help="The trace as it is sent.")
-@click.option("--all", "everything", is_flag=True, help="Every step, without groups.")
+@click.option("--all", "everything", is_flag=True, help="Every step in a row of its own.")
 @click.option("--full", is_flag=True, help="What the model saw and said, whole; with --json beside the payload.")
 def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  # noqa: FBT001
     """Show one trace, by its id or the beginning of it; the latest, without one."""

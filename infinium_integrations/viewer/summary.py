@@ -9,6 +9,7 @@ from infinium_integrations.viewer.conversation import StepContent
 from infinium_integrations.viewer.timeline import Node
 
 __all__ = [
+    "BOOKKEEPING",
     "KINDS",
     "MARKS",
     "Document",
@@ -64,6 +65,8 @@ DELIVERY = {
 OWN_TAGS = frozenset(
     {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
 )
+BOOKKEEPING = frozenset({"experiment_run", "example", "example_id", "repetition"})
+"""Tags by which an experiment finds its runs again: too many for a table."""
 SHOWN_ELSEWHERE = frozenset(
     {
         *("parent_step", "started_ms", "status", "name", "documents", "usage_details", "attempt", "ttft_ms"),

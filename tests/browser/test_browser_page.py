@@ -228,6 +228,35 @@ def test_where_nothing_is_listed_nothing_can_be_compared(new_tab, address, asked
     assert not page.get_by_role("button", name="Compare ticked traces").is_visible()
 
 
+@pytest.mark.parametrize("path", ["/experiments", "/compare?t=agent&t=later", "/traces/single"])
+def test_a_slash_leads_to_the_search_from_a_view_that_has_none(new_tab, address, path):
+    page = new_tab(address).go(path)
+    page.keyboard.press("/")
+    page.wait_for_url("**/#search")
+    page.wait_for_function("document.activeElement.id === 'search'")
+
+
+def test_on_a_phone_escape_closes_the_step_and_the_help_says_so(new_tab, address):
+    page = new_tab(address, width=390).go("/traces/agent")
+    page.keyboard.press("?")
+    assert "close the step" in page.locator("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.locator("#s1 summary.ifm-row").click()
+    page.locator("#s2 summary.ifm-row").first.click()
+    page.keyboard.press("Escape")
+    assert page.evaluate("[...document.querySelectorAll('.ifm-own[open]')].map(one => one.parentElement.id)") == ["s1"]
+    assert page.evaluate("document.activeElement.closest('.ifm-step').id") == "s2"
+
+
+def test_where_no_step_says_what_is_looked_for_it_is_said(new_tab, address):
+    page = new_tab(address).go("/traces/agent")
+    said = "getComputedStyle(document.querySelector('.ifm-top'), '::after').content"
+    page.get_by_role("searchbox", name="Find in steps").fill("crm")
+    assert page.evaluate(said) == "none"
+    page.get_by_role("searchbox", name="Find in steps").fill("zzzz")
+    assert page.evaluate(said) == '"No step says that."'
+
+
 LABELS = """[...document.querySelectorAll('.ifm-ruler text')].filter(one => one.checkVisibility())
     .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right])"""
 

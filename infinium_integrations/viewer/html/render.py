@@ -193,6 +193,7 @@ def environment() -> Environment:
     )
     made.globals.update(
         alike=summary.alike,
+        bookkeeping=summary.BOOKKEEPING,
         documents=summary.documents,
         whole_documents=summary.whole_documents,
         questions=summary.questions,
