@@ -221,7 +221,6 @@ def test_two_ticked_traces_are_compared(new_tab, address):
     assert page.locator("ins:visible").count() > 0
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("asked", ["tol:x", "nothinglikeit"])
 def test_where_nothing_is_listed_nothing_can_be_compared(new_tab, address, asked):
     page = new_tab(address).go(f"/?q={asked}")
@@ -271,6 +270,7 @@ def test_times_above_the_bars_stand_apart_and_are_not_cut(new_tab, address, name
     assert labels[-1][1] <= right
 
 
+@pytest.mark.full
 def test_a_hundred_thousand_traces_are_listed_and_paged(new_tab):
     start = datetime(2026, 11, 20, tzinfo=UTC)
     rows = [
