@@ -89,6 +89,19 @@ class _Status(click.ParamType):  # type: ignore[type-arg]
         return value
 
 
+class _Column(click.ParamType):  # type: ignore[type-arg]
+    name = "column"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from infinium_integrations.storage.index.query import check_sort  # noqa: PLC0415
+
+        try:
+            check_sort(value)
+        except InfiniumError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
 class _MalformedError(click.ClickException):
     exit_code = 2
 
@@ -105,7 +118,9 @@ class _Asking(click.Command):
 @main.command("list", cls=_Asking, short_help="List runs: all, or those that a QUERY finds.")
 @click.argument("query", nargs=-1, metavar="[QUERY]")
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many; the latest.")
-@click.option("--sort", metavar="COLUMN", default="-ended", help="Such as duration, or -cost: the greatest first.")
+@click.option(
+    "--sort", metavar="COLUMN", type=_Column(), default="-ended", help="Such as duration, or -cost: the greatest first."
+)
 @click.option("--status", type=_Status(), help="Of the run (ok, error, …) or of the delivery (local, pending, …).")
 @click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
 @click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d, or a date in UTC: 2026-01-31.")

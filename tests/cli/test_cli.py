@@ -129,7 +129,7 @@ class TestList:
 
     def test_a_status_or_an_order_that_is_none_is_told_with_those_there_are(self):
         assert "did you mean 'error'?" in run("list", "--status", "failed", code=2)
-        assert "these are: cost, duration" in run("list", "--sort", "size", code=1)
+        assert "these are: cost, duration" in run("list", "--sort", "size", code=2)
 
     def test_the_help_shows_queries(self):
         assert "\n    infinium-traces list 'tool:refund_order status:error'\n" in run("list", "--help")

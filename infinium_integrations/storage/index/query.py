@@ -4,10 +4,23 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
+from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.storage.index import words
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, Term
 
-__all__ = ["COLUMNS", "HIGH", "LOW", "SORTS", "UNKNOWN", "Query", "Row", "SessionSums", "Sums", "percentile_of_sorted"]
+__all__ = [
+    "COLUMNS",
+    "HIGH",
+    "LOW",
+    "SORTS",
+    "UNKNOWN",
+    "Query",
+    "Row",
+    "SessionSums",
+    "Sums",
+    "check_sort",
+    "percentile_of_sorted",
+]
 
 UNKNOWN = "unknown"
 """The name of a model of which none is known."""
@@ -55,6 +68,19 @@ class Row:
 
 SORTS = frozenset({"ended", "name", "status", "duration", "steps", "errors", "model", "tokens", "cost"})
 """The columns by which lists are sorted."""
+
+
+def check_sort(sort: str) -> None:
+    """Refuse what lists are not sorted by.
+
+    Raises:
+        ConfigurationError: It is no column; the text says which there are.
+    """
+    if sort.removeprefix("-") not in SORTS:
+        msg = f"sort={sort!r} is no column{did_you_mean(sort, SORTS) or ';'} these are: {', '.join(sorted(SORTS))}"
+        raise ConfigurationError(msg)
+
+
 COLUMNS = tuple(field.name for field in fields(Row))
 
 

@@ -93,7 +93,7 @@ def of_overview(summed: Overview) -> list[Chart]:
 
 
 def _runs(summed: Overview) -> Chart:
-    top = _top([float(bucket.runs) for bucket in summed.buckets])
+    top = _top([2.0, *(float(bucket.runs) for bucket in summed.buckets)])  # there is no half a run
     bars = []
     for n, bucket in enumerate(summed.buckets):
         runs, errors = formatting.counted(bucket.runs, "run"), formatting.counted(bucket.errors, "error")
@@ -124,7 +124,7 @@ def _totals(title: str, summed: Overview, values: Sequence[float | None], write:
         title=title,
         summary=f"{write(sum(known))} in all" if known else "known of no run",
         bars=bars,
-        scale=_scale(top, write),
+        scale=_scale(top, _dollars if write is formatting.cost else write) if known else [],
         dates=_dates(summed),
         heads=[title],
         table=table,
@@ -170,6 +170,11 @@ def _top(values: list[float]) -> float:
         return 1.0
     size = 10.0 ** math.ceil(math.log10(most))
     return next(size * part for part in (0.2, 0.4, 0.6, 0.8, 1.0, 2.0) if size * part >= most)
+
+
+def _dollars(value: float | None) -> str:
+    """Write a round amount, whose cents are enough where it has no more."""
+    return f"${value:,.2f}" if value is not None and math.isclose(round(value, 2), value) else formatting.cost(value)
 
 
 def _whole(value: float | None) -> str:

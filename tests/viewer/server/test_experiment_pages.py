@@ -92,6 +92,13 @@ def test_what_is_no_experiment_is_not_found(page, wanted):
     assert page.get(f"/experiments/{wanted}").status_code == 404
 
 
+@pytest.mark.parametrize("asked", ["t", "e", "session", "tag"])
+def test_more_than_are_compared_at_once_are_refused_and_not_left_out(page, asked):
+    answer = page.get("/compare", params={asked: ["x"] * 13})
+    assert answer.status_code == 400
+    assert "12 are compared at once, at most." in answer.text
+
+
 def test_several_traces_are_compared_too(page, found):
     answer = page.get("/compare", params={"t": [row.trace_id for row in found[0]]})
     assert answer.status_code == 200

@@ -188,6 +188,7 @@ def test_what_no_run_of_a_session_says_is_unknown_and_not_nothing(page, source):
     text = page.get("/overview", params={"since": "", "session": "quiet"}).text
     assert "$0.00" not in text.partition('class="charts"')[0]
     assert "Cost: known of no run" in text
+    assert "$" not in re.sub(r"<style.*?</style>", "", text.partition("<main")[2].partition("Nodes, models")[0])
 
 
 def test_a_run_without_a_model_has_no_label_for_it(page, source):
