@@ -89,6 +89,19 @@ class _Status(click.ParamType):  # type: ignore[type-arg]
         return value
 
 
+class _Column(click.ParamType):  # type: ignore[type-arg]
+    name = "column"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from infinium_integrations.storage.index.query import check_sort  # noqa: PLC0415
+
+        try:
+            check_sort(value)
+        except InfiniumError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
 class _MalformedError(click.ClickException):
     exit_code = 2
 
@@ -105,7 +118,9 @@ class _Asking(click.Command):
 @main.command("list", cls=_Asking, short_help="List runs: all, or those that a QUERY finds.")
 @click.argument("query", nargs=-1, metavar="[QUERY]")
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many; the latest.")
-@click.option("--sort", metavar="COLUMN", default="-ended", help="Such as duration, or -cost: the greatest first.")
+@click.option(
+    "--sort", metavar="COLUMN", type=_Column(), default="-ended", help="Such as duration, or -cost: the greatest first."
+)
 @click.option("--status", type=_Status(), help="Of the run (ok, error, …) or of the delivery (local, pending, …).")
 @click.option("--name", help="Only runs with this in their name, upper and lower case alike.")
 @click.option("--since", type=_Since(), help="Such as 30m, 12h, 7d, or a date in UTC: 2026-01-31.")
@@ -178,7 +193,7 @@ def _pointed(error: "QueryError") -> str:
 @main.command(short_help="Show one trace; the latest, without an ID.")
 @click.argument("trace_id", metavar="[ID]", default="")
 @click.option("--json", "as_json", is_flag=True, help="The trace as it is sent.")
-@click.option("--all", "everything", is_flag=True, help="Every step, without groups.")
+@click.option("--all", "everything", is_flag=True, help="Every step in a row of its own.")
 @click.option("--full", is_flag=True, help="What the model saw and said, whole; with --json beside the payload.")
 def show(trace_id: str, as_json: bool, everything: bool, full: bool) -> None:  # noqa: FBT001
     """Show one trace, by its id or the beginning of it; the latest, without one."""
@@ -248,7 +263,8 @@ def experiments(name: str, as_json: bool) -> None:  # noqa: FBT001
     found = one(_reader(), name) or next(iter(called), None)
     if found is None:
         names = {each.name for each in earlier(_reader())}
-        msg = f"there is no experiment {name!r}{did_you_mean(name, names)}"
+        guess = did_you_mean(name, names) or ":"
+        msg = f"there is no experiment {name!r}{guess} infinium-traces experiments shows which there are"
         raise click.ClickException(msg)
     if as_json:
         for row in found:
@@ -297,7 +313,8 @@ def _one(trace_id: str) -> TaskData:
         begin_so = [run for run in reader.running() if (run.trace_id or "").startswith(trace_id)]
         task = begin_so[0] if len(begin_so) == 1 else None
     if task is None:
-        raise click.ClickException(f"there is no trace {trace_id!r}" if trace_id else _nothing(filtered=False))
+        missing = f"there is no trace {trace_id!r}: infinium-traces list shows which there are"
+        raise click.ClickException(missing if trace_id else _nothing(filtered=False))
     return task
 
 

@@ -390,7 +390,7 @@ class TraceReader:
 
 def _query(**query: Unpack[StoredQuery]) -> "Query":
     from infinium_integrations.storage.index.language import check_status, parse  # noqa: PLC0415
-    from infinium_integrations.storage.index.query import SORTS, Query  # noqa: PLC0415
+    from infinium_integrations.storage.index.query import Query, check_sort  # noqa: PLC0415
 
     for name in query:
         if name not in StoredQuery.__annotations__:
@@ -407,10 +407,7 @@ def _query(**query: Unpack[StoredQuery]) -> "Query":
     if len((query.get("text") or "").split()) > MOST_WORDS:
         msg = f"text has more than {MOST_WORDS} words"
         raise ConfigurationError(msg)
-    sort = query.get("sort", "-ended")
-    if sort.removeprefix("-") not in SORTS:
-        msg = f"sort={sort!r} is no column{did_you_mean(sort, SORTS) or ';'} these are: {', '.join(sorted(SORTS))}"
-        raise ConfigurationError(msg)
+    check_sort(query.get("sort", "-ended"))
     since, until = _nanoseconds(query.get("since")), _nanoseconds(query.get("until"))
     terms, step = parse(query.pop("query", "")), parse(query.pop("step", ""))
     return Query(**{**query, "since": since, "until": until, "terms": terms, "step": step})  # type: ignore[arg-type]  # of TypedDict

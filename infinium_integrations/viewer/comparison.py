@@ -1,5 +1,6 @@
 """Runs compared, step by step: two, or several; and groups of them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -126,9 +127,16 @@ class Comparison(Shown):
         return pandas().DataFrame(rows)
 
     def __repr__(self) -> str:
-        lines = [f"{len(self.different)} of {len(self.pairs)} steps of {self.a.name!r} and {self.b.name!r} differ"]
-        lines += [f"  {formatting.clipped_line(pair.either.title, 60)}: {pair.differs}" for pair in self.different[:40]]
-        return formatting.printable("\n".join(lines))
+        return formatting.printable("\n".join(self.lines()))
+
+    def lines(self, other: str = "B") -> list[str]:
+        """Return what differs as lines of text, in which the second run is called ``other``."""
+        steps = formatting.counted(len(self.pairs), "step")
+        lines = [f"{len(self.different)} of {steps} of {self.a.name!r} and {self.b.name!r} differ"]
+        for pair in self.different[:40]:
+            told = pair.differs if pair.left else f"only in {other}"
+            lines.append(f"  {formatting.clipped_line(pair.either.title, 60)}: {told}")
+        return lines
 
     def _context(self) -> dict[str, object]:
         return {"compared": self, "heading": "h3"}
@@ -223,18 +231,24 @@ class RunsComparison(Shown):
 
     @property
     def steps(self) -> list[list[Pair]]:
-        """For each step of the first run, what each other run has in its place; then what only they have."""
+        """For each step of the first run, what each other run has in its place; then what the first has not.
+
+        Of these, steps that several of the others have at the same place in the tree, under the same name, are one row.
+        """
         rows: list[list[Pair]] = [[] for _ in self.comparisons[0].trees[0].nodes]
-        alone: list[list[Pair]] = []
+        alone: dict[object, list[Pair]] = {}
         for place, compared in enumerate(self.comparisons):
             numbers = {id(node): number for number, node in enumerate(compared.trees[0].nodes)}
+            seen: Counter[object] = Counter()
             for pair in compared.pairs:
                 if pair.left is not None:
                     rows[numbers[id(pair.left)]].append(pair)
-                else:
-                    after = len(self.comparisons) - place - 1
-                    alone.append([_NOTHING] * place + [pair] + [_NOTHING] * after)
-        return rows + alone
+                    continue
+                path = _path(pair.either)
+                row = alone.setdefault((path, seen[path]), [_NOTHING] * len(self.comparisons))
+                row[place] = pair
+                seen[path] += 1
+        return rows + list(alone.values())
 
     def to_dataframe(self) -> object:
         """Return a pandas DataFrame with a row for each run, with the columns of ``traces().to_dataframe()``.
@@ -251,10 +265,11 @@ class RunsComparison(Shown):
         return TraceList(self.runs).to_dataframe()
 
     def __repr__(self) -> str:
-        cells = [[label, *(formatting.clipped_line(text, 40) for text in texts)] for label, texts in self.facts.items()]
+        cells = [[label, *(formatting.one_line(text, 40) for text in texts)] for label, texts in self.facts.items()]
         lines = text_table(["", *self.names], cells)
         for name, compared in zip(self.names[1:], self.comparisons, strict=True):
-            lines += ["", f"A and {name}: {compared!r}"]
+            first, *rest = compared.lines(name)
+            lines += ["", f"A and {name}: {first}", *rest]
         return formatting.printable("\n".join(lines))
 
     def _context(self) -> dict[str, object]:
@@ -262,6 +277,15 @@ class RunsComparison(Shown):
 
 
 _NOTHING = Pair(None, None, [])
+
+
+def _path(node: Node) -> tuple[tuple[str, str], ...]:
+    """Return the kinds and names of a step and of what is around it, the step first."""
+    around = [node]
+    while around[-1].parent is not None:
+        around.append(around[-1].parent)
+    return tuple((one.step.action, one.title) for one in around)
+
 
 Run = TaskData | str
 """A trace, or the id of one in the store, or the beginning of its id."""

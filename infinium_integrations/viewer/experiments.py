@@ -101,8 +101,7 @@ class Experiment(Shown, Sequence[Outcome]):
         found = next(iter(self.reader.sums(None, tag=self.id)), None)
         if found is None:
             return GroupSums(self.name, 0, 0, None, None, None, None)
-        totals = (found.tokens or None, found.cost or None)
-        return GroupSums(self.name, found.runs, found.errors, found.p50, found.p95, *totals)
+        return GroupSums(self.name, found.runs, found.errors, found.p50, found.p95, found.tokens, found.cost)
 
     @property
     def repeated(self) -> bool:
@@ -202,7 +201,7 @@ class Experiment(Shown, Sequence[Outcome]):
             columns: What a line may take; inputs and outputs are cut to fit. Left out, both have their usual room.
         """
         found = self.sums
-        said = [f"{len(self):,} run{'' if len(self) == 1 else 's'}", f"{found.errors:,} failed"]
+        said = [formatting.counted(len(self), "run"), f"{found.errors:,} failed"]
         said += ["interrupted"] if self.interrupted else []
         said += [f"{formatting.count(found.tokens)} tokens"] if found.tokens is not None else []
         said += [formatting.cost(found.cost)] if found.cost is not None else []
@@ -227,7 +226,7 @@ class ExperimentList(Shown, list[Experiment]):
     _template = "experiments.html"
 
     def __repr__(self) -> str:
-        lines = [f"{len(self):,} experiment{'' if len(self) == 1 else 's'}"]
+        lines = [formatting.counted(len(self), "experiment")]
         rows = [[*one.sums.cells(), one.id] for one in self[:ROWS_SHOWN]]
         heads = ("Name", *SUMS[1:], "Id")
         return formatting.printable("\n".join([*lines, *(text_table(heads, rows) if rows else [])]))
@@ -341,8 +340,8 @@ def _table(rows: Sequence[Outcome], room: int) -> list[str]:
         [
             f"{row.index}.{row.repetition}" if repeated else str(row.index),
             MARKS.get(row.status, "?"),
-            formatting.clipped_line(row.input_text, given),
-            formatting.clipped_line(row.error or row.output_text, room - given),
+            formatting.one_line(row.input_text, given),
+            formatting.one_line(row.error or row.output_text, room - given),
             formatting.seconds(row.duration),
             formatting.count(row.tokens),
             formatting.cost(row.cost),

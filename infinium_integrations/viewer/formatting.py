@@ -17,10 +17,13 @@ __all__ = [
     "clipped_line",
     "cost",
     "count",
+    "counted",
     "deletion",
+    "differing",
     "duration",
     "moment",
     "number",
+    "one_line",
     "pretty",
     "printable",
     "seconds",
@@ -84,6 +87,16 @@ def count(number: float | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Write how many there are, such as ``1 step``, ``1,000 steps``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def differing(number: int, of: int, noun: str) -> str:
+    """Write how many of some things differ, such as ``2 of 3 steps differ``, ``1 of 1 step differs``."""
+    return f"{number:,} of {counted(of, noun)} differ{'s' if of == 1 else ''}"
+
+
 def cost(dollars: float | None) -> str:
     """Write an amount in US dollars, with as many places as it needs; a dash where it is unknown."""
     if dollars is None:
@@ -130,7 +143,7 @@ def number(value: object) -> float | None:
 def deletion(counts: Mapping[str, int]) -> str:
     """Say how many traces were deleted, given how many of each state of delivery."""
     total, pending, sent = sum(counts.values()), counts.get("pending", 0), counts.get("sent", 0)
-    parts = [f"{total:,} trace{'' if total == 1 else 's'} deleted."]
+    parts = [f"{counted(total, 'trace')} deleted."]
     if pending:
         parts.append(f"{pending:,} had not been sent, and never will be.")
     if sent:
@@ -167,6 +180,12 @@ def clipped_line(text: str, limit: int) -> str:
     """Return the first line of a text, cut to ``limit`` characters with an ellipsis."""
     line = text.strip()[: limit + 1].split("\n", 1)[0].strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return a text of several lines on one, cut to ``limit`` characters with an ellipsis."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 1]}…"
 
 
 def word_changes(left: str, right: str) -> list[Part]:

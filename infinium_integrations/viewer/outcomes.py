@@ -353,7 +353,7 @@ class GroupComparison(Shown):
         lines = text_table(SUMS, [one.cells() for one in self.sums])
         if self.examples:
             changed = sum(one.differs for one in self.examples)
-            lines += ["", f"{changed} of {len(self.examples)} examples differ"]
+            lines += ["", formatting.differing(changed, len(self.examples), "example")]
             heads = ("", "Input", *(formatting.clipped_line(group.name, ANSWER) for group in self.groups))
             lines += text_table(heads, [_cells(one) for one in self.examples[:LINES]])
         if len(self.examples) > LINES:
@@ -395,7 +395,7 @@ def _cells(example: ComparedExample) -> list[str]:
     for side in example.sides:
         said = (f"✕ {side[0].error}" if side[0].error else side[0].output_text) if side else formatting.UNKNOWN
         texts.append(said)
-    return [str(example.index), *(formatting.clipped_line(text, ANSWER) for text in texts)]
+    return [str(example.index), *(formatting.one_line(text, ANSWER) for text in texts)]
 
 
 _OF_NUMBERS = frozenset({"$", "<", formatting.UNKNOWN, ""})

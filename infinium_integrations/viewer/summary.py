@@ -9,11 +9,13 @@ from infinium_integrations.viewer.conversation import StepContent
 from infinium_integrations.viewer.timeline import Node
 
 __all__ = [
+    "BOOKKEEPING",
     "KINDS",
     "MARKS",
     "Document",
     "TraceSummary",
     "alike",
+    "asking",
     "documents",
     "error_facts",
     "kind",
@@ -50,6 +52,9 @@ KINDS = {
 }
 """A short word for each action."""
 
+ASKING = ("question", "message", "prompt", "prefix", "query", "text", "description")
+"""Under which the question stands in what a person is asked."""
+
 DELIVERY = {
     "local": "kept on this machine",
     "pending": "waiting to be sent",
@@ -60,6 +65,8 @@ DELIVERY = {
 OWN_TAGS = frozenset(
     {"status", "trace_id", "run_id", "session_id", "user_id", "thread_id", "tags", "resumed_from", "left_open"}
 )
+BOOKKEEPING = frozenset({"experiment_run", "example", "example_id", "repetition"})
+"""Tags by which an experiment finds its runs again: too many for a table."""
 SHOWN_ELSEWHERE = frozenset(
     {
         *("parent_step", "started_ms", "status", "name", "documents", "usage_details", "attempt", "ttft_ms"),
@@ -220,7 +227,7 @@ def _call_facts(node: Node) -> list[tuple[str, str]]:
         ("Tokens in", None if call.prompt_tokens is None else formatting.count(call.prompt_tokens)),
         ("Tokens out", None if call.completion_tokens is None else formatting.count(call.completion_tokens)),
         *(
-            (str(name).replace("_", " ").capitalize(), str(n))
+            (str(name).replace("_", " ").capitalize(), formatting.count(n) if type(n) is int else str(n))
             for name, n in (usage.items() if isinstance(usage, dict) else ())
         ),
         ("Cost", None if price is None else formatting.cost(price)),
@@ -284,6 +291,14 @@ def questions(step: ExecutionStep) -> list[object]:
     """Return what a step asked a person, and the run ended with it."""
     asked = (step.metadata or {}).get("interrupts")
     return asked if isinstance(asked, list) else [asked] if asked else []
+
+
+def asking(asked: object) -> tuple[str | None, object]:
+    """Return the question itself, None where it is not told from the rest, and the rest of what a person was asked."""
+    key = next((key for key in ASKING if isinstance(asked, dict) and isinstance(asked.get(key), str)), None)
+    if key is None or not isinstance(asked, dict):
+        return None, asked
+    return asked[key], {name: value for name, value in asked.items() if name != key}
 
 
 def leftovers(node: Node, content_shown: bool = False) -> list[tuple[str, object]]:  # noqa: FBT001, FBT002  (a template calls it)

@@ -145,9 +145,12 @@ class Group:
 
     @property
     def numbers(self) -> tuple[int, int]:
-        """The first and the last step number in it."""
+        """The first and the last step number in it, those within its steps included."""
         nodes = self.nodes
-        return nodes[0].step.step_number, nodes[-1].step.step_number
+        last = nodes[-1]
+        while last.children:
+            last = last.children[-1]
+        return nodes[0].step.step_number, last.step.step_number
 
     @property
     def steps_inside(self) -> int:

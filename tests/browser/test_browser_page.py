@@ -221,6 +221,55 @@ def test_two_ticked_traces_are_compared(new_tab, address):
     assert page.locator("ins:visible").count() > 0
 
 
+@pytest.mark.parametrize("asked", ["tol:x", "nothinglikeit"])
+def test_where_nothing_is_listed_nothing_can_be_compared(new_tab, address, asked):
+    page = new_tab(address).go(f"/?q={asked}")
+    assert not page.get_by_role("button", name="Compare ticked traces").is_visible()
+
+
+@pytest.mark.parametrize("path", ["/experiments", "/compare?t=agent&t=later", "/traces/single"])
+def test_a_slash_leads_to_the_search_from_a_view_that_has_none(new_tab, address, path):
+    page = new_tab(address).go(path)
+    page.keyboard.press("/")
+    page.wait_for_url("**/#search")
+    page.wait_for_function("document.activeElement.id === 'search'")
+
+
+def test_on_a_phone_escape_closes_the_step_and_the_help_says_so(new_tab, address):
+    page = new_tab(address, width=390).go("/traces/agent")
+    page.keyboard.press("?")
+    assert "close the step" in page.locator("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.locator("#s1 summary.ifm-row").click()
+    page.locator("#s2 summary.ifm-row").first.click()
+    page.keyboard.press("Escape")
+    assert page.evaluate("[...document.querySelectorAll('.ifm-own[open]')].map(one => one.parentElement.id)") == ["s1"]
+    assert page.evaluate("document.activeElement.closest('.ifm-step').id") == "s2"
+
+
+def test_where_no_step_says_what_is_looked_for_it_is_said(new_tab, address):
+    page = new_tab(address).go("/traces/agent")
+    said = "getComputedStyle(document.querySelector('.ifm-top'), '::after').content"
+    page.get_by_role("searchbox", name="Find in steps").fill("crm")
+    assert page.evaluate(said) == "none"
+    page.get_by_role("searchbox", name="Find in steps").fill("zzzz")
+    assert page.evaluate(said) == '"No step says that."'
+
+
+LABELS = """[...document.querySelectorAll('.ifm-ruler text')].filter(one => one.checkVisibility())
+    .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right])"""
+
+
+@pytest.mark.parametrize("name", ["agent", "failed", "parallel", "thousand", "deep"])
+@pytest.mark.parametrize("width", [390, 1110, 1300, 1440, 1600])
+def test_times_above_the_bars_stand_apart_and_are_not_cut(new_tab, address, name, width):
+    page = new_tab(address, width=width).go(f"/traces/{name}")
+    labels = page.evaluate(LABELS)
+    assert all(one[1] + 4 <= other[0] for one, other in pairwise(labels))
+    right = page.evaluate("document.querySelector('.ifm-ruler .ifm-bar').getBoundingClientRect().right")
+    assert labels[-1][1] <= right
+
+
 @pytest.mark.full
 def test_a_hundred_thousand_traces_are_listed_and_paged(new_tab):
     start = datetime(2026, 11, 20, tzinfo=UTC)

@@ -129,7 +129,7 @@ class TestList:
 
     def test_a_status_or_an_order_that_is_none_is_told_with_those_there_are(self):
         assert "did you mean 'error'?" in run("list", "--status", "failed", code=2)
-        assert "these are: cost, duration" in run("list", "--sort", "size", code=1)
+        assert "these are: cost, duration" in run("list", "--sort", "size", code=2)
 
     def test_the_help_shows_queries(self):
         assert "\n    infinium-traces list 'tool:refund_order status:error'\n" in run("list", "--help")
@@ -200,7 +200,7 @@ class TestShow:
         assert "several traces begin with '0000'" in run("show", "0000", code=1)
 
     def test_an_unknown_id_is_an_error(self):
-        assert "there is no trace 'ff'" in run("show", "ff", code=1)
+        assert "there is no trace 'ff': infinium-traces list shows which there are" in run("show", "ff", code=1)
 
     def test_an_empty_store_is_an_error(self):
         assert "No traces yet" in run("show", code=1)
@@ -826,6 +826,8 @@ class TestExperiments:
 
     def test_of_a_name_that_there_is_not_the_nearest_is_said(self):
         assert "there is no experiment 'Shuot'; did you mean 'Shout'?" in run("experiments", "Shuot", code=1)
+        told = "there is no experiment 'zzz': infinium-traces experiments shows which there are"
+        assert told in " ".join(run("experiments", "zzz", code=1).split())
 
 
 def test_without_experiments_it_is_said_how_one_is_made():

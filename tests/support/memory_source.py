@@ -144,7 +144,8 @@ def row_of(trace_id: str, task: TaskData) -> Row:
 def _sum(start: int, rows: list[Row]) -> Sums:
     times = [row.duration or 0.0 for row in rows]
     errors = sum(row.status == "error" for row in rows)
-    tokens, cost = sum(row.tokens or 0 for row in rows), sum(row.cost or 0.0 for row in rows)
+    known = [row.tokens for row in rows if row.tokens is not None], [row.cost for row in rows if row.cost is not None]
+    tokens, cost = (sum(values) if values else None for values in known)
     return Sums(start, len(rows), errors, tokens, cost, percentile(times, 50), percentile(times, 95))
 
 

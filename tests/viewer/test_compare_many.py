@@ -240,6 +240,36 @@ def test_several_runs_stand_beside_each_other():
     assert len(compared.to_dataframe()) == 3
 
 
+def test_what_several_others_have_in_one_place_is_one_row_and_is_not_said_to_be_in_b_alone():
+    plan, search = agent(1, "plan"), tool(2, "search", "x", parent=1)
+    compared = compare(run(model(1)), run(plan, search), run(agent(1, "plan"), tool(2, "search", "y", parent=1)), run())
+    having = [[bool(pair.right) for pair in row] for row in compared.steps]
+    assert having == [[False, False, False], [True, True, False], [True, True, False]]
+    html = compared._repr_html_()
+    assert html.count("not in A") == 4
+    assert "only in" not in html
+    assert "A and C: 3 of 3 steps" in repr(compared)
+    assert "plan: only in C" in repr(compared)
+
+
+def test_the_same_call_several_times_over_has_a_row_each():
+    twice = [tool(1, "search", "x"), tool(2, "search", "y")]
+    compared = compare(run(), run(*twice), run(tool(1, "search", "x"), tool(2, "search", "y"), tool(3, "search", "z")))
+    having = [[bool(pair.right) for pair in row] for row in compared.steps]
+    assert having == [[True, True], [True, True], [False, True]]
+
+
+def test_an_answer_of_several_lines_is_not_cut_at_the_first():
+    runs = [run(model(1), output_summary=f"Dear Ada,\n\nyou get {amount}") for amount in (1, 2, 3)]
+    assert "Dear Ada, you get 2" in compare(*runs)._repr_html_()
+    assert "Dear Ada, you get 2" in repr(compare(*runs))
+
+
+def test_one_of_one_differs():
+    assert repr(compare(run(model(1)), run(model(1, "no")))).startswith("1 of 1 step of")
+    assert "1 of 1 step differs" in compare(run(model(1)), run(model(1, "no")))._repr_html_()
+
+
 def test_groups_of_runs_are_summed_up_in_one_table():
     pytest.importorskip("pandas")
     slow = [samples.agent(), samples.failed()]

@@ -65,3 +65,31 @@ def test_values_that_are_no_json_are_still_written():
     circle.append(circle)
     assert formatting.pretty(circle) == "[[...]]"
     assert formatting.pretty({"a": object}).startswith("{")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 steps"), (1, "1 step"), (1_000, "1,000 steps")])
+def test_one_is_no_plural(number, text):
+    assert formatting.counted(number, "step") == text
+
+
+@pytest.mark.parametrize(
+    ("number", "of", "text"),
+    [(0, 1, "0 of 1 step differs"), (1, 1, "1 of 1 step differs"), (1, 3, "1 of 3 steps differ")],
+)
+def test_what_differs_is_a_sentence(number, of, text):
+    assert formatting.differing(number, of, "step") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ""),
+        ("a\n\n b ", "a b"),
+        ("a\nb\nc d", "a b c…"),
+        (" " * 40 + "a", "…"),
+        ("abcdef", "abcdef"),
+        ("abcdefg", "abcde…"),
+    ],
+)
+def test_a_text_of_several_lines_stands_on_one(text, line):
+    assert formatting.one_line(text, 6) == line

@@ -69,7 +69,7 @@ def test_charts_say_in_words_what_they_draw():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "0"),
+        (None, "\N{EN DASH}"),
         (0, "0"),
         (0.5, "0.5"),
         (999, "999"),
@@ -86,3 +86,21 @@ def test_large_numbers_are_short_beside_a_scale(value, text):
 @pytest.mark.parametrize(("most", "top"), [(0, 1), (0.013, 0.02), (1, 1), (7, 8), (11, 20), (950, 1_000)])
 def test_scales_end_at_round_numbers(most, top):
     assert charts._top([most]) == pytest.approx(top)
+
+
+def test_there_is_no_half_a_run():
+    assert [label for _, label in charts.of_overview(of([row(1)]))[0].scale] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("cost", "labels"),
+    [(0.95, ["$0.00", "$0.50", "$1.00"]), (0.55, ["$0.00", "$0.30", "$0.60"]), (0.01, ["$0.00", "$0.0050", "$0.01"])],
+)
+def test_amounts_beside_a_scale_have_the_cents_they_need(cost, labels):
+    assert [label for _, label in charts.of_overview(of([row(1, cost=cost)]))[3].scale] == labels
+
+
+def test_what_no_run_says_has_no_scale():
+    tokens, cost = charts.of_overview(of([row(1, tokens=0)]))[2:]
+    assert tokens.scale
+    assert (cost.scale, cost.summary) == ([], "known of no run")

@@ -67,7 +67,7 @@ def test_many_steps_side_by_side_are_grouped_and_groups_are_too():
 
 def test_a_group_says_what_is_in_it():
     group = Tree(samples.run(1_000)).items[0]
-    assert group.numbers == (1, 246)
+    assert group.numbers == (1, 250)
     assert (group.steps_inside, group.errors_inside) == (250, 1)
     assert group.tokens > 50_000
     assert group.end > group.start

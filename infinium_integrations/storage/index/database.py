@@ -44,7 +44,7 @@ SHORT_MS = 200
 BUSY = 60.0
 """Seconds to wait for another process that brings the index up to date."""
 
-_SUMMED = "count(*), sum(status = 'error'), total(tokens), total(cost)"
+_SUMMED = "count(*), sum(status = 'error'), sum(tokens + 0.0), sum(cost)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Index:
         """
         length = size or HIGH
         found = self._use(query, lambda database: _sums_of(database, query, length))
-        return [Sums(part * length, runs, errors, int(tokens), *rest) for part, runs, errors, tokens, *rest in found]
+        return [Sums(part * length, runs, errors, _whole(tokens), *rest) for part, runs, errors, tokens, *rest in found]
 
     def step_sums(self, query: Query) -> list[StepSums]:
         """Sum up the steps of what ``find`` would find without a limit; of the runs that are read for their steps."""
@@ -243,6 +243,11 @@ def _sums_of(database: sqlite3.Connection, query: Query, length: int) -> list[tu
     return database.execute(select, [length, *values]).fetchall()
 
 
+def _whole(tokens: float | None) -> int | None:
+    """Return a sum, which is a float so that it can't overflow, as a whole number."""
+    return None if tokens is None else int(tokens)
+
+
 def _sessions_of(database: sqlite3.Connection, query: Query) -> tuple[list[SessionSums], int]:
     """Return the sessions of the runs that a query finds, and how many there are without its limit."""
     condition, values = _where(database, query)
@@ -265,7 +270,7 @@ def _sessions_of(database: sqlite3.Connection, query: Query) -> tuple[list[Sessi
         names[session][name] = names[session].get(name, 0) + runs
         users[session].update({user} if user else ())
     page = [
-        SessionSums(session, runs, errors, duration, int(tokens), cost, first, last, names[session], users[session])
+        SessionSums(session, runs, errors, duration, _whole(tokens), cost, first, last, names[session], users[session])
         for session, runs, errors, tokens, cost, duration, first, last in found
     ]
     return page, int(database.execute(count, values).fetchone()[0])

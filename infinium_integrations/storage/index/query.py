@@ -4,10 +4,23 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
+from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.storage.index import words
 from infinium_integrations.storage.index.language import DELIVERIES, FIELDS, STEP_FIELDS, Term
 
-__all__ = ["COLUMNS", "HIGH", "LOW", "SORTS", "UNKNOWN", "Query", "Row", "SessionSums", "Sums", "percentile_of_sorted"]
+__all__ = [
+    "COLUMNS",
+    "HIGH",
+    "LOW",
+    "SORTS",
+    "UNKNOWN",
+    "Query",
+    "Row",
+    "SessionSums",
+    "Sums",
+    "check_sort",
+    "percentile_of_sorted",
+]
 
 UNKNOWN = "unknown"
 """The name of a model of which none is known."""
@@ -55,6 +68,19 @@ class Row:
 
 SORTS = frozenset({"ended", "name", "status", "duration", "steps", "errors", "model", "tokens", "cost"})
 """The columns by which lists are sorted."""
+
+
+def check_sort(sort: str) -> None:
+    """Refuse what lists are not sorted by.
+
+    Raises:
+        ConfigurationError: It is no column; the text says which there are.
+    """
+    if sort.removeprefix("-") not in SORTS:
+        msg = f"sort={sort!r} is no column{did_you_mean(sort, SORTS) or ';'} these are: {', '.join(sorted(SORTS))}"
+        raise ConfigurationError(msg)
+
+
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
@@ -62,28 +88,32 @@ COLUMNS = tuple(field.name for field in fields(Row))
 class Sums:
     """The runs that ended within a stretch of time, which begins at ``start``.
 
-    ``p50`` and ``p95`` are durations that happened, None of no runs.
+    ``p50`` and ``p95`` are durations that happened, None of no runs; ``tokens`` and ``cost`` are None where no run's
+    are known.
     """
 
     start: int = 0
     runs: int = 0
     errors: int = 0
-    tokens: int = 0
-    cost: float = 0.0
+    tokens: int | None = None
+    cost: float | None = None
     p50: float | None = None
     p95: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSums:
-    """The runs of one session. ``duration`` is theirs together; ``names`` counts the runs of each name."""
+    """The runs of one session. ``duration`` is theirs together; ``names`` counts the runs of each name.
+
+    ``tokens`` and ``cost`` are None where no run's are known.
+    """
 
     session_id: str
     runs: int
     errors: int
     duration: float
-    tokens: int
-    cost: float
+    tokens: int | None
+    cost: float | None
     first: int
     last: int
     names: dict[str, int]

@@ -5,7 +5,7 @@ and its labels have the text's size.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from infinium_integrations.storage.index.query import Sums
@@ -87,22 +87,23 @@ def of_overview(summed: Overview) -> list[Chart]:
             heads=["p50", "p95"],
             table=[[_when(summed, bucket), write(bucket.p50), write(bucket.p95)] for bucket in summed.buckets],
         ),
-        _totals("Tokens", summed, [float(bucket.tokens) for bucket in summed.buckets], _whole, "model"),
+        _totals("Tokens", summed, [bucket.tokens for bucket in summed.buckets], _whole, "model"),
         _totals("Cost", summed, [bucket.cost for bucket in summed.buckets], formatting.cost, "find"),
     ]
 
 
 def _runs(summed: Overview) -> Chart:
-    top = _top([float(bucket.runs) for bucket in summed.buckets])
+    top = _top([2.0, *(float(bucket.runs) for bucket in summed.buckets)])  # there is no half a run
     bars = []
     for n, bucket in enumerate(summed.buckets):
-        caption = f"{_when(summed, bucket)}: {bucket.runs:,} runs, {bucket.errors:,} errors"
+        runs, errors = formatting.counted(bucket.runs, "run"), formatting.counted(bucket.errors, "error")
+        caption = f"{_when(summed, bucket)}: {runs}, {errors}"
         failed = bucket.errors * PLOT / top
         bars += _bar(n, summed, bucket.runs * PLOT / top - failed, "ok", caption, above=failed)
         bars += _bar(n, summed, failed, "bad", caption)
     return Chart(
         title="Runs",
-        summary=f"{summed.total.runs:,} runs, {summed.total.errors:,} of them with errors",
+        summary=f"{formatting.counted(summed.total.runs, 'run')}, {summed.total.errors:,} of them with errors",
         legend=[("ok", "without errors"), ("bad", "✕ with errors")],
         bars=bars,
         scale=_scale(top, _whole),
@@ -112,17 +113,18 @@ def _runs(summed: Overview) -> Chart:
     )
 
 
-def _totals(title: str, summed: Overview, values: list[float], write: Write, style: str) -> Chart:
-    top = _top(values)
+def _totals(title: str, summed: Overview, values: Sequence[float | None], write: Write, style: str) -> Chart:
+    known = [value for value in values if value is not None]
+    top = _top(known)
     table = [[_when(summed, bucket), write(value)] for bucket, value in zip(summed.buckets, values, strict=True)]
     bars = []
     for n, (value, cells) in enumerate(zip(values, table, strict=True)):
-        bars += _bar(n, summed, value * PLOT / top, style, ": ".join(cells))
+        bars += _bar(n, summed, (value or 0.0) * PLOT / top, style, ": ".join(cells))
     return Chart(
         title=title,
-        summary=f"{write(sum(values))} in all",
+        summary=f"{write(sum(known))} in all" if known else "known of no run",
         bars=bars,
-        scale=_scale(top, write),
+        scale=_scale(top, _dollars if write is formatting.cost else write) if known else [],
         dates=_dates(summed),
         heads=[title],
         table=table,
@@ -170,9 +172,16 @@ def _top(values: list[float]) -> float:
     return next(size * part for part in (0.2, 0.4, 0.6, 0.8, 1.0, 2.0) if size * part >= most)
 
 
+def _dollars(value: float | None) -> str:
+    """Write a round amount, whose cents are enough where it has no more."""
+    return f"${value:,.2f}" if value is not None and math.isclose(round(value, 2), value) else formatting.cost(value)
+
+
 def _whole(value: float | None) -> str:
-    if value is None or value < 1:
-        return "0" if not value else f"{value:g}"
+    if value is None:
+        return formatting.UNKNOWN
+    if value < 1:
+        return f"{value:g}"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= size:
             return f"{value / min(size, 1e3 if letter == 'k' else size):.3g}{letter}"

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.conversation import Conversation, Message, StepContent, parsed, pieces
 from infinium_integrations.viewer.html.texts import WHOLE, json_view, markdown
+from infinium_integrations.viewer.summary import asking
 from infinium_integrations.viewer.timeline import Node, Tree
 
 __all__ = ["ROOM", "Panels"]
@@ -29,8 +30,6 @@ FOLDED_CHARS, FOLDED_LINES = 4_000, 60
 SYSTEM_CHARS, SYSTEM_LINES = 500, 8
 NAMED_FIRST, NAMED_LAST = 2, 4
 """Of many earlier messages those that are named."""
-ASKING = ("question", "message", "prompt", "prefix", "query", "text", "description")
-"""Under which the question stands in what a person is asked."""
 WEB = ("http://", "https://")
 
 
@@ -178,11 +177,10 @@ class Panels:
 
     def question(self, asked: object) -> Markup:
         """Return what a person was asked: first the question itself, where it is told from the rest."""
-        key = next((key for key in ASKING if isinstance(asked, dict) and isinstance(asked.get(key), str)), None)
-        if key is None or not isinstance(asked, dict):
+        question, rest = asking(asked)
+        if question is None:
             return self.value(asked)
-        rest = {name: value for name, value in asked.items() if name != key}
-        return Markup("{}{}").format(self.words(asked[key]), self.value(rest) if rest else "")
+        return Markup("{}{}").format(self.words(question), self.value(rest) if rest else "")
 
     def citation(self, citation: object) -> Markup:
         """Return what a citation says of its source, an address of the web as a link."""

@@ -177,6 +177,9 @@ def environment() -> Environment:
         clipped=formatting.clipped,
         cost=formatting.cost,
         count=formatting.count,
+        counted=formatting.counted,
+        differing=formatting.differing,
+        one_line=lambda value, limit: formatting.one_line(str(value), limit),
         duration=formatting.duration,
         line=lambda value, limit: formatting.clipped_line(str(value), limit),
         moment=formatting.moment,
@@ -190,6 +193,7 @@ def environment() -> Environment:
     )
     made.globals.update(
         alike=summary.alike,
+        bookkeeping=summary.BOOKKEEPING,
         documents=summary.documents,
         whole_documents=summary.whole_documents,
         questions=summary.questions,

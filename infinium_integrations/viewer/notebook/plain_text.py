@@ -36,23 +36,23 @@ def status_mark(summary: TraceSummary) -> str:
 def totals(summary: TraceSummary, *others: str) -> list[str]:
     """Return a trace's duration, other totals, its tokens and its cost; the last two only where they are known."""
     known = [formatting.duration(summary.duration_ms), *others]
-    known += [f"{formatting.count(summary.tokens)} tokens"] if summary.tokens is not None else []
+    known += [formatting.counted(summary.tokens, "token")] if summary.tokens is not None else []
     return known + ([formatting.cost(summary.cost)] if summary.cost is not None else [])
 
 
 def outline(task: TaskData) -> str:
     """Return a trace's name, status and totals, and a line for each of its first steps."""
     summary, nodes = TraceSummary(task), Tree(task).nodes
-    numbers = ", ".join(totals(summary, f"{formatting.count(len(nodes))} steps"))
+    numbers = ", ".join(totals(summary, formatting.counted(len(nodes), "step")))
     lines = [f"{status_mark(summary)} {summary.status}  {formatting.clipped_line(task.name, 80)}  ({numbers})"]
     for node in nodes[:LINES]:
         step = node.step
         parts = [kind(step.action)[1], formatting.clipped_line(node.title, 60), formatting.duration(step.duration_ms)]
-        parts += [f"{formatting.count(node.tokens)} tokens"] if node.tokens is not None else []
+        parts += [formatting.counted(node.tokens, "token")] if node.tokens is not None else []
         parts += [f"✕ {step.error.error_type if step.error else 'error'}"] if node.failed else []
         lines.append("  " * (node.level + 1) + "  ".join(parts))
     if len(nodes) > LINES:
-        lines.append(f"  … {len(nodes) - LINES:,} more steps")
+        lines.append(f"  … {formatting.counted(len(nodes) - LINES, 'more step')}")
     return formatting.printable("\n".join(lines))
 
 

@@ -7,7 +7,7 @@ from infinium_integrations import runtime
 from infinium_integrations.models import TaskData
 from infinium_integrations.storage.reader import TraceQuery
 from infinium_integrations.viewer import formatting
-from infinium_integrations.viewer.notebook.plain_text import Shown, status_mark
+from infinium_integrations.viewer.notebook.plain_text import Shown, status_mark, totals
 from infinium_integrations.viewer.summary import TraceSummary
 
 if TYPE_CHECKING:
@@ -56,12 +56,11 @@ class TraceList(Shown, list[TaskData]):
         return frame
 
     def __repr__(self) -> str:
-        lines = [f"{len(self):,} trace{'' if len(self) == 1 else 's'}"]
+        lines = [formatting.counted(len(self), "trace")]
         for task in self[:ROWS_SHOWN]:
             summary = TraceSummary(task)
-            name, duration = formatting.clipped_line(task.name, 50), formatting.duration(summary.duration_ms)
-            tokens, ended = f"{formatting.count(summary.tokens)} tokens", formatting.moment(task.current_datetime)
-            lines.append("  ".join([f"{status_mark(summary)} {summary.status}", name, duration, tokens, ended]))
+            status, name = f"{status_mark(summary)} {summary.status}", formatting.clipped_line(task.name, 50)
+            lines.append("  ".join([status, name, *totals(summary), formatting.moment(task.current_datetime)]))
         return formatting.printable("\n".join(lines))
 
     def _context(self) -> dict[str, object]:

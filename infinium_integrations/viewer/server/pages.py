@@ -302,11 +302,13 @@ class Pages:
     def compare(self, request: Request) -> Response:
         """Traces side by side; or experiments; or the traces of sessions and of tags in one table."""
         asked = request.query_params
-        if asked.getlist("e"):
-            return self._experiments_compared(asked.getlist("e")[:COMPARED])
-        if asked.getlist("session") or asked.getlist("tag"):
-            return self._groups_compared(asked.getlist("session")[:COMPARED], asked.getlist("tag")[:COMPARED])
-        wanted = asked.getlist("t")[:COMPARED]
+        wanted, runs, sessions, tags = (asked.getlist(key) for key in ("t", "e", "session", "tag"))
+        if max(len(wanted), len(runs), len(sessions) + len(tags)) > COMPARED:
+            return self._message(400, "Choose fewer", f"{COMPARED} are compared at once, at most.")
+        if runs:
+            return self._experiments_compared(runs)
+        if sessions or tags:
+            return self._groups_compared(sessions, tags)
         found = [task for trace_id in wanted if (task := self._reader.get(trace_id, exact=True))]
         if len(found) < 2 or len(found) != len(wanted):  # noqa: PLR2004  (A and B)
             return self._message(400, "Choose two traces", "Tick two traces or more in the list, then press Compare.")

@@ -5,15 +5,17 @@ they are not wanted. Foreign texts pass through ``columns.flat``, so that none o
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import click
 
+from infinium_integrations.capture.serializer import encode
 from infinium_integrations.models import RUNNING, ErrorDetail, TaskData
 from infinium_integrations.viewer import formatting
 from infinium_integrations.viewer.notebook.plain_text import status_mark, totals
-from infinium_integrations.viewer.summary import MARKS, TraceSummary, kind
+from infinium_integrations.viewer.summary import MARKS, TraceSummary, asking, kind, questions
 from infinium_integrations.viewer.terminal.columns import cut, flat, flowed, left, right, width, wrapped
 from infinium_integrations.viewer.timeline import Group, Item, Node, Tree
 
@@ -46,7 +48,12 @@ def picture(task: TaskData, columns: int = 80, *, everything: bool = False) -> l
     """
     columns = min(max(columns, NARROWEST), WIDEST)
     tree = Tree(task)
-    lines = _head(TraceSummary(task), columns)
+    summary = TraceSummary(task)
+    lines = _head(summary, columns)
+    if summary.status == "interrupted":
+        lines += [
+            line for node in tree.nodes for asked in questions(node.step) for line in _question(node, asked, columns)
+        ]
     if tree.nodes:
         lines += ["", *_Drawing(tree, columns, everything=everything).lines()]
     shown = {(node.step.error.error_type, node.step.error.message) for node in tree.nodes if node.step.error}
@@ -92,9 +99,17 @@ def _small_print(summary: TraceSummary) -> Iterator[str]:
         yield flat(summary.delivery)
 
 
-def _error(error: ErrorDetail, indent: int, columns: int) -> list[str]:
+def _question(node: Node, asked: object, columns: int) -> list[str]:
+    question, rest = asking(asked)
+    told = [question or ""] + ([encode(rest)] if rest else [])
+    text = flat(f"‖ {node.title} asks: {' '.join(told).strip()}", TEXT_LINES * columns)
+    return [click.style(line, fg="yellow") for line in wrapped(text, columns, TEXT_LINES)]
+
+
+def _error(error: ErrorDetail, indent: int, columns: int, times: int = 1) -> list[str]:
     mark = "↺" if error.recoverable else "✕"
     text = f"{mark} {flat(error.error_type)}: {flat(error.message)}" + (" (recovered)" if error.recoverable else "")
+    text += f" × {formatting.count(times)}" if times > 1 else ""  # noqa: RUF001
     return [" " * indent + click.style(line, fg="red") for line in wrapped(text, columns - indent, TEXT_LINES)]
 
 
@@ -108,6 +123,20 @@ class _Row:
     inner: str
     """The guides of what stands below it."""
     unfolded: bool = False
+    call: Node | None = None
+    """Of a step whose single call stands in the same row, the call."""
+
+    @property
+    def told(self) -> Item:
+        """What its kind, tokens and error are of."""
+        return self.call or self.item
+
+    @property
+    def error(self) -> ErrorDetail | None:
+        """The error that it shows."""
+        if isinstance(self.item, Group):
+            return None
+        return (self.call and self.call.step.error) or self.item.step.error
 
 
 class _Drawing:
@@ -123,16 +152,17 @@ class _Drawing:
         for failures_only in (True, False):
             waiting = list(tree.items)
             for item in waiting:
-                if id(item) not in picked and 0 < len(item.items) <= left and (item.errors_inside or not failures_only):
+                inside = 0 if _single_call(item, everything=everything) else len(item.items)
+                if id(item) not in picked and 0 < inside <= left and (item.errors_inside or not failures_only):
                     picked.add(id(item))
-                    left -= len(item.items)
+                    left -= inside
                 if id(item) in picked:
                     waiting.extend(item.items)
         self.unfolded = picked
         self.rows = list(_rows(tree, self.unfolded, groups=not everything))
         self.numbers = len(str(max(node.step.step_number for node in tree.nodes)))
         self.times = max(6, *(width(_time(row.item)) for row in self.rows))
-        tokens = max(width(_tokens(row.item)) for row in self.rows)
+        tokens = max(width(_tokens(row.told)) for row in self.rows)
         self.tokens = max(6, tokens) if tokens else 0
         fixed = self.numbers + KIND_WIDTH + self.times + 5 + (self.tokens + 1 if self.tokens else 0)
         longest = max(width(row.guides) + width(_title(row)) for row in self.rows)
@@ -148,32 +178,33 @@ class _Drawing:
         lead = self.numbers + KIND_WIDTH + self.titles + 3
         tail = f"{'time':>{self.times}}" + (f" {'tokens':>{self.tokens}}" if self.tokens else "")
         yield click.style(f"{'':{lead}}{scale[: self.bars]:<{self.bars}} {tail}", dim=True)
+        times = Counter(_alike(row.error) for row in self.rows if row.error)
         for row in self.rows:
             yield self._line(row).rstrip()
-            if isinstance(row.item, Node) and row.item.step.error is not None:
+            if row.error and (equal := times.pop(_alike(row.error), 0)):
                 indent = self.numbers + KIND_WIDTH + 2 + width(row.inner)
-                yield from _error(row.item.step.error, indent, self.columns)
+                yield from _error(row.error, indent, self.columns, equal)
 
     def _line(self, row: _Row) -> str:
-        item = row.item
-        style, word = kind(item.step.action) if isinstance(item, Node) else ("", "")
+        item, told = row.item, row.told
+        style, word = kind(told.step.action) if isinstance(told, Node) else ("", "")
         number = str(item.step.step_number) if isinstance(item, Node) else ""
         title = left(_title(row), self.titles - width(row.guides))
-        styled = click.style(title, dim=True) if isinstance(item, Group) else _standout(title, item.failed, "red")
+        styled = click.style(title, dim=True) if isinstance(item, Group) else _standout(title, _failed(item), "red")
         parts = [
             click.style(right(number, self.numbers), dim=True),
             click.style(left(flat(word), KIND_WIDTH), fg=COLOURS.get(style)),
             click.style(row.guides, dim=True) + styled,
             self._bar(item, COLOURS.get(style, "white")),
-            _standout(right(_time(item), self.times), isinstance(item, Node) and item.slow),
+            _standout(right(_time(item), self.times), any(isinstance(one, Node) and one.slow for one in (item, told))),
         ]
-        tokens = _standout(right(_tokens(item), self.tokens), isinstance(item, Node) and item.hungry)
+        tokens = _standout(right(_tokens(told), self.tokens), isinstance(told, Node) and told.hungry)
         return " ".join([*parts, tokens] if self.tokens else parts)
 
     def _bar(self, item: Item, colour: str) -> str:
         first = min(int(self.bars * item.start / self.tree.length), self.bars - 1)
         last = min(max(round(self.bars * item.end / self.tree.length), first + 1), self.bars)
-        failed = item.failed if isinstance(item, Node) else item.errors_inside > 0
+        failed = _failed(item) if isinstance(item, Node) else item.errors_inside > 0
         body = ("╌" if isinstance(item, Group) else "━") * (last - first)
         if isinstance(item, Node) and item.endless:
             body = body[:-1] + "…"
@@ -184,11 +215,11 @@ class _Drawing:
 
 def _rows(tree: Tree, unfolded: set[int], *, groups: bool) -> Iterator[_Row]:
     """Walk the tree in the order of its rows, without recursion: a trace can be nested as deep as it likes."""
-    waiting = [_Row(item, "", "", id(item) in unfolded) for item in reversed(tree.items)]
+    waiting = [_Row(item, "", "", unfolded=id(item) in unfolded) for item in reversed(tree.items)]
     while waiting:
         row = waiting.pop()
         if groups or isinstance(row.item, Node):
-            yield row
+            yield replace(row, call=_single_call(row.item, everything=not groups))
         if row.unfolded:
             waiting += reversed([replace(one, unfolded=id(one.item) in unfolded) for one in _below(row, groups=groups)])
 
@@ -210,15 +241,30 @@ def _title(row: _Row) -> str:
     item = row.item
     if isinstance(item, Group):
         errors = f", {item.errors_inside} failed" if item.errors_inside else ""
-        last = item.nodes[-1]
-        while last.children:
-            last = last.children[-1]
-        return f"{formatting.count(item.steps_inside)} steps, {item.numbers[0]}…{last.step.step_number}{errors}"
-    mark = "" if item.status == "ok" else f"{MARKS.get(item.status, '?')} "
-    attempt = item.meta.get("attempt")
+        first, last = item.numbers
+        return f"{formatting.counted(item.steps_inside, 'step')}, {first}…{last}{errors}"
+    call = row.call or item
+    status = call.status if item.status == "ok" else item.status
+    mark = "" if status == "ok" else f"{MARKS.get(status, '?')} "
+    attempt = item.meta.get("attempt") or call.meta.get("attempt")
     again = f" (attempt {attempt})" if isinstance(attempt, int) and attempt > 1 else ""
-    folded = f" (+{formatting.count(item.steps_inside)} steps)" if item.items and not row.unfolded else ""
-    return f"{mark}{flat(item.title, 200)}{again}{folded}"
+    inside = f" (+{formatting.counted(item.steps_inside, 'step')})" if item.items and not row.unfolded else ""
+    if row.call:
+        inside = f" ({flat(call.title, 200)})" if call.title != item.title else ""
+    return f"{mark}{flat(item.title, 200)}{inside}{again}"
+
+
+def _single_call(item: Item, *, everything: bool) -> Node | None:
+    """Return the call that stands in a step's own row; with every step drawn there is none."""
+    return item.inner if isinstance(item, Node) and not everything else None
+
+
+def _failed(node: Node) -> bool:
+    return node.failed or (node.inner is not None and node.inner.failed)
+
+
+def _alike(error: ErrorDetail) -> tuple[object, ...]:
+    return error.error_type, error.message, error.recoverable
 
 
 def _standout(text: str, does: bool, colour: str = "yellow") -> str:  # noqa: FBT001

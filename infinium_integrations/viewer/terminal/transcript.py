@@ -1,6 +1,7 @@
 """What a run saw and said, whole, in a terminal: step by step, each message where it comes up first."""
 
 from collections.abc import Iterator
+from textwrap import indent
 
 import click
 
@@ -8,7 +9,8 @@ from infinium_integrations.capture.folding import Json, of_messages
 from infinium_integrations.capture.serializer import encode
 from infinium_integrations.models import CapturedStep, ExecutionStep, TaskData
 from infinium_integrations.viewer.conversation import Message, of_models, split
-from infinium_integrations.viewer.formatting import printable
+from infinium_integrations.viewer.formatting import counted, printable
+from infinium_integrations.viewer.formatting import number as number_of
 
 __all__ = ["as_json", "transcript"]
 
@@ -74,6 +76,8 @@ class _Writer:
         self._modelled = of_models(task)
         self._seen: dict[int, int] = {}
         """The step at which a message was written."""
+        self._tools: list[str] = []
+        """What the last model that was offered tools was offered."""
         framework = task.environment.framework if task.environment is not None else None
         self._glue = "\n" if framework == "llama_index" else ""
         """What stands between neighbouring texts of a message where its framework reads it."""
@@ -84,12 +88,17 @@ class _Writer:
         given, came = captured.input_messages or [], captured.output_messages or []
         earlier = [self._seen[id(message)] for message in given if id(message) in self._seen]
         if earlier:
-            yield _aside(f"{_counted(len(earlier))} again, from step {min(earlier)} on")
+            yield _aside(f"{counted(len(earlier), 'message')} again, from step {min(earlier)} on")
         yield from self._messages([*given, *came], step.step_number)
+        if captured.tools and captured.tools != self._tools:
+            self._tools = captured.tools
+            yield from self.value("tools offered", ", ".join(captured.tools))
         for name in ("parameters", "arguments", "result", "input", "output"):
             yield from self.value(name, getattr(captured, name), step.step_number)
-        for number, document in enumerate(captured.documents or (), start=1):
-            yield from self.value(f"document {number}", document.get("content"))
+        for place, document in enumerate(captured.documents or (), start=1):
+            score = number_of(document.get("score"))
+            told = (f"document {place}", document.get("id"), None if score is None else f"score {score:.3g}")
+            yield from self.value(" · ".join(str(text) for text in told if text), document.get("content"))
             yield from self.value("metadata", document.get("metadata"))
 
     def value(self, name: str, value: object, step: int = 0) -> Iterator[str]:
@@ -99,7 +108,7 @@ class _Writer:
         messages, rest = split(value)
         shown = [message for message in messages if id(message) in self._modelled]
         if shown:
-            yield _aside(f"{_counted(len(shown))} that a model's step shows")
+            yield _aside(f"{counted(len(shown), 'message')} that a model's step shows")
         yield from self._messages([message for message in messages if id(message) not in self._modelled], step)
         if rest is not None:
             yield _text(rest)
@@ -109,10 +118,6 @@ class _Writer:
             if id(message) not in self._seen:
                 self._seen[id(message)] = step
                 yield from _message(message, self._glue)
-
-
-def _counted(number: int) -> str:
-    return f"{number} message{'' if number == 1 else 's'}"
 
 
 def _aside(text: str) -> str:
@@ -134,7 +139,7 @@ def _message(message: Message, glue: str) -> Iterator[str]:
                 yield _text(part["content"])
             case "reasoning":
                 yield click.style("reasoning:", dim=True)
-                yield _text(part["content"])
+                yield click.style(indent(_text(part["content"]), "  "), dim=True)
             case "tool_call" | "server_tool_call":
                 yield f"→ {printable(str(part['name']))}({_text(part['arguments'])})"
             case "tool_call_response" | "server_tool_call_response":

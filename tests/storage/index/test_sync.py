@@ -202,6 +202,17 @@ def test_sessions_are_summed_the_latest_first(store):
     assert Index(FolderStore(store), []).sessions(Query(name="nothing")) == ([], 0)
 
 
+def test_of_runs_whose_tokens_and_cost_are_unknown_the_sums_are_unknown(deliver):
+    delivery = deliver()
+    known = {"llm_usage": {"total_tokens": 0, "model": "m", "estimated_cost_usd": 0.0}}
+    for number, (session, usage) in enumerate([("a", {}), ("b", {}), ("b", known)], 1):
+        stored(delivery, item(number, tags={"session_id": session}, **usage))
+    found, _ = delivery.reader.sessions()
+    assert {one.session_id: (one.tokens, one.cost) for one in found} == {"a": (None, None), "b": (0, 0.0)}
+    (summed,) = delivery.reader.sums(session="a")
+    assert (summed.runs, summed.tokens, summed.cost) == (1, None, None)
+
+
 def test_facts_that_are_longer_than_the_first_read_are_read_whole(store):
     make_folder(store / "history" / "2026-01-01")
     noise = "".join(random.Random(1).choices(string.ascii_letters, k=20_000))

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 import samples
 
-from infinium_integrations.models import TaskData
+from infinium_integrations.models import ErrorDetail, TaskData
 from infinium_integrations.viewer.html import render
 from infinium_integrations.viewer.html.render import render_trace
 from infinium_integrations.viewer.notebook.plain_text import trace_bundle
@@ -147,7 +147,7 @@ def test_a_step_unfolds_to_all_that_is_known_of_it():
         "0.912",
         "Annual plans are refunded in full within 30 days of purchase.",
         "Cache read",
-        "4096",
+        "4,096",
         "610 ms",
         "tool_call_id",
         "call_1a",
@@ -196,6 +196,18 @@ def test_a_very_long_run_in_a_notebook_keeps_only_the_texts_of_the_steps_that_st
     assert len(short) < 0.75 * len(whole)
     assert short.count("no page 194<") == whole.count("no page 194<") > 0
     assert "Its texts are left out here" in short
+
+
+def test_one_error_more_than_are_named_is_no_plural():
+    steps = [
+        samples.tool(n, "find", n, 1, "", None, error=ErrorDetail(error_type="E", message=str(n))) for n in range(1, 7)
+    ]
+    assert "and 1 more error</li>" in render_trace(samples.trace("Six errors", 1.0, steps), standalone=True)
+
+
+def test_groups_say_all_the_steps_that_are_in_them():
+    text = re.sub(r"<[^>]*>", "", render_trace(samples.run(1_000), standalone=True))
+    assert re.findall(r"Steps ([\d,]+ to [\d,]+)", text) == ["1 to 250", "251 to 500", "501 to 750", "751 to 1,000"]
 
 
 def test_errors_that_no_step_carries_are_shown_in_the_header():

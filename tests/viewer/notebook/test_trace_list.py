@@ -3,6 +3,7 @@ import sys
 import pytest
 import samples
 
+from infinium_integrations import experiment, flush, traces
 from infinium_integrations.models import DeliveryState
 from infinium_integrations.viewer.notebook.trace_list import TraceList
 
@@ -23,6 +24,18 @@ def test_a_table_compares_runs():
         assert said in shown["text/html"]
     assert shown["text/plain"].splitlines()[0] == "3 traces"
     assert "✕ error  Nightly research  6.20 s  460 tokens" in shown["text/plain"]
+
+
+def test_a_table_of_an_experiments_runs_has_its_name_and_not_what_finds_them_again():
+    found = experiment(str.upper, ["a"], name="loud")
+    assert flush(20)
+    html = traces(tag=found.id)._repr_mimebundle_()["text/html"]
+    assert "experiment: loud" in html
+    assert not [name for name in ("experiment_run", "example_id", "repetition") if name in html]
+
+
+def test_in_text_what_is_unknown_is_left_out():
+    assert "tokens" not in repr(TraceList([samples.retriever()]))
 
 
 def test_hostile_runs_are_escaped():

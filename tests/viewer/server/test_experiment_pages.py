@@ -47,6 +47,22 @@ def test_an_experiment_has_a_row_an_example_that_leads_to_its_trace(page, found)
     assert "\u202e" not in text
 
 
+def test_an_answer_of_several_lines_is_not_cut_at_the_first():
+    found = experiment(lambda text: f"Sure!\n\nIt is {text}", ["a\nb"], name="lines")
+    assert "Sure! It is a b" in repr(found)
+    with serving(runtime.current().delivery.reader) as address, httpx.Client(base_url=address, trust_env=False) as page:
+        assert "Sure! It is a b" in page.get(f"/experiments/{found.id}").text
+        assert "Sure! It is a b" in page.get(f"/compare?e={found.id}&e={found.id}").text
+
+
+def test_a_repetition_is_numbered_as_in_a_terminal():
+    found = experiment(str.upper, ["a"], name="twice", repetitions=2)
+    with serving(runtime.current().delivery.reader) as address:
+        text = httpx.get(f"{address}/experiments/{found.id}", trust_env=False).text
+    assert '0<span class="ifm-muted">.2</span>' in text
+    assert "× 2" not in text  # noqa: RUF001
+
+
 def test_the_traces_of_an_experiment_are_a_click_away(page, found):
     assert f'href="/?tag={found[0].id}"' in page.get(f"/experiments/{found[0].id}").text
     listed = page.get("/", params={"tag": found[0].id}).text
@@ -74,6 +90,13 @@ def test_a_comparison_of_experiments_needs_two(page, found, wanted):
 @pytest.mark.parametrize("wanted", ["none", "experiment", "%00", "x" * 5_000])
 def test_what_is_no_experiment_is_not_found(page, wanted):
     assert page.get(f"/experiments/{wanted}").status_code == 404
+
+
+@pytest.mark.parametrize("asked", ["t", "e", "session", "tag"])
+def test_more_than_are_compared_at_once_are_refused_and_not_left_out(page, asked):
+    answer = page.get("/compare", params={asked: ["x"] * 13})
+    assert answer.status_code == 400
+    assert "12 are compared at once, at most." in answer.text
 
 
 def test_several_traces_are_compared_too(page, found):

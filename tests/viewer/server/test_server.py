@@ -182,6 +182,20 @@ def test_sessions_are_grouped(page):
     assert "Fan-out, Refund request" in re.sub(r"<[^>]*>", "", text)
 
 
+def test_what_no_run_of_a_session_says_is_unknown_and_not_nothing(page, source):
+    source.all = [replace(row, session_id="quiet") if row.trace_id == "retriever" else row for row in source.all]
+    assert "$0.00" not in page.get("/sessions", params={"session": "quiet"}).text
+    text = page.get("/overview", params={"since": "", "session": "quiet"}).text
+    assert "$0.00" not in text.partition('class="charts"')[0]
+    assert "Cost: known of no run" in text
+    assert "$" not in re.sub(r"<style.*?</style>", "", text.partition("<main")[2].partition("Nodes, models")[0])
+
+
+def test_a_run_without_a_model_has_no_label_for_it(page, source):
+    source.all = [row for row in source.all if row.trace_id == "retriever"]
+    assert 'data-label="Model"' not in page.get("/").text
+
+
 def test_the_overview_has_charts_and_the_steps_that_stand_out(page):
     text = page.get("/overview", params={"since": ""}).text
     assert text.count('role="img"') == 4

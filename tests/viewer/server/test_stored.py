@@ -235,7 +235,7 @@ def test_while_many_traces_are_read_for_the_first_time_the_page_answers_and_says
     source.keep("one", build_payload(samples.single()))
     with serving(source) as address, httpx.Client(base_url=address, trust_env=False) as page:
         text = page.get("/", params={"q": "hello"}).text
-        assert "Still reading what 1 traces say" in text
+        assert "Still reading what 1 trace says" in text
         assert "No traces" in text
         assert "Still reading" not in (plain := page.get("/").text)
         assert "1–1 of 1 trace" in plain  # noqa: RUF001

@@ -2,6 +2,7 @@
 # ruff: noqa: RUF001
 
 import click
+import conversations
 import pytest
 import samples
 from inline_snapshot import snapshot
@@ -9,8 +10,12 @@ from inline_snapshot import snapshot
 from infinium_integrations.models import DeliveryState, ErrorDetail, TaskData
 from infinium_integrations.viewer.terminal import columns as cells
 from infinium_integrations.viewer.terminal.render import folded, picture, short, table
+from infinium_integrations.viewer.terminal.transcript import transcript
 
 EVERY = {
+    "interrupted": conversations.interrupted,
+    "repeated": conversations.repeated_error,
+    "nodes": conversations.nodes_with_one_call,
     "agent": samples.agent,
     "failed": samples.failed,
     "single": samples.single,
@@ -89,9 +94,8 @@ session night-7 · #nightly
 1 model  Router                ━━             900 ms    460
 2 step   ✕ research              ━━━━━━━━━━━━ 5.20 s
 3 model  ├ ✕ ChatOpenAI          ╸            210 ms
-           ✕ RateLimitError: 429: slow down
+           ✕ RateLimitError: 429: slow down × 2
 4 model  ├ ✕ ChatOpenAI (atte…     ╸          190 ms
-           ✕ RateLimitError: 429: slow down
 5 tool   └ … background_job      ━━━━━━━━━━━…      –\
 """)
 
@@ -104,9 +108,8 @@ session night-7 · #nightly
 1 model  Router                     ━━━━━━━━━━                                                            900 ms    460
 2 step   ✕ research                           ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  5.20 s
 3 model  ├ ✕ ChatOpenAI                       ━━━                                                         210 ms
-           ✕ RateLimitError: 429: slow down
+           ✕ RateLimitError: 429: slow down × 2
 4 model  ├ ✕ ChatOpenAI (attempt 2)                         ━━━                                           190 ms
-           ✕ RateLimitError: 429: slow down
 5 tool   └ … background_job                    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━…      –\
 """)
 
@@ -147,9 +150,48 @@ out  Hello! How can I help you today?
             assert not set(text) & set("\u2028\u2029\u202d\u202e\u2066\u2067\u2068\ufffe")
 
     def test_errors_are_red(self):
-        lines = [line for line in picture(samples.failed(), 100) if "RateLimitError" in line]
-        assert len(lines) == 2
-        assert all("\x1b[31m" in line for line in lines)
+        (line,) = (line for line in picture(samples.failed(), 100) if "RateLimitError" in line)
+        assert "\x1b[31m" in line
+
+    def test_equal_errors_are_said_once_with_their_number(self):
+        text = plain(picture(conversations.repeated_error(), 100))
+        assert text.count("did not answer") == 1
+        assert "✕ ReadTimeout: the warehouse did not answer × 10" in text
+        assert text.count("✕ find_order") == 10
+
+    def test_an_error_that_a_later_try_survived_is_told_from_one_that_none_did(self):
+        task = conversations.repeated_error(2)
+        task.steps[0].error = task.steps[0].error.model_copy(update={"recoverable": True})
+        text = plain(picture(task, 100))
+        assert "↺ ReadTimeout: the warehouse did not answer (recovered)" in text
+        assert "✕ ReadTimeout: the warehouse did not answer" in text
+
+    def test_a_step_and_its_single_call_are_one_row(self):
+        rows = plain(picture(conversations.nodes_with_one_call(), 80)).splitlines()[-5:]
+        assert [row.split("━")[0].split() for row in rows] == [
+            ["1", "model", "plan", "(ChatOpenAI)"],
+            ["3", "tool", "tools", "(get_order)"],
+            ["5", "step", "both"],
+            ["6", "model", "├", "ChatOpenAI"],
+            ["7", "model", "└", "ChatOpenAI"],
+        ]
+        assert rows[0].split()[-3:] == ["500", "ms", "120"]
+
+    def test_a_row_of_two_says_what_failed_in_it(self):
+        task = conversations.nodes_with_one_call()
+        task.steps[3].error = ErrorDetail(error_type="KeyError", message="no order 1")
+        assert "✕ tools (get_order)" in (text := plain(picture(task, 80)))
+        assert "✕ KeyError: no order 1" in text
+
+    def test_with_every_step_drawn_a_single_call_has_a_row_of_its_own(self):
+        task = conversations.nodes_with_one_call()
+        assert "└ get_order" in plain(picture(task, 80, everything=True))
+        assert folded(task)
+
+    def test_what_a_person_was_asked_stands_above_the_steps(self):
+        text = plain(picture(conversations.interrupted(), 120))
+        assert '‖ consent asks: Refund €740.00 to Ada Lovelace? {"order": 58213, "amount": 740.0}' in text
+        assert text.index("Refund €740.00") < text.index("time")
 
     def test_an_error_that_no_step_shows_stands_at_the_end(self):
         error = ErrorDetail(error_type="ValueError", message="no luck")
@@ -241,3 +283,17 @@ class TestCells:
         assert cells.wrapped("one two three four", 9, 2) == ["one two", "three fo…"]
         assert cells.wrapped("extraordinary", 5, 3) == ["extr…"]
         assert cells.wrapped("", 5, 3) == []
+
+
+class TestTranscript:
+    def test_it_says_which_tools_were_offered_once(self):
+        text = plain(transcript(conversations.agent()))
+        assert text.count("── tools offered\npolicy_search, get_order, crm_lookup") == 1
+
+    def test_a_document_says_what_it_is_and_how_well_it_fits(self):
+        assert "── document 1 · refunds.md#2 · score 0.912" in plain(transcript(conversations.agent()))
+
+    def test_one_sees_where_reasoning_ends_and_the_answer_begins(self):
+        text = plain(transcript(conversations.agent()))
+        assert "reasoning:\n  The customer wants a refund.\n  I need" in text
+        assert "\nI will look up the policy" in text

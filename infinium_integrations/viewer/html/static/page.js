@@ -277,27 +277,25 @@
   // -- keys
 
   const help = () => {
-    let dialog = document.querySelector(".ifm-help");
-    if (!dialog) {
-      dialog = make("dialog", "ifm-help");
-      dialog.setAttribute("aria-label", "Keys");
-      dialog.append(make("h2", "", "Keys"));
-      const told = [
-        ["/", body ? "find in this trace's steps" : "search"],
-        ["?", "this help"],
-        ...(body ? [["↓ j", "next step"], ["↑ k", "previous step"], ["→ ←", "unfold, fold what is inside"], ["Enter", "open or close a step"], ["c", "copy what the step says"], ["Esc", "back to the run"]] : []),
-      ];
-      for (const [key, text] of told) {
-        const line = make("p");
-        line.append(make("kbd", "", key), make("span", "", text));
-        dialog.append(line);
-      }
-      const form = make("form");
-      form.method = "dialog";
-      form.append(make("button", "", "Close"));
-      dialog.append(form);
-      document.body.append(dialog);
+    document.querySelector(".ifm-help")?.remove(); // what Esc does depends on the width
+    const dialog = make("dialog", "ifm-help");
+    dialog.setAttribute("aria-label", "Keys");
+    dialog.append(make("h2", "", "Keys"));
+    const told = [
+      ["/", find ? "find in this trace's steps" : "search"],
+      ["?", "this help"],
+      ...(body ? [["↓ j", "next step"], ["↑ k", "previous step"], ["→ ←", "unfold, fold what is inside"], ["Enter", "open or close a step"], ["c", "copy what the step says"], ["Esc", wide() ? "back to the run" : "close the step"]] : []),
+    ];
+    for (const [key, text] of told) {
+      const line = make("p");
+      line.append(make("kbd", "", key), make("span", "", text));
+      dialog.append(line);
     }
+    const form = make("form");
+    form.method = "dialog";
+    form.append(make("button", "", "Close"));
+    dialog.append(form);
+    document.body.append(dialog);
     dialog.showModal();
   };
 
@@ -320,9 +318,10 @@
   };
 
   const close = () => {
-    const open = document.querySelector(".ifm-own[open]");
-    if (!open || !wide()) return false;
+    const open = wide() ? document.querySelector(".ifm-own[open]") : document.activeElement.closest?.(".ifm-own[open]");
+    if (!open) return false;
     open.open = false;
+    if (!wide()) open.firstElementChild.focus();
     return true;
   };
 
@@ -334,6 +333,7 @@
     return true;
   };
 
+  if (location.hash === "#search") document.getElementById("search")?.focus();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const at = event.target;
@@ -348,6 +348,7 @@
     const reading = !at.matches?.("summary.ifm-row") && (!wide() || at.closest?.(".ifm-pane, .ifm-run")); // arrows scroll there
     let done = true;
     if (event.key === "/" && search) search.focus();
+    else if (event.key === "/") location.assign("/#search"); // a view without a box: the list's
     else if (event.key === "?") help();
     else if (!body) done = false;
     else if (event.key === "j" || (event.key === "ArrowDown" && !reading)) move(1);
