@@ -426,23 +426,37 @@ def _block(scan: Scan, named: Named) -> Iterator[Span]:
         if text[triple.end() : end].strip():
             yield triple.end(), end if end >= 0 else len(text), "string in triple quotes"
     elif block := _BLOCK.match(text, named.end):
-        end = start = block.end()
-        newline = block[1].rstrip(" \t")
-        while True:
-            line = text.find(newline, end)
-            end = line if line >= 0 else len(text)
-            if line < 0 or not text.startswith(block[1], line):
-                break
-            end = line + len(newline)
-        quote = text.find('"', start, end) if "\\" in newline else -1
-        end = quote if quote >= 0 else end
-        value = text[start:end].strip()
-        if (
-            value
-            and (" " not in value or (named.kind == "password" and is_odd(value, "weak")))
-            and is_secret_word(value[:_LONGEST], named.kind)
-        ):
-            yield start, end, "YAML block"
+        yield from _yaml_block(scan, named, block)
+
+
+def _yaml_block(scan: Scan, named: Named, block: re.Match[str]) -> Iterator[Span]:
+    """Find a YAML block; of one that lies in another, which was no secret, no more than the beginning is judged."""
+    text, start = scan.text, block.end()
+    reach = start + _LONGEST if named.start < scan.reached.get("block", 0) else len(text)
+    end = _block_end(text, block, reach)
+    value = text[start:end].strip()
+    if (
+        value
+        and (" " not in value or (named.kind == "password" and is_odd(value, "weak")))
+        and is_secret_word(value[:_LONGEST], named.kind)
+    ):
+        yield start, _block_end(text, block, len(text)), "YAML block"
+    else:
+        scan.reached["block"] = max(end, scan.reached.get("block", 0))
+
+
+def _block_end(text: str, block: re.Match[str], reach: int) -> int:
+    """Return where the lines of a block end that are indented as its first is."""
+    newline = block[1].rstrip(" \t")
+    end = start = block.end()
+    while True:
+        line = text.find(newline, end, reach)
+        end = line if line >= 0 else min(reach, len(text))
+        if line < 0 or not text.startswith(block[1], line):
+            break
+        end = line + len(newline)
+    quote = text.find('"', start, end) if "\\" in newline else -1
+    return quote if quote >= 0 else end
 
 
 _CELL = {

@@ -75,8 +75,8 @@ def _vendors(scan: Scan) -> Iterator[Span]:
 _BEGIN = pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _END = pattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BODY = pattern(
-    r"""(?: (?:\\++[nrt]|[\s"'+,\\])*+ (?:[A-Za-z0-9+/=]{16,}+ | [A-Z][A-Za-z-]{1,20}:[^\n\\]{0,100}+) )*+
-        (?: (?:\\++[nrt]|[\s"'+,\\])*+ [A-Za-z0-9+/=]++ )?""",
+    r"""(?: (?:\\++[nrt]?|[\s"'+,])*+ (?:[A-Za-z0-9+/=]{16,}+ | [A-Z][A-Za-z-]{1,20}:[^\n\\]{0,100}+) )*+
+        (?: (?:\\++[nrt]?|[\s"'+,])*+ [A-Za-z0-9+/=]++ )?""",
     re.VERBOSE,
 )
 _BLANKS, _FEW = frozenset(" \t\r\n\\nrt\"'+,"), 6
