@@ -294,6 +294,7 @@ FORMS = (
 _VALUE = pattern(r"""(?:\[REDACTED\]|[^\s"'`<>\\,;|)\]}”’»」』])+""")
 _INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
 _SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
+_SHAPES = {"words that are a key": _SEED, **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name}}
 _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
 _LONGEST = 400
 _BEFORE = 90
@@ -338,7 +339,8 @@ _AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|it
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     """Find a secret that stands more loosely after a name; of several forms the first counts."""
-    prose = _PROSE.match(scan.text, named.end)
+    following = scan.text[named.end : named.end + 1]
+    prose = _PROSE.match(scan.text, named.end) if following in _BEFORE_PROSE else None
     if (
         prose
         and prose[1] not in _LEADING
@@ -346,7 +348,6 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and scan.text[named.start - 1 : named.start] != "<"
     ):
         return
-    following = scan.text[named.end : named.end + 1]
     found = None
     for form in _candidates(scan.text, named.end):
         between = form.between.match(scan.text, named.end)
@@ -363,6 +364,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         yield from _columns(scan, named)
 
 
+_BEFORE_PROSE = frozenset(" \t:=")
 _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
 _LEADING = words(
     """
@@ -378,8 +380,7 @@ _BEFORE_BLOCKS = " :=\"'\\\t"
 def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span | None:
     text = scan.text
     start = between.end()
-    groups = between.groupdict()
-    quote = groups.get("quote") or groups.get("entity")
+    quote = between[between.lastgroup] if between.lastgroup else None
     end = _end(text, start, quote, form.name)
     if scan.open_end and end >= len(text) and start < end and (quote or not _is_word(text[start:end])):
         return start, len(text), form.name
@@ -407,8 +408,7 @@ def _end(text: str, start: int, quote: str | None, form: str) -> int:
     if quote:
         end = text.find(quote, start, start + _LONGEST)
         return end if end >= 0 else min(len(text), start + _LONGEST)
-    shape = _SEED if form == "words that are a key" else _INSIDE_TAGS if "element" in form else _VALUE
-    found = shape.match(text, start, start + _LONGEST)
+    found = _SHAPES.get(form, _VALUE).match(text, start, start + _LONGEST)
     return found.end() if found else start
 
 

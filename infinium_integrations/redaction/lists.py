@@ -173,8 +173,12 @@ _NEXT = pattern(
 
 def more(scan: Scan, named: Named, end: int) -> Iterator[Span]:
     """Find what goes on after a secret under a name of several: ``passwords: a1, b2 and c3``."""
-    if not named.name.endswith((*_PLURALS, "api-key", "api_key", "secrets")):
+    if not named.name.endswith(_OF_SEVERAL) or end < scan.reached.get(f"more {named.kind}", 0):
         return
     while (found := _NEXT.match(scan.text, end)) and is_odd(value := found[1].rstrip(".!?:"), named.kind):
         end = found.start(1) + len(value)
         yield found.start(1), end, "one of several"
+    scan.reached[f"more {named.kind}"] = end
+
+
+_OF_SEVERAL = (*_PLURALS, "api-key", "api_key", "secrets")
