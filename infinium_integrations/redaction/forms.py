@@ -37,7 +37,7 @@ class Form(NamedTuple):
     before: re.Pattern[str] | None = None
     """What has to stand before the name."""
     words: tuple[str, ...] = ()
-    """Of which one must occur there: they are found sooner than the pattern."""
+    """Of which one must occur there: they are found sooner than the patterns."""
 
 
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
@@ -137,6 +137,7 @@ FORMS = (
         '<ns:password type="plain">hunter2!Zq9</ns:password>',
         '<input type="password"> <b>Forgot?</b>',
         pattern(r"<(?:[\w-]{1,20}:)?\Z"),
+        ("<",),
     ),
     Form(
         "object under the name",
@@ -295,9 +296,13 @@ _VALUE = pattern(r"""(?:\[REDACTED\]|[^\s"'`<>\\,;|)\]}”’»」』])+""")
 _INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
 _SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
 _SHAPES = {"words that are a key": _SEED, **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name}}
+_SHORTEST, _ODD = 4, frozenset({is_odd, _one_word, _mixed_word, _long_word})
+"""Characters without which those judges find no secret."""
 _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
 _LONGEST = 400
 _BEFORE = 90
+_FARTHEST, _MANY = 1_200, 10_000
+"""Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
 
 _BY_FIRST: dict[str, list[Form]] = {}
@@ -349,15 +354,25 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     ):
         return
     found = None
-    for form in _candidates(scan.text, named.end):
-        between = form.between.match(scan.text, named.end)
-        if between and (found := _read(scan, named, form, between)):
-            break
+    before = scan.text[max(0, named.start - _BEFORE) : named.start]
+    surroundings = before + named.name + scan.text[named.end : named.end + _FARTHEST] if len(scan.text) > _MANY else ""
+    if surroundings not in scan.fruitless:
+        for form in _candidates(scan.text, named.end):
+            if scan.open_end or not form.words or _has_one(before, form.words):
+                between = form.between.match(scan.text, named.end)
+                if between and (found := _read(scan, named, form, between, before)):
+                    break
+    if surroundings and not found:
+        scan.fruitless.add(surroundings)
     if found:
         yield found
-    elif named.kind == "password" and (before := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start)):
-        if is_odd(before[1], "password"):
-            yield *before.span(1), "before the name"
+    elif (
+        named.kind == "password"
+        and " as " in before
+        and (first := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start))
+    ):
+        if is_odd(first[1], "password"):
+            yield *first.span(1), "before the name"
     elif following and following in _BEFORE_BLOCKS:
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
@@ -377,13 +392,22 @@ _OPEN = ("phrase", "mnemonic", "credential", "credentials")
 _BEFORE_BLOCKS = " :=\"'\\\t"
 
 
-def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span | None:
+def _has_one(text: str, parts: tuple[str, ...]) -> bool:
+    for part in parts:  # noqa: SIM110  (a generator would take twice as long)
+        if part in text:
+            return True
+    return False
+
+
+def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: str) -> Span | None:
     text = scan.text
     start = between.end()
     quote = between[between.lastgroup] if between.lastgroup else None
     end = _end(text, start, quote, form.name)
     if scan.open_end and end >= len(text) and start < end and (quote or not _is_word(text[start:end])):
         return start, len(text), form.name
+    if end - start < _SHORTEST and form.is_secret in _ODD:
+        return None
     value = text[start:end].rstrip("*_.,;!?") if not quote else text[start:end]
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
@@ -393,10 +417,8 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span 
         return None
     if not value or not form.is_secret(value, named.kind):
         return None
-    if form.before:
-        before = text[max(0, named.start - _BEFORE) : named.start]
-        if (form.words and not any(word in before for word in form.words)) or not form.before.search(before):
-            return None
+    if form.before and not form.before.search(before):
+        return None
     return start, start + len(value), form.name
 
 

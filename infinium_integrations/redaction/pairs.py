@@ -66,10 +66,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
                 following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
                 if in_a_row > _MANY:
-                    is_near = following - len(before) - end <= _NO_GAP and not any(
-                        map(str.isdigit, text[end:following])
-                    )
-                    found = [] if is_near else [*_pair(scan, named)]
+                    found = [] if _is_near(text, end, following, following - len(before)) else [*_pair(scan, named)]
                 else:
                     found = _secrets(scan, named)
                 if found:
@@ -78,6 +75,11 @@ def pairs(scan: Scan) -> Iterator[Span]:
                     resume = max(resume, found[-1][1])
                 handled[place] = resume
             at = low.find(keyword, resume)
+
+
+def _is_near(text: str, end: int, following: int, start: int) -> bool:
+    """Return whether the next name follows at once, without a digit between."""
+    return start - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
 
 
 def _secrets(scan: Scan, named: Named) -> list[Span]:

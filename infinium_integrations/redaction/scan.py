@@ -30,6 +30,19 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
+class Few(set[str]):
+    """A set that forgets all when it has many."""
+
+    def add(self, text: str) -> None:
+        """Keep one more."""
+        if len(self) >= _FEW:
+            self.clear()
+        super().add(text)
+
+
+_FEW = 64
+
+
 class Scan(NamedTuple):
     """A text, what was found out about it at a glance, and whether it is known to be cut short."""
 
@@ -49,6 +62,8 @@ class Scan(NamedTuple):
     open_end: bool
     reached: dict[str, int]
     """How far a detector that looks ahead has come."""
+    fruitless: Few
+    """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
 
 
 def scan(text: str, *, open_end: bool) -> Scan:
@@ -63,7 +78,7 @@ def scan(text: str, *, open_end: bool) -> Scan:
     names = _heads(low, before_values, options) if is_prose else low
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
     keywords = _keywords(low, names)
-    return Scan(text, low, _long_words(text, raw), keywords, letters, marks, is_prose, open_end, {})
+    return Scan(text, low, _long_words(text, raw), keywords, letters, marks, is_prose, open_end, {}, Few())
 
 
 _LONG = 15
