@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from infinium_integrations.redaction.clients import CLIENTS, WORD, Command
 from infinium_integrations.redaction.key_names import kind_of
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
 __all__ = ["COMMANDS", "Command", "commands"]
@@ -191,7 +191,7 @@ def commands(scan: Scan) -> Iterator[Span]:
 
 def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
     for command in asked:
-        if any(word in low for word in command.words):
+        if has_one(low, command.words):
             for found in command.shape.finditer(text):
                 last = found.lastindex or 0
                 value = found[last]
@@ -216,15 +216,21 @@ def _in_lists(asked: Iterable[Command], text: str) -> Iterator[Span]:
 
 
 def _may_occur(scan: Scan, command: Command) -> bool:
-    if command.mark not in scan.text:
+    if command.option and not has_one(scan.options, _LETTERS_OF[command.name]):
         return False
-    if command.option:
-        return any(letter in scan.options for letter in command.option)
-    return " " in scan.options or _MARKS_OF.get(command.name, b"none") in scan.marks
+    if not command.option and " " not in scan.options and _MARKS_OF.get(command.name, b"none") not in scan.marks:
+        return False
+    return has_one(scan.vocabulary, _PARTS_OF[command.name]) and command.mark in scan.text
 
 
 _MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
 """What the text of a command without options has, so that prose without it isn't searched."""
+_LETTERS_OF = {command.name: tuple(command.option) for command in COMMANDS}
+_PARTS_OF = {
+    command.name: tuple(dict.fromkeys(max(re.split("[^a-z]", word), key=len) for word in command.words))
+    for command in COMMANDS
+}
+"""The longest part of letters of each word that must occur: where a text's words have none, the word isn't there."""
 _TELLING = frozenset(_MARKS_OF.values())
 _WITHOUT_OPTIONS = [command for command in COMMANDS if command.name in _MARKS_OF]
 

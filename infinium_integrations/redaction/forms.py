@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import Kind, kind_of, words
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
 __all__ = ["FORMS", "Form", "Named", "loosely"]
@@ -358,7 +358,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     surroundings = before + named.name + scan.text[named.end : named.end + _FARTHEST] if len(scan.text) > _MANY else ""
     if surroundings not in scan.fruitless:
         for form in _candidates(scan.text, named.end):
-            if scan.open_end or not form.words or _has_one(before, form.words):
+            if scan.open_end or not form.words or has_one(before, form.words):
                 between = form.between.match(scan.text, named.end)
                 if between and (found := _read(scan, named, form, between, before)):
                     break
@@ -390,13 +390,6 @@ _LEADING = words(
 """A plain word that follows a name leads to its secret only if it is one of these."""
 _OPEN = ("phrase", "mnemonic", "credential", "credentials")
 _BEFORE_BLOCKS = " :=\"'\\\t"
-
-
-def _has_one(text: str, parts: tuple[str, ...]) -> bool:
-    for part in parts:  # noqa: SIM110  (a generator would take twice as long)
-        if part in text:
-            return True
-    return False
 
 
 def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: str) -> Span | None:

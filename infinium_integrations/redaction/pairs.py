@@ -146,15 +146,22 @@ def _secret_end(text: str, pair: Pair, *, open_end: bool) -> int | None:
 
 def _name(text: str, at: int) -> str:
     """Return what of a name stands before a place; of ``api key`` the word before, too."""
+    previous = text[at - 1] if at else "\n"
+    if previous == " ":
+        return _word_before(text, at) if text[at : at + 3].lower() in _SECOND_WORDS else ""
+    if previous not in _NAME_CHARS:
+        return ""
     before = text[max(0, at - _LONGEST) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
-    if own[:1] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\":
-        own = own[1:]
-    if not own and before.endswith(" ") and before[-2:-1].isalpha():
-        word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
-        word = _ESCAPED.sub("", word)
-        return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
-    return own
+    return own[1:] if own[0] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\" else own
+
+
+def _word_before(text: str, at: int) -> str:
+    before = text[max(0, at - _LONGEST) : at]
+    if not before[-2:-1].isalpha():
+        return ""
+    word = _ESCAPED.sub("", (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'"))
+    return f"{word}_" if word.isalnum() else ""
 
 
 def _before_stars(text: str, start: int) -> int:

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
-__all__ = ["Scan", "Span", "pattern", "scan"]
+__all__ = ["Scan", "Span", "has_one", "pattern", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -30,6 +31,14 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
+def has_one(text: str, parts: tuple[str, ...]) -> bool:
+    """Return whether one of some parts is in a text."""
+    for part in parts:  # noqa: SIM110  (a generator would take twice as long)
+        if part in text:
+            return True
+    return False
+
+
 class Few(set[str]):
     """A set that forgets all when it has many."""
 
@@ -49,6 +58,8 @@ class Scan(NamedTuple):
     text: str
     low: str
     """The text in lower case, of the same length."""
+    vocabulary: str
+    """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -75,37 +86,55 @@ def scan(text: str, *, open_end: bool) -> Scan:
     options = _options(low) if b"-" in marks else []
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
-    names = _heads(low, before_values, options) if is_prose else low
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
-    keywords = _keywords(low, names)
-    return Scan(text, low, _long_words(text, raw), keywords, letters, marks, is_prose, open_end, {}, Few())
+    if is_prose:
+        vocabulary, names = low, _heads(low, before_values, options)
+        long_words = _long_words(raw)
+    else:
+        words = dict.fromkeys(raw.translate(_WORDS).split())
+        long_words = _joined(word.decode() for word in words if len(word) >= _LONG)
+        letters_only = dict.fromkeys(b" ".join(words).lower().translate(_LETTERS).split())
+        vocabulary = names = low if _KELVIN in text else b" ".join(letters_only).decode()
+    keywords = _keywords(low, vocabulary, names)
+    return Scan(text, low, vocabulary, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
 
 
+_KELVIN = "\u212a"
+"""The one letter from abroad whose lower case is none: a k."""
 _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
-_TABLE = bytes(97 if code in _WORD else 32 for code in range(256))
+_WORDS = bytes(code if code in _WORD else 32 for code in range(256))
+_LETTERS = bytes(code if 97 <= code <= 122 else 32 for code in range(256))
+_MASK = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
 _TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
 
 
-def _long_words(text: str, raw: bytes) -> str:
-    """Return the long words, joined by blanks. A search for one run of equal bytes is much quicker than a pattern."""
-    mask = raw.translate(_TABLE)
+def _long_words(raw: bytes) -> str:
+    """Return the long words of prose, where they are rare: a search for one run of equal bytes is quick then."""
+    mask = raw.translate(_MASK)
     at = mask.find(_RUN)
     found = []
     while at >= 0:
         start, end = mask.rfind(b" ", 0, at) + 1, mask.find(b" ", at)
         end = end if end >= 0 else len(mask)
-        word = text[start:end]
-        is_plain = (word.isalpha() and word[1:].islower()) or (word[4:8:3] == "--" and _TIME.fullmatch(word))
-        if not is_plain:
-            found.append(word)
+        found.append(raw[start:end].decode())
         at = mask.find(_RUN, end)
-    return " ".join(found)
+    return _joined(found)
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Return words, but for plain ones and times, joined by blanks."""
+    return " ".join(
+        word
+        for word in words
+        if not ((word[1:].islower() and word.isalpha()) or (word[4:8:3] == "--" and _TIME.fullmatch(word)))
+    )
 
 
 _SENTENCE = ("pass", "secret")
-"""Looked for everywhere, as ``key``, ``token``, ``cookie`` and ``kennwort`` are: sentences have them too."""
+"""Looked for everywhere, as those with a ``k`` are: sentences have them too."""
+_WITH_K = ("key", "token", "kennwort", "cookie", "adgangskode")
 _AFTER_K = {"ey": ("key",), "en": ("token", "kennwort"), "ie": ("cookie",), "od": ("adgangskode",)}
 _BESIDE_A_MARK = (
     *("pwd", "auth", "cred", "jwt", "signature", "cvv", "cvc", "otp", "pin", "pw", "code", "mnemonic"),
@@ -145,9 +174,11 @@ _MARKS = b":=|>('\"-"
 _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 
 
-def _keywords(low: str, names: str) -> tuple[str, ...]:
-    found = [keyword for keyword in _SENTENCE if keyword in low]
-    if "k" in low:
+def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
+    found = [keyword for keyword in _SENTENCE if keyword in vocabulary]
+    if vocabulary is not low:
+        found += [keyword for keyword in _WITH_K if keyword in vocabulary]
+    elif "k" in low:
         after = {part[:2] for part in low.split("k")}
         found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
