@@ -14,6 +14,8 @@ from infinium_integrations.redaction.values import is_odd, is_secret_word
 __all__ = ["COMMANDS", "Command", "commands"]
 
 _LONGEST = 400
+_LOGIN = r"(?:[ =]|\"[,][ ]?)?\\{0,4}[\"']?[^\s:\"'\\-][^\s:\"'\\]{0,64}:([^\s\"'\\]{4,200})"
+"""``user:password`` after an option."""
 COMMANDS = (
     Command(
         "mysql -p",
@@ -85,13 +87,22 @@ COMMANDS = (
     ),
     Command(
         "user:password",
-        (" -u", "--user", " -a", '"-u"', "-proxy-user", "curl"),
+        (" -u", "--user", '"-u"', "-proxy-user", "curl", " -a"),
         pattern(
-            r"(?:[ \t\"']-[a-zA-Z]{0,4}[uU]|--(?:proxy-)?user|\bhttps?\b[^\n|;]{0,80}?\s-a)(?:[ =]|\"[,][ ]?)?\\{0,4}[\"']?[^\s:\"'\\-][^\s:\"'\\]{0,64}:([^\s\"'\\]{4,200})"
+            rf"-(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"
         ),
         "curl -uadmin:hunter2!Zq9 https://example.com",
         "docker run --user 1000:1000 img",
         "uapsfkxil",
+    ),
+    Command(
+        "http -a",
+        ("-a",),
+        pattern(rf"\bhttps?\b[^\n|;]{{0,80}}?\s-a{_LOGIN}"),
+        "http -a ada:hunter2!Zq9 https://example.com",
+        "http -a ada https://example.com",
+        "a",
+        mark=":",
     ),
     Command(
         "smbclient -U",

@@ -153,16 +153,17 @@ _BESIDE_A_MARK = (
         "geslo",
     ),
 )
-_ELSEWHERE = (
-    *("senha", "clave", "sifre", "parola", "hasl", "salasana"),
+_ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
+_ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
 )
+_LETTERS_ABROAD = pattern(f"[{''.join({max(name) for name in _ABROAD})}]")
+"""Of which a text has one that has one of these names."""
 _WRITTEN = tuple(
     json.dumps(each)[1:-1].lower().replace("\\", slashes)
-    for name in _ELSEWHERE
+    for name in _ABROAD
     for each in sorted({name, name.capitalize()})
-    if not name.isascii()
     for slashes in ("\\", "\\" * 2)
 )
 """The same as JSON writes them, in lower case but for what is escaped: ``\\\\u5bc6\\\\u7801``."""
@@ -186,8 +187,10 @@ def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
     if "\\u" in low:
         found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
-        found += [keyword for keyword in _ELSEWHERE if keyword in low]
-    return tuple(found)
+        found += [keyword for keyword in _ELSEWHERE if keyword in vocabulary]
+        if _LETTERS_ABROAD.search(low):
+            found += [keyword for keyword in _ABROAD if keyword in low]
+    return tuple(dict.fromkeys(found))
 
 
 def _has_tuples(low: str, marks: bytes) -> bool:

@@ -18,7 +18,7 @@ __all__ = ["shapes", "unfinished"]
 class _Rule(NamedTuple):
     start: str
     probe: re.Pattern[str] | None
-    """What is looked for in the long words first, where they are enough to say that the shape isn't there."""
+    """What is looked for in the long words first, before the shape is."""
     shape: re.Pattern[str]
     name: str
 
@@ -37,8 +37,7 @@ def _rule(vendor: Vendor) -> _Rule:
     if vendor.where == "any":
         return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
     shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
-    probe = _AFTER.get(vendor.start, shape) if vendor.where == "inside" else shape
-    return _Rule(vendor.start, probe, shape, vendor.name)
+    return _Rule(vendor.start, _AFTER.get(vendor.start, shape), shape, vendor.name)
 
 
 def _mark(start: str) -> str:
@@ -67,7 +66,7 @@ def _vendors(scan: Scan) -> Iterator[Span]:
     for mark, rules in _RULES.items() if words else ():
         if mark in words:
             for start, probe, shape, name in rules:
-                if start in words and (probe is None or probe.search(words)):
+                if start in words and (probe is None or (probe.search(words) and shape.search(words))):
                     for found in shape.finditer(text):
                         yield *found.span(found.lastindex or 0), name
 
