@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import Kind, words
+from infinium_integrations.redaction.key_names import HIDDEN, Kind, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
@@ -133,7 +133,8 @@ def items(scan: Scan, named: Named) -> Iterator[Span]:
     for form in LISTS:
         if is_plural or not form.plural:
             found = form.opens.match(scan.text, named.end)
-            if found and (hidden := list(_all(scan, named, form, found.end()))):
+            is_open = found is not None and not scan.text.startswith(HIDDEN, found.end() - 1)
+            if found and is_open and (hidden := list(_all(scan, named, form, found.end()))):
                 yield from hidden
                 return
 
