@@ -43,7 +43,7 @@ class Form(NamedTuple):
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
 _CLOSE = r"\\{0,8}[\"'`]?"
 _NAMING = pattern(
-    r"(?:name|key|variable|header|field|param|parameter|id|label)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
+    r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
     re.IGNORECASE,
 )
 _COPULA = (
@@ -113,7 +113,7 @@ FORMS = (
         "\\\"'`, ;\n:",
         pattern(
             rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
-            rf"{_CLOSE}(?i:value|val|content){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
+            rf"{_CLOSE}(?i:value|val|content|default|default_?value|v){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
         ),
         is_secret_word,
         '{"name": "DB_PASSWORD", "value": "hunter2!Zq9"}',

@@ -158,13 +158,13 @@ def kind_of(name: str) -> Kind:
     """Return what a name says of the value under it; may be called from any thread."""
     if settings.known() is not _own.settings:
         own_names()
-    verdict = _verdicts.get(name)
+    end = name[-_LONGEST:]  # says what it is
+    verdict = _verdicts.get(end)
     if verdict is None:
-        verdict = _judge(name) if len(name) <= _LONGEST else ""
+        verdict = _judge(end)
         if len(_verdicts) >= _REMEMBERED:
             _verdicts.clear()
-        if len(name) <= _LONGEST:
-            _verdicts[name] = verdict
+        _verdicts[end] = verdict
     return verdict
 
 

@@ -40,6 +40,8 @@ _SCHEMA = words(
     "$ref anyof oneof allof properties additionalproperties enum maxlength minlength version integrity resolved"
 )
 """Names that only descriptions have: of types, or of packages that are called ``cookie`` or ``jwt``."""
+_OF_SECRETS, _WORD = ("credentials", "secrets", "api_keys", "apikeys", "api-keys"), 6
+"""Names of objects whose plain words of six letters are secrets too, where nothing in them is a fact."""
 _TYPES = words("string object array integer number boolean null str int dict list float bool password text")
 
 
@@ -217,8 +219,9 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, i
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):
         frame.found.append((start, end, NAME))
-    elif kind == "password" and mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS:
-        frame.words.append((start, end, NAME))
+    elif mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS:
+        if kind == "password" or (name.endswith(_OF_SECRETS) and len(value) >= _WORD and kind_of(f"secret_{key}")):
+            frame.words.append((start, end, NAME))
 
 
 def _is_item(scan: Scan, token: _Token, value: str, name: str, kind: Kind, *, is_list: bool) -> bool:

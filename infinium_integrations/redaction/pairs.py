@@ -61,7 +61,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
             place, resume = (at - len(before), end), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
-            elif (kind := kind_of(name[-_LONGEST:])) and not (kind == "weak" and _leads_to_a_name(text, end)):
+            elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
                 named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
                 following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
