@@ -178,6 +178,8 @@ _BEGUN = pattern(
 _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
+_PARAMETERS = ("code", "key", "sid", "sas", "hash")
+_WITH_MARK = tuple(f"{name}=" for name in _PARAMETERS)
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
 
 
@@ -192,7 +194,7 @@ def commands(scan: Scan) -> Iterator[Span]:
         yield from _in_lists(asked, text)
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
-    if b"=" in scan.marks and any(name in low for name in ("code=", "key=", "sid=", "sas=", "hash=")):
+    if b"=" in scan.marks and has_one(scan.vocabulary, _PARAMETERS) and has_one(low, _WITH_MARK):
         for found in _PARAMETER.finditer(text):
             if is_odd(found[1], "weak"):
                 yield *found.span(1), "parameter of a URL"

@@ -152,11 +152,11 @@ _BASIC = pattern(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
 
 def _schemes(scan: Scan) -> Iterator[Span]:
     text, low = scan.text, scan.low
-    if "bearer" in low:
+    if "bearer" in scan.vocabulary:
         for found in _BEARER.finditer(low):
             if len(found[1]) >= _LONG_WORD or any(letter.isdigit() for letter in found[1]):
                 yield *found.span(1), "bearer token"
-    if "basic" in low:
+    if "basic" in scan.vocabulary:
         for found in _BASIC.finditer(low):
             if _is_login(text[found.start(1) : found.end(1)]):
                 yield *found.span(1), "basic login"
