@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (patterns are read best in one piece)
 """Secrets in commands, SQL statements and addresses, which need no telling name. ``COMMANDS`` is the table of them."""
 
 import re
@@ -88,9 +87,7 @@ COMMANDS = (
     Command(
         "user:password",
         (" -u", "--user", '"-u"', "-proxy-user", "curl", " -a"),
-        pattern(
-            rf"-(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"
-        ),
+        pattern(rf"-(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"),
         "curl -uadmin:hunter2!Zq9 https://example.com",
         "docker run --user 1000:1000 img",
         "uapsfkxil",

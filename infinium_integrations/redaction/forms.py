@@ -353,17 +353,8 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and scan.text[named.start - 1 : named.start] != "<"
     ):
         return
-    found = None
     before = scan.text[max(0, named.start - _BEFORE) : named.start]
-    surroundings = before + named.name + scan.text[named.end : named.end + _FARTHEST] if len(scan.text) > _MANY else ""
-    if surroundings not in scan.fruitless:
-        for form in _candidates(scan.text, named.end):
-            if scan.open_end or not form.words or has_one(before, form.words):
-                between = form.between.match(scan.text, named.end)
-                if between and (found := _read(scan, named, form, between, before)):
-                    break
-    if surroundings and not found:
-        scan.fruitless.add(surroundings)
+    found = _by_form(scan, named, before)
     if found:
         yield found
     elif (
@@ -377,6 +368,22 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
         yield from _columns(scan, named)
+
+
+def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
+    """Return what the first form that fits finds; in a long text what was fruitless once isn't tried again."""
+    text = scan.text
+    surroundings = before + named.name + text[named.end : named.end + _FARTHEST] if len(text) > _MANY else ""
+    if surroundings in scan.fruitless:
+        return None
+    for form in _candidates(text, named.end):
+        if scan.open_end or not form.words or has_one(before, form.words):
+            between = form.between.match(text, named.end)
+            if between and (found := _read(scan, named, form, between, before)):
+                return found
+    if surroundings:
+        scan.fruitless.add(surroundings)
+    return None
 
 
 _BEFORE_PROSE = frozenset(" \t:=")
@@ -408,9 +415,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         form.name == "call" and named.name.startswith(_QUESTIONS)
     ):
         return None
-    if not value or not form.is_secret(value, named.kind):
-        return None
-    if form.before and not form.before.search(before):
+    if not value or not form.is_secret(value, named.kind) or (form.before and not form.before.search(before)):
         return None
     return start, start + len(value), form.name
 

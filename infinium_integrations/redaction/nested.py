@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import HARMLESS, Kind, kind_of, words
+from infinium_integrations.redaction.key_names import HARMLESS, Kind, is_secret_key, kind_of, words
 from infinium_integrations.redaction.lists import FACTS, LONGEST, ROOM, is_secret_item
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
@@ -219,9 +219,17 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, i
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):
         frame.found.append((start, end, NAME))
-    elif mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS:
-        if kind == "password" or (name.endswith(_OF_SECRETS) and len(value) >= _WORD and kind_of(f"secret_{key}")):
-            frame.words.append((start, end, NAME))
+    elif (
+        mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS and _is_of(name, kind, key, value)
+    ):
+        frame.words.append((start, end, NAME))
+
+
+def _is_of(name: str, kind: Kind, key: str, value: str) -> bool:
+    """Return whether a plain word in an object may be a secret by the object's name."""
+    return kind == "password" or (
+        name.endswith(_OF_SECRETS) and len(value) >= _WORD and is_secret_key(f"secret_{key}")  # ``mode``: a fact
+    )
 
 
 def _is_item(scan: Scan, token: _Token, value: str, name: str, kind: Kind, *, is_list: bool) -> bool:

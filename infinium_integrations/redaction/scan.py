@@ -104,7 +104,7 @@ _KELVIN = "\u212a"
 _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
 _WORDS = bytes(code if code in _WORD else 32 for code in range(256))
-_LETTERS = bytes(code if 97 <= code <= 122 else 32 for code in range(256))
+_LETTERS = bytes(code if code in b"abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
 _MASK = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
 _TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")

@@ -87,8 +87,6 @@ _BETWEEN = " \t\r\n,"
 def is_secret_value(text: str, pair: Pair) -> bool:
     """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if pair.kind == "code" and value.isdecimal():
-        return _is_code(value, pair)
     if _is_nothing(value, pair):
         return False
     if pair.quote and "\n" in value:
