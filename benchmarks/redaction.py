@@ -92,6 +92,16 @@ PIECES = (
         "secret for a ",
         '"""password="""',
     ),
+    *(
+        "password: |\n ",
+        "passwords 12",
+        "pwd",
+        "pwd provided: ",
+        "cookie =  is ",
+        '2fa pin":{"a":',
+        "token=[REDACTED]",
+        '{"a": {"b": ',
+    ),
 )
 SIZE = 10_000
 MEGABYTE = 1_000_000

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (patterns are read best in one piece)
 """Secrets in commands, SQL statements and addresses, which need no telling name. ``COMMANDS`` is the table of them."""
 
 import re
@@ -8,12 +7,14 @@ from itertools import accumulate
 
 from infinium_integrations.redaction.clients import CLIENTS, WORD, Command
 from infinium_integrations.redaction.key_names import kind_of
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
 __all__ = ["COMMANDS", "Command", "commands"]
 
 _LONGEST = 400
+_LOGIN = r"(?:[ =]|\"[,][ ]?)?\\{0,4}[\"']?[^\s:\"'\\-][^\s:\"'\\]{0,64}:([^\s\"'\\]{4,200})"
+"""``user:password`` after an option."""
 COMMANDS = (
     Command(
         "mysql -p",
@@ -85,13 +86,20 @@ COMMANDS = (
     ),
     Command(
         "user:password",
-        (" -u", "--user", " -a", '"-u"', "-proxy-user", "curl"),
-        pattern(
-            r"(?:[ \t\"']-[a-zA-Z]{0,4}[uU]|--(?:proxy-)?user|\bhttps?\b[^\n|;]{0,80}?\s-a)(?:[ =]|\"[,][ ]?)?\\{0,4}[\"']?[^\s:\"'\\-][^\s:\"'\\]{0,64}:([^\s\"'\\]{4,200})"
-        ),
+        (" -u", "--user", '"-u"', "-proxy-user", "curl", " -a"),
+        pattern(rf"-(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"),
         "curl -uadmin:hunter2!Zq9 https://example.com",
         "docker run --user 1000:1000 img",
         "uapsfkxil",
+    ),
+    Command(
+        "http -a",
+        ("-a",),
+        pattern(rf"\bhttps?\b[^\n|;]{{0,80}}?\s-a{_LOGIN}"),
+        "http -a ada:hunter2!Zq9 https://example.com",
+        "http -a ada https://example.com",
+        "a",
+        mark=":",
     ),
     Command(
         "smbclient -U",
@@ -167,6 +175,8 @@ _BEGUN = pattern(
 _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
+_PARAMETERS = ("code", "key", "sid", "sas", "hash")
+_WITH_MARK = tuple(f"{name}=" for name in _PARAMETERS)
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
 
 
@@ -181,7 +191,7 @@ def commands(scan: Scan) -> Iterator[Span]:
         yield from _in_lists(asked, text)
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
-    if b"=" in scan.marks and any(name in low for name in ("code=", "key=", "sid=", "sas=", "hash=")):
+    if b"=" in scan.marks and has_one(scan.vocabulary, _PARAMETERS) and has_one(low, _WITH_MARK):
         for found in _PARAMETER.finditer(text):
             if is_odd(found[1], "weak"):
                 yield *found.span(1), "parameter of a URL"
@@ -191,7 +201,7 @@ def commands(scan: Scan) -> Iterator[Span]:
 
 def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
     for command in asked:
-        if any(word in low for word in command.words):
+        if has_one(low, command.words):
             for found in command.shape.finditer(text):
                 last = found.lastindex or 0
                 value = found[last]
@@ -216,15 +226,21 @@ def _in_lists(asked: Iterable[Command], text: str) -> Iterator[Span]:
 
 
 def _may_occur(scan: Scan, command: Command) -> bool:
-    if command.mark not in scan.text:
+    if command.option and not has_one(scan.options, _LETTERS_OF[command.name]):
         return False
-    if command.option:
-        return any(letter in scan.options for letter in command.option)
-    return " " in scan.options or _MARKS_OF.get(command.name, b"none") in scan.marks
+    if not command.option and " " not in scan.options and _MARKS_OF.get(command.name, b"none") not in scan.marks:
+        return False
+    return has_one(scan.vocabulary, _PARTS_OF[command.name]) and command.mark in scan.text
 
 
 _MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
 """What the text of a command without options has, so that prose without it isn't searched."""
+_LETTERS_OF = {command.name: tuple(command.option) for command in COMMANDS}
+_PARTS_OF = {
+    command.name: tuple(dict.fromkeys(max(re.split("[^a-z]", word), key=len) for word in command.words))
+    for command in COMMANDS
+}
+"""The longest part of letters of each word that must occur: where a text's words have none, the word isn't there."""
 _TELLING = frozenset(_MARKS_OF.values())
 _WITHOUT_OPTIONS = [command for command in COMMANDS if command.name in _MARKS_OF]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import Kind, kind_of, words
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
 __all__ = ["FORMS", "Form", "Named", "loosely"]
@@ -37,13 +37,13 @@ class Form(NamedTuple):
     before: re.Pattern[str] | None = None
     """What has to stand before the name."""
     words: tuple[str, ...] = ()
-    """Of which one must occur there: they are found sooner than the pattern."""
+    """Of which one must occur there: they are found sooner than the patterns."""
 
 
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
 _CLOSE = r"\\{0,8}[\"'`]?"
 _NAMING = pattern(
-    r"(?:name|key|variable|header|field|param|parameter|id|label)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
+    r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
     re.IGNORECASE,
 )
 _COPULA = (
@@ -113,7 +113,7 @@ FORMS = (
         "\\\"'`, ;\n:",
         pattern(
             rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
-            rf"{_CLOSE}(?i:value|val|content){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
+            rf"{_CLOSE}(?i:value|val|content|default|default_?value|v){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
         ),
         is_secret_word,
         '{"name": "DB_PASSWORD", "value": "hunter2!Zq9"}',
@@ -137,6 +137,7 @@ FORMS = (
         '<ns:password type="plain">hunter2!Zq9</ns:password>',
         '<input type="password"> <b>Forgot?</b>',
         pattern(r"<(?:[\w-]{1,20}:)?\Z"),
+        ("<",),
     ),
     Form(
         "object under the name",
@@ -294,9 +295,14 @@ FORMS = (
 _VALUE = pattern(r"""(?:\[REDACTED\]|[^\s"'`<>\\,;|)\]}”’»」』])+""")
 _INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
 _SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
+_SHAPES = {"words that are a key": _SEED, **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name}}
+_SHORTEST, _ODD = 4, frozenset({is_odd, _one_word, _mixed_word, _long_word})
+"""Characters without which those judges find no secret."""
 _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
 _LONGEST = 400
 _BEFORE = 90
+_FARTHEST, _MANY = 1_200, 10_000
+"""Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
 
 _BY_FIRST: dict[str, list[Form]] = {}
@@ -338,7 +344,8 @@ _AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|it
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     """Find a secret that stands more loosely after a name; of several forms the first counts."""
-    prose = _PROSE.match(scan.text, named.end)
+    following = scan.text[named.end : named.end + 1]
+    prose = _PROSE.match(scan.text, named.end) if following in _BEFORE_PROSE else None
     if (
         prose
         and prose[1] not in _LEADING
@@ -346,23 +353,40 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and scan.text[named.start - 1 : named.start] != "<"
     ):
         return
-    following = scan.text[named.end : named.end + 1]
-    found = None
-    for form in _candidates(scan.text, named.end):
-        between = form.between.match(scan.text, named.end)
-        if between and (found := _read(scan, named, form, between)):
-            break
+    before = scan.text[max(0, named.start - _BEFORE) : named.start]
+    found = _by_form(scan, named, before)
     if found:
         yield found
-    elif named.kind == "password" and (before := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start)):
-        if is_odd(before[1], "password"):
-            yield *before.span(1), "before the name"
+    elif (
+        named.kind == "password"
+        and " as " in before
+        and (first := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start))
+    ):
+        if is_odd(first[1], "password"):
+            yield *first.span(1), "before the name"
     elif following and following in _BEFORE_BLOCKS:
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
         yield from _columns(scan, named)
 
 
+def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
+    """Return what the first form that fits finds; in a long text what was fruitless once isn't tried again."""
+    text = scan.text
+    surroundings = before + named.name + text[named.end : named.end + _FARTHEST] if len(text) > _MANY else ""
+    if surroundings in scan.fruitless:
+        return None
+    for form in _candidates(text, named.end):
+        if scan.open_end or not form.words or has_one(before, form.words):
+            between = form.between.match(text, named.end)
+            if between and (found := _read(scan, named, form, between, before)):
+                return found
+    if surroundings:
+        scan.fruitless.add(surroundings)
+    return None
+
+
+_BEFORE_PROSE = frozenset(" \t:=")
 _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
 _LEADING = words(
     """
@@ -375,14 +399,15 @@ _OPEN = ("phrase", "mnemonic", "credential", "credentials")
 _BEFORE_BLOCKS = " :=\"'\\\t"
 
 
-def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span | None:
+def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: str) -> Span | None:
     text = scan.text
     start = between.end()
-    groups = between.groupdict()
-    quote = groups.get("quote") or groups.get("entity")
+    quote = between[between.lastgroup] if between.lastgroup else None
     end = _end(text, start, quote, form.name)
     if scan.open_end and end >= len(text) and start < end and (quote or not _is_word(text[start:end])):
         return start, len(text), form.name
+    if end - start < _SHORTEST and form.is_secret in _ODD:
+        return None
     value = text[start:end].rstrip("*_.,;!?") if not quote else text[start:end]
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
@@ -390,12 +415,8 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str]) -> Span 
         form.name == "call" and named.name.startswith(_QUESTIONS)
     ):
         return None
-    if not value or not form.is_secret(value, named.kind):
+    if not value or not form.is_secret(value, named.kind) or (form.before and not form.before.search(before)):
         return None
-    if form.before:
-        before = text[max(0, named.start - _BEFORE) : named.start]
-        if (form.words and not any(word in before for word in form.words)) or not form.before.search(before):
-            return None
     return start, start + len(value), form.name
 
 
@@ -407,8 +428,7 @@ def _end(text: str, start: int, quote: str | None, form: str) -> int:
     if quote:
         end = text.find(quote, start, start + _LONGEST)
         return end if end >= 0 else min(len(text), start + _LONGEST)
-    shape = _SEED if form == "words that are a key" else _INSIDE_TAGS if "element" in form else _VALUE
-    found = shape.match(text, start, start + _LONGEST)
+    found = _SHAPES.get(form, _VALUE).match(text, start, start + _LONGEST)
     return found.end() if found else start
 
 
@@ -426,23 +446,37 @@ def _block(scan: Scan, named: Named) -> Iterator[Span]:
         if text[triple.end() : end].strip():
             yield triple.end(), end if end >= 0 else len(text), "string in triple quotes"
     elif block := _BLOCK.match(text, named.end):
-        end = start = block.end()
-        newline = block[1].rstrip(" \t")
-        while True:
-            line = text.find(newline, end)
-            end = line if line >= 0 else len(text)
-            if line < 0 or not text.startswith(block[1], line):
-                break
-            end = line + len(newline)
-        quote = text.find('"', start, end) if "\\" in newline else -1
-        end = quote if quote >= 0 else end
-        value = text[start:end].strip()
-        if (
-            value
-            and (" " not in value or (named.kind == "password" and is_odd(value, "weak")))
-            and is_secret_word(value[:_LONGEST], named.kind)
-        ):
-            yield start, end, "YAML block"
+        yield from _yaml_block(scan, named, block)
+
+
+def _yaml_block(scan: Scan, named: Named, block: re.Match[str]) -> Iterator[Span]:
+    """Find a YAML block; of one that lies in another, which was no secret, no more than the beginning is judged."""
+    text, start = scan.text, block.end()
+    reach = start + _LONGEST if named.start < scan.reached.get("block", 0) else len(text)
+    end = _block_end(text, block, reach)
+    value = text[start:end].strip()
+    if (
+        value
+        and (" " not in value or (named.kind == "password" and is_odd(value, "weak")))
+        and is_secret_word(value[:_LONGEST], named.kind)
+    ):
+        yield start, _block_end(text, block, len(text)), "YAML block"
+    else:
+        scan.reached["block"] = max(end, scan.reached.get("block", 0))
+
+
+def _block_end(text: str, block: re.Match[str], reach: int) -> int:
+    """Return where the lines of a block end that are indented as its first is."""
+    newline = block[1].rstrip(" \t")
+    end = start = block.end()
+    while True:
+        line = text.find(newline, end, reach)
+        end = line if line >= 0 else min(reach, len(text))
+        if line < 0 or not text.startswith(block[1], line):
+            break
+        end = line + len(newline)
+    quote = text.find('"', start, end) if "\\" in newline else -1
+    return quote if quote >= 0 else end
 
 
 _CELL = {

@@ -158,13 +158,13 @@ def kind_of(name: str) -> Kind:
     """Return what a name says of the value under it; may be called from any thread."""
     if settings.known() is not _own.settings:
         own_names()
-    verdict = _verdicts.get(name)
+    end = name[-_LONGEST:]  # says what it is
+    verdict = _verdicts.get(end)
     if verdict is None:
-        verdict = _judge(name) if len(name) <= _LONGEST else ""
+        verdict = _judge(end)
         if len(_verdicts) >= _REMEMBERED:
             _verdicts.clear()
-        if len(name) <= _LONGEST:
-            _verdicts[name] = verdict
+        _verdicts[end] = verdict
     return verdict
 
 
@@ -272,11 +272,10 @@ class _Own(NamedTuple):
     """The user's own names: those that are secret too, and those that never are."""
 
     settings: settings.Settings | None
-    more: frozenset[str]
-    never: frozenset[str]
+    names: tuple[frozenset[str], frozenset[str]]
 
 
-_own = _Own(None, frozenset(), frozenset())
+_own = _Own(None, (frozenset(), frozenset()))
 
 
 def own_names() -> tuple[frozenset[str], frozenset[str]]:
@@ -285,11 +284,11 @@ def own_names() -> tuple[frozenset[str], frozenset[str]]:
     known, own = settings.known(), _own
     if known is not own.settings:
         more, never = (known.redact_keys, known.redact_allow) if known else ((), ())
-        _own = _Own(known, frozenset(map(_bare, more)) - {""}, frozenset(map(_bare, never)) - {""})
-        if _own[1:] != own[1:]:
+        _own = _Own(known, (frozenset(map(_bare, more)) - {""}, frozenset(map(_bare, never)) - {""}))
+        if _own.names != own.names:
             _verdicts.clear()
         own = _own
-    return own.more, own.never
+    return own.names
 
 
 def own_keywords() -> list[str]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import Kind, words
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.key_names import HIDDEN, Kind, words
+from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
 __all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more"]
@@ -24,6 +24,8 @@ class Items(NamedTuple):
     item: re.Pattern[str]
     hidden: str
     stays: str
+    openers: tuple[str, ...]
+    """Of which one must come soon."""
     plural: bool = False
     """Whether the name must be one of several secrets: ``passwords``."""
 
@@ -43,6 +45,7 @@ LISTS = (
         pattern(rf"[bruf]{{0,2}}{_STRING}(?!\s{{0,3}}:)(?:{_GAP},)?{_GAP}"),
         '{"passwords": ["hunter2!Zq9", "Tr0ub4dor&Zq9"]}',
         '{"passwords": ["required", "string"]}',
+        ("[", "(", "{"),
     ),
     Items(
         "list of words",
@@ -50,6 +53,7 @@ LISTS = (
         pattern(rf"([^\s\"'`\[\](){{}},;<>\\]{{1,400}})(?:{_GAP},|\s)?{_GAP}"),
         "passwords: [hunter2!Zq9, Tr0ub4dor&Zq9]",
         "passwords: [required, string]",
+        ("[", "("),
     ),
     Items(
         "map of names to secrets",
@@ -57,6 +61,7 @@ LISTS = (
         pattern(rf"{_Q}([\w.@ -]{{1,60}}){_Q}\s{{0,3}}(?::|=>)\s{{0,3}}[bruf]{{0,2}}{_STRING}(?:{_GAP},)?{_GAP}"),
         '{"passwords": {"ada": "hunter2!Zq9", "bob": "Tr0ub4dor&Zq9"}}',
         '{"passwords": {"type": "array", "title": "Passwords of 2"}}',
+        ("{",),
         plural=True,
     ),
     Items(
@@ -69,6 +74,7 @@ LISTS = (
         ),
         "passwords:\n  - hunter2!Zq9\n  - Tr0ub4dor&Zq9\n",
         "passwords:\n  - required\n  - never shared\n",
+        ("\n", "\\"),
     ),
     Items(
         "block of names and secrets",
@@ -78,6 +84,7 @@ LISTS = (
         ),
         "passwords:\n  ada: hunter2!Zq9\n  bob: Tr0ub4dor&Zq9\n",
         "passwords:\n  type: array\n  minimum: 12\n",
+        ("\n", "\\"),
         plural=True,
     ),
     Items(
@@ -86,6 +93,7 @@ LISTS = (
         pattern(rf"(?:{_NEWLINE}){{1,2}}[ \t]{{1,40}}`?([^\s\"'`\\:]{{6,400}}+)`?[ \t]{{0,8}}(?=\r?\n|\\|\Z|\")"),
         "passwords:\n  hunter2!Zq9\n  Tr0ub4dor&Zq9\n",
         "passwords:\n  required\n  never shared\n",
+        ("\n", "\\"),
         plural=True,
     ),
     Items(
@@ -94,6 +102,7 @@ LISTS = (
         pattern(r"<(?:\w[\w:-]{0,40})>([^<>\n]{1,400})</[\w:-]{1,40}>\s{0,40}"),
         "<passwords><item>hunter2!Zq9</item><item>Tr0ub4dor&Zq9</item></passwords>",
         "<passwords><item>required</item></passwords>",
+        (">",),
         plural=True,
     ),
 )
@@ -130,10 +139,12 @@ def items(scan: Scan, named: Named) -> Iterator[Span]:
     ):
         return
     is_plural = named.name.endswith(_PLURALS)
+    following = scan.text[named.end : named.end + 2 * _NEAR]
     for form in LISTS:
-        if is_plural or not form.plural:
+        if (is_plural or not form.plural) and has_one(following, form.openers):
             found = form.opens.match(scan.text, named.end)
-            if found and (hidden := list(_all(scan, named, form, found.end()))):
+            is_open = found is not None and not scan.text.startswith(HIDDEN, found.end() - 1)
+            if found and is_open and (hidden := list(_all(scan, named, form, found.end()))):
                 yield from hidden
                 return
 
@@ -173,8 +184,12 @@ _NEXT = pattern(
 
 def more(scan: Scan, named: Named, end: int) -> Iterator[Span]:
     """Find what goes on after a secret under a name of several: ``passwords: a1, b2 and c3``."""
-    if not named.name.endswith((*_PLURALS, "api-key", "api_key", "secrets")):
+    if not named.name.endswith(_OF_SEVERAL) or end < scan.reached.get(f"more {named.kind}", 0):
         return
     while (found := _NEXT.match(scan.text, end)) and is_odd(value := found[1].rstrip(".!?:"), named.kind):
         end = found.start(1) + len(value)
         yield found.start(1), end, "one of several"
+    scan.reached[f"more {named.kind}"] = end
+
+
+_OF_SEVERAL = (*_PLURALS, "api-key", "api_key", "secrets")

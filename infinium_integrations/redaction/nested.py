@@ -6,10 +6,9 @@ The text may be broken off, and it may lie in a string of another: all quotes th
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import HARMLESS, Kind, kind_of, words
+from infinium_integrations.redaction.key_names import HARMLESS, Kind, is_secret_key, kind_of, words
 from infinium_integrations.redaction.lists import FACTS, LONGEST, ROOM, is_secret_item
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
@@ -41,6 +40,8 @@ _SCHEMA = words(
     "$ref anyof oneof allof properties additionalproperties enum maxlength minlength version integrity resolved"
 )
 """Names that only descriptions have: of types, or of packages that are called ``cookie`` or ``jwt``."""
+_OF_SECRETS, _WORD = ("credentials", "secrets", "api_keys", "apikeys", "api-keys"), 6
+"""Names of objects whose plain words of six letters are secrets too, where nothing in them is a fact."""
 _TYPES = words("string object array integer number boolean null str int dict list float bool password text")
 
 
@@ -65,13 +66,9 @@ class _Frame:
         return self.found if self.has_facts else self.found + self.words
 
 
-class _Token(NamedTuple):
-    mark: str
-    """A bracket or a comma; ``s`` a string, ``k`` a key, ``b`` a bare word."""
-    start: int
-    end: int
-    after: int
-    is_closed: bool = True
+_Token = tuple[str, int, int, int, bool]
+"""A bracket or a comma, ``s`` for a string, ``k`` for a key, ``b`` for a bare word; where it begins and ends, where the
+next may begin, and whether it is closed."""
 
 
 @lru_cache(maxsize=_MOST_SLASHES + 1)
@@ -93,13 +90,13 @@ def _tokens(text: str, at: int, reach: int, slashes: int) -> Iterator[_Token]:
         kind = found.lastgroup
         at = found.end()
         if kind == "mark":
-            yield _Token(found["mark"], at - 1, at, at)
+            yield found["mark"], at - 1, at, at, True
         elif kind == "bare":
-            yield _Token("b", *found.span("bare"), at, at < len(text))
+            yield "b", *found.span("bare"), at, at < len(text)
         else:
             name = "double" if found["double"] is not None else "single"
             closed = found[f"{name}_end"] is not None
-            yield _Token("k" if found["colon"] else "s", *found.span(name), at, closed)
+            yield "k" if found["colon"] else "s", *found.span(name), at, closed
             if not closed:
                 return
 
@@ -155,39 +152,41 @@ def _walk(  # noqa: C901, PLR0912  (one token after the other)
     found: list[Span] = []
     end, is_reached = start, False
     for token in _tokens(text, start, reach, slashes):
-        end = token.after
+        mark, first, last, end, is_closed = token
         frame = frames[-1] if frames else None
-        if until and len(frames) == 1 and token.end >= until:
+        if until and len(frames) == 1 and last >= until:
             is_reached = True
             break
-        if token.mark in _BRACKETS:
+        if mark in _BRACKETS:
             name = frame.key or frame.name if frame else named.name
             kind = (kind_of(name) or frame.kind) if frame else named.kind
             if not is_value and len(frames) == 1:
                 name, kind = (named.name, named.kind) if frame and frame.key == "value" else ("", "")
             if len(frames) > _DEEPEST:
                 break
-            frames.append(_Frame(_BRACKETS[token.mark], name.lower(), kind))
+            frames.append(_Frame(_BRACKETS[mark], name.lower(), kind))
         elif frame is None:
             break
-        elif token.mark in _CLOSING:
-            if token.mark != frame.closing:
+        elif mark in _CLOSING:
+            if mark != frame.closing:
                 break
             frames.pop()
             (frames[-1].found if frames else found).extend(frame.results())
             if not frames:
                 break
-        elif token.mark == ",":
+        elif mark == ",":
             frame.key = None
-        elif token.mark == "k":
-            frame.key = text[token.start : min(token.end, token.start + 128)].lower()
+        elif mark == "k":
+            frame.key = text[first : min(last, first + 128)].lower()
             frame.is_schema = frame.is_schema or (frame.key in _SCHEMA and len(frames) > (not is_value))
+        elif first == last or (is_closed and mark == "b" and not frame.key and not text[first].isdigit()):
+            continue
         elif not is_value and len(frames) == 1:
             if frame.key == "value":
-                _judge(scan, frame, token, Named(named.name, named.kind, 0, 0), is_list=False)
+                _judge(scan, frame, token, named.name, named.kind, is_list=False)
         else:
             is_list = len(frames) == 1 and frame.closing == "]"
-            _judge(scan, frame, token, Named(frame.name, frame.kind, 0, 0), is_list=is_list)
+            _judge(scan, frame, token, frame.name, frame.kind, is_list=is_list)
     for frame in frames:
         found += frame.results()
     if until:
@@ -203,32 +202,44 @@ _BRACKETS = {"{": "}", "[": "]", "(": ")"}
 _CLOSING = frozenset("}])")
 
 
-def _judge(scan: Scan, frame: _Frame, token: _Token, named: Named, *, is_list: bool) -> None:
+def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, is_list: bool) -> None:
     """Keep a string or a number that is a secret."""
-    value, key = scan.text[token.start : min(token.end, token.start + LONGEST)], frame.key or ""
-    kind = (kind_of(key) if key and key != "value" else "") or named.kind
-    name = named.name if kind == named.kind else key
-    if not kind or not value.strip():
+    mark, start, end, _, _ = token
+    value, key = scan.text[start : min(end, start + LONGEST)], frame.key or ""
+    own_kind = kind_of(key) if key and key != "value" else ""
+    if not (own_kind or kind) or not value.strip():
         return
     if key == "type" and value.lower() in _TYPES:
         frame.is_schema = True
-    if key == "key" and named.name.endswith("ref"):  # as Kubernetes says where a secret is
+    if own_kind not in {"", kind}:
+        name, kind = key, own_kind
+    if key == "key" and frame.name.endswith("ref"):  # as Kubernetes says where a secret is
         return
-    if key in _FACTS or (key and "cookie" not in named.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
+    if key in _FACTS or (key and "cookie" not in frame.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):
-        frame.found.append((token.start, token.end, NAME))
-    elif kind == "password" and token.mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS:
-        frame.words.append((token.start, token.end, NAME))
+        frame.found.append((start, end, NAME))
+    elif (
+        mark == "s" and value.islower() and value.isalpha() and value not in HARMLESS and _is_of(name, kind, key, value)
+    ):
+        frame.words.append((start, end, NAME))
+
+
+def _is_of(name: str, kind: Kind, key: str, value: str) -> bool:
+    """Return whether a plain word in an object may be a secret by the object's name."""
+    return kind == "password" or (
+        name.endswith(_OF_SECRETS) and len(value) >= _WORD and is_secret_key(f"secret_{key}")  # ``mode``: a fact
+    )
 
 
 def _is_item(scan: Scan, token: _Token, value: str, name: str, kind: Kind, *, is_list: bool) -> bool:
-    is_end = token.end == len(scan.text)
-    if is_end and scan.open_end and not token.is_closed:
+    mark, _, end, _, is_closed = token
+    is_end = end == len(scan.text)
+    if is_end and scan.open_end and not is_closed:
         return True
-    if token.mark == "b":
+    if mark == "b":
         return value.isdigit() and kind != "weak" and len(value) >= _NUMBER
-    if is_end and not token.is_closed:
+    if is_end and not is_closed:
         core = _without_scheme(value).rstrip("…")
         return (" " not in core and is_secret_word(core, "password")) or _is_secret(value, kind, name)
     if is_list and not name.endswith(HEADERS):

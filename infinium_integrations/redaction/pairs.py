@@ -14,8 +14,9 @@ from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_sec
 __all__ = ["pairs"]
 
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-_NAME_REACH = 64
-_TAIL = pattern(r"[A-Za-z0-9_-]{0,40}+")
+_LONGEST = 128
+"""Characters of a name that are read: its last, which say what it is."""
+_TAIL = pattern(r"[A-Za-z0-9_-]*+")
 _LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,8}+){1,12}+[A-Za-z0-9_-]{0,40}+")
 _LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
 """A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
@@ -53,31 +54,46 @@ def pairs(scan: Scan) -> Iterator[Span]:
     for keyword in scan.keywords:
         at, in_a_row = low.find(keyword), 0
         while at >= 0:
-            before, tail = _name(text, at), _TAIL.match(text, at + len(keyword))
-            end = tail.end() if tail else at + len(keyword)
-            name, resume = before + text[at:end], at + len(keyword)
-            if "\\" in text[at : end + 1]:
+            before, end = _name(text, at), _TAIL.match(text, at + len(keyword)).end()  # type: ignore[union-attr]
+            name = before + text[at:end]
+            if "\\" in keyword or text.startswith("\\", end):
                 end, name = _written(text, at, end, before)
-            place = at - len(before), end
+            place, resume = (at - len(before), end), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
             elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
-                named = Named(name.lower(), kind, at - len(before), end)
+                named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
                 following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
                 if in_a_row > _MANY:
-                    is_near = following - len(before) - end <= _NO_GAP and not any(
-                        map(str.isdigit, text[end:following])
-                    )
-                    found = [] if is_near else [*_pair(scan, named)]
+                    found = [] if _is_near(text, end, following, following - len(before)) else [*_pair(scan, named)]
                 else:
-                    inside = [*nested(scan, named)]
-                    found = inside or [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
-                yield from found
+                    found = _secrets(scan, named)
                 if found:
+                    yield from found
                     yield from more(scan, named, found[-1][1])
-                resume = handled[place] = max(resume, found[-1][1]) if found else resume
+                    resume = max(resume, found[-1][1])
+                handled[place] = resume
             at = low.find(keyword, resume)
+
+
+def _is_near(text: str, end: int, following: int, start: int) -> bool:
+    """Return whether the next name follows at once, without a digit between."""
+    return start - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
+
+
+def _secrets(scan: Scan, named: Named) -> list[Span]:
+    """Return what a name gives away: the first way to write it that fits counts."""
+    following = scan.text[named.end : named.end + 1]
+    if following in _NO_MARKS or following.isalnum():
+        return [*loosely(scan, named)]
+    inside = [*nested(scan, named)] if following in _QUOTES else []
+    return inside or [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
+
+
+_QUOTES = frozenset("\"'\\")
+_NO_MARKS = frozenset("/.)(;?|&<}~!@#$+^{")
+"""What a name may be followed by that leads to no value right after it."""
 
 
 def _written(text: str, at: int, end: int, before: str) -> tuple[int, str]:
@@ -89,7 +105,7 @@ def _written(text: str, at: int, end: int, before: str) -> tuple[int, str]:
 
 def _leads_to_a_name(text: str, end: int) -> bool:
     """Return whether another name follows, as in ``token1 token2``: what it names is looked for after that."""
-    found = _NEXT_NAME.match(text, end)
+    found = _NEXT_NAME.match(text, end) if text.startswith(" ", end) else None
     return found is not None and kind_of(found[1]) != ""
 
 
@@ -102,11 +118,11 @@ def _pair(scan: Scan, named: Named) -> Iterator[Span]:
     start = found.end()
     if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
         start = _before_stars(text, start)
-    pair = Pair(named.name, named.kind, sep, found["quote"] or "", start, 0)
-    pair = pair._replace(end=_end(text, pair, start + ENOUGH)[0])
+    quote = found["quote"] or ""
+    pair = Pair(named.name, named.kind, sep, quote, start, _end(text, named.name, quote, start, start + ENOUGH)[0])
     end = _secret_end(text, pair, open_end=scan.open_end)
-    if end:
-        yield pair.start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}"
+    if end is not None:
+        yield start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}"
 
 
 _NAMES_OF_SEPARATORS = {
@@ -120,25 +136,32 @@ _NAMES_OF_SEPARATORS = {
 def _secret_end(text: str, pair: Pair, *, open_end: bool) -> int | None:
     """Return where a secret value ends, None where it is none; in a text cut short, what reaches the end is one."""
     if open_end and pair.end == len(text):
-        end, closed = _end(text, pair, len(text))
+        end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
         return end if not closed and text[pair.start : end].strip(_BLANK) else _secret_end(text, pair, open_end=False)
     if not is_secret_value(text, pair):
         return None
-    end, closed = _end(text, pair, len(text))
+    end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
     return len(text) if open_end and not closed else end
 
 
 def _name(text: str, at: int) -> str:
     """Return what of a name stands before a place; of ``api key`` the word before, too."""
-    before = text[max(0, at - _NAME_REACH) : at]
+    previous = text[at - 1] if at else "\n"
+    if previous == " ":
+        return _word_before(text, at) if text[at : at + 3].lower() in _SECOND_WORDS else ""
+    if previous not in _NAME_CHARS:
+        return ""
+    before = text[max(0, at - _LONGEST) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
-    if own[:1] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\":
-        own = own[1:]
-    if not own and before.endswith(" ") and before[-2:-1].isalpha():
-        word = (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'")
-        word = _ESCAPED.sub("", word)
-        return f"{word}_" if text[at : at + 3].lower() in _SECOND_WORDS and word.isalnum() else ""
-    return own
+    return own[1:] if own[0] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\" else own
+
+
+def _word_before(text: str, at: int) -> str:
+    before = text[max(0, at - _LONGEST) : at]
+    if not before[-2:-1].isalpha():
+        return ""
+    word = _ESCAPED.sub("", (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'"))
+    return f"{word}_" if word.isalnum() else ""
 
 
 def _before_stars(text: str, start: int) -> int:
@@ -174,17 +197,17 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     return ":" if sep in {":", "："} and not found["close"] else " = "
 
 
-def _end(text: str, pair: Pair, reach: int) -> tuple[int, bool]:
+def _end(text: str, name: str, quote: str, start: int, reach: int) -> tuple[int, bool]:
     """Return where a value ends, and whether it is known to end there; without quotes it is followed to ``reach``."""
-    if pair.quote:
-        end = _quote_end(text, pair.start, pair.quote)
+    if quote:
+        end = _quote_end(text, start, quote)
         if end is not None:
             return end, True
-    bare = (_LINE if pair.name.endswith(HEADERS) else _BARE).match(text, pair.start, reach)
-    end = bare.end() if bare else pair.start
-    while end > pair.start and text[end - 1] == "*" and text[pair.start - 1] == "*":
+    bare = (_LINE if name.endswith(HEADERS) else _BARE).match(text, start, reach)
+    end = bare.end() if bare else start
+    while end > start and text[end - 1] == "*" and text[start - 1] == "*":
         end -= 1
-    return end, end < len(text) and not pair.quote
+    return end, end < len(text) and not quote
 
 
 def _quote_end(text: str, start: int, quote: str) -> int | None:

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
-__all__ = ["Scan", "Span", "pattern", "scan"]
+__all__ = ["Scan", "Span", "has_one", "pattern", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -30,12 +31,35 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
+def has_one(text: str, parts: tuple[str, ...]) -> bool:
+    """Return whether one of some parts is in a text."""
+    for part in parts:  # noqa: SIM110  (a generator would take twice as long)
+        if part in text:
+            return True
+    return False
+
+
+class Few(set[str]):
+    """A set that forgets all when it has many."""
+
+    def add(self, text: str) -> None:
+        """Keep one more."""
+        if len(self) >= _FEW:
+            self.clear()
+        super().add(text)
+
+
+_FEW = 64
+
+
 class Scan(NamedTuple):
     """A text, what was found out about it at a glance, and whether it is known to be cut short."""
 
     text: str
     low: str
     """The text in lower case, of the same length."""
+    vocabulary: str
+    """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -49,6 +73,8 @@ class Scan(NamedTuple):
     open_end: bool
     reached: dict[str, int]
     """How far a detector that looks ahead has come."""
+    fruitless: Few
+    """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
 
 
 def scan(text: str, *, open_end: bool) -> Scan:
@@ -60,37 +86,55 @@ def scan(text: str, *, open_end: bool) -> Scan:
     options = _options(low) if b"-" in marks else []
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
-    names = _heads(low, before_values, options) if is_prose else low
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
-    keywords = _keywords(low, names)
-    return Scan(text, low, _long_words(text, raw), keywords, letters, marks, is_prose, open_end, {})
+    if is_prose:
+        vocabulary, names = low, _heads(low, before_values, options)
+        long_words = _long_words(raw)
+    else:
+        words = dict.fromkeys(raw.translate(_WORDS).split())
+        long_words = _joined(word.decode() for word in words if len(word) >= _LONG)
+        letters_only = dict.fromkeys(b" ".join(words).lower().translate(_LETTERS).split())
+        vocabulary = names = low if _KELVIN in text else b" ".join(letters_only).decode()
+    keywords = _keywords(low, vocabulary, names)
+    return Scan(text, low, vocabulary, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
 
 
+_KELVIN = "\u212a"
+"""The one letter from abroad whose lower case is none: a k."""
 _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
-_TABLE = bytes(97 if code in _WORD else 32 for code in range(256))
+_WORDS = bytes(code if code in _WORD else 32 for code in range(256))
+_LETTERS = bytes(code if code in b"abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
+_MASK = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
 _TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
 
 
-def _long_words(text: str, raw: bytes) -> str:
-    """Return the long words, joined by blanks. A search for one run of equal bytes is much quicker than a pattern."""
-    mask = raw.translate(_TABLE)
+def _long_words(raw: bytes) -> str:
+    """Return the long words of prose, where they are rare: a search for one run of equal bytes is quick then."""
+    mask = raw.translate(_MASK)
     at = mask.find(_RUN)
     found = []
     while at >= 0:
         start, end = mask.rfind(b" ", 0, at) + 1, mask.find(b" ", at)
         end = end if end >= 0 else len(mask)
-        word = text[start:end]
-        is_plain = (word.isalpha() and word[1:].islower()) or (word[4:8:3] == "--" and _TIME.fullmatch(word))
-        if not is_plain:
-            found.append(word)
+        found.append(raw[start:end].decode())
         at = mask.find(_RUN, end)
-    return " ".join(found)
+    return _joined(found)
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Return words, but for plain ones and times, joined by blanks."""
+    return " ".join(
+        word
+        for word in words
+        if not ((word[1:].islower() and word.isalpha()) or (word[4:8:3] == "--" and _TIME.fullmatch(word)))
+    )
 
 
 _SENTENCE = ("pass", "secret")
-"""Looked for everywhere, as ``key``, ``token``, ``cookie`` and ``kennwort`` are: sentences have them too."""
+"""Looked for everywhere, as those with a ``k`` are: sentences have them too."""
+_WITH_K = ("key", "token", "kennwort", "cookie", "adgangskode")
 _AFTER_K = {"ey": ("key",), "en": ("token", "kennwort"), "ie": ("cookie",), "od": ("adgangskode",)}
 _BESIDE_A_MARK = (
     *("pwd", "auth", "cred", "jwt", "signature", "cvv", "cvc", "otp", "pin", "pw", "code", "mnemonic"),
@@ -109,16 +153,17 @@ _BESIDE_A_MARK = (
         "geslo",
     ),
 )
-_ELSEWHERE = (
-    *("senha", "clave", "sifre", "parola", "hasl", "salasana"),
+_ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
+_ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
 )
+_LETTERS_ABROAD = pattern(f"[{''.join({max(name) for name in _ABROAD})}]")
+"""Of which a text has one that has one of these names."""
 _WRITTEN = tuple(
     json.dumps(each)[1:-1].lower().replace("\\", slashes)
-    for name in _ELSEWHERE
+    for name in _ABROAD
     for each in sorted({name, name.capitalize()})
-    if not name.isascii()
     for slashes in ("\\", "\\" * 2)
 )
 """The same as JSON writes them, in lower case but for what is escaped: ``\\\\u5bc6\\\\u7801``."""
@@ -130,9 +175,11 @@ _MARKS = b":=|>('\"-"
 _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 
 
-def _keywords(low: str, names: str) -> tuple[str, ...]:
-    found = [keyword for keyword in _SENTENCE if keyword in low]
-    if "k" in low:
+def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
+    found = [keyword for keyword in _SENTENCE if keyword in vocabulary]
+    if vocabulary is not low:
+        found += [keyword for keyword in _WITH_K if keyword in vocabulary]
+    elif "k" in low:
         after = {part[:2] for part in low.split("k")}
         found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
@@ -140,8 +187,10 @@ def _keywords(low: str, names: str) -> tuple[str, ...]:
     if "\\u" in low:
         found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
-        found += [keyword for keyword in _ELSEWHERE if keyword in low]
-    return tuple(found)
+        found += [keyword for keyword in _ELSEWHERE if keyword in vocabulary]
+        if _LETTERS_ABROAD.search(low):
+            found += [keyword for keyword in _ABROAD if keyword in low]
+    return tuple(dict.fromkeys(found))
 
 
 def _has_tuples(low: str, marks: bytes) -> bool:

@@ -18,7 +18,7 @@ __all__ = ["shapes", "unfinished"]
 class _Rule(NamedTuple):
     start: str
     probe: re.Pattern[str] | None
-    """What is looked for in the long words first, where they are enough to say that the shape isn't there."""
+    """What is looked for in the long words first, before the shape is."""
     shape: re.Pattern[str]
     name: str
 
@@ -37,8 +37,7 @@ def _rule(vendor: Vendor) -> _Rule:
     if vendor.where == "any":
         return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
     shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
-    probe = _AFTER.get(vendor.start, shape) if vendor.where == "inside" else shape
-    return _Rule(vendor.start, probe, shape, vendor.name)
+    return _Rule(vendor.start, _AFTER.get(vendor.start, shape), shape, vendor.name)
 
 
 def _mark(start: str) -> str:
@@ -67,7 +66,7 @@ def _vendors(scan: Scan) -> Iterator[Span]:
     for mark, rules in _RULES.items() if words else ():
         if mark in words:
             for start, probe, shape, name in rules:
-                if start in words and (probe is None or probe.search(words)):
+                if start in words and (probe is None or (probe.search(words) and shape.search(words))):
                     for found in shape.finditer(text):
                         yield *found.span(found.lastindex or 0), name
 
@@ -75,8 +74,8 @@ def _vendors(scan: Scan) -> Iterator[Span]:
 _BEGIN = pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _END = pattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BODY = pattern(
-    r"""(?: (?:\\++[nrt]|[\s"'+,\\])*+ (?:[A-Za-z0-9+/=]{16,}+ | [A-Z][A-Za-z-]{1,20}:[^\n\\]{0,100}+) )*+
-        (?: (?:\\++[nrt]|[\s"'+,\\])*+ [A-Za-z0-9+/=]++ )?""",
+    r"""(?: (?:\\++[nrt]?|[\s"'+,])*+ (?:[A-Za-z0-9+/=]{16,}+ | [A-Z][A-Za-z-]{1,20}:[^\n\\]{0,100}+) )*+
+        (?: (?:\\++[nrt]?|[\s"'+,])*+ [A-Za-z0-9+/=]++ )?""",
     re.VERBOSE,
 )
 _BLANKS, _FEW = frozenset(" \t\r\n\\nrt\"'+,"), 6
@@ -153,11 +152,11 @@ _BASIC = pattern(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
 
 def _schemes(scan: Scan) -> Iterator[Span]:
     text, low = scan.text, scan.low
-    if "bearer" in low:
+    if "bearer" in scan.vocabulary:
         for found in _BEARER.finditer(low):
             if len(found[1]) >= _LONG_WORD or any(letter.isdigit() for letter in found[1]):
                 yield *found.span(1), "bearer token"
-    if "basic" in low:
+    if "basic" in scan.vocabulary:
         for found in _BASIC.finditer(low):
             if _is_login(text[found.start(1) : found.end(1)]):
                 yield *found.span(1), "basic login"

@@ -64,7 +64,7 @@ _ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORE
 _DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
 _PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]{}<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]{}<>&|\\\"-]*")
 _PATH = pattern(
-    r"(?:/|\./|\.\./|~(?=[\\/]|\Z|\w{1,16}[\\/])|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}[\\/:?&=]+)*[\w.@-]{0,24}"
+    r"(?:/|\./|\.\./|~(?=[\\/]|\Z|\w{1,16}[\\/])|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}+[\\/:?&=]++)*+[\w.@-]{0,24}+"
 )
 _ALGORITHM = pattern(
     r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
@@ -293,6 +293,7 @@ def _changes(part: str) -> int:
     return sum(a.islower() and b.isupper() for a, b in pairwise(part))
 
 
+@lru_cache(maxsize=512)
 def _is_oddly_written(part: str) -> bool:
     changes = _changes(part)
     return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes)
