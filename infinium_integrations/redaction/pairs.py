@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001  (other languages have other colons)
 """Secrets after a name that says so: ``password=…``, ``"api_key": "…"``, ``Cookie: …``, ``--token …``."""
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -61,7 +62,11 @@ def pairs(scan: Scan) -> Iterator[Span]:
             place, resume = (at - len(before), end), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
-            elif (kind := kind_of(name)) and not (kind == "weak" and _leads_to_a_name(text, end)):
+            elif not (kind := kind_of(name)):
+                pass
+            elif kind == "weak" and _leads_to_a_name(text, end):
+                resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
+            else:
                 named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
                 following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
@@ -107,6 +112,13 @@ def _leads_to_a_name(text: str, end: int) -> bool:
     """Return whether another name follows, as in ``token1 token2``: what it names is looked for after that."""
     found = _NEXT_NAME.match(text, end) if text.startswith(" ", end) else None
     return found is not None and kind_of(found[1]) != ""
+
+
+@functools.cache
+def _run(keyword: str) -> re.Pattern[str]:
+    """Return the pattern of a name again and again, but for the last time: ``token1 token2 token3``."""
+    name = rf"{re.escape(keyword)}\d{{0,4}}"
+    return pattern(rf"(?:{name}[ ](?={name}(?:[ ,.;]|$)))*+")
 
 
 def _pair(scan: Scan, named: Named) -> Iterator[Span]:
