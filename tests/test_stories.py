@@ -1,6 +1,7 @@
 """Two whole traces as they are read: an agent of LangChain with a tool, a question of LlamaIndex about documents."""
 
 import inspect
+import re
 
 import pytest
 
@@ -64,7 +65,7 @@ Why is the sea salty?
 ━━ 1  VectorIndexRetriever
 ── input
 Why is the sea salty?
-── document 1
+── document 1 · UUID · score 1
 The sea is salty, because rivers carry salt.
 ── metadata
 {"file_name": "sea.txt", "page": 3}
@@ -102,7 +103,8 @@ Because rivers carry salt into it."""
 def story(task):
     import click
 
-    return "\n".join(line.rstrip() for line in click.unstyle("\n".join(transcript(task))).strip("\n").split("\n"))
+    said = "\n".join(line.rstrip() for line in click.unstyle("\n".join(transcript(task))).strip("\n").split("\n"))
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", said)
 
 
 def test_an_agent_with_a_tool_reads_like_a_story():

@@ -58,8 +58,8 @@ def _room_left(value: Any, room: int, depth: int) -> int:
     if kind is list:
         if depth == 0 or len(value) > FEW:
             return -1
-        for item in value:
-            room = _room_left(item, room, depth - 1) if room >= 0 else -1
+        for item in value:  # a list in a list may be a name beside its secret
+            room = _room_left(item, room, depth - 1) if room >= 0 and type(item) is not list else -1
         return room
     return room if value is None or (kind in NUMBERS and -LARGE < value < LARGE) else -1
 
