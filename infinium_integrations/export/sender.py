@@ -230,9 +230,9 @@ class Sender:
                 self._alarm = at
                 self._tokens.put(None)
         elif not self._coming:
-            self._coming = self._call_spare() or self._started()
+            self._coming = self._call_spare() or self._start_one()
 
-    def _started(self) -> bool:
+    def _start_one(self) -> bool:
         """Start a thread where there may be one more."""
         if self._stopping or not len(self._threads) < self._width > len(self._hanging):
             return False
@@ -355,16 +355,16 @@ class Sender:
             outbox.deliver(begun)
             self._took = time.monotonic() - begun.at
             return True
-        return self._until(wait) if waits else self._until_called()
+        return self._sleep(wait) if waits else self._stand_by()
 
-    def _until(self, wait: float) -> bool:
+    def _sleep(self, wait: float) -> bool:
         with contextlib.suppress(queue.Empty):
             self._tokens.get(timeout=min(wait, threading.TIMEOUT_MAX))
         with self._changed:
             self._alarm = None
         return False
 
-    def _until_called(self) -> bool | None:
+    def _stand_by(self) -> bool | None:
         """Wait as the spare; None where nobody calls."""
         try:
             self._calls.get(timeout=SPARE_SECONDS)
