@@ -157,7 +157,7 @@ class Streamed:
             del self.chunks[self._counted :]
             self._due = self._counted + 1
             return
-        count = sum([len(one) if type(one) is str and one.isascii() else _bytes_of(one) for one in new])
+        count = sum(map(_bytes_of, new))
         self._counted += len(new)
         self._due = self._counted + TOGETHER
         self.bytes += count
@@ -455,8 +455,10 @@ def held_bytes() -> int:
 
 def _bytes_of(chunk: object, depth: int = 4) -> int:
     """Count the bytes of the texts in a chunk of a stream."""
+    if type(chunk) is str:
+        return len(chunk) if chunk.isascii() else chunk.__sizeof__()
     if isinstance(chunk, str):  # LangChain's texts are of a class of its own
-        return str.__len__(chunk) if str.isascii(chunk) else str.__sizeof__(chunk)
+        return _bytes_of(str.__str__(chunk))
     if type(chunk) is dict:
         return sum(_bytes_of(item, depth - 1) for key, item in chunk.items() if key != "type")
     return sum(_bytes_of(item, depth - 1) for item in chunk) if type(chunk) is list and depth else 0

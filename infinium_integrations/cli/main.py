@@ -76,30 +76,36 @@ class _Since(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no gen
             self.fail("give a span such as 30m, 12h or 7d, or a date such as 2026-01-31", param, ctx)
 
 
-class _Status(click.ParamType):  # type: ignore[type-arg]
+class _Checked(click.ParamType):  # type: ignore[type-arg]
+    """A text that a query may have: what is wrong with another is said by what reads queries."""
+
+    def check(self, value: str) -> None:
+        raise NotImplementedError
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            self.check(value)
+        except InfiniumError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+class _Status(_Checked):
     name = "status"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def check(self, value: str) -> None:
         from infinium_integrations.storage.index.language import check_status  # noqa: PLC0415
 
-        try:
-            check_status(value)
-        except InfiniumError as error:
-            self.fail(str(error), param, ctx)
-        return value
+        check_status(value)
 
 
-class _Column(click.ParamType):  # type: ignore[type-arg]
+class _Column(_Checked):
     name = "column"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def check(self, value: str) -> None:
         from infinium_integrations.storage.index.query import check_sort  # noqa: PLC0415
 
-        try:
-            check_sort(value)
-        except InfiniumError as error:
-            self.fail(str(error), param, ctx)
-        return value
+        check_sort(value)
 
 
 class _MalformedError(click.ClickException):

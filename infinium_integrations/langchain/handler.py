@@ -193,11 +193,9 @@ class InfiniumCallbackHandler(RecordingHandler):
         with contained:  # cheaper than ``guarded`` and ``kwargs``, which would put what is given into dicts each time
             recorder = runtime.recorder()
             run = recorder.get(run_id)
-            if run is None or (stream := run.adapter_state) is None:
-                return
-            if run.reporters == 1 or not run.repeated():
+            if run is not None and run.adapter_state is not None and not run.repeated():
                 run.streaming = True
-                stream.token(run, token, chunk, recorder.touch(run))
+                run.adapter_state.token(run, token, chunk, recorder.touch(run))
 
     @guarded
     def on_stream_event(self, event: object, *, run_id: UUID, **kwargs: object) -> None:

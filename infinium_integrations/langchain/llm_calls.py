@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.outputs import ChatGenerationChunk
-
 from infinium_integrations.capture.content import Conversation, Message, Streamed
 from infinium_integrations.capture.preview import cut
 from infinium_integrations.langchain import messages
@@ -32,8 +30,6 @@ class Stream:
 
     said: Streamed | None = None
     """None where no content is kept."""
-    began: bool = False
-    """The first token has come."""
     usage: Usage | None = None
     """What the chunks have reported: added up, as LangChain has it, or the last where each tells of the whole."""
     last: int | None = None
@@ -45,24 +41,18 @@ class Stream:
 
     def token(self, run: Run, token: object, chunk: object, now: float) -> None:
         """Take one token in: O(1) in time and memory."""
-        if type(chunk) is ChatGenerationChunk:  # what most often comes
-            facts = chunk.__dict__
-            held = facts["message"].__dict__
-        else:
-            facts = getattr(chunk, "__dict__", _NOTHING)
-            held = getattr(facts.get("message"), "__dict__", _NOTHING)
+        held = getattr(getattr(chunk, "message", None), "__dict__", _NOTHING)
         text, calls = held.get("content"), held.get("tool_call_chunks")
         said = (text if type(text) is str else token) or text or token or calls
         if said:
-            if not self.began:
-                self.began = True
-                if run.llm is not None:
-                    run.llm.ttft_ms = round((now - run.started) * 1000)
+            call = run.llm
+            if call is not None and call.ttft_ms is None:
+                call.ttft_ms = round((now - run.started) * 1000)
             if self.said is not None:
                 self.said.add(run.trace.content, said)
                 if calls and said is not calls:
                     self.said.add(run.trace.content, calls)
-        beside = held.get("response_metadata") or facts.get("generation_info")
+        beside = held.get("response_metadata") or getattr(chunk, "generation_info", None)
         if beside and type(beside) is dict and not _STOPPED.isdisjoint(beside):
             self.stopped = beside.copy()
         reported = held.get("usage_metadata")

@@ -62,11 +62,9 @@ def pairs(scan: Scan) -> Iterator[Span]:
             place, resume = (at - len(before), end), end
             if place in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[place])
-            elif not (kind := kind_of(name)):
-                pass
-            elif kind == "weak" and _leads_to_a_name(text, end):
+            elif (kind := kind_of(name)) == "weak" and _leads_to_a_name(text, end):
                 resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
-            else:
+            elif kind:
                 named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
                 following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0

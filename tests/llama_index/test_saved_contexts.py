@@ -115,16 +115,17 @@ def test_the_question_of_a_workflow_that_was_left_stands_on_the_step_that_asks_a
     assert "Shall I?" in question
 
 
+async def answered(kind):
+    handler = kind(timeout=None).run(topic="x")
+    async for event in handler.stream_events():
+        if isinstance(event, InputRequiredEvent):
+            handler.ctx.send_event(HumanResponseEvent(response="yes"))
+    return await handler
+
+
 @pytest.mark.parametrize("kind", [Returns, SyncReturns, Waits])
 def test_a_question_that_was_answered_stands_nowhere(traces, kind):
-    async def talk():
-        handler = kind(timeout=None).run(topic="x")
-        async for event in handler.stream_events():
-            if isinstance(event, InputRequiredEvent):
-                handler.ctx.send_event(HumanResponseEvent(response="yes"))
-        return await handler
-
-    assert asyncio.run(talk()) == "did yes"
+    assert asyncio.run(answered(kind)) == "did yes"
     (trace_,) = ended(traces, 1)
     assert status(trace_) == "ok"
     assert not any("interrupts" in step.metadata for step in trace_.steps)
@@ -139,14 +140,7 @@ def test_a_question_is_not_kept_with_capture_off(caught):
 
 
 def test_a_workflow_that_is_answered_in_the_same_run_is_ok_and_resumes_nothing(traces):
-    async def talk():
-        handler = Returns(timeout=None).run(topic="x")
-        async for event in handler.stream_events():
-            if isinstance(event, InputRequiredEvent):
-                handler.ctx.send_event(HumanResponseEvent(response="yes"))
-        return await handler
-
-    assert asyncio.run(talk()) == "did yes"
+    assert asyncio.run(answered(Returns)) == "did yes"
     trace_ = one(traces)
     assert (status(trace_), trace_.input_summary) == ("ok", '{"topic": "x"}')
     assert "resumed_from" not in tags(trace_)
