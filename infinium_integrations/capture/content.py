@@ -24,6 +24,7 @@ __all__ = [
     "Conversation",
     "Documents",
     "Fields",
+    "Form",
     "Message",
     "Part",
     "Streamed",
@@ -180,6 +181,28 @@ class Streamed:
         return parts
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """How the messages of one framework are taken.
+
+    Args:
+        said: The names of their fields that are content; first the one that is their text, or holds all that they say.
+        copied: Of these, the one of which what was taken may hold a copy under the same name; "" for none.
+        owns: Returns whether a value is such a message.
+        new: Takes one that is new or has changed; called with the trace's content, the message and the limit.
+        other: Takes what is none, the same way.
+        plain: Takes messages as long as each is a text and nothing else, and returns beside them the fields that they
+            had then.
+    """
+
+    said: tuple[str, ...]
+    copied: str
+    owns: Callable[[object], bool]
+    new: "Callable[[Content, Any, int], Message]"
+    other: "Callable[[Content, Any, int], Message]"
+    plain: "Callable[[Content, Sequence[object], int], tuple[list[Message], list[dict[str, Any]]]] | None" = None
+
+
 class Content:
     """What one trace refers to: its messages and texts by identity, and how many bytes of text in all."""
 
@@ -203,66 +226,80 @@ class Content:
         """By the identity of the first message."""
         self.spend(LEAST_BYTES)
 
-    def message(
-        self, own: Any, said: Sequence[str], make: "Callable[[Content, Any, int], Message]", limit: int
-    ) -> Message:
+    def message(self, own: object, form: Form, limit: int) -> Message:
         """Take a message of the framework's; one that was seen before, and holds the same, is the same.
 
         Args:
             own: The framework's own message.
-            said: The names of its fields that are content, its text first.
-            make: Takes one that is new or has changed; called with this, the message and the limit.
+            form: How it is taken.
             limit: Characters that are kept where there is no room for the whole.
         """
         fields = getattr(own, "__dict__", {})
         known = self._known.get(id(own))
         if known is None or not known.stands_for(fields):
-            if known is not None and known.was_named(fields):
-                known.taken.name = fields["name"]
+            marks = known.marked(fields) if known is not None else None
+            if known is not None and marks:
+                known.taken.name = marks.get("name", known.taken.name)
             else:
-                known = self._known[id(own)] = Known(make(self, own, limit), fields, said)
+                taken = form.new(self, own, limit)
+                known = Known(taken, fields, form.said, form.copied, taken.held.get(form.copied))
+                self._known[id(own)] = known
         return known.taken
 
-    def take_all(self, given: Sequence[object], take: Callable[[object], Message], text: str) -> list[Message]:
+    def take_all(self, given: Sequence[object], form: Form, limit: int, *, every: bool = True) -> list[Message]:
         """Take messages in order; those of a history that was seen before are compared in one go.
 
         Args:
-            given: The framework's own messages.
-            take: Takes one that is new or has changed.
-            text: The name of their field that is their text, or that holds all that they say.
+            given: The framework's own messages, and others.
+            form: How they are taken.
+            limit: Characters that are kept of each where there is no room for the whole.
+            every: Whether a text that has changed in place is looked for in every message of a long history, or in its
+                newest only, as is enough of what a model is sent later.
         """
         if len(given) <= FEW:
-            return self._each(given, take)
+            return self._each(given, form, limit)
         history = self._histories.get(id(given[0]))
         if history is None:
-            before = self._each(given[:1], take)
+            before = self._each(given[:1], form, limit)
             if before[0].role == "system":  # which stands before the very messages that a node was given
-                return before + self._history(given[1:], take, text)
-        return self._history(given, take, text)
+                return before + self._history(given[1:], form, limit, every=every)
+        return self._history(given, form, limit, every=every)
 
-    def _history(self, given: Sequence[object], take: Callable[[object], Message], text: str) -> list[Message]:
-        history = self._histories.get(id(given[0]))
-        count = history.standing(given, text) if history is not None else 0
+    def _history(self, given: Sequence[object], form: Form, limit: int, *, every: bool) -> list[Message]:
+        history, before, text = self._histories.get(id(given[0])), None, form.said[0]
+        count = history.standing(given, text if every else None) if history is not None else 0
         if history is None or count == 0:
+            before, history = history, History()
+            if before is not None:  # each of its messages that still stands is the same
+                self._known |= before.known()
             if len(self._histories) >= REMEMBERED:
                 self._histories.clear()
-            history = self._histories[id(given[0])] = History()
+            self._histories[id(given[0])] = history
         taken = history.taken[:count]
         for index in history.again:
             if index < count:
-                taken[index] = take(given[index])
+                taken[index] = form.new(self, given[index], limit)
+        if form.plain is not None and before is None and len(given) - count > FEW:
+            plain, fields = form.plain(self, given[count:], limit)
+            history.extend_plain(count, given, fields, plain, text)
+            taken += plain
+            count += len(plain)
         if count < len(given):
             new = given[count:]
-            taken += self._each(new, take)
+            taken += self._each(new, form, limit)
             history.extend(count, new, [self._known.get(id(message)) for message in new], taken[count:], text)
         return taken
 
-    def _each(self, given: Sequence[object], take: Callable[[object], Message]) -> list[Message]:
+    def _each(self, given: Sequence[object], form: Form, limit: int) -> list[Message]:
         seen, taken = self._known.get, []
         for message in given:
             known = seen(id(message))
-            stands = known is not None and known.stands_for(getattr(message, "__dict__", None))
-            taken.append(known.taken if known is not None and stands else take(message))
+            if known is not None and known.stands_for(getattr(message, "__dict__", None)):
+                taken.append(known.taken)
+            elif form.owns(message):
+                taken.append(self.message(message, form, limit))
+            else:
+                taken.append(form.other(self, message, limit))
         return taken
 
     def forget(self) -> None:
@@ -291,11 +328,9 @@ class Content:
         if kind is dict:
             if not self.full() and (copied := self.copied(value)) is not None:
                 return copied
-        elif kind is list and value and type(value[0]) is dict:  # such as calls of tools
-            if len(value) <= FLAT and not self.full():
-                several = [self.copied(item) if type(item) is dict else None for item in value]
-                if None not in several:
-                    return several
+        elif kind is list and value and type(value[0]) is dict:
+            if (several := self.several(value)) is not None:
+                return several
         elif value is None or (kind in NUMBERS and -LARGE < value < LARGE):
             return value
         taker = Taker(self, limit, adapt)
@@ -327,6 +362,20 @@ class Content:
         if self._same is not None:
             self._same[text] = text
         return text
+
+    def whole(self, texts: list[str], limit: int) -> int:
+        """Take texts as ``text`` does, as long as there is room for each as it is; return how many there are."""
+        known, new, count = self._texts, 0, 0
+        for text in texts:
+            if len(text) <= SHORT and not DATA <= text < BEHIND_DATA:
+                if id(text) not in known:
+                    known[id(text)] = text
+                    new += len(text) if text.isascii() else text.__sizeof__()
+            elif self.text(text, limit) is not text:
+                break
+            count += 1
+        self.spend(new)
+        return count
 
     def _again(self, text: str) -> str | None:
         """Return a longer text that was taken before and says the same; None of a new one."""
@@ -373,6 +422,18 @@ class Content:
             self.spend(new)
             return copy
         self.spend(new)  # whoever takes the rest takes them, too
+        return None
+
+    def several(self, given: list[Any]) -> list[dict[Any, Any]] | None:
+        """Return copies of a few dicts, such as calls of tools, if ``copied`` makes one of each; None if not."""
+        copies = list[dict[Any, Any]]()
+        if len(given) <= FLAT and not self.full():
+            for one in given:
+                copy = self.copied(one) if type(one) is dict else None
+                if copy is None:
+                    return None
+                copies.append(copy)
+            return copies
         return None
 
     def full(self) -> bool:

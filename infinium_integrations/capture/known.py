@@ -1,9 +1,8 @@
 """Messages of the frameworks' own that were seen before in a trace, and whether they still say the same."""
 
-import contextlib
 import threading
 from collections.abc import Iterable, Sequence
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from infinium_integrations.capture import media
@@ -18,7 +17,7 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
-NEWEST = 8
+NEWEST = 4
 """Messages of a history that are compared by all that they hold, whatever that is."""
 Taken = TypeVar("Taken")
 
@@ -68,11 +67,15 @@ class Known(Generic[Taken]):
         taken: What was taken.
         own: The fields of the framework's own message.
         said: The names of those that are content, its text first.
+        copied: The name of a field that was copied when the message was taken.
+        copy: That copy; None where there is none.
     """
 
     __slots__ = ("before", "deep", "holds_more", "more", "more_before", "own", "taken")
 
-    def __init__(self, taken: Taken, own: dict[str, Any], said: Sequence[str]) -> None:
+    def __init__(
+        self, taken: Taken, own: dict[str, Any], said: Sequence[str], copied: str = "", copy: object = None
+    ) -> None:
         self.taken = taken
         self.own: dict[str, Any] | None = None
         """None of a message that is not held: it is taken anew each time that it is seen."""
@@ -92,14 +95,17 @@ class Known(Generic[Taken]):
                 continue
             if kind in _EMPTY and not value:
                 before[name] = _EMPTY[kind]
+            elif copy is not None and name == copied:
+                before[name] = copy
             else:
                 structure = structure or _Structure()
                 before[name] = structure.copy(value)
         if structure is None or structure.left > 0:
             self.own, self.before = own, before
-            self.holds_more = structure is not None
-            self.deep = self.holds_more and (type(own.get(said[0])) is not str or bool(structure and structure.objects))
+            self.holds_more = copy is not None or structure is not None
+            self.deep = False
             if structure is not None:
+                self.deep = type(own.get(said[0])) is not str or bool(structure.objects)
                 self.more, self.more_before = structure.objects, structure.copies
 
     def __eq__(self, fields: object) -> bool:
@@ -120,23 +126,26 @@ class Known(Generic[Taken]):
         except _INCOMPARABLE:
             return False
 
-    def was_named(self, own: dict[str, Any]) -> bool:
-        """Return whether these fields are those of what was taken, which had no name and now has one, and nothing else.
+    def marked(self, own: dict[str, Any]) -> dict[str, str]:
+        """Return the id and the name that a message has got since it was taken, where nothing else has changed.
 
-        Frameworks name who spoke on the message that the model returned. Known by that name it is from now on.
+        LangGraph gives it an id, frameworks name who spoke on the message that the model returned. It is known by them
+        from now on.
         """
-        name = own.get("name")
-        if self.own is not own or type(name) is not str or self.before.get("name", name) is not None:
-            return False
+        marks: dict[str, str] = {key: own[key] for key in _MARKS if type(own.get(key)) is str}
+        marks = {key: mark for key, mark in marks.items() if self.before.get(key, mark) is None}
+        if self.own is not own or not marks:
+            return {}
         try:
-            named = own == {**self.before, "name": name} and self.more == self.more_before
+            same = own == {**self.before, **marks} and self.more == self.more_before
         except _INCOMPARABLE:
-            return False
-        if named:
-            self.before["name"] = name
-        return named
+            return {}
+        if same:
+            self.before.update(marks)
+        return marks if same else {}
 
 
+_MARKS = ("id", "name")
 _PLAIN = frozenset({int, float, bool, type(None)})
 _EMPTY: dict[type, Any] = {list: [], dict: {}}
 """What an empty container was; it holds nothing that could change."""
@@ -167,7 +176,7 @@ class History(Generic[Taken]):
         self.deep = _Pairs()
         """All others."""
 
-    def standing(self, given: Sequence[object], text: str) -> int:
+    def standing(self, given: Sequence[object], text: str | None) -> int:
         """Return how many of its messages these begin with, unchanged: all that there can be, or none.
 
         The newest are compared by all that they hold, down to the last list. Of those before them, what is a text is
@@ -175,20 +184,64 @@ class History(Generic[Taken]):
 
         Args:
             given: Messages.
-            text: The name of the field that has a message's text.
+            text: The name of the field that has a message's text; None compares the newest only.
         """
+        return self._standing(given, text) or (self._given_ids() and self._standing(given, text))
+
+    def _given_ids(self) -> bool:
+        """Take over the ids that LangGraph has given messages since; return whether there are any."""
+        found = False
+        for all_before, all_now in ((self.before, self.now), (self.beside.before, self.beside.now)):
+            for before, now in zip(all_before, all_now, strict=False):
+                if type(before) is dict and before.get("id", "") is None and now["id"] is not None:
+                    before["id"], found = now["id"], True
+        return found
+
+    def _standing(self, given: Sequence[object], text: str | None) -> int:
         known = len(self.messages)
         count = min(known, len(given))
-        with contextlib.suppress(*_INCOMPARABLE):
-            if not all(map(is_, self.messages, given)):
+        begins, held = given[:count], self.messages if count == known else self.messages[:count]
+        if not count or begins[-1] is not held[-1]:
+            return 0
+        try:
+            if held != (begins if type(begins) is list else list(begins)):  # the same one isn't asked if it is equal
                 return 0
             if count < known or count <= NEWEST:
                 return count if self.before[:count] == self.now[:count] else 0
-            newest = self.before[known - NEWEST : known] == self.now[known - NEWEST : known]
-            rest = newest and self.deep.before == self.deep.now and self.beside.before == self.beside.now
-            if rest and self.said == list(map(itemgetter(text), self.texts)):
-                return count
-        return 0
+            if self.before[known - NEWEST : known] != self.now[known - NEWEST : known]:
+                return 0
+            return count if text is None or self._unchanged(text) else 0
+        except _INCOMPARABLE:
+            return 0
+
+    def _unchanged(self, text: str) -> bool:
+        others = self.deep.before == self.deep.now and self.beside.before == self.beside.now
+        return others and self.said == list(map(itemgetter(text), self.texts))
+
+    def known(self) -> dict[int, Known[Taken]]:
+        """Return those that hold a text and nothing else, by their identity."""
+        found, texts = dict[int, Known[Taken]](), set(map(id, self.texts))
+        for message, taken, now, before in zip(self.messages, self.taken, self.now, self.before, strict=False):
+            if id(now) in texts and type(before) is dict:
+                found[id(message)] = known = Known(taken, now, ())
+                known.before = before
+        return found
+
+    def extend_plain(
+        self, count: int, given: Sequence[object], before: list[dict[str, Any]], taken: list[Taken], text: str
+    ) -> None:
+        """Add those that come after its first ``count`` messages, each a text and nothing else, as ``extend`` does."""
+        with self._lock:
+            if count != len(self.messages):
+                return
+            messages = given[count : count + len(taken)]
+            fields = [message.__dict__ for message in messages]
+            self.taken += taken
+            self.before += before
+            self.now += fields
+            self.said += [one[text] for one in before]
+            self.texts += fields
+            self.messages += messages
 
     def extend(
         self, count: int, given: Sequence[object], known: "Iterable[Known[Taken] | None]", taken: list[Taken], text: str

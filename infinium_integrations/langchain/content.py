@@ -114,7 +114,7 @@ def _conversation(content: Content, given: Sequence[object], limit: int, rest: o
     if left_out > 0:
         given = given[left_out:]
         rest = {"…": f"{left_out:,} earlier messages", **(rest if isinstance(rest, dict) else {})}
-    return Conversation(messages.take_all(content, given, limit), rest)
+    return Conversation(messages.take_all(content, given, limit, every=False), rest)
 
 
 def _state(content: Content, fields: dict[Any, Any], limit: int, *, expected: bool) -> object:

@@ -3,12 +3,13 @@
 The shapes of the providers' blocks are those of their packages and of LangChain's standard content blocks.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from infinium_integrations.capture.content import GOES_ON, Content, Message, Part, Streamed, parsed
+from infinium_integrations.capture.content import GOES_ON, Content, Form, Message, Part, Streamed, parsed
 from infinium_integrations.capture.folding import Json
 from infinium_integrations.capture.hosted_tools import HOSTED, RESULTS, hosted, unsealed
 from infinium_integrations.capture.media import Media, size
@@ -26,12 +27,10 @@ _GROUNDED = ("web_search_queries", "grounding_chunks")
 _REASONING = ("reasoning_content", "reasoning", "thinking", "thinking_blocks")
 """Of these, what the model has thought."""
 
-_SAID = ("content", "tool_calls", "invalid_tool_calls", "additional_kwargs")
-
 
 def take(content: Content, message: BaseMessage, limit: int) -> Message:
     """Take a message; one that was seen before, and holds the same, is the same."""
-    return content.message(message, _SAID, _new, limit)
+    return content.message(message, _FORM, limit)
 
 
 def _new(content: Content, message: BaseMessage, limit: int) -> Message:
@@ -49,7 +48,10 @@ def _taken(content: Content, kind: str, fields: Mapping[str, Json], limit: int) 
     if text := get("content"):
         taken["content"] = content.take(text, limit)
     if (calls := get("tool_calls")) and type(calls) is list:
-        taken["calls"] = [held_call(content, call, limit) for call in calls]
+        if (copies := content.several(calls)) is not None:
+            taken["calls"] = taken["tool_calls"] = copies
+        else:
+            taken["calls"] = [held_call(content, call, limit) for call in calls]
     if (calls := get("invalid_tool_calls")) and type(calls) is list:
         taken["invalid"] = [held_call(content, call, limit) for call in calls]
     role = roles.get(kind, kind)
@@ -76,9 +78,9 @@ def held_call(content: Content, call: Json, limit: int) -> object:
     return {key: content.take(value, limit) for key, value in call.items() if key != "type"}
 
 
-def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
-    """Take messages in order, each in any of its forms."""
-    return content.take_all(given, lambda one: take_any(content, one, limit), "content")
+def take_all(content: Content, given: Sequence[object], limit: int, *, every: bool = True) -> list[Message]:
+    """Take messages in order, each in any of its forms; see ``Content.take_all``."""
+    return content.take_all(given, _FORM, limit, every=every)
 
 
 def take_any(content: Content, value: Json, limit: int) -> Message:
@@ -103,6 +105,45 @@ def take_any(content: Content, value: Json, limit: int) -> Message:
         }
         message.held["further"] = content.take(further, limit)
     return message
+
+
+_PLAIN_ROLES: dict[type, str] = {HumanMessage: "user", SystemMessage: "system", AIMessage: "assistant"}
+
+
+def _only_texts(content: Content, given: Sequence[object], limit: int) -> tuple[list[Message], list[dict[str, Json]]]:
+    """Take messages as long as each is a text and nothing else, and copy the fields of each."""
+    taken, before = list[Message](), list[dict[str, Json]]()
+    with contextlib.suppress(KeyError):  # of one that was made without a look at its fields
+        for message in given:
+            role = _PLAIN_ROLES.get(type(message))
+            if role is None:
+                break
+            fields: dict[str, Json] = message.__dict__
+            text, name, emptied = fields["content"], fields["name"], _EMPTIED
+            if type(text) is not str or (name is not None and type(name) is not str) or fields["additional_kwargs"]:
+                break
+            if role == "assistant":
+                emptied = _EMPTIED_ANSWER
+                told = fields["tool_calls"] or fields["invalid_tool_calls"]
+                if told or "grounding_metadata" in fields["response_metadata"]:
+                    break
+            taken.append(Message(role, name, {"content": text}, _parts))
+            before.append({**fields, **emptied})
+    whole = content.whole([fields["content"] for fields in before], limit)
+    return taken[:whole], before[:whole]
+
+
+_EMPTIED: dict[str, Json] = {"additional_kwargs": {}}
+_EMPTIED_ANSWER: dict[str, Json] = {**_EMPTIED, "tool_calls": [], "invalid_tool_calls": []}
+"""What a message that is only a text has of these; not the message's own, which may change."""
+_FORM = Form(
+    said=("content", "tool_calls", "invalid_tool_calls", "additional_kwargs"),
+    copied="tool_calls",
+    owns=lambda value: isinstance(value, BaseMessage),
+    new=_new,
+    other=take_any,
+    plain=_only_texts,
+)
 
 
 # -- a message as parts ------------------------------------------------------------------------------------------------

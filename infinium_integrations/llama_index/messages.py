@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infinium_integrations.capture.content import Content, Message, Part, Streamed, parsed
+from infinium_integrations.capture.content import Content, Form, Message, Part, Streamed, parsed
 from infinium_integrations.capture.hosted_tools import hosted
 from infinium_integrations.capture.media import Media, encoded
 from infinium_integrations.llama_index.classes import is_a
@@ -32,12 +32,12 @@ _ROLES = {"chatbot": "assistant", "model": "assistant", "developer": "system", "
 
 def take(content: Content, message: object, limit: int) -> Message:
     """Take a ``ChatMessage``; one that was seen before, and holds the same, is the same."""
-    return content.message(message, ("blocks", "additional_kwargs"), _new, limit)
+    return content.message(message, _FORM, limit)
 
 
 def take_all(content: Content, given: Sequence[object], limit: int) -> list[Message]:
     """Take messages in order, and texts, which are the user's."""
-    return content.take_all(given, lambda one: take_any(content, one, limit), "blocks")
+    return content.take_all(given, _FORM, limit)
 
 
 def _new(content: Content, message: object, limit: int) -> Message:
@@ -74,6 +74,15 @@ def take_any(content: Content, value: object, limit: int) -> Message:
     if is_a(value, "ChatMessage"):
         return take(content, value, limit)
     return Message("user", None, {"blocks": [content.take(value, limit)]}, read)
+
+
+_FORM = Form(
+    said=("blocks", "additional_kwargs"),
+    copied="",
+    owns=lambda value: is_a(value, "ChatMessage"),
+    new=_new,
+    other=take_any,
+)
 
 
 def held_blocks(content: Content, blocks: Any, limit: int) -> list[Any]:

@@ -255,6 +255,40 @@ def test_of_a_long_history_each_message_is_taken_once_and_what_changes_in_it_is_
     assert [one.held["content"] for one in messages.take_all(content, given[:25], 500)][3] == "changed"
 
 
+def test_messages_that_get_an_id_later_are_the_same_and_none_is_taken_twice():
+    content = Content()
+    call = {"name": "f", "args": {"a": 1}, "id": "1", "type": "tool_call"}
+    given = [HumanMessage(f"message {number}") for number in range(40)]
+    given += [AIMessage("", tool_calls=[call]), ToolMessage("found", tool_call_id="1"), HumanMessage("and now?")]
+    first, counted = messages.take_all(content, given, 500), content.bytes
+    for number, message in enumerate(given):
+        message.id = str(number)
+    assert messages.take_all(content, given, 500) == first
+    alone = AIMessage("an answer")
+    taken = messages.take(content, alone, 500)
+    alone.id, alone.name = "x", "planner"
+    assert (messages.take(content, alone, 500), taken.name) == (taken, "planner")
+    assert content.bytes == counted + len("an answer")
+
+
+def test_of_a_long_history_what_is_more_than_a_text_is_taken_as_it_is_alone():
+    picture = "data:image/png;base64," + "iVBORw0KGgo" * 40
+    given = [HumanMessage(f"message {number}") for number in range(12)]
+    given += [
+        AIMessage("asked", name="planner"),
+        HumanMessage(picture),
+        AIMessage("thought", additional_kwargs={"reasoning_content": "of it"}),
+        AIMessage("", tool_calls=[{"name": "f", "args": {"a": 1}, "id": "1", "type": "tool_call"}]),
+        *(SystemMessage(f"rule {number}") for number in range(12)),
+        HumanMessage.model_construct(content="made without a look at its fields"),
+    ]
+    together, alone = Content(), Content()
+    taken = messages.take_all(together, given, 500)
+    apart = [messages.take(alone, message, 500) for message in given]
+    assert [(one.role, one.name, one.parts()) for one in taken] == [(one.role, one.name, one.parts()) for one in apart]
+    assert together.bytes == alone.bytes
+
+
 @pytest.mark.parametrize("order", [("", "be brief", "be kind"), ("be brief", "", "be kind")])
 def test_a_history_with_a_system_prompt_before_it_is_the_one_without(order):
     content = Content()
