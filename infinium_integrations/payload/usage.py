@@ -22,7 +22,7 @@ _COMPLETION = (
 _TOTAL = ("total_tokens", "total_token_count", "totalTokens")
 _READ = (
     *("cache_read", "cached_tokens", "cache_read_input_tokens", "cacheReadInputTokens", "cached_content_token_count"),
-    *("flex_cache_read", "priority_cache_read"),
+    *("prompt_cache_hit_tokens", "flex_cache_read", "priority_cache_read"),
 )
 _CREATION = (
     *("cache_creation", "cache_creation_input_tokens", "cacheWriteInputTokens"),

@@ -36,6 +36,10 @@ def counts(found):
             {"input_tokens": 9, "output_tokens": 60, "output_tokens_details": {"thinking_tokens": 53}},
             (9, 60, {"reasoning": 53}),
         ),
+        (  # DeepSeek's, of which all are input tokens
+            {"prompt_tokens": 30, "completion_tokens": 8, "prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 10},
+            (30, 8, {"cache_read": 20}),
+        ),
         (  # what Gemini's own tools answered is read by the model too
             {"prompt_token_count": 32, "tool_use_prompt_token_count": 764}
             | {"candidates_token_count": 477, "thoughts_token_count": 240, "total_token_count": 1513},
