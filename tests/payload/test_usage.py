@@ -37,7 +37,8 @@ def counts(found):
             (9, 60, {"reasoning": 53}),
         ),
         (  # DeepSeek's, of which all are input tokens
-            {"prompt_tokens": 30, "completion_tokens": 8, "prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 10},
+            {"prompt_tokens": 30, "completion_tokens": 8}
+            | {"prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 10},
             (30, 8, {"cache_read": 20}),
         ),
         (  # what Gemini's own tools answered is read by the model too
