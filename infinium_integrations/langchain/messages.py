@@ -151,16 +151,17 @@ _FORM = Form(
 
 def _parts(held: dict[str, Json]) -> list[Part]:
     """Return the parts of what was taken of a message, and the facts that the user's program keeps beside it."""
+    content = held.get("content")
+    if len(held) == 1 and type(content) is str:  # what most messages are
+        return [{"type": "text", "content": content}]
     further: list[Part] = [{"type": "data", "content": held["further"]}] if "further" in held else []
-    beside: dict[str, Json] = held.get("beside") or {}
-    parts = [part for key in _REASONING for part in _reasoning(_thought(beside.get(key)))]
-    calls = held.get("calls") or []
     if "call_id" in held:
-        response = _response(held.get("content"))
-        return [{"type": "tool_call_response", "id": held["call_id"], "response": response}, *further]
+        return [{"type": "tool_call_response", "id": held["call_id"], "response": _response(content)}, *further]
     if "remove" in held:
         return [{"type": "text", "content": f"remove message {held['remove']}"}]
-    content = held.get("content")
+    beside: dict[str, Json] = held.get("beside") or {}
+    parts = [part for key in _REASONING for part in _reasoning(_thought(beside.get(key)))] if beside else []
+    calls = held.get("calls") or []
     known = {call.get("id") for call in calls if isinstance(call, dict)}
     parts += _served(beside, held.get("grounding"))
     said = _blocks([content] if not isinstance(content, list) else content, known, calls=bool(calls))
