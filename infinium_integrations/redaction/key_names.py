@@ -344,9 +344,14 @@ def _is_token(parts: list[str]) -> bool:
 
 def _split(name: str) -> list[str]:
     """Split ``x-apiKey_2`` into x, api, key: at what is no letter, and at each hump."""
+    if name.isascii():
+        return [part.lower() for part in _HUMPS.findall(name)]
     letters: list[str] = []
     for at, letter in enumerate(name):
         if letter.isupper() and at and (name[at - 1].islower() or name[at + 1 : at + 2].islower()):
             letters.append(" ")
         letters.append(letter.lower() if letter.isalpha() else " ")
     return "".join(letters).split()
+
+
+_HUMPS = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
