@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
-__all__ = ["Scan", "Span", "has_one", "pattern", "scan"]
+__all__ = ["Scan", "Span", "has_one", "pattern", "places", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -39,6 +39,14 @@ def has_one(text: str, parts: tuple[str, ...]) -> bool:
     return False
 
 
+def places(text: str, part: str) -> Iterator[int]:
+    """Return where a part stands in a text."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
 class Few(set[str]):
     """A set that forgets all when it has many."""
 
@@ -60,6 +68,8 @@ class Scan(NamedTuple):
     """The text in lower case, of the same length."""
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
+    heads: frozenset[bytes] | None
+    """With which three letters those words begin; None where that isn't known."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -83,35 +93,35 @@ def scan(text: str, *, open_end: bool) -> Scan:
     low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
     raw = text.encode("ascii", "replace")
     marks = raw.translate(None, _UNMARKED)
-    options = _options(low) if b"-" in marks else []
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
+    once = raw if is_prose else b"\n".join(dict.fromkeys(raw.split(b"\n")))  # lines come again in logs and tables
+    options = _options(low if is_prose else once.decode().lower()) if b"-" in marks else []
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
+    heads = None
     if is_prose:
         vocabulary, names = low, _heads(low, before_values, options)
-        long_words = _long_words(raw)
     else:
-        words = dict.fromkeys(raw.translate(_WORDS).split())
-        long_words = _joined(word.decode() for word in words if len(word) >= _LONG)
-        letters_only = dict.fromkeys(b" ".join(words).lower().translate(_LETTERS).split())
-        vocabulary = names = low if _KELVIN in text else b" ".join(letters_only).decode()
+        words = dict.fromkeys(once.translate(_LETTERS).split())
+        vocabulary = names = low if _KELVIN in text else b" ".join(words).decode()
+        heads = None if vocabulary is low else frozenset({word[:3] for word in words})
     keywords = _keywords(low, vocabulary, names)
-    return Scan(text, low, vocabulary, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
+    long_words = _long_words(once)
+    return Scan(text, low, vocabulary, heads, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
 
 
 _KELVIN = "\u212a"
 """The one letter from abroad whose lower case is none: a k."""
 _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
-_WORDS = bytes(code if code in _WORD else 32 for code in range(256))
-_LETTERS = bytes(code if code in b"abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
+_LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 _MASK = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
 _TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
 
 
 def _long_words(raw: bytes) -> str:
-    """Return the long words of prose, where they are rare: a search for one run of equal bytes is quick then."""
+    """Return the long words, which are rare: a search for one run of equal bytes is quick then."""
     mask = raw.translate(_MASK)
     at = mask.find(_RUN)
     found = []
