@@ -61,13 +61,21 @@ CLIENTS = (
     ),
     Command(
         "user,password",
-        ("open -u", "lftp", ".logon"),
+        ("open -u", "lftp"),
         pattern(
-            rf"(?:\blftp\b{_REST}\s-u\s?|\bopen\s{{1,3}}-u\s?|\.logon\s{{1,3}})[\"']?[^\s,\"']{{1,100}},([^\s\"'|;]{{3,200}})"
+            rf"(?:\blftp\b{_REST}\s-u\s?|\bopen\s{{1,3}}-u\s?)[\"']?[^\s,\"']{{1,100}},([^\s\"'|;]{{3,200}})"
         ),
         "lftp -u ada,hunter2!Zq9 sftp://example.com",
         "lftp -u ada sftp://example.com",
-        begins=("lftp", "open", ".logon"),
+        "u",
+        begins=("lftp", "open"),
+    ),
+    Command(
+        ".logon",
+        (".logon",),
+        pattern(r"\.logon\s{1,3}[\"']?[^\s,\"']{1,100},([^\s\"'|;]{3,200})"),
+        ".logon db/ada,hunter2!Zq9",
+        ".logon db/ada",
     ),
     Command(
         "AUTH",

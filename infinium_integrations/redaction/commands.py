@@ -184,8 +184,6 @@ _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
 _PARAMETERS = ("code", "key", "sid", "sas", "hash")
-_WITH_MARK = tuple(f"{name}=" for name in _PARAMETERS)
-_ENDS = (*_WITH_MARK, "k=")
 _BEFORE_A_PARAMETER = frozenset("?&#;")
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
 
@@ -199,8 +197,9 @@ def commands(scan: Scan) -> Iterator[Span]:
         yield from _in_lists(asked, text)
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
-    if b"=" in scan.marks and has_one(scan.vocabulary, _PARAMETERS) and has_one(low, _WITH_MARK):
-        yield from _parameters(text, low)
+    if b"=" in scan.marks:
+        names = [f"{name}=" for name in _PARAMETERS if name in scan.vocabulary]
+        yield from _parameters(text, low, names) if has_one(low, names) else ()
     if b"::::" in scan.marks and (":5432:" in text or ":*:" in text):
         yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
 
@@ -261,11 +260,21 @@ def _has_arguments(scan: Scan) -> bool:
     return (b'"-' in marks and '"-' in scan.text) or (b"'-" in marks and "'-" in scan.text)
 
 
-def _parameters(text: str, low: str) -> Iterator[Span]:
+def _parameters(text: str, low: str, names: list[str]) -> Iterator[Span]:
     """Find parameters of a URL by how their names end, and look back from there."""
+    begins = set()
+    for name in (*names, "k="):
+        at = low.find(name)
+        while at >= 0:
+            if text[at - 1] in _BEFORE_A_PARAMETER:
+                begins.add(at - 1)
+            elif text[at - 1] in "sS" and text[at - 2] in _BEFORE_A_PARAMETER:  # ``skey``
+                begins.add(at - 2)
+            at = low.find(name, at + 1)
     end = 0
-    for at in sorted({at - before for name in _ENDS for at in places(low, name) for before in (1, 2)} - {-1, -2}):
-        if at >= end and text[at] in _BEFORE_A_PARAMETER and (found := _PARAMETER.match(text, at)):
+    for begin in sorted(begins):
+        found = _PARAMETER.match(text, begin) if begin >= end else None
+        if found:
             end = found.end()
             if is_odd(found[1], "weak"):
                 yield *found.span(1), "parameter of a URL"
@@ -276,7 +285,7 @@ def _may_occur(scan: Scan, command: Command) -> bool:
         return False
     if not command.option and " " not in scan.options and _MARKS_OF.get(command.name, b"none") not in scan.marks:
         return False
-    return (scan.heads is not None or has_one(scan.vocabulary, _PARTS_OF[command.name])) and command.mark in scan.text
+    return has_one(scan.vocabulary, _PARTS_OF[command.name]) and command.mark in scan.text
 
 
 _MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
-from infinium_integrations.redaction.key_names import kind_of
+from infinium_integrations.redaction.key_names import Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Scan, Span, pattern
@@ -15,6 +15,7 @@ from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_sec
 __all__ = ["pairs"]
 
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_NAME_LETTERS = frozenset(_NAME_CHARS)
 _LONGEST = 128
 """Characters of a name that are read: its last, which say what it is."""
 _TAIL = pattern(r"[A-Za-z0-9_-]*+")
@@ -52,31 +53,40 @@ def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
     text, low = scan.text, scan.low
     handled: dict[tuple[int, int], int] = {}
+    kinds: dict[str, Kind] = {}
     for keyword in scan.keywords:
-        at, in_a_row = low.find(keyword), 0
+        at, in_a_row, is_written = low.find(keyword), 0, "\\" in keyword
         while at >= 0:
-            before, end = _name(text, at), _TAIL.match(text, at + len(keyword)).end()  # type: ignore[union-attr]
+            before, end = _name(text, at), at + len(keyword)
+            following = text[end : end + 1]
+            if following in _NAME_LETTERS:
+                end = _TAIL.match(text, end).end()  # type: ignore[union-attr]
             name = before + text[at:end]
-            if "\\" in keyword or text.startswith("\\", end):
+            if is_written or text.startswith("\\", end):
                 end, name = _written(text, at, end, before)
-            place, resume = (at - len(before), end), end
-            if place in handled:  # by another keyword: ``client_secret_key``
-                resume = max(resume, handled[place])
-            elif (kind := kind_of(name)) == "weak" and _leads_to_a_name(text, end):
-                resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
-            elif kind:
-                named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
-                following = low.find(keyword, end, end + len(name) + _GAP)
-                in_a_row = in_a_row + 1 if following >= 0 else 0
-                if in_a_row > _MANY:
-                    found = [] if _is_near(text, end, following, following - len(before)) else [*_pair(scan, named)]
+            kind = kinds.get(name)
+            if kind is None:
+                kind = kinds[name] = kind_of(name)
+            resume = end
+            if kind:
+                place = at - len(before), end
+                if place in handled:  # by another keyword: ``client_secret_key``
+                    resume = max(resume, handled[place])
+                elif kind == "weak" and _leads_to_a_name(text, end):
+                    resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
                 else:
-                    found = _secrets(scan, named)
-                if found:
-                    yield from found
-                    yield from more(scan, named, found[-1][1])
-                    resume = max(resume, found[-1][1])
-                handled[place] = resume
+                    named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
+                    next_name = low.find(keyword, end, end + len(name) + _GAP)
+                    in_a_row = in_a_row + 1 if next_name >= 0 else 0
+                    if in_a_row > _MANY:
+                        found = [] if _is_near(text, end, next_name, next_name - len(before)) else [*_pair(scan, named)]
+                    else:
+                        found = _secrets(scan, named)
+                    if found:
+                        yield from found
+                        yield from more(scan, named, found[-1][1])
+                        resume = max(resume, found[-1][1])
+                    handled[place] = resume
             at = low.find(keyword, resume)
 
 
@@ -158,8 +168,9 @@ def _name(text: str, at: int) -> str:
     """Return what of a name stands before a place; of ``api key`` the word before, too."""
     previous = text[at - 1] if at else "\n"
     if previous == " ":
-        return _word_before(text, at) if text[at : at + 3].lower() in _SECOND_WORDS else ""
-    if previous not in _NAME_CHARS:
+        is_second = text[at - 2 : at - 1].isalpha() and text[at : at + 3].lower() in _SECOND_WORDS
+        return _word_before(text, at) if is_second else ""
+    if previous not in _NAME_LETTERS:
         return ""
     before = text[max(0, at - _LONGEST) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
@@ -168,8 +179,6 @@ def _name(text: str, at: int) -> str:
 
 def _word_before(text: str, at: int) -> str:
     before = text[max(0, at - _LONGEST) : at]
-    if not before[-2:-1].isalpha():
-        return ""
     word = _ESCAPED.sub("", (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'"))
     return f"{word}_" if word.isalnum() else ""
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
@@ -31,7 +31,7 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
-def has_one(text: str, parts: tuple[str, ...]) -> bool:
+def has_one(text: str, parts: Sequence[str]) -> bool:
     """Return whether one of some parts is in a text."""
     for part in parts:  # noqa: SIM110  (a generator would take twice as long)
         if part in text:
@@ -68,7 +68,7 @@ class Scan(NamedTuple):
     """The text in lower case, of the same length."""
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
-    heads: frozenset[bytes] | None
+    heads: set[bytes] | None
     """With which three letters those words begin; None where that isn't known."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
@@ -95,21 +95,27 @@ def scan(text: str, *, open_end: bool) -> Scan:
     marks = raw.translate(None, _UNMARKED)
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
-    once = raw if is_prose else b"\n".join(dict.fromkeys(raw.split(b"\n")))  # lines come again in logs and tables
+    once = raw if is_prose else _once(raw)
     options = _options(low if is_prose else once.decode().lower()) if b"-" in marks else []
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
     heads = None
     if is_prose:
         vocabulary, names = low, _heads(low, before_values, options)
     else:
-        words = dict.fromkeys(once.translate(_LETTERS).split())
+        words = {*once.translate(_LETTERS).split()}
         vocabulary = names = low if _KELVIN in text else b" ".join(words).decode()
-        heads = None if vocabulary is low else frozenset({word[:3] for word in words})
+        heads = None if vocabulary is low else {word[:3] for word in words}
     keywords = _keywords(low, vocabulary, names)
     long_words = _long_words(once)
     return Scan(text, low, vocabulary, heads, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
 
 
+def _once(raw: bytes) -> bytes:
+    """Return each line once, or, where lines are long, each word with what adheres to it: logs and tables repeat them."""
+    return b"\n".join({*raw.split(b"\n" if raw.count(b"\n") * _LONG_LINE > len(raw) else None)})
+
+
+_LONG_LINE = 200
 _KELVIN = "\u212a"
 """The one letter from abroad whose lower case is none: a k."""
 _LONG = 15
@@ -194,7 +200,7 @@ def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
         found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
     found += [keyword for keyword in own_keywords() if keyword in low]
-    if "\\u" in low:
+    if "\\" in low and "\\u" in low:
         found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
         found += [keyword for keyword in _ELSEWHERE if keyword in vocabulary]

@@ -111,7 +111,7 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
     text, open_end = scan.text, scan.open_end
     if "key" not in scan.keywords:
         return
-    begins = list(_BEGIN.finditer(text)) if "PRIVATE KEY" in text else []
+    begins = list(_BEGIN.finditer(text)) if "private" in scan.vocabulary and "PRIVATE KEY" in text else []
     for begin, following in zip(begins, [*begins[1:], None], strict=False):
         until = following.start() if following else len(text)
         end = _END.search(text, begin.end(), until)
@@ -122,7 +122,7 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
             yield begin.start(), len(text), "private key"
         elif (body := _BODY.match(text, begin.end(), until)) and body.end() - begin.end() > _FEW:
             yield begin.start(), body.end(), "private key"
-    if "PuTTY-User-Key-File" in text:
+    if "putty" in scan.vocabulary and "PuTTY-User-Key-File" in text:
         yield from ((*found.span(1), "private key") for found in _PUTTY.finditer(text))
 
 
