@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from infinium_integrations.redaction.clients import CLIENTS, WORD, Command
-from infinium_integrations.redaction.key_names import kind_of
-from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern, places
+from infinium_integrations.redaction.key_names import has_one, kind_of
+from infinium_integrations.redaction.scan import Scan, Span, pattern, places
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
 __all__ = ["COMMANDS", "Command", "commands"]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import HIDDEN, Kind, words
-from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
+from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, words
+from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
 __all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more"]

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
-__all__ = ["Scan", "Span", "has_one", "pattern", "places", "scan"]
+__all__ = ["Scan", "Span", "pattern", "places", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -29,14 +29,6 @@ class _Pattern:
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     """Return what works as ``re.compile(text, flags)``; may be used from any thread."""
     return cast("re.Pattern[str]", _Pattern(text, flags))
-
-
-def has_one(text: str, parts: Sequence[str]) -> bool:
-    """Return whether one of some parts is in a text."""
-    for part in parts:  # noqa: SIM110  (a generator would take twice as long)
-        if part in text:
-            return True
-    return False
 
 
 def places(text: str, part: str) -> Iterator[int]:
@@ -83,6 +75,8 @@ class Scan(NamedTuple):
     open_end: bool
     reached: dict[str, int]
     """How far a detector that looks ahead has come."""
+    seen: Few
+    """Names with what follows them at once."""
     fruitless: Few
     """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
 
@@ -107,11 +101,12 @@ def scan(text: str, *, open_end: bool) -> Scan:
         heads = None if vocabulary is low else {word[:3] for word in words}
     keywords = _keywords(low, vocabulary, names)
     long_words = _long_words(once)
-    return Scan(text, low, vocabulary, heads, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
+    found = vocabulary, heads, long_words, keywords, letters, marks, is_prose
+    return Scan(text, low, *found, open_end, {}, Few(), Few())
 
 
 def _once(raw: bytes) -> bytes:
-    """Return each line once, or, where lines are long, each word with what adheres to it: logs and tables repeat them."""
+    """Return each line once, or, where lines are long, each word with its marks: logs and tables repeat them."""
     return b"\n".join({*raw.split(b"\n" if raw.count(b"\n") * _LONG_LINE > len(raw) else None)})
 
 
@@ -120,7 +115,7 @@ _KELVIN = "\u212a"
 """The one letter from abroad whose lower case is none: a k."""
 _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
-_LETTERS = bytes(code | 32 if chr(code).isalpha() and code < 128 else 32 for code in range(256))
+_LETTERS = bytes(code | 32 if chr(code).isascii() and chr(code).isalpha() else 32 for code in range(256))
 _MASK = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
 _TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
