@@ -301,6 +301,7 @@ _SHORTEST, _ODD = 4, frozenset({is_odd, _one_word, _mixed_word, _long_word})
 _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
 _LONGEST = 400
 _BEFORE = 90
+_FEW = 64
 _GLIMPSE, _FARTHEST, _MANY = 24, 1_200, 10_000
 """Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
@@ -378,6 +379,8 @@ def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
         following = text[named.start : named.end + _GLIMPSE]
         if following in scan.seen:
             surroundings = before + named.name + text[named.end : named.end + _FARTHEST]
+        elif len(scan.seen) >= _FEW:
+            scan.seen.clear()
         scan.seen.add(following)
         if surroundings in scan.fruitless:
             return None
@@ -387,6 +390,8 @@ def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
             if between and (found := _read(scan, named, form, between, before)):
                 return found
     if surroundings:
+        if len(scan.fruitless) >= _FEW:
+            scan.fruitless.clear()
         scan.fruitless.add(surroundings)
     return None
 
@@ -498,9 +503,10 @@ _WIDEST = 600
 def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     """Find the values below a name that heads a column: CSV, tables of markdown, tab-separated."""
     text = scan.text
-    near = text[named.end : named.end + _WIDEST]
-    newline = min("\n", "\\n", key=lambda mark: near.find(mark) % (_WIDEST + 1))
-    end = text.find(newline, named.end, named.end + _WIDEST)
+    newline, end = "\n", text.find("\n", named.end, named.end + _WIDEST)
+    escaped = text.find("\\n", named.end, end if end >= 0 else named.end + _WIDEST)
+    if escaped >= 0:
+        newline, end = "\\n", escaped
     scan.reached["columns"] = end if end >= 0 else named.end + _WIDEST // 2
     if end < 0:
         return

@@ -322,6 +322,8 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     if not parts or parts[-1] in _NO_SECRET_AFTER:
         return ""
     joined = "".join(parts)
+    if not _TELLING.search(joined):
+        return ""
     if has_one(joined, _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
         return "password"
     if parts[-1] in _PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
@@ -329,6 +331,12 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     if parts[-1] in _CODES or (parts[-1] == "code" and len(parts) > 1 and parts[-2] in _CODE_OWNERS):
         return "code"
     return "weak" if _is_weak(name, parts, joined) else ""
+
+
+_PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORD_ENDINGS, *_PASSWORD_PARTS}
+_STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *_CODES, "code", "key", "token"}
+_TELLING = re.compile("|".join(sorted(stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1)))
+"""What a name has of which anything is said."""
 
 
 def _is_weak(name: str, parts: list[str], joined: str) -> bool:

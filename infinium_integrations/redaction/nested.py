@@ -6,6 +6,7 @@ The text may be broken off, and it may lie in a string of another: all quotes th
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from string import ascii_lowercase
 
 from infinium_integrations.redaction.forms import Named
 from infinium_integrations.redaction.key_names import HARMLESS, Kind, is_secret_key, kind_of, words
@@ -215,7 +216,7 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, i
         name, kind = key, own_kind
     if key == "key" and frame.name.endswith("ref"):  # as Kubernetes says where a secret is
         return
-    if key in _FACTS or (key and "cookie" not in frame.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
+    if key in _FACTS or (key and "cookie" not in frame.name and key[len(key.rstrip(ascii_lowercase)) :] in _FACTS):
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):
         frame.found.append((start, end, NAME))

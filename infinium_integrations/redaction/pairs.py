@@ -199,7 +199,7 @@ def _name(text: str, at: int) -> str:
 
 def _word_before(text: str, at: int) -> str:
     before = text[max(0, at - _LONGEST) : at]
-    word = _ESCAPED.sub("", (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'"))
+    word = _ESCAPED.sub("", (before[:-1].rsplit(None, 1) or [""])[-1].lstrip("*_`(|>\"'"))
     return f"{word}_" if word.isalnum() else ""
 
 

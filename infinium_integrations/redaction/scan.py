@@ -39,19 +39,6 @@ def places(text: str, part: str) -> Iterator[int]:
         at = text.find(part, at + 1)
 
 
-class Few(set[str]):
-    """A set that forgets all when it has many."""
-
-    def add(self, text: str) -> None:
-        """Keep one more."""
-        if len(self) >= _FEW:
-            self.clear()
-        super().add(text)
-
-
-_FEW = 64
-
-
 class Scan(NamedTuple):
     """A text, what was found out about it at a glance, and whether it is known to be cut short."""
 
@@ -75,9 +62,9 @@ class Scan(NamedTuple):
     open_end: bool
     reached: dict[str, int]
     """How far a detector that looks ahead has come."""
-    seen: Few
-    """Names with what follows them at once."""
-    fruitless: Few
+    seen: set[str]
+    """Some names with what follows them at once, of a long text."""
+    fruitless: set[str]
     """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
 
 
@@ -102,7 +89,7 @@ def scan(text: str, *, open_end: bool) -> Scan:
     keywords = _keywords(low, vocabulary, names)
     long_words = _long_words(once)
     found = vocabulary, heads, long_words, keywords, letters, marks, is_prose
-    return Scan(text, low, *found, open_end, {}, Few(), Few())
+    return Scan(text, low, *found, open_end, {}, set(), set())
 
 
 def _once(raw: bytes) -> bytes:
