@@ -285,17 +285,25 @@ def _may_occur(scan: Scan, command: Command) -> bool:
         return False
     if not command.option and " " not in scan.options and _MARKS_OF.get(command.name, b"none") not in scan.marks:
         return False
-    return has_one(scan.vocabulary, _PARTS_OF[command.name]) and command.mark in scan.text
+    parts, letters = _PARTS_OF[command.name]
+    return (has_one(scan.vocabulary, parts) or has_one(scan.options, letters)) and command.mark in scan.text
 
 
 _MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
 """What the text of a command without options has, so that prose without it isn't searched."""
 _LETTERS_OF = {command.name: tuple(command.option) for command in COMMANDS}
-_PARTS_OF = {
-    command.name: tuple(dict.fromkeys(max(re.split("[^a-z]", word), key=len) for word in command.words))
-    for command in COMMANDS
-}
-"""The longest part of letters of each word that must occur: where a text's words have none, the word isn't there."""
+_OPTION = re.compile(r"[ \"]?-+([a-z])")
+
+
+def _parts(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the longest part of letters of each word, and of those that are options the first letter."""
+    options = {word: option[1] for word in words if (option := _OPTION.match(word))}
+    parts = [max(re.split("[^a-z]", word), key=len) for word in words if word not in options]
+    return list(dict.fromkeys(parts)), list(dict.fromkeys(options.values()))
+
+
+_PARTS_OF = {command.name: _parts(command.words) for command in COMMANDS}
+"""Of which one must occur: where a text's words and options have none of these, no word of the command is there."""
 _SEARCHED = [command for command in COMMANDS if command.begins is None]
 _BY_HEAD: dict[bytes, list[Command]] = {}
 for _command in COMMANDS:

@@ -202,7 +202,7 @@ _QUOTES = frozenset("\"'")
 
 def _heads(low: str, marks: bytes, options: list[str]) -> str:
     """Return what stands before each mark, and the first line: in prose, quicker to look through than all of it."""
-    before = [part[-_HEAD:] for mark in ":=|>" if mark.encode() in marks for part in low.split(mark)[:-1]]
+    before = {part[-_HEAD:] for mark in ":=|>" if mark.encode() in marks for part in low.split(mark)[:-1]}
     return "\n".join([*before, *options, low[:_FIRST_LINE].partition("\n")[0]])
 
 
