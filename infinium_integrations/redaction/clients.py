@@ -22,7 +22,7 @@ class Command(NamedTuple):
     is_odd: bool = False
     """Whether a plain word in the secret's place is none."""
     mark: str = ""
-    """A rare letter that must occur too: it is found sooner than a word."""
+    """A rare letter, or a few, that must occur too: found sooner than a word."""
     begins: tuple[str, ...] | None = ()
     """With which of these it begins, in lower case, where that is none of its words; None where it is searched for."""
 
@@ -206,7 +206,7 @@ CLIENTS = (
         ),
         'cryptsetup open disk <<< "hunter2!Zq9"',
         "cat <<< hunter2!Zq8",
-        mark="<",
+        mark="<<<",
         begins=(
             "kinit",
             "su",
