@@ -363,15 +363,20 @@ def _split(name: str) -> list[str]:
     """Split ``x-apiKey_2`` into x, api, key: at what is no letter, and at each hump."""
     if name.isascii():
         return [part.lower() for part in _HUMPS.findall(name)]
-    if name == name.lower() and all(map(str.isalpha, parts := _PARTS.findall(name))):
-        return parts
+    return [part for run in _RUNS.findall(name) for part in _abroad(run)]
+
+
+def _abroad(run: str) -> list[str]:
+    """Split a run of letters of any alphabet."""
+    if run.isalpha() and run == run.lower():
+        return [run]
     letters: list[str] = []
-    for at, letter in enumerate(name):
-        if letter.isupper() and at and (name[at - 1].islower() or name[at + 1 : at + 2].islower()):
+    for at, letter in enumerate(run):
+        if letter.isupper() and at and (run[at - 1].islower() or run[at + 1 : at + 2].islower()):
             letters.append(" ")
         letters.append(letter.lower() if letter.isalpha() else " ")
     return "".join(letters).split()
 
 
 _HUMPS = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_PARTS = re.compile(r"[^\W\d_]+")
+_RUNS = re.compile(r"[^\W\d_]+")

@@ -60,7 +60,11 @@ def pairs(scan: Scan) -> Iterator[Span]:
     kinds: dict[str, Kind] = {}
     for keyword in scan.keywords:
         at, in_a_row = low.find(keyword), 0
+        longer = tuple(each for each in scan.keywords if each != keyword and each.startswith(keyword))
         while at >= 0:
+            if longer and low.startswith(longer, at):  # ``pwd`` is looked for, too
+                at = low.find(keyword, at + 1)
+                continue
             name, start, end = _read(scan.text, at, keyword)
             kind = kinds.get(name)
             if kind is None:
