@@ -1,19 +1,82 @@
 """What is not looked for because a glance rules it out would not have been found: the quick ways lose nothing."""
 
 import random
+from itertools import chain
 
 import pytest
 from client_cases import CLIENTS as CLIENT_CASES
 from client_cases import filled
 
-from infinium_integrations.redaction.commands import COMMANDS, _matches
+from infinium_integrations.redaction.commands import COMMANDS, _matches, commands
 from infinium_integrations.redaction.key_names import kind_of
+from infinium_integrations.redaction.pairs import pairs
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.redaction.rules import VENDORS
 from infinium_integrations.redaction.scan import scan
-from infinium_integrations.redaction.shapes import _GROUPS
+from infinium_integrations.redaction.shapes import _GROUPS, shapes
 
 EXAMPLES = [command.hidden for command in COMMANDS] + [filled(case)[0] for case in CLIENT_CASES]
+
+
+class Counted(str):
+    """A text that counts the characters taken out of it and searched for a part."""
+
+    __slots__ = ()
+    read = 0
+
+    def __getitem__(self, key):
+        part = str.__getitem__(self, key)
+        Counted.read += len(part)
+        return part
+
+    def _counted(self, search, part, start, end):
+        end = len(self) if end is None else min(end, len(self))
+        at = search(self, part, start, end)
+        far = end if at < 0 else at
+        Counted.read += max(0, end - far if search is str.rfind and at >= 0 else far - start)
+        return at
+
+    def find(self, part, start=0, end=None):
+        return self._counted(str.find, part, start, end)
+
+    def rfind(self, part, start=0, end=None):
+        return self._counted(str.rfind, part, start, end)
+
+
+def read(text):
+    """How many characters are looked at by other means than patterns."""
+    seen = scan(text, open_end=False)
+    seen = seen._replace(text=Counted(text), low=Counted(seen.low))
+    Counted.read = 0
+    list(chain(shapes(seen), pairs(seen), commands(seen)))
+    return Counted.read
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "password=",
+            "api key: ",
+            "token: a, ",
+            "secret|a|",
+            "pwd provided: ",
+            "pin: 12",
+            '2fa pin":{"a":',
+            "mysql -p ",
+        ),
+        *("passwords: [", "'password', ", "token=[REDACTED]", "cookie; ", "user,password\\n", "?key=a"),
+        *(
+            '"name": "password", "value": ',
+            '{"v": 1, "k": "password"}',
+            "password: |\n ",
+        ),
+    ],
+)
+def test_what_is_read_grows_with_the_text(piece):
+    texts = ("".join(f"{piece}{at:x}" for at in range(many)) for many in (1_000, 4_000))
+    short, long = map(read, texts)
+    assert 0 < long < 5 * short
 
 
 def jumbled(seed):
