@@ -1,6 +1,7 @@
 """One faithful trace of every LangChain, LangGraph and LlamaIndex run.
 
 Names are loaded when first used, so that importing this package loads neither a framework nor an HTTP client.
+(PYTEST_DONT_REWRITE: else pytest warns where this package is imported before pytest.)
 """
 
 from importlib import import_module
