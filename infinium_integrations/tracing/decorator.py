@@ -12,6 +12,7 @@ from infinium_integrations import diagnostics, runtime
 from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
 from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording import options as opts
+from infinium_integrations.recording import watched
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
@@ -164,6 +165,7 @@ class _Scope:
         self._run.trace.tags.update(facts)
         self.builder = TraceBuilder.over(self._recorder, self._run)
         self._run.builder = self.builder
+        watched.listen(self._recorder)
 
     def called(self, side: Literal["input", "output"], value: object) -> None:
         """Take the arguments of a decorated function, or what it gave: its user may set another summary."""
