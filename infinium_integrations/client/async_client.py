@@ -20,7 +20,7 @@ from infinium_integrations.client.base import (
     task_fields,
 )
 from infinium_integrations.client.calls import Flow, Sleep
-from infinium_integrations.errors import BatchError, InfiniumError
+from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
 
 if TYPE_CHECKING:
@@ -89,24 +89,24 @@ class AsyncInfiniumClient(
         self._open(max_concurrent)
         places = asyncio.Semaphore(max_concurrent)
         results: dict[int, ApiResponse] = {}
+        fatal: list[InfiniumError] = []
 
         async def send(place: int, task: Task) -> None:
             async with places:
+                if fatal:
+                    return
                 try:
                     results[place] = await self.send_task_data(task)
                 except InfiniumError as error:
                     results[place] = failed(error)
                     if fail_fast:
-                        raise batch_error(results.values(), error) from error
+                        fatal.append(error)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                sends = [group.create_task(send(*one)) for one in enumerate(tasks)]
-        except* BatchError as ended:
-            first = ended.exceptions[0]
-        else:
-            return batch_result(results[place] for place in range(len(sends)))
-        raise first
+        async with asyncio.TaskGroup() as group:  # what is under way when one fails may arrive: it is waited for
+            sends = [group.create_task(send(*one)) for one in enumerate(tasks)]
+        if fatal:
+            raise batch_error(results.values(), fatal[0]) from fatal[0]
+        return batch_result(results[place] for place in range(len(sends)))
 
     async def get_interpreted_task_result(self, trace_id: str = "", *, task_id: str = "") -> ApiResponse:
         self._open()

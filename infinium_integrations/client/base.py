@@ -238,7 +238,7 @@ class BaseClient(Generic[Owner, Connection]):
         Args:
             tasks: Each a ``TaskData`` or a dict of its fields.
             max_concurrent: How many are sent at a time.
-            fail_fast: Begin no other once one has failed, and raise.
+            fail_fast: Begin no other once one has failed, and raise when those that are under way have ended.
 
         Returns:
             One result per task, in their order; that of a failed one has ``success=False`` and its error's text.

@@ -162,6 +162,7 @@ class Batch:
         self._turn = itertools.count()
         self._results: dict[int, ApiResponse] = {}
         self._fault: BaseException | None = None
+        self._fatal: list[InfiniumError] = []
 
     def run(self, width: int) -> BatchResult:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(width, len(self._tasks)))]
@@ -174,6 +175,8 @@ class Batch:
             self._turn = itertools.count(len(self._tasks))  # nothing new is begun
         if self._fault is not None:
             raise self._fault
+        if self._fatal:
+            raise batch_error(self._results.values(), self._fatal[0]) from self._fatal[0]
         return batch_result(self._results[place] for place in range(len(self._tasks)))
 
     def _work(self) -> None:
@@ -185,11 +188,11 @@ class Batch:
                 except InfiniumError as error:
                     self._results[place] = failed(error)
                     if self._fail_fast:
-                        raise batch_error(self._results.values(), error) from error
+                        self._fatal.append(error)
+                        self._turn = itertools.count(len(self._tasks))
 
     def _carry(self, _kind: object, error: BaseException | None, _trace: object) -> Literal[True]:
         """Carry what a thread failed with to the caller's thread."""
         if error is not None:
-            self._turn = itertools.count(len(self._tasks))
-            self._fault = self._fault or error
+            self._fault = error
         return True

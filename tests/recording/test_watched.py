@@ -457,7 +457,13 @@ class TestPrompts:
         server = Scripted()
         server.always = answer(
             200,
-            {"promptId": PROMPT, "name": "Greeting", "version": 3, "content": "Be {{tone}}.", "createdAt": "2026-01-01"},
+            {
+                "promptId": PROMPT,
+                "name": "Greeting",
+                "version": 3,
+                "content": "Be {{tone}}.",
+                "createdAt": "2026-01-01",
+            },
         )
         yield server
         server.close()
