@@ -472,7 +472,7 @@ def test_a_batch_of_the_asyncio_client_ends_with_its_first_failure(sdk, make, se
 
     async def main():
         async with make("AsyncInfiniumClient", max_retries=0) as client:
-            await client.send_tasks_batch(batch(sdk, 4), max_concurrent=2, fail_fast=True)
+            await client.send_tasks_batch(batch(sdk, 1), max_concurrent=10, fail_fast=True)
 
     with pytest.raises(sdk.BatchError) as caught:
         asyncio.run(main())
