@@ -412,6 +412,23 @@ class TestFrameworks:
             assert (task.llm_usage.prompt_tokens, task.llm_usage.api_calls_count) == (13, 1)
         assert len(traces) == 2
 
+    @pytest.mark.parametrize("instrumented", ["alone", "with the SDK's instrumentor"])
+    def test_llama_indexes_own_model_over_an_instrumented_client_counts_once(self, instrumented, providers, traces):
+        like = pytest.importorskip("llama_index.llms.openai_like", reason="uv pip install llama-index-llms-openai-like")
+        from infinium_integrations.llama_index import InfiniumEventHandler
+
+        instrumentor = OpenAIInstrumentor()
+        if instrumented != "alone":
+            instrumentor.instrument()
+        try:
+            with InfiniumEventHandler(), trace("Ask"):
+                model = like.OpenAILike(model="gpt-4o", api_key="x", api_base=providers.url, is_chat_model=True)
+                model.complete("Which colour is the sky?")
+        finally:
+            instrumentor.uninstrument()
+        _, step, tokens = only_call(traces)
+        assert (step.captured.input_messages[0]["role"], tokens) == ("user", TOKENS)
+
     def test_a_call_in_a_llama_index_tool_is_a_step_below_it(self, client, traces):
         tools = pytest.importorskip("llama_index.core.tools", reason="uv pip install -e '.[llama-index]'")
         from infinium_integrations.llama_index import InfiniumEventHandler
