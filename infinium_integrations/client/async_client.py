@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from infinium_integrations._hooks import delivered
 from infinium_integrations.client.base import (
+    CLOSE_SECONDS,
     BaseClient,
     Task,
     TaskFields,
@@ -134,7 +135,7 @@ class AsyncInfiniumClient(
     async def aclose(self) -> None:
         """Close this loop's connections; a later call raises InfiniumError. May be called again.
 
-        Where ``client.trace()`` was used it waits first until what was traced is sent, ``timeout`` seconds at most.
+        Where ``client.trace()`` was used it waits first until what was traced is sent, 10 s at most.
 
         Example:
             >>> import asyncio
@@ -143,7 +144,7 @@ class AsyncInfiniumClient(
             >>> asyncio.run(client.aclose())
         """
         if self._traces and not self._closed:
-            await asyncio.to_thread(delivered, self._core.timeout)
+            await asyncio.to_thread(delivered, CLOSE_SECONDS)
         self._closed = True
         kept = self._connections.pop(asyncio.get_running_loop(), None)
         if kept is not None:

@@ -13,7 +13,10 @@ from infinium_integrations.client.protocol.rate_limit import TokenBucket
 from infinium_integrations.errors import BatchError, ConfigurationError, InfiniumError, ValidationError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent, TaskData, iso_now
 
-__all__ = ["BaseClient", "Task", "TaskFields", "setup_logging"]
+__all__ = ["CLOSE_SECONDS", "BaseClient", "Task", "TaskFields", "setup_logging"]
+
+CLOSE_SECONDS = 10.0
+"""How long closing a client waits at most for what its decorators have traced."""
 
 Owner = TypeVar("Owner")
 Connection = TypeVar("Connection")

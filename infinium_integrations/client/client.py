@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from infinium_integrations._hooks import delivered
 from infinium_integrations.client.base import (
+    CLOSE_SECONDS,
     BaseClient,
     Task,
     TaskFields,
@@ -110,14 +111,14 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
     def close(self) -> None:
         """Close the connections; a later call raises InfiniumError. May be called again.
 
-        Where ``client.trace()`` was used it waits first until what was traced is sent, ``timeout`` seconds at most.
+        Where ``client.trace()`` was used it waits first until what was traced is sent, 10 s at most.
 
         Example:
             >>> from infinium_integrations import InfiniumClient
             >>> InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret").close()
         """
         if self._traces and not self._closed:
-            delivered(self._core.timeout)
+            delivered(CLOSE_SECONDS)
         self._closed = True
         http = self._connections.pop(os.getpid(), None)
         if http is not None:

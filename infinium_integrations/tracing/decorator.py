@@ -165,7 +165,6 @@ class _Scope:
         self._run.trace.tags.update(facts)
         self.builder = TraceBuilder.over(self._recorder, self._run)
         self._run.builder = self.builder
-        watched.listen(self._recorder)
 
     def called(self, side: Literal["input", "output"], value: object) -> None:
         """Take the arguments of a decorated function, or what it gave: its user may set another summary."""
@@ -185,6 +184,7 @@ class _Scope:
     def surround(self) -> None:
         """Have the trace surround the code that follows."""
         self._token = ambient.set(self._run)
+        watched.listen(self._recorder)
 
     def step_back(self) -> None:
         """Have it surround the code no longer."""
@@ -198,7 +198,7 @@ class _Scope:
             self.owner = owner
             owner._scopes.append(self)  # noqa: SLF001
             _entered.set((*_not_left(_entered.get()), self))
-        self._token = ambient.set(self._run)
+        self.surround()
 
     def leave(self, error: BaseException | None) -> None:
         """Undo ``enter`` and end; each part is done whatever becomes of the others."""

@@ -169,6 +169,18 @@ class TestInATrace:
         task, _, tokens = only_call(traces)
         assert (task.output_summary, tokens) == ("It is blue", TOKENS)
 
+    def test_a_generator_has_the_calls_in_it_in_whatever_context_it_goes_on(self, client, traces):
+        @trace("Ask")
+        def agent():
+            for model in ("one", "two"):
+                yield ask(client, model).choices[0].message.content
+
+        answers = agent()
+        for _ in range(3):
+            contextvars.copy_context().run(next, answers, None)
+        [task] = traces
+        assert [step.llm_call.model for step in task.steps] == ["one-2026", "two-2026"]
+
     def test_anthropics_client_is_captured_in_the_same_way(self, providers, traces):
         anthropic = pytest.importorskip("anthropic", reason="uv pip install anthropic")
         with anthropic.Anthropic(api_key="x", base_url=providers.url, max_retries=0) as made, trace("Ask"):
