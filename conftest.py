@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items):
     """Playwright keeps an event loop in the main thread until the end, beside which no other runs: it comes last."""
     for item in items:
         if item.path.name == "llama_index.md":  # its agent looks at every attribute of itself, deprecated ones included
-            item.add_marker(pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"))
     items.sort(key=lambda item: "browser" in item.path.parts)
 
 

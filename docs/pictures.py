@@ -28,19 +28,22 @@ COLOURS = 128
 
 
 class Picture(NamedTuple):
-    """What is taken of a page: of the trace with this name, made by this many of its blocks."""
+    """What is taken of a page: of the trace with this name, made by so many of its blocks, this step open."""
 
     trace: str
+    step: int
     blocks: int = 1
-    height: int = 640
 
 
 PICTURES = {
-    "langchain": Picture("Ask about tides", height=560),
-    "langgraph": Picture("Support desk", height=760),
-    "llama_index": Picture("Support desk", height=760),
-    "plain_code": Picture("Quarterly report", height=560),
+    "langchain": Picture("Ask about tides", step=1),
+    "langgraph": Picture("Support desk", step=2),
+    "llama_index": Picture("Support desk", step=2),
+    "plain_code": Picture("Quarterly report", step=1),
 }
+STEPS = ".ifm-own > summary"
+LEAST = 420
+"""Pixels: the height of a picture at least."""
 CELLS = """
 import sys
 from IPython.core.interactiveshell import InteractiveShell
@@ -92,11 +95,13 @@ def take_trace(page: Page, name: str, picture: Picture) -> bytes:
         code = "\n".join(blocks(name)[: picture.blocks]) + "\nfrom infinium_integrations import flush\nflush(10)\n"
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=100)
         with served(environment) as address:
-            page.set_viewport_size({"width": 1280, "height": picture.height})
+            page.set_viewport_size({"width": 1280, "height": LEAST})
             page.goto(address)
             page.get_by_role("link", name=picture.trace).first.click()
+            page.locator(STEPS).nth(picture.step).click()
             page.wait_for_load_state("networkidle")
-            return page.screenshot()
+            page.mouse.move(0, 0)
+            return page.screenshot(full_page=True)
 
 
 def take_notebook(page: Page) -> bytes:
@@ -108,7 +113,8 @@ def take_notebook(page: Page) -> bytes:
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=100, stdout=subprocess.DEVNULL)
         page.set_viewport_size({"width": 1100, "height": 400})
         page.set_content(NOTEBOOK.format(cell=html.escape(cells[1].strip()), output=out.read_text()))
-        page.wait_for_load_state("networkidle")
+        page.locator(STEPS).nth(1).click()
+        page.mouse.move(0, 0)
         return page.screenshot(full_page=True)
 
 
