@@ -35,5 +35,5 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"top_of_page_buttons": []}
-pygments_style = "tango"
-pygments_dark_style = "monokai"
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"

@@ -118,8 +118,16 @@ def settings_table() -> str:
     Raises:
         ValueError: A setting has no docstring.
     """
-    docs = {name: " ".join(lines).strip() for (owner, name), lines in attribute_docs(settings).items() if owner == "Settings"}
-    same(settings.Settings.model_fields, {name: docs[name] for name in docs if name in settings.Settings.model_fields}, "settings.py")
+    docs = {
+        name: " ".join(lines).strip()
+        for (owner, name), lines in attribute_docs(settings).items()
+        if owner == "Settings"
+    }
+    same(
+        settings.Settings.model_fields,
+        {name: docs[name] for name in docs if name in settings.Settings.model_fields},
+        "settings.py",
+    )
     rows = []
     for name, field in settings.Settings.model_fields.items():
         rows.append((f"`INFINIUM_{name.upper()}`", default_of(field), docs[name].replace("``", "`")))
@@ -149,14 +157,7 @@ def errors_table() -> str:
     """Return every exception, its cause and its cure."""
     kinds = [kind for name in errors.__all__ if inspect.isclass(kind := getattr(errors, name))]
     same([kind.__name__ for kind in kinds], CURES, "errors.py")
-    known = {kind.__name__: kind for kind in kinds}
-    rows = ((f"`{name}`", of_parents(known[name]), *CURES[name]) for name in CURES)
-    return table(("exception", "is a", "cause", "cure"), rows)
-
-
-def of_parents(kind: type) -> str:
-    """Return what an exception is one of."""
-    return ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
+    return table(("exception", "cause", "cure"), ((f"`{name}`", *CURES[name]) for name in CURES))
 
 
 LIMITS: tuple[tuple[str, str, str, str], ...] = (
@@ -175,17 +176,42 @@ LIMITS: tuple[tuple[str, str, str, str], ...] = (
     ("a trace's first steps", "recording.run", "KEPT_FIRST", "steps; the middle is folded into counts and totals"),
     ("a trace's last steps", "recording.run", "KEPT_LAST", "steps; kept steps keep their numbers"),
     ("exceptions of a trace", "recording.run", "FAILURES_KEPT", "exceptions"),
-    ("what is sent of a trace", "payload.shrink", "LIMIT", "bytes; previews are shortened first, then steps left out from the middle"),
+    (
+        "what is sent of a trace",
+        "payload.shrink",
+        "LIMIT",
+        "bytes; previews are shortened first, then steps left out from the middle",
+    ),
     ("a text that is taken whole", "capture.known", "TEXT_CHARS", "characters; a longer one is cut when it is taken"),
-    ("texts that a trace refers to until it is stored", "capture.content", "TRACE_BYTES", "bytes; then previews only, with a mark"),
+    (
+        "texts that a trace refers to until it is stored",
+        "capture.content",
+        "TRACE_BYTES",
+        "bytes; then previews only, with a mark",
+    ),
     ("the same of all open and queued traces", "capture.content", "PROCESS_BYTES", "bytes"),
     ("open traces", "recording.lifecycle", "OPEN_TRACES", "traces; past it the oldest ends as `incomplete`"),
-    ("traces that wait for the writer", "export.writer", "QUEUE_BYTES", "bytes; past it the oldest go, counted as `dropped` and said once"),
-    ("traces that wait for the sender in memory", "export.outbox", "HELD_BYTES", "bytes; the others are read from the disk"),
+    (
+        "traces that wait for the writer",
+        "export.writer",
+        "QUEUE_BYTES",
+        "bytes; past it the oldest go, counted as `dropped` and said once",
+    ),
+    (
+        "traces that wait for the sender in memory",
+        "export.outbox",
+        "HELD_BYTES",
+        "bytes; the others are read from the disk",
+    ),
     ("traces where there is no folder", "storage.memory", "MEMORY_BYTES", "bytes; the oldest go"),
     ("requests at a time", "export.sender", "IN_FLIGHT", "requests"),
     ("one try to send", "export.transports", "TRY_TIMEOUT", "seconds"),
-    ("what a server may ask one to wait", "client.protocol.retry", "RETRY_AFTER_LIMIT", "seconds; more is taken for this"),
+    (
+        "what a server may ask one to wait",
+        "client.protocol.retry",
+        "RETRY_AFTER_LIMIT",
+        "seconds; more is taken for this",
+    ),
     ("words of a run that can be searched", "storage.index.contents", "TEXT_LIMIT", "characters"),
 )
 """What is limited, the module and the name of the number, its unit and what happens beyond it."""
@@ -206,7 +232,9 @@ def options_table() -> str:
     Raises:
         ValueError: An option has no docstring.
     """
-    docs = {name: " ".join(lines).strip() for (owner, name), lines in attribute_docs(options).items() if owner in OPTIONS}
+    docs = {
+        name: " ".join(lines).strip() for (owner, name), lines in attribute_docs(options).items() if owner in OPTIONS
+    }
     known = options.HandlerOptions.__annotations__
     same(known, docs, "recording/options.py")
     return table(("option", "what it does"), ((f"`{name}`", docs[name].replace("``", "`")) for name in known))

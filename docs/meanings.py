@@ -33,9 +33,15 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         ),
         "steps": ("What it did, in order of start.", "every callback's run but plumbing", "every span but plumbing"),
         "errors": ("Each distinct exception once.", "`on_…_error`", "the exception that a span ended with"),
-        "llm_usage": ("Sums over its model calls; answers from a cache are not among them.", "its `llm_inference` steps"),
+        "llm_usage": (
+            "Sums over its model calls; answers from a cache are not among them.",
+            "its `llm_inference` steps",
+        ),
         "environment": ("Where it ran, and the trace's own facts.", "the process"),
-        "prompt_studio": ("The managed prompts that it fetched.", "`client.get_prompt()` while the run was `current_trace()`"),
+        "prompt_studio": (
+            "The managed prompts that it fetched.",
+            "`client.get_prompt()` while the run was `current_trace()`",
+        ),
         **dict.fromkeys(
             (
                 *("time_tracking", "customer", "support", "sales", "marketing", "content", "research", "project"),
@@ -52,7 +58,11 @@ FIELDS: dict[str, dict[str, Meaning]] = {
             "the run's name, with the agent, the node or the step around it",
             "the class or the tool; of an agent's turn the agent and the turn's number",
         ),
-        "duration_ms": ("Milliseconds.", "from the run's start to its end", "from the span's start to its end, or to a stream's"),
+        "duration_ms": (
+            "Milliseconds.",
+            "from the run's start to its end",
+            "from the span's start to its end, or to a stream's",
+        ),
         "input_preview": (
             "What it was given; of a model's call the newest message first, each under its role.",
             "inputs, messages, prompts, the query, a tool's arguments",
@@ -65,7 +75,11 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         ),
         "error": ("What it raised.", "`on_…_error`", "the exception of the span, or a tool's output with `is_error`"),
         "tool_call": ("Of a tool's call.", "`on_tool_start`, `on_tool_end`", "a span of a tool"),
-        "llm_call": ("Of a model's call.", "`on_chat_model_start`, `on_llm_start`, `on_llm_end`", "a span of a model and its events"),
+        "llm_call": (
+            "Of a model's call.",
+            "`on_chat_model_start`, `on_llm_start`, `on_llm_end`",
+            "a span of a model and its events",
+        ),
         "metadata": ("Facts of the step.", "see [A step's facts](#a-steps-facts)"),
     },
     "LlmCall": {
@@ -86,7 +100,11 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         ),
         "completion_tokens": ("Tokens answered, likewise.", "the same places"),
         "latency_ms": ("Milliseconds.", "the step's duration"),
-        "temperature": ("As it was asked for.", "`ls_temperature`, else the parameters", "the model object, else the start event"),
+        "temperature": (
+            "As it was asked for.",
+            "`ls_temperature`, else the parameters",
+            "the model object, else the start event",
+        ),
         "purpose": ("What for.",),
     },
     "ToolCall": {
@@ -100,7 +118,10 @@ FIELDS: dict[str, dict[str, Meaning]] = {
     "ErrorDetail": {
         "error_type": ("The exception's class.", "its class; `ToolError` of a tool that only answered with an error"),
         "message": ("What it says, at most 1,000 characters; of a group of exceptions also those in it.", "its text"),
-        "recoverable": ("Whether the run went on past it.", "whether an outer run ended with it, or with one raised from it"),
+        "recoverable": (
+            "Whether the run went on past it.",
+            "whether an outer run ended with it, or with one raised from it",
+        ),
         "retry_count": (
             "Attempts before this one.",
             "the attempt of `with_retry`, a `RetryPolicy`, a repeated call of a tool or model",
@@ -115,13 +136,20 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         "prompt_tokens": ("Sum of those known.", "the calls"),
         "completion_tokens": ("Sum of those known.", "the calls"),
         "total_tokens": ("Sum; what a provider reports as the total of a call counts.", "the calls"),
-        "estimated_cost_usd": ("US dollars; none where the price of one call is unknown.", "prices of `genai-prices` (extra `cost`)"),
+        "estimated_cost_usd": (
+            "US dollars; none where the price of one call is unknown.",
+            "prices of `genai-prices` (extra `cost`)",
+        ),
         "api_calls_count": ("Calls of models.", "the calls"),
         "total_latency_ms": ("Milliseconds, added up.", "the calls"),
         "calls": ("Each call; beyond 100 one entry a model.", "the calls"),
     },
     "EnvironmentContext": {
-        "framework": ("`langchain` or `llama_index`.", "which handler recorded it; LangGraph is `langchain`", "which handler recorded it"),
+        "framework": (
+            "`langchain` or `llama_index`.",
+            "which handler recorded it; LangGraph is `langchain`",
+            "which handler recorded it",
+        ),
         "framework_version": ("Its version.", "of langchain-core", "of llama-index-core"),
         "python_version": ("Python's version.", "the process"),
         "sdk_version": ("This library's version.", "the process"),
@@ -141,10 +169,22 @@ TRACE_FACTS: dict[str, Meaning] = {
     "status": ("How the run ended: see [Statuses](#statuses).", "the root's callbacks", "the root's span"),
     "trace_id": ("This library's id of the trace, sent as `Idempotency-Key`.", "made"),
     "run_id": ("The framework's id of the root.", "`run_id`", "the span's id"),
-    "session_id": ("The session.", "the metadata's `session_id`, else `conversation_id`, else `thread_id`", "the same keys of `instrument_tags`"),
+    "session_id": (
+        "The session.",
+        "the metadata's `session_id`, else `conversation_id`, else `thread_id`",
+        "the same keys of `instrument_tags`",
+    ),
     "user_id": ("The user.", "the metadata's `user_id`", "the same key of `instrument_tags`"),
-    "thread_id": ("LangGraph's thread, or a context's.", "the metadata's or the config's `thread_id`", "the same key of `instrument_tags`"),
-    "tags": ("By comma.", "the handler's and the config's `tags`", "the handler's `tags` and the key `tags` of `instrument_tags`"),
+    "thread_id": (
+        "LangGraph's thread, or a context's.",
+        "the metadata's or the config's `thread_id`",
+        "the same key of `instrument_tags`",
+    ),
+    "tags": (
+        "By comma.",
+        "the handler's and the config's `tags`",
+        "the handler's `tags` and the key `tags` of `instrument_tags`",
+    ),
     "resumed_from": (
         "The `trace_id` of the interrupted trace that this one goes on with, where this process saw it.",
         "the thread and graph, the checkpoint, or the task that asked",
@@ -155,23 +195,46 @@ TRACE_FACTS: dict[str, Meaning] = {
 }
 
 STEP_FACTS: dict[str, Meaning] = {
-    "parent_step": ("The number of the step around it; null directly under the root.", "`parent_run_id`", "the span's parent"),
+    "parent_step": (
+        "The number of the step around it; null directly under the root.",
+        "`parent_run_id`",
+        "the span's parent",
+    ),
     "started_ms": ("Milliseconds from the trace's start.", "measured"),
     "status": ("How it ended: see [Statuses](#statuses).", "the run's last callback", "the span's end"),
     "name": ("The framework's name of the run.", "the run's name", "the class, the method or the tool"),
     "run_id": ("The framework's id.", "`run_id`", "the span's id"),
-    "tool_call_id": ("The id that the model gave the call.", "the tool call's `id`", "the `tool_id` of the workflow's `ToolCall`"),
+    "tool_call_id": (
+        "The id that the model gave the call.",
+        "the tool call's `id`",
+        "the `tool_id` of the workflow's `ToolCall`",
+    ),
     "attempt": (
         "From 1, where something was tried again.",
         "`with_retry`, a node's `RetryPolicy`, the same call of a tool or model again after it failed",
         "a workflow's step that is run again after it failed",
     ),
-    "agent": ("Whose step it is.", "`lc_agent_name`, or the graph that `create_agent` made", "the agent that is at work in the workflow"),
+    "agent": (
+        "Whose step it is.",
+        "`lc_agent_name`, or the graph that `create_agent` made",
+        "the agent that is at work in the workflow",
+    ),
     "node": ("The graph's node.", "`langgraph_node`", "not used"),
-    "ttft_ms": ("Milliseconds to the first token of a stream.", "the first `on_llm_new_token`", "the first event with text"),
+    "ttft_ms": (
+        "Milliseconds to the first token of a stream.",
+        "the first `on_llm_new_token`",
+        "the first event with text",
+    ),
     "model_requested": ("What was asked for, where another model answered.", "as `llm_call.model`"),
-    "usage_details": ("`cache_read`, `cache_creation`, `reasoning` and the like, in tokens.", "where the provider reports them"),
-    "cached": ("The answer came from LangChain's cache: no tokens were paid.", "`usage_metadata` with a total cost of 0", "not used"),
+    "usage_details": (
+        "`cache_read`, `cache_creation`, `reasoning` and the like, in tokens.",
+        "where the provider reports them",
+    ),
+    "cached": (
+        "The answer came from LangChain's cache: no tokens were paid.",
+        "`usage_metadata` with a total cost of 0",
+        "not used",
+    ),
     "partial": ("The stream broke off or was left; tokens and text are those seen.", "a stream without its end"),
     "finish_reason": ("Why the model stopped.", "`finish_reason`, `stop_reason`, … of the reply"),
     "estimated_cost_usd": ("US dollars.", "prices of `genai-prices` (extra `cost`)"),
@@ -181,30 +244,65 @@ STEP_FACTS: dict[str, Meaning] = {
     "tools": ("The names of the tools that the model was offered.", "the call's parameters", "the start event"),
     "document_count": ("How many documents were found.", "`on_retriever_end`", "the result of a retriever or reranker"),
     "documents": ("`id`, `score`, `preview` and `metadata` of the first 50.", "the documents", "the nodes"),
-    "interrupts": ("What a human is asked.", "the values of `interrupt()`", "the fields of an `InputRequiredEvent`, or of what is waited for"),
+    "interrupts": (
+        "What a human is asked.",
+        "the values of `interrupt()`",
+        "the fields of an `InputRequiredEvent`, or of what is waited for",
+    ),
     "tags": ("Its own tags.", "the run's tags", "the key `tags` of `instrument_tags`"),
-    "events": ("Notes: custom events and retries; `name`, `at_ms` and more.", "`dispatch_custom_event`, `on_retry`", "your own events"),
+    "events": (
+        "Notes: custom events and retries; `name`, `at_ms` and more.",
+        "`dispatch_custom_event`, `on_retry`",
+        "your own events",
+    ),
     "events_left_out": ("How many notes came beyond 100.", "counted"),
 }
 
 STATUSES: dict[str, Meaning] = {
     "ok": ("It finished.", "an end without an exception"),
-    "error": ("It raised; each exception is listed once, with the step that it came from.", "an exception that is no control flow"),
-    "cancelled": ("Cancelled, timed out, or Ctrl-C.", "`CancelledError`, `KeyboardInterrupt`, `SystemExit`", "the same, and a workflow that was cancelled"),
+    "error": (
+        "It raised; each exception is listed once, with the step that it came from.",
+        "an exception that is no control flow",
+    ),
+    "cancelled": (
+        "Cancelled, timed out, or Ctrl-C.",
+        "`CancelledError`, `KeyboardInterrupt`, `SystemExit`",
+        "the same, and a workflow that was cancelled",
+    ),
     "abandoned": ("A stream whose reader left.", "a generator that was closed"),
-    "interrupted": ("It waits for a human.", "`interrupt()`, a breakpoint", "a workflow that was left waiting for an answer"),
-    "handoff": ("It handed off to another agent.", "a command to the parent graph", "not used: there a hand-off is a call of the tool `handoff`"),
+    "interrupted": (
+        "It waits for a human.",
+        "`interrupt()`, a breakpoint",
+        "a workflow that was left waiting for an answer",
+    ),
+    "handoff": (
+        "It handed off to another agent.",
+        "a command to the parent graph",
+        "not used: there a hand-off is a call of the tool `handoff`",
+    ),
     "incomplete": ("It never ended.", "still open at the idle limit, at the cap on open traces, or at `shutdown()`"),
 }
 
 ACTIONS: dict[str, Meaning] = {
-    "llm_inference": ("A model's call.", "chat models and text models", "classes of models; a provider's own structured prediction"),
+    "llm_inference": (
+        "A model's call.",
+        "chat models and text models",
+        "classes of models; a provider's own structured prediction",
+    ),
     "tool_use": ("A tool's call, also one that no tool ran: invented by the model, or refused.", "tools", "tools"),
     "retrieval": ("A retriever's answer.", "retrievers", "retrievers"),
     "embedding": ("Texts into vectors.", "no callback tells of it", "embedding models"),
     "rerank": ("Documents in another order.", "no callback tells of it", "node postprocessors"),
-    "chain": ("Anything that calls others.", "runnables, lambdas, graph nodes", "engines, workflows, ingestion pipelines"),
-    "agent": ("An agent.", "graphs of `create_agent` and `create_react_agent`, and nodes that are agents", "agent workflows"),
+    "chain": (
+        "Anything that calls others.",
+        "runnables, lambdas, graph nodes",
+        "engines, workflows, ingestion pipelines",
+    ),
+    "agent": (
+        "An agent.",
+        "graphs of `create_agent` and `create_react_agent`, and nodes that are agents",
+        "agent workflows",
+    ),
     "workflow_step": ("A step of a workflow.", "not used", "methods under `@step`"),
     "custom": ("Your own.", "a custom event under the root", "your own spans, and events under the root"),
 }
@@ -228,11 +326,14 @@ CURES: dict[str, tuple[str, str]] = {
         "Try again later, or give a larger `timeout`.",
     ),
     "ApiError": (
-        "The platform answered with an error; `status_code` and `data` have what it said. Raised itself for any status that is not below.",
+        "The platform answered with an error; `status_code` and `data` have what it said. Itself: any status not below.",
         "Read its text: it is the platform's.",
     ),
     "AuthenticationError": ("401: the agent's id or secret is wrong.", "Copy both again from the platform."),
-    "PermissionDeniedError": ("403: the credentials are valid and may not do this.", "Ask for the agent's permissions on the platform."),
+    "PermissionDeniedError": (
+        "403: the credentials are valid and may not do this.",
+        "Ask for the agent's permissions on the platform.",
+    ),
     "NotFoundError": ("404: no such agent, trace or prompt.", "Check the id, and `INFINIUM_BASE_URL`."),
     "RateLimitError": (
         "429 after all retries; `retry_after` is in seconds, where the platform said it.",

@@ -82,8 +82,8 @@ def served(environment: dict[str, str]) -> Iterator[str]:
     command = [sys.executable, "-c", SERVE, "serve", "--no-token", "--port", "0"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            address = next(found[0] for line in process.stdout if (found := re.search(r"http://\S+", line)))
+            said = process.stdout or ()
+            address = next(found[0] for line in said if (found := re.search(r"http://\S+", line)))
             yield address.rstrip("/")
         finally:
             process.terminate()
@@ -110,7 +110,9 @@ def take_notebook(page: Page) -> bytes:
     with store() as environment, tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "trace.html")
         code = CELLS.format(cells=cells, out=str(out))
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=100, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, check=True, timeout=100, stdout=subprocess.DEVNULL
+        )
         page.set_viewport_size({"width": 1100, "height": 400})
         page.set_content(NOTEBOOK.format(cell=html.escape(cells[1].strip()), output=out.read_text()))
         page.locator(STEPS).nth(1).click()

@@ -23,7 +23,15 @@ pytest.importorskip("llama_index.core", reason="the reference needs llama-index-
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md"))
-LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src", "embed": "src"}
+LOADED = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "embed": "src",
+}
 
 
 class Parsed(HTMLParser):
@@ -46,7 +54,15 @@ class Parsed(HTMLParser):
                 self.from_text.append(given["href"])
         if tag in LOADED and given.get(LOADED[tag]):
             self.loads.append(given[LOADED[tag]])
-        if tag == "link" and given.get("rel") not in {"next", "prev", "search", "index", "genindex", "canonical", "author"}:
+        if tag == "link" and given.get("rel") not in {
+            "next",
+            "prev",
+            "search",
+            "index",
+            "genindex",
+            "canonical",
+            "author",
+        }:
             self.loads.append(given.get("href") or "")
 
     def handle_endtag(self, tag):
