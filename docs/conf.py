@@ -21,12 +21,13 @@ nitpicky = False
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
-autodoc_class_signature = "separated"  # a model's signature would be its whole schema; the fields stand in tables
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+
+toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = f"infinium-integrations {release}"

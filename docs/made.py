@@ -9,6 +9,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
+import pydantic
 from docutils import nodes
 from meanings import ACTIONS, CURES, FIELDS, STATUSES, STEP_FACTS, TRACE_FACTS, Meaning
 from pydantic.fields import FieldInfo
@@ -64,7 +65,7 @@ def shown_type(annotation: object) -> str:
     if typing.get_origin(annotation) is typing.Annotated:
         return shown_type(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) is typing.Literal:
-        return ", ".join(map(repr, typing.get_args(annotation)))
+        return ", ".join(f"`{one}`" for one in typing.get_args(annotation))
     parts = [shown_type(one) for one in typing.get_args(annotation)]
     if typing.get_origin(annotation) in {list, tuple}:
         return f"list of {parts[0]}"
@@ -284,8 +285,16 @@ class Made(SphinxDirective):
         return self.parse_text_to_nodes(made)
 
 
+def without_schema(
+    _app: Sphinx, _what: str, _name: str, it: object, _options: object, _signature: str | None, _returns: str | None
+) -> tuple[str, None] | None:
+    """Leave out the signature of a model: it would be its whole schema, and the fields stand in tables."""
+    return ("", None) if inspect.isclass(it) and issubclass(it, pydantic.BaseModel) else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive with Sphinx."""
     check()
     app.add_directive("made", Made)
+    app.connect("autodoc-process-signature", without_schema)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -326,7 +326,7 @@ CURES: dict[str, tuple[str, str]] = {
         "Try again later, or give a larger `timeout`.",
     ),
     "ApiError": (
-        "The platform answered with an error; `status_code` and `data` have what it said. Itself: any status not below.",
+        "The platform answered with an error; `status_code` and `data` have what it said. Itself: any other status.",
         "Read its text: it is the platform's.",
     ),
     "AuthenticationError": ("401: the agent's id or secret is wrong.", "Copy both again from the platform."),
