@@ -14,8 +14,8 @@ FIELDS: dict[str, dict[str, Meaning]] = {
             "the tag `run_name`, else the handler's `name`, else the class and method",
         ),
         "description": ("What it does.", "the handler's `description`; the name where left out"),
-        "current_datetime": ("When it ended, in UTC.", "the time at its last event"),
-        "duration": ("Seconds from its first to its last event.", "measured on a monotonic clock"),
+        "current_datetime": ("When it ended, in UTC.", "the time when its root, or the last step after it, ended"),
+        "duration": ("Seconds from its start to that end.", "measured on a monotonic clock"),
         "input_summary": (
             "What it was asked, without a role.",
             "the root's inputs; of messages the newest question, of a dict its `input`, `question`, `query`, …",
@@ -91,7 +91,7 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         "provider": (
             "Whose model it is.",
             "`ls_provider`, else the type or module of the model; `model_provider` of the reply",
-            "the class in the start event, else the package `llama_index.llms.…`",
+            "the class in the start event, else the package `llama_index.llms.…`, else the class",
         ),
         "prompt_tokens": (
             "Tokens sent, as the provider reported them.",
@@ -108,7 +108,7 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         "purpose": ("What for.",),
     },
     "ToolCall": {
-        "tool_name": ("The tool.", "`serialized['name']`", "the tool's metadata"),
+        "tool_name": ("The tool.", "the run's name, which is the tool's", "the tool's metadata"),
         "duration_ms": ("Milliseconds.", "the step's"),
         "input_summary": ("Its arguments.", "the step's `input_preview`"),
         "output_summary": ("Its result.", "the step's `output_preview`"),
@@ -120,12 +120,12 @@ FIELDS: dict[str, dict[str, Meaning]] = {
         "message": ("What it says, at most 1,000 characters; of a group of exceptions also those in it.", "its text"),
         "recoverable": (
             "Whether the run went on past it.",
-            "whether an outer run ended with it, or with one raised from it",
+            "false where the root ended with it, or with one raised from it",
         ),
         "retry_count": (
             "Attempts before this one.",
             "the attempt of `with_retry`, a `RetryPolicy`, a repeated call of a tool or model",
-            "the attempt of a workflow's step with a retry policy",
+            "not used: a step's `attempt` says it",
         ),
         "stack_trace": ("The last 12 frames, without this library's.", "its traceback"),
         "error_code": ("The provider's code, such as `429`.", "its `code`, else its `status_code`"),
@@ -216,7 +216,7 @@ STEP_FACTS: dict[str, Meaning] = {
     ),
     "agent": (
         "Whose step it is.",
-        "`lc_agent_name`, or the graph that `create_agent` made",
+        "`lc_agent_name`, else the agent's graph",
         "the agent that is at work in the workflow",
     ),
     "node": ("The graph's node.", "`langgraph_node`", "not used"),
