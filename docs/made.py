@@ -223,8 +223,8 @@ def limits_table() -> str:
     rows = []
     for what, module, name, unit in LIMITS:
         value = getattr(importlib.import_module(f"infinium_integrations.{module}"), name)
-        rows.append((what, f"{value:,.0f}", unit))
-    return table(("what", "at most", ""), rows)
+        rows.append((what, f"{value:,.0f} {unit}"))
+    return table(("what", "at most"), rows)
 
 
 def options_table() -> str:
