@@ -103,8 +103,8 @@ def model_table(name: str) -> str:
         if one in models.SECTIONS:
             continue
         meaning = FIELDS[name][one]
-        rows.append((f"`{one}`", typed(field), meaning[0], *sources(meaning)))
-    return table(("field", "type", "what it says", *FRAMEWORKS), rows)
+        rows.append((f"`{one}`<br>{typed(field)}", meaning[0], *sources(meaning)))
+    return table(("field", "what it says", *FRAMEWORKS), rows)
 
 
 def fields(name: str) -> str:
