@@ -3,6 +3,7 @@
 Names are loaded when first used, so that importing this package loads neither a framework nor an HTTP client.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from infinium_integrations._version import __version__ as __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from infinium_integrations.autostart import Framework
     from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
     from infinium_integrations.evaluation import aexperiment, experiment
     from infinium_integrations.instrumentation import instrument, uninstrument
@@ -60,6 +62,13 @@ def _note_prompt(use: "PromptUse") -> None:
     builder = current_trace()
     if builder is not None:
         builder.add_prompt_use(use)
+
+
+@_hooks.provides("instrument")
+def _instrument(framework: "Framework") -> None:
+    from infinium_integrations.instrumentation import instrument_loaded  # noqa: PLC0415  (the same)
+
+    instrument_loaded(framework)
 
 
 _HOMES = {
@@ -142,3 +151,9 @@ def unload_ipython_extension(shell: "InteractiveShell") -> None:
     from infinium_integrations.viewer.notebook import magic  # noqa: PLC0415
 
     magic.unload_ipython_extension(shell)
+
+
+if _named := os.environ.get("INFINIUM_INSTRUMENT"):
+    from infinium_integrations import autostart
+
+    autostart.begin(_named)
