@@ -6,12 +6,16 @@ module is also loaded in every Python process under ``infinium-traces run``.
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from infinium_integrations import _hooks
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # the real one takes as long to load as all the rest
 
 __all__ = ["FRAMEWORKS", "VARIABLE", "Framework", "arrived", "begin", "forget", "parse"]
 
@@ -69,11 +73,11 @@ def forget(*frameworks: Framework) -> None:
     _wanted.difference_update(frameworks)
 
 
-class _Watch(MetaPathFinder):
+class _Watch:
     """Finds the frameworks as the other finders do, and hears when one has been loaded."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         framework = _BY_MODULE.get(fullname)
         if framework not in _wanted:
@@ -81,7 +85,7 @@ class _Watch(MetaPathFinder):
         for finder in sys.meta_path:
             spec = finder.find_spec(fullname, path, target) if finder is not self else None
             if spec is not None:
-                if spec.loader is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
                     spec.loader = _Loader(spec.loader, framework)
                 return spec
         return None
