@@ -36,7 +36,7 @@ def test_each_task_is_a_trace_and_what_waits_is_delivered_before_the_worker_ends
     folder = written("tasks.py")
     given = {**env, "BROKER": redis, "BACKEND": redis, "INFINIUM_STORE": "memory"}
     worker = [sys.executable, "-m", "celery", "-A", "tasks", "worker", f"--pool={pool}", "-c", "2", "-l", "error"]
-    infinium.then = Reply(503)
+    infinium.then = Reply(401)  # which is tried again after some 15 seconds, and when asked to flush
     with child(worker, env=given, cwd=folder, stdout=subprocess.DEVNULL) as process:
         asked = subprocess.run(
             [sys.executable, "-c", ASK], env=given, cwd=folder, capture_output=True, text=True, timeout=90, check=False
