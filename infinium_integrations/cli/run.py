@@ -17,7 +17,7 @@ from infinium_integrations import autostart
 
 __all__ = ["run", "traced"]
 
-SITE = Path(__file__).parent / "site"
+STARTUP = Path(__file__).parent / "startup"
 """The folder with the ``sitecustomize`` that Python imports at its start."""
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 """The exit codes that a shell gives."""
@@ -40,11 +40,12 @@ def run(command: tuple[str, ...]) -> NoReturn:
 
 def traced(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a program in which every Python traces what ``INFINIUM_INSTRUMENT`` names, or all."""
-    before = environment.get("PYTHONPATH", "").split(os.pathsep)
+    before = environment.get("PYTHONPATH")
+    theirs = [folder for folder in before.split(os.pathsep) if folder != str(STARTUP)] if before else []
     return {
         **environment,
         autostart.VARIABLE: environment.get(autostart.VARIABLE) or "all",
-        "PYTHONPATH": os.pathsep.join([str(SITE), *(folder for folder in before if folder and folder != str(SITE))]),
+        "PYTHONPATH": os.pathsep.join([str(STARTUP), *theirs]),
         "_INFINIUM_RUN": str(os.getpid()),
     }
 

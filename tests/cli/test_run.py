@@ -1,16 +1,21 @@
 """``infinium-traces run``: programs that know nothing of us are traced, and do what they do without us."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 from children import PATIENCE, child, line
 from click.testing import CliRunner
 from delivery_kit import environment
+from faultserver import closed_port
+from server_kit import answers
 
 from infinium_integrations import traces
 from infinium_integrations.cli import run as running
@@ -214,9 +219,57 @@ def test_a_python_without_our_package_runs_the_program_and_is_told_of_it_once(en
 
 
 def test_the_folder_stands_on_the_path_once_and_first():
-    before = os.pathsep.join(["a", str(running.SITE), "b"])
-    assert running.traced({"PYTHONPATH": before})["PYTHONPATH"] == os.pathsep.join([str(running.SITE), "a", "b"])
-    assert running.traced({})["PYTHONPATH"] == str(running.SITE)
+    before = os.pathsep.join(["a", str(running.STARTUP), "b"])
+    assert running.traced({"PYTHONPATH": before})["PYTHONPATH"] == os.pathsep.join([str(running.STARTUP), "a", "b"])
+    assert running.traced({})["PYTHONPATH"] == running.traced({"PYTHONPATH": ""})["PYTHONPATH"] == str(running.STARTUP)
+
+
+def test_an_empty_part_of_the_path_is_still_the_current_folder(env, tmp_path):
+    command = [sys.executable, "-c", "import sys; print(sys.path)"]
+    env["PYTHONPATH"] = f"{env['PYTHONPATH']}{os.pathsep}"
+    assert outcome([*RUN, *command], env, cwd=tmp_path) == outcome(command, env, cwd=tmp_path)
+
+
+WSGI = """
+    from langchain_core.runnables import RunnableLambda
+
+    def app(environ, start):
+        start("200 OK", [("content-type", "text/plain")])
+        return [RunnableLambda(str.upper).invoke("x").encode()]
+"""
+SHELL = re.findall(r"```sh\n(.+?)```", (Path(__file__).parents[2] / "docs" / "no_code.md").read_text(), re.DOTALL)
+LINES = [line for block in SHELL for line in block.splitlines()]
+
+
+@pytest.fixture
+def shell(env):
+    """This Python's programs come first, as in an environment that is active."""
+    return {**env, "PATH": os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])}
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if "agent.py" in line])
+def test_what_the_page_shows_traces_an_agent(line, shell, script, tmp_path):
+    pytest.importorskip("langchain_core")
+    script(f"import infinium_integrations\n{textwrap.dedent(AGENT)}" if "run" not in line else AGENT)
+    assert outcome(["sh", "-c", line], shell, cwd=tmp_path) == (0, "", "")
+    assert len(traces()) == 1
+
+
+def test_what_the_page_shows_traces_a_server_that_forks(shell, script, tmp_path):
+    pytest.importorskip("langchain_core")
+    pytest.importorskip("gunicorn", reason="uv pip install --group test")
+    [line] = [line for line in LINES if "agent.py" not in line]
+    script(WSGI, "app.py")
+    port = closed_port()
+    shell["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{port} --workers 2 --log-level error"
+    with child(shlex.split(line), env=shell, cwd=tmp_path) as process:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(f"http://127.0.0.1:{port}"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert len(traces()) == 1
 
 
 def test_where_a_process_cannot_be_replaced_the_programs_exit_code_is_given(env):
