@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     Loader = object  # the real one takes as long to load as all the rest
 
-__all__ = ["FRAMEWORKS", "VARIABLE", "Framework", "arrived", "begin", "forget", "parse"]
+__all__ = ["FRAMEWORKS", "VARIABLE", "Framework", "arrived", "begin", "parse"]
 
 VARIABLE = "INFINIUM_INSTRUMENT"
 
@@ -66,11 +66,6 @@ def arrived(framework: Framework) -> None:
             _hooks.framework_arrived(framework)
         except ImportError as error:  # another version than we know, or a part of ours is missing
             diagnostics.warn_once(("instrument", framework), "%s: %s can't be traced: %s", VARIABLE, framework, error)
-
-
-def forget(*frameworks: Framework) -> None:
-    """Instrument none of these when it is imported."""
-    _wanted.difference_update(frameworks)
 
 
 class _Watch:

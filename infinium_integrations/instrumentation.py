@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Protocol, Unpack
 
-from infinium_integrations import autostart, runtime
+from infinium_integrations import runtime
 from infinium_integrations.autostart import FRAMEWORKS, Framework
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.recording.options import HandlerOptions
@@ -62,7 +62,6 @@ def uninstrument(*frameworks: Framework) -> None:
         >>> import infinium_integrations as infinium
         >>> infinium.uninstrument("langchain")
     """
-    autostart.forget(*(frameworks or FRAMEWORKS))
     for instrumentor in _instrumentors(frameworks):
         instrumentor.uninstrument()
 

@@ -114,6 +114,18 @@ def test_settings_that_the_program_loads_before_its_first_run_count(framework, t
 
 
 @pytest.mark.parametrize("framework", PROGRAMS)
+def test_the_first_run_loads_nothing_of_ours_any_more(framework, tmp_path):
+    pytest.importorskip(autostart.FRAMEWORKS[framework])
+    first, run_it = textwrap.dedent(PROGRAMS[framework]).strip().splitlines()
+    seen = "import sys; before = set(sys.modules)"
+    tell = "print([name for name in set(sys.modules) - before if name.startswith(('infinium_', 'httpx', 'httpcore'))])"
+    with FaultServer() as server:
+        given = {name: value for name, value in account(server.url, tmp_path).items() if name.startswith("INFINIUM_")}
+        program = ("import infinium_integrations", first, seen, run_it, tell)
+        assert run(*program, store=tmp_path, **{**given, "INFINIUM_INSTRUMENT": "all"}) == ("[]", "")
+
+
+@pytest.mark.parametrize("framework", PROGRAMS)
 def test_a_malformed_setting_is_one_warning_and_the_program_runs(framework, tmp_path):
     pytest.importorskip(autostart.FRAMEWORKS[framework])
     program = ("import infinium_integrations", *[PROGRAMS[framework]] * 2, "print('runs')")
