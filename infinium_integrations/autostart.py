@@ -101,9 +101,8 @@ class _Loader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._inner
         self._inner.exec_module(module)
-        if (
-            f"{__package__}.{self._framework}" not in sys.modules
-        ):  # else it asks for the framework, and calls when ready
+        ours = f"{__package__}.{self._framework}"
+        if ours not in sys.modules:  # else it is that which imports the framework, and it calls when it is ready
             arrived(self._framework)
 
     def __getattr__(self, name: str) -> object:

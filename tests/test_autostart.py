@@ -180,20 +180,31 @@ def test_tracing_switched_off_stays_off(tmp_path):
     assert found == ("0 0", "")
 
 
-def test_many_threads_that_import_and_run_at_once_are_traced_each(tmp_path):
-    pytest.importorskip("langchain_core")
-    program = """
-        import infinium_integrations, threading
-        ready = threading.Barrier(8)
-        def work():
-            ready.wait()
-            from langchain_core.runnables import RunnableLambda
-            RunnableLambda(str.upper).invoke("x")
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        [thread.start() for thread in threads]
-        [thread.join() for thread in threads]
-    """
+@pytest.mark.parametrize("framework", PROGRAMS)
+def test_many_threads_that_import_and_run_at_once_are_traced_each(framework, tmp_path):
+    pytest.importorskip(autostart.FRAMEWORKS[framework])
+    program = f"""
+import infinium_integrations, threading
+ready = threading.Barrier(8)
+def work():
+    ready.wait()
+{textwrap.indent(textwrap.dedent(PROGRAMS[framework]), "    ")}
+threads = [threading.Thread(target=work) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
     assert run(program, TELL, store=tmp_path, INFINIUM_INSTRUMENT="all") == ("8 0", "")
+
+
+@pytest.mark.parametrize("framework", PROGRAMS)
+def test_a_child_forked_before_the_first_run_is_traced(framework, tmp_path):
+    pytest.importorskip(autostart.FRAMEWORKS[framework])
+    first, run_it = textwrap.dedent(PROGRAMS[framework]).strip().splitlines()
+    fork = "import os, sys\nchild = os.fork()\nif child:\n    os.waitpid(child, 0)"
+    ended = "from infinium_integrations import flush\nif not child:\n    flush(10)\n    os._exit(0)"
+    counted = "from infinium_integrations import traces\nflush(10)\nprint(len(traces()))"
+    program = ("import infinium_integrations", first, fork, run_it, ended, counted)
+    assert run(*program, store=tmp_path, INFINIUM_INSTRUMENT="all") == ("2", "")
 
 
 def test_a_version_of_a_framework_that_we_do_not_know_is_a_warning_and_works_as_it_does_without_us(tmp_path):

@@ -30,7 +30,7 @@ class _Switch:
 
 
 _switch = _Switch()
-_lock = threading.RLock()
+_lock = threading.Lock()
 
 
 def instrument(**options: Unpack[HandlerOptions]) -> None:
@@ -57,13 +57,14 @@ def _register() -> None:
 
 @guarded
 def _begin() -> None:
-    with _lock:
-        if _switch.waits:
-            _switch.waits = False
-            try:
-                _switch.handler = InfiniumCallbackHandler()
-            except ConfigurationError as error:
-                warn_once("instrument", "LangChain's runs are not traced: %s", error)
+    """Make the handler. No lock, which a forked child might inherit locked: of two threads, either's handler serves."""
+    try:
+        handler = InfiniumCallbackHandler()
+    except ConfigurationError as error:
+        handler = None
+        warn_once("instrument", "LangChain's runs are not traced: %s", error)
+    if _switch.waits:
+        _switch.handler, _switch.waits = handler, False
 
 
 def uninstrument() -> None:

@@ -50,26 +50,25 @@ class _HandlerState:
 
 
 class _LateState(_HandlerState):
-    """Reads the settings when a run first asks; where they are malformed it warns, and nothing is recorded."""
+    """Reads the settings when a run first asks; where they are malformed it warns, and nothing is recorded.
 
-    __slots__ = ("_filled", "_lock")
+    It has no lock, which a forked child might inherit locked: where two threads are the first, both read the same.
+    """
+
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._filled = False
+        """Leave the slots empty."""
 
     def __getattr__(self, name: str) -> object:
-        """Fill the slots, which are empty until then."""
+        """Fill the slots; once they are filled, nobody asks here."""
         if name not in _HandlerState.__slots__:
             raise AttributeError(name)
-        with self._lock:
-            if not self._filled:
-                self._filled = True
-                try:
-                    _HandlerState.__init__(self)
-                except ConfigurationError as error:
-                    self.on = False
-                    warn_once("instrument", "LlamaIndex's runs are not traced: %s", error)
+        try:
+            _HandlerState.__init__(self)
+        except ConfigurationError as error:
+            self.on = False
+            warn_once("instrument", "LlamaIndex's runs are not traced: %s", error)
         return object.__getattribute__(self, name)
 
 
