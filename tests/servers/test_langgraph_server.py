@@ -1,7 +1,9 @@
 """LangGraph's own server, ``langgraph dev``, offline, with the graph of docs/servers.md."""
 
 import asyncio
+import json
 import signal
+import sys
 
 import pytest
 from server_kit import LANGGRAPH_JSON, ended, names, serving, tags
@@ -74,3 +76,23 @@ def test_a_run_that_the_server_tries_again_is_told_apart(served, infinium):
         asyncio.run(use(url))
         assert infinium.wait_for_accepted(2)
     assert tags(infinium, "run_attempt", "status", "user_id") == [("1", "error", "nobody"), ("2", "ok", "nobody")]
+
+
+def test_a_graph_that_knows_nothing_of_us_is_traced_under_run(written, env, infinium):
+    ours = [("from infinium_integrations.langchain import InfiniumCallbackHandler\n", "")]
+    ours += [(".with_config(callbacks=[InfiniumCallbackHandler()])", "")]
+    folder = written("graph.py", instead=ours)
+    (folder / "langgraph.json").write_text(
+        json.dumps({"dependencies": ["."], "graphs": {"support": "./graph.py:graph"}})
+    )
+
+    async def use(url):
+        async with sdk.get_client(url=url) as client:
+            thread = (await client.threads.create())["thread_id"]
+            await client.runs.wait(thread, "support", input=says("Hi"), metadata={"user_id": "own"})
+            return thread
+
+    with serving(["infinium_integrations", "run", sys.executable, "-m", *DEV], env, folder) as (_, url):
+        thread = asyncio.run(use(url))
+        assert infinium.wait_for_accepted(1)
+    assert tags(infinium, "session_id", "user_id", "status") == [(thread, "own", "ok")]
