@@ -128,6 +128,16 @@ def test_a_sitecustomize_that_fails_does_so_as_without_us(fault, env, script, tm
     assert len(traces()) == 1
 
 
+def test_another_tool_that_starts_programs_so_works_around_it(shell, script):
+    pytest.importorskip("langchain_core")
+    pytest.importorskip("opentelemetry.instrumentation.auto_instrumentation")
+    shell.update({f"OTEL_{kind}_EXPORTER": "none" for kind in ("TRACES", "METRICS", "LOGS")})
+    path = script(f"{AGENT}\n    import sys; print('opentelemetry.instrumentation' in sys.modules)")
+    command = ["opentelemetry-instrument", *RUN, sys.executable, path]
+    assert outcome(command, shell)[:2] == (0, "True\n")
+    assert len(traces()) == 1
+
+
 def test_programs_that_the_program_starts_are_traced_once_each(env, script):
     pytest.importorskip("langchain_core")
     script(AGENT, "child.py")
