@@ -4,6 +4,7 @@ Names are loaded when first used, so that importing this package loads neither a
 (PYTEST_DONT_REWRITE: else pytest warns where this package is imported before pytest.)
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from infinium_integrations._version import __version__ as __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from infinium_integrations.autostart import Framework
     from infinium_integrations.client import AsyncInfiniumClient, InfiniumClient
     from infinium_integrations.client.base import setup_logging as setup_logging
     from infinium_integrations.errors import AuthenticationError as AuthenticationError
@@ -103,6 +105,13 @@ def _flush(timeout: float) -> bool:
     from infinium_integrations.runtime import flush  # noqa: PLC0415  (the same)
 
     return flush(timeout)
+
+
+@_hooks.provides("instrument")
+def _instrument(framework: "Framework") -> None:
+    from infinium_integrations.instrumentation import instrument_loaded  # noqa: PLC0415  (the same)
+
+    instrument_loaded(framework)
 
 
 _HOMES = {
@@ -218,3 +227,9 @@ def unload_ipython_extension(shell: "InteractiveShell") -> None:
     from infinium_integrations.viewer.notebook import magic  # noqa: PLC0415
 
     magic.unload_ipython_extension(shell)
+
+
+if _named := os.environ.get("INFINIUM_INSTRUMENT"):
+    from infinium_integrations import autostart
+
+    autostart.begin(_named)

@@ -1,12 +1,13 @@
-"""Calls upward: how a trace is drawn, and what the clients do with traces that this process records.
+"""Calls upward: how a trace is drawn, what the clients do with traces that this process records, and who instruments.
 
-The package's front door provides them all, so that ``models`` and ``client`` import nothing that stands above them.
+The package's front door provides them all, so that ``models``, ``client`` and ``autostart`` import nothing that stands
+above them.
 """
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["decorator", "delivered", "drawn", "interpreted", "prompt_used", "provides"]
+__all__ = ["decorator", "delivered", "drawn", "framework_arrived", "interpreted", "prompt_used", "provides"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -14,7 +15,7 @@ _hooks: dict[str, Callable[..., Any]] = {}
 
 
 def provides(name: str) -> Callable[[F], F]:
-    """Register one of them: ``draw``, ``interpret``, ``prompt``, ``trace`` or ``flush``."""
+    """Register one of them: ``draw``, ``interpret``, ``prompt``, ``trace``, ``flush`` or ``instrument``."""
 
     def register(hook: F) -> F:
         _hooks[name] = hook
@@ -48,3 +49,8 @@ def delivered(timeout: float) -> bool:
 def prompt_used(use: object) -> None:
     """Note in the open trace, where there is one, that it used a managed prompt."""
     _hooks["prompt"](use)
+
+
+def framework_arrived(framework: str) -> None:
+    """Instrument a framework that the program has imported."""
+    _hooks["instrument"](framework)

@@ -6,21 +6,20 @@ The one module that knows every framework's package; none is imported before it 
 import importlib.util
 import sys
 from collections.abc import Iterator
-from typing import Literal, Protocol, Unpack
+from typing import Protocol, Unpack
 
+from infinium_integrations import runtime
+from infinium_integrations.autostart import FRAMEWORKS, Framework
 from infinium_integrations.errors import ConfigurationError, did_you_mean
 from infinium_integrations.recording.options import HandlerOptions
 
-__all__ = ["FRAMEWORKS", "Framework", "installed", "instrument", "instrumented", "uninstrument"]
-
-Framework = Literal["langchain", "llama_index"]
-
-FRAMEWORKS: dict[Framework, str] = {"langchain": "langchain_core", "llama_index": "llama_index.core"}
-"""Our package for each framework, and the module that shows that it is installed."""
+__all__ = ["FRAMEWORKS", "Framework", "installed", "instrument", "instrument_loaded", "instrumented", "uninstrument"]
 
 
 class _Instrumentor(Protocol):
     def instrument(self, **options: Unpack[HandlerOptions]) -> None: ...
+
+    def instrument_at_first_run(self) -> None: ...
 
     def uninstrument(self) -> None: ...
 
@@ -65,6 +64,16 @@ def uninstrument(*frameworks: Framework) -> None:
     """
     for instrumentor in _instrumentors(frameworks):
         instrumentor.uninstrument()
+
+
+def instrument_loaded(framework: Framework) -> None:
+    """Trace every run of a framework that the program has just imported (``INFINIUM_INSTRUMENT``).
+
+    What our threads will need is imported now. Settings are read at the first run: until then a program may load its
+    ``.env`` file, or call ``configure()``.
+    """
+    runtime.preload()
+    _instrumentor(framework).instrument_at_first_run()
 
 
 def instrumented(framework: Framework) -> bool:

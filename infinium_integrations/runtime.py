@@ -1,5 +1,6 @@
 """The process's one recorder and one delivery, made when first needed, and what steers them."""
 
+import os
 import sys
 import threading
 import time
@@ -155,6 +156,15 @@ def tracing(client: object = None) -> bool:
 
         preload_for_client(client)
     return runtime.tracing
+
+
+def preload() -> None:
+    """Import what our threads will need, as far as the environment shows it; no setting is read."""
+    from infinium_integrations.export.pipeline import preload_for_sending, preload_for_writing  # noqa: PLC0415
+
+    preload_for_writing()
+    if os.environ.get("INFINIUM_AGENT_ID"):
+        preload_for_sending()
 
 
 def add_resolver(resolve: Callable[[], Hashable]) -> None:

@@ -118,6 +118,9 @@ def test_an_installed_wheel_records_and_shows_a_trace(installed, tmp_path):
     script = str(installed / "infinium-traces")
     assert infinium_integrations.__version__ in python(script, "--version", **options)
     assert "From the wheel" in python(script, "list", **options)
+    traced = "import sys; print('infinium_integrations' in sys.modules)"
+    assert python("-c", traced, **options) == "False\n"
+    assert python(script, "run", str(installed / "python"), "-c", traced, **options) == "True\n"
 
 
 TEST = """

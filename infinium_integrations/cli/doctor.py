@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from infinium_integrations import settings
+from infinium_integrations import autostart, settings
 from infinium_integrations._entropy import new_id
 from infinium_integrations._version import __version__
 from infinium_integrations.errors import (
@@ -142,11 +142,17 @@ def _variables(given: Settings | None) -> Iterator[Finding]:
     for variable, name in used.items():
         value = "set (not shown)" if name == "agent_secret" else getattr(given, name) if given else "set"
         yield Finding("good", f"{variable} = {_shown(value)}")
-    if not used:
+    if named := os.environ.get(autostart.VARIABLE):
+        _, wrong = autostart.parse(named)
+        text = (
+            wrong or f"{autostart.VARIABLE} = {_shown(named)}: a program that imports infinium_integrations is traced"
+        )
+        yield Finding("warning" if wrong else "good", text)
+    elif not used:
         yield Finding("note", "no INFINIUM_ variable is set: every setting has its default")
     for variable in sorted(os.environ):
-        if variable.startswith("INFINIUM_") and variable not in known:
-            near = difflib.get_close_matches(variable, known, n=1)
+        if variable.startswith("INFINIUM_") and variable not in {*known, autostart.VARIABLE}:
+            near = difflib.get_close_matches(variable, [*known, autostart.VARIABLE], n=1)
             advice = f"did you mean {near[0]}?" if near else "unset it, or correct its name"
             yield Finding("warning", f"{_shown(variable)} is no setting of this library", advice)
 

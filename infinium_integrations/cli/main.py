@@ -552,6 +552,28 @@ def serve(host: str, port: int, token: str | None, no_token: bool) -> None:  # n
         raise click.ClickException(msg) from None
 
 
+@main.command(
+    "run",
+    short_help="Run a program and trace it, without a change to it.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PROGRAM [ARGUMENT]...")
+def run_(command: tuple[str, ...]) -> None:
+    """Run a program, and trace every LangChain and LlamaIndex run in it and in the Python programs that it starts.
+
+    \b
+      infinium-traces run python agent.py --verbose
+      infinium-traces run gunicorn app:app
+      INFINIUM_INSTRUMENT=langchain infinium-traces run python -m agent
+
+    The program is not changed: its exit code, signals, input and arguments are its own. infinium-integrations has to be
+    installed for the Python that runs it. A Python that is started with -S, -I or -E is not traced.
+    """  # noqa: D301  (as above)
+    from infinium_integrations.cli.run import run  # noqa: PLC0415
+
+    run(command)
+
+
 @main.command(short_help="Run an agent and show its trace.")
 @click.argument("framework", type=click.Choice(["langchain", "llama-index"]), default="langchain")
 @click.option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint, instead of the scripted model.")

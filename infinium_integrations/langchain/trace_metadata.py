@@ -1,7 +1,7 @@
 """The user's facts: of a top-level LangChain run its name, session, tags and rubric, of a part its own metadata."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,9 @@ def begin(
         trace.tags["parent_run_id"] = str(parent_id)
     own = (tag for tag in tags if not tag.startswith(("seq:step:", "graph:step:", "map:key:")))
     identify_trace(run, options, own, metadata, internal=_INTERNAL, limit=opts.FACT_CHARS)
+    if "langgraph_api_version" in metadata and "user_id" not in trace.tags:
+        user = _user_of_the_server(sys._getframe())  # noqa: SLF001
+        trace.tags.update(opts.identify({"user_id": user}))
     if "infinium_expected_outcome" in metadata:
         try:
             trace.expected_outcome = opts.outcome(metadata["infinium_expected_outcome"])
@@ -59,18 +62,31 @@ def _was_named(frame: FrameType | None, name: str) -> bool:
 
     The callback receives one name and not whose it is; LangChain's frame that called it holds the config.
     """
+    return any(
+        known.get("run_name") == name
+        or (isinstance(config := known.get("config"), dict) and config.get("run_name") == name)
+        for known in _calling(frame)
+    )
+
+
+def _user_of_the_server(frame: FrameType | None) -> object:
+    """Return whom LangGraph's server has authenticated: that stands in the config, and in no metadata."""
+    for known in _calling(frame):
+        config = known.get("config")
+        configurable = config.get("configurable") if isinstance(config, dict) else None
+        if isinstance(configurable, dict) and "langgraph_auth_user_id" in configurable:
+            return configurable["langgraph_auth_user_id"]
+    return None
+
+
+def _calling(frame: FrameType | None) -> Iterator[dict[str, object]]:
+    """Yield the variables of the frameworks' frames that called, the nearest first."""
     for _ in range(CONFIG_FRAMES):
         frame = frame.f_back if frame is not None else None
         if frame is None:
-            return False
+            return
         if "langchain_core" in frame.f_code.co_filename or "langgraph" in frame.f_code.co_filename:
-            known = frame.f_locals
-            config = known.get("config")
-            if isinstance(config, dict) and config.get("run_name") == name:
-                return True
-            if known.get("run_name") == name:
-                return True
-    return False
+            yield frame.f_locals
 
 
 def keep_own(run: Run, metadata: Mapping[str, object]) -> None:

@@ -17,6 +17,7 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags
 
 from infinium_integrations import runtime
 from infinium_integrations.diagnostics import guarded, warn_once
+from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.llama_index import events, spans, streams, trace_metadata
 from infinium_integrations.recording.options import HandlerOptions, make_options
 from infinium_integrations.recording.run import Options
@@ -43,9 +44,32 @@ class _HandlerState:
 
     __slots__ = ("on", "options")
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        self.on = runtime.tracing(options.client)
+    def __init__(self, **options: Unpack[HandlerOptions]) -> None:
+        self.options = make_options(**options)
+        self.on = runtime.tracing(self.options.client)
+
+
+class _LateState(_HandlerState):
+    """Reads the settings when a run first asks; where they are malformed it warns, and nothing is recorded.
+
+    It has no lock, which a forked child might inherit locked: where two threads are the first, both read the same.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Leave the slots empty."""
+
+    def __getattr__(self, name: str) -> object:
+        """Fill the slots; once they are filled, nobody asks here."""
+        if name not in _HandlerState.__slots__:
+            raise AttributeError(name)
+        try:
+            _HandlerState.__init__(self)
+        except ConfigurationError as error:
+            self.on = False
+            warn_once("instrument", "LlamaIndex's runs are not traced: %s", error)
+        return object.__getattribute__(self, name)
 
 
 class _SpanHandler(BaseSpanHandler[BaseSpan]):
@@ -173,17 +197,26 @@ class InfiniumEventHandler(BaseEventHandler):
         state: _HandlerState
 
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
-        super().__init__()
-        state = _HandlerState(make_options(**options))
-        self.__dict__.update(state=state, inner=_SpanHandler(state))
-        runtime.add_resolver(active_span_id.get)
-        runtime.add_resolver(streams.reading)
-        runtime.add_settler(streams.settle)
+        self._prepare(state := _HandlerState(**options))
         if state.on:
             runtime.add_settler(_say_if_unused)
             if not _seen["made"]:
                 _seen["made"] = True
                 atexit.register(_say_if_unused)
+
+    @classmethod
+    def at_first_run(cls) -> Self:
+        """Return a handler without options that reads the settings when the first run begins."""
+        handler = cls.__new__(cls)
+        handler._prepare(_LateState())  # noqa: SLF001  (its own)
+        return handler
+
+    def _prepare(self, state: _HandlerState) -> None:
+        super().__init__()
+        self.__dict__.update(state=state, inner=_SpanHandler(state))
+        runtime.add_resolver(active_span_id.get)
+        runtime.add_resolver(streams.reading)
+        runtime.add_settler(streams.settle)
 
     __hash__ = object.__hash__
 

@@ -7,7 +7,7 @@ from infinium_integrations.llama_index import InfiniumEventHandler
 from infinium_integrations.llama_index.handler import any_registered
 from infinium_integrations.recording.options import HandlerOptions
 
-__all__ = ["instrument", "instrumented", "uninstrument"]
+__all__ = ["instrument", "instrument_at_first_run", "instrumented", "uninstrument"]
 
 _lock = threading.Lock()
 _handler: InfiniumEventHandler | None = None
@@ -15,8 +15,17 @@ _handler: InfiniumEventHandler | None = None
 
 def instrument(**options: Unpack[HandlerOptions]) -> None:
     """Trace every run; options are those of ``InfiniumEventHandler``. Called again, it changes the options."""
+    _put(InfiniumEventHandler(**options))
+
+
+def instrument_at_first_run() -> None:
+    """Trace every run, by a handler that is ready when the first begins; a malformed setting is a warning there."""
+    if _handler is None:
+        _put(InfiniumEventHandler.at_first_run())
+
+
+def _put(handler: InfiniumEventHandler) -> None:
     global _handler
-    handler = InfiniumEventHandler(**options)
     with _lock:
         before, _handler = _handler, handler.register()
         if before is not None:

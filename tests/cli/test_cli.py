@@ -375,6 +375,12 @@ class TestDoctor:
         monkeypatch.setenv("INFINIUM_AGENT_SECRT", SECRET)
         assert "did you mean INFINIUM_AGENT_SECRET?" in run("doctor")
 
+    def test_doctor_shows_what_is_traced_without_code(self, monkeypatch):
+        monkeypatch.setenv("INFINIUM_INSTRUMENT", "langchain")
+        assert "✓ INFINIUM_INSTRUMENT = langchain" in run("doctor")
+        monkeypatch.setenv("INFINIUM_INSTRUMENT", "langchian")
+        assert "! INFINIUM_INSTRUMENT: no framework is called 'langchian'" in run("doctor")
+
     def test_a_store_that_can_not_be_used_is_bad(self, monkeypatch, tmp_path):
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("INFINIUM_STORE", str(tmp_path / "file" / "store"))

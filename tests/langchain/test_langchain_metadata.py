@@ -162,3 +162,29 @@ def test_no_metadata_replaces_a_fact_of_the_trace(traces, name):
         "the trace's",
     ]
     assert all(not str(task.environment.custom_tags.get(name)).startswith("the ") for task in traces)
+
+
+SERVER = {"langgraph_api_version": "0.16.7"}
+"""What LangGraph's server puts into the metadata of each run."""
+
+
+def served(traces, way, metadata, user="u-7"):
+    graph = StateGraph(MessagesState).add_node("reply", lambda _: {"messages": [AIMessage("hi")]})
+    graph = graph.add_edge(START, "reply").compile()
+    given = {**ordinary(), "metadata": metadata, "configurable": {"langgraph_auth_user_id": user}}
+    WAYS[way](graph, USER, given)
+    return one(traces).environment.custom_tags.get("user_id")
+
+
+@by_each_way
+def test_whom_langgraphs_server_has_authenticated_is_the_user(traces, way):
+    assert served(traces, way, SERVER) == "u-7"
+
+
+def test_a_user_whom_the_metadata_names_goes_before_whom_the_server_has_authenticated(traces):
+    assert served(traces, "invoke", {**SERVER, "user_id": "own"}) == "own"
+
+
+@pytest.mark.parametrize("user", [None, ""])
+def test_where_the_server_has_authenticated_nobody_there_is_no_user(traces, user):
+    assert served(traces, "ainvoke", SERVER, user) is None
