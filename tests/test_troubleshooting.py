@@ -36,7 +36,7 @@ def test_a_warning_stands_on_the_page_as_it_is_logged(text):
     page = PAGE.read_text("utf-8")
     # what varies is an ellipsis there, a name or a number of an example
     parts = [re.escape(part) for part in re.split("%[sd]", text)]
-    assert re.search("[^|]*?".join(parts), page), f"docs/troubleshooting.md doesn't explain: {text}"
+    assert re.search(".*?".join(parts), page), f"docs/troubleshooting.md doesn't explain: {text}"
 
 
 def test_the_warnings_are_found():
