@@ -1,13 +1,18 @@
 """What redaction costs: CPU for 10 KB of ordinary text, and seconds a MB for hostile ones.
 
 python benchmarks/redaction.py            both
-python benchmarks/redaction.py FILE…      these texts instead
+python benchmarks/redaction.py FILE…      the beginnings of these files instead
+
+Hostile are: each rule's beginning, name or example again and again, the same with a number behind each, so that nothing
+comes again, and mixtures of them by chance. The worst are measured anew at three sizes: the least of three times each.
 """
 
 import argparse
-import itertools
+import random
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from infinium_integrations.redaction.commands import COMMANDS
@@ -15,6 +20,7 @@ from infinium_integrations.redaction.forms import FORMS
 from infinium_integrations.redaction.lists import LISTS
 from infinium_integrations.redaction.redactor import spans
 from infinium_integrations.redaction.rules import VENDORS
+from infinium_integrations.redaction.scan import _BESIDE_A_MARK, _SENTENCE, _WITH_K
 
 PROSE = (
     "The weather was fine and the travellers went on through the hills; nobody had thought of rain. They talked of "
@@ -103,8 +109,23 @@ PIECES = (
         '{"a": {"b": ',
     ),
 )
+MARKS = [
+    *"=:|,;<>()[]{}\"'`\\-*_ \n\t$%&#@/.?!",
+    "\\n",
+    '\\"',
+    ": ",
+    " = ",
+    " is ",
+    '": "',
+    "', '",
+    "[REDACTED]",
+    "\n  ",
+    "12",
+]
 SIZE = 10_000
 MEGABYTE = 1_000_000
+GLANCE, SHOWN = 50_000, 12
+SIZES = (250_000, 500_000, 1_000_000)
 
 
 def best(text: str, *, times: int, open_end: bool = False) -> float:
@@ -121,7 +142,8 @@ def main() -> int:
     """Print both tables; return 1 where a bound is passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--megabytes", type=float, default=0.25, help="size of a hostile text")
+    parser.add_argument("--mixtures", type=int, default=400, help="how many by chance")
+    parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     texts = {path.name: path.read_text(errors="replace") for path in given.files}
     texts = texts or {
@@ -137,16 +159,48 @@ def main() -> int:
         print(f"{best(whole, times=200) * 1e6:8.1f} µs for 10 KB of {name}")
     if given.files:
         return 0
-    size = int(given.megabytes * MEGABYTE)
-    examples = (rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS))
-    worst = []
-    for piece, open_end in itertools.product((*PIECES, *examples), (False, True)):
-        text = (piece * (size // len(piece) + 1))[:size]
-        worst.append((best(text, times=1, open_end=open_end) / given.megabytes, piece[:40], open_end))
-    worst.sort(reverse=True)
-    for seconds, piece, open_end in worst[:12]:
-        print(f"{seconds:8.2f} s for 1 MB of {piece!r}{', cut short' if open_end else ''}")
-    return int(worst[0][0] > 1)
+    worst = sorted(
+        (*max((best(make(GLANCE), times=1, open_end=cut), cut) for cut in (False, True)), index, name, make)
+        for index, (name, make) in enumerate(hostile(given.mixtures, given.seed))
+    )[: -SHOWN - 1 : -1]
+    bound = 0.0
+    for _, cut, _, name, make in worst:
+        costs = [best(make(size), times=3, open_end=cut) / size * MEGABYTE for size in SIZES]
+        bound = max(bound, *costs)
+        print(*(f"{seconds:6.2f}" for seconds in costs), f"s a MB of {name}{', cut short' if cut else ''}")
+    return int(bound > 1)
+
+
+def hostile(mixtures: int, seed: int) -> Iterator[tuple[str, Callable[[int], str]]]:
+    """Return hostile texts: the name of each, and what makes it in a size."""
+    names = [*_SENTENCE, *_WITH_K, *_BESIDE_A_MARK]
+    pieces = [*PIECES, *(rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS)), *names]
+    pieces += [vendor.start for vendor in VENDORS] + [word for command in COMMANDS for word in command.words]
+    for piece in dict.fromkeys(pieces):
+        yield repr(piece[:40]), partial(repeated, piece)
+        yield f"{piece[:40]!r} and a number", partial(numbered, piece)
+    dice = random.Random(seed)
+    for _ in range(mixtures):
+        few = [*dice.sample(pieces, dice.randint(2, 12)), dice.choice(names), *dice.sample(MARKS, dice.randint(0, 4))]
+        chosen = dice.choice((few, [*names, *dice.sample(MARKS, 5)], [*pieces, *MARKS]))
+        yield f"a mixture of {len(chosen)}: {chosen[:3]!r:.60}…", partial(mixed, chosen, dice.getrandbits(32))
+
+
+def repeated(piece: str, size: int) -> str:
+    """Return a piece again and again."""
+    return (piece * (size // len(piece) + 1))[:size]
+
+
+def numbered(piece: str, size: int) -> str:
+    """Return a piece again and again, with another number behind each."""
+    dice = random.Random(1)
+    return "".join(f"{piece}{dice.getrandbits(20):x}" for _ in range(size // len(piece) + 1))[:size]
+
+
+def mixed(pieces: Sequence[str], seed: int, size: int) -> str:
+    """Return pieces in a row by chance."""
+    dice, length = random.Random(seed), sum(map(len, pieces)) / len(pieces)
+    return "".join(dice.choices(pieces, k=int(size / length * 1.5) + 10))[:size]
 
 
 if __name__ == "__main__":

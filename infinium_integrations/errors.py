@@ -3,14 +3,19 @@
 InfiniumError
 ├── ConfigurationError (also ValueError)   a setting or argument that cannot work
 ├── ValidationError (also ValueError)      a field of a trace that the platform would refuse
-├── TransportError                         no usable answer came back
-│   └── TimeoutError (also builtins')      … within the time given
+├── TransportError, or NetworkError        no usable answer came back
+│   └── TimeoutError (also builtins'),     … within the time given
+│       or InfiniumTimeoutError
+├── BatchError                             a batch with ``fail_fast`` was ended by its first failure
 └── ApiError                               the platform answered, and refused
     ├── AuthenticationError                401
     ├── PermissionDeniedError              403
     ├── NotFoundError                      404
+    ├── UnprocessableError                 422; also a ValidationError
     ├── RateLimitError                     429, after all retries; has ``retry_after``
     └── ServerError                        5xx, after all retries
+
+The second names, and the attributes that every error has, are those of Infinium's own SDK.
 """
 
 import builtins
@@ -20,14 +25,18 @@ from collections.abc import Iterable
 __all__ = [
     "ApiError",
     "AuthenticationError",
+    "BatchError",
     "ConfigurationError",
     "InfiniumError",
+    "InfiniumTimeoutError",
+    "NetworkError",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
     "ServerError",
     "TimeoutError",
     "TransportError",
+    "UnprocessableError",
     "ValidationError",
     "did_you_mean",
 ]
@@ -52,9 +61,27 @@ class InfiniumError(Exception):
         configure() has no setting 'grase'; did you mean 'grace'
     """
 
+    status_code: int | None = None
+    """The HTTP status, where the platform answered."""
+    data: dict[str, object] | None = None
+    """The reply's JSON object, where it was one."""
+
+    @property
+    def message(self) -> str:
+        """The error's text."""
+        return str(self)
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What else is known: the reply under ``response_data``, where there was one."""
+        return {} if self.status_code is None else {"response_data": self.data}
+
 
 class ConfigurationError(InfiniumError, ValueError):
     """A setting or an argument cannot work; the text names it and says what to do."""
+
+    config_key: str | None = None
+    """The argument's name, where one is to blame."""
 
 
 class ValidationError(InfiniumError, ValueError):
@@ -71,16 +98,37 @@ class ValidationError(InfiniumError, ValueError):
 class TransportError(InfiniumError):
     """No usable answer came back: refused, reset, a name that does not resolve, a reply that is not the platform's."""
 
+    original_error: Exception | None = None
+    """What went wrong below, without the request and its secrets."""
+
 
 class TimeoutError(TransportError, builtins.TimeoutError):  # noqa: A001  (httpx and asyncio name theirs so too)
-    """No answer within the time given."""
+    """No answer within the time given, which is ``timeout_duration`` (seconds)."""
+
+    timeout_duration: float | None = None
+
+
+NetworkError = TransportError
+InfiniumTimeoutError = TimeoutError
+
+
+class BatchError(InfiniumError):
+    """A batch with ``fail_fast`` was ended by the first trace that failed; its error is the ``__cause__``.
+
+    ``successful_count`` and ``failed_count`` say how many traces had arrived and failed by then, ``errors`` why.
+    """
+
+    def __init__(self, message: str, *, successful_count: int, errors: list[str]) -> None:
+        super().__init__(message)
+        self.successful_count = successful_count
+        self.failed_count = len(errors)
+        self.errors = errors
 
 
 class ApiError(InfiniumError):
-    """The platform answered with an error.
+    """The platform answered with an error."""
 
-    ``status_code`` is the HTTP status, ``data`` the reply's JSON object where it was one.
-    """
+    status_code: int
 
     def __init__(self, message: str, *, status_code: int, data: dict[str, object] | None = None) -> None:
         super().__init__(message)
@@ -97,7 +145,19 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: no such agent, trace or prompt."""
+    """404: no such agent, trace or prompt. ``resource_type`` says which of them was asked for."""
+
+    resource_type: str | None = None
+    resource_id: str | None = None
+
+
+class UnprocessableError(ApiError, ValidationError):
+    """422: the platform refuses a field; ``field`` names it where the reply does."""
+
+    def __init__(self, message: str, *, status_code: int = 422, data: dict[str, object] | None = None) -> None:
+        super().__init__(message, status_code=status_code, data=data)
+        named = (data or {}).get("field")
+        self.field = named if isinstance(named, str) else None
 
 
 class RateLimitError(ApiError):

@@ -750,6 +750,8 @@ class TaskData(_Part):
     @model_validator(mode="before")
     @classmethod
     def _sections_unfolded(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "outcome" in data:  # Infinium's SDK for Node has it; an agent never grades itself
+            data = {key: value for key, value in data.items() if key != "outcome"}
         if not isinstance(data, dict) or "sections" not in data:
             return data
         unfolded = dict(data)

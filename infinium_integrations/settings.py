@@ -41,23 +41,33 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     agent_id: UUID | None = None
+    """The account: the agent's id. Without it and the secret nothing is sent."""
     agent_secret: SecretStr | None = None
+    """The account: the agent's secret."""
     base_url: str = DEFAULT_BASE_URL
+    """Where traces go."""
     allow_http: bool = False
+    """True allows ``http://`` beyond this machine."""
     store: str = Field(default_factory=lambda: _default_store())  # noqa: PLW0108  (it stands below)
-    """A folder, ``memory``, or ``off`` (sent from memory, kept nowhere)."""
+    """A folder, ``memory``, or ``off`` (sent from memory, kept nowhere); left out, a folder in your data folder."""
     store_bytes: Annotated[int, Field(gt=0)] = 256_000_000
+    """The size beyond which traces are deleted: delivered ones first, then the oldest."""
     history_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7.0
+    """Days that delivered traces stay; 0 keeps none."""
     tracing: bool = True
+    """False switches tracing off."""
     capture_content: bool = True
+    """False records no inputs, outputs or error messages."""
     content_chars: Annotated[int, Field(ge=0)] = 65_536
-    """Of each text that is kept whole beside a trace's payload; 0 keeps previews only."""
+    """Characters of each text that are kept beside the trace, on this machine only; 0 keeps previews only."""
     idle_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
+    """Seconds without an event after which an open run is sent as it is."""
     grace: Seconds = 2.0
+    """Seconds that open steps get to finish after a cancelled or abandoned run."""
     exit_timeout: Seconds = 2.5
+    """Seconds spent at exit on sending what waits; the next process sends the rest."""
     requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
-    """The ceiling to which the background sender's own pace may rise."""
-
+    """The ceiling to which the background sender's own pace may rise; it starts at 10."""
     redact_keys: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """More names of keys whose values are secrets; in the variable, by comma."""
     redact_allow: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()

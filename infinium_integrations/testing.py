@@ -1,23 +1,152 @@
-"""For tests of your own agents: traces caught in a list, nothing stored, nothing sent."""
+"""For tests of your own agents: traces caught in a list, nothing stored, nothing sent.
 
-from collections.abc import Callable, Iterator
+``captured_traces`` is for any test; with pytest the fixture ``infinium_traces`` gives ``RecordedTraces``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack, overload
 
 from infinium_integrations import diagnostics, runtime
 from infinium_integrations.capture.folding import unfolded
 from infinium_integrations.errors import ConfigurationError, did_you_mean
-from infinium_integrations.models import TaskData
+from infinium_integrations.models import CapturedStep, ErrorDetail, TaskData, ToolCall
 from infinium_integrations.payload.build import assemble
 from infinium_integrations.payload.captured import capture_of
 from infinium_integrations.payload.finalize import Limits, finalize
 from infinium_integrations.recording.recorder import Recorder
 from infinium_integrations.recording.run import Trace
 
-__all__ = ["CapturedTraces", "Deadlines", "captured_traces"]
+__all__ = ["CapturedTraces", "Deadlines", "RecordedTraces", "Tokens", "ToolUse", "captured_traces", "recorded_traces"]
+
+PATIENCE = 10.0
+"""Seconds that reading ``RecordedTraces`` waits at most, as ``flush()`` does."""
 
 
-class CapturedTraces(list[TaskData]):
+class ToolUse(ToolCall):
+    """One call of a tool, with what was captured of it beside its summaries.
+
+    Example:
+        >>> from infinium_integrations.testing import ToolUse
+        >>> ToolUse(tool_name="search", arguments={"city": "Paris"}).name
+        'search'
+    """
+
+    arguments: Any = None
+    """What it was given, whole; None where no content is captured."""
+    result: Any = None
+    """What it returned, whole."""
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return self.tool_name
+
+
+class Tokens(int):
+    """A number of tokens: the sum of ``prompt`` and ``completion``. What no provider reported counts as 0.
+
+    Example:
+        >>> from infinium_integrations.testing import Tokens
+        >>> tokens = Tokens.of(12, 3)
+        >>> tokens, tokens.prompt, tokens.completion
+        (15, 12, 3)
+    """
+
+    prompt: int
+    completion: int
+
+    @classmethod
+    def of(cls, prompt: int, completion: int) -> Self:
+        """Return the sum of both.
+
+        Args:
+            prompt: Tokens that were sent.
+            completion: Tokens that came.
+
+        Example:
+            >>> from infinium_integrations.testing import Tokens
+            >>> Tokens.of(12, 3) < 20
+            True
+        """
+        made = cls(prompt + completion)
+        made.prompt, made.completion = prompt, completion
+        return made
+
+
+class _Asked:
+    """What a test asks of its traces, all of them together."""
+
+    def __iter__(self) -> Iterator[TaskData]:
+        raise NotImplementedError
+
+    def tool_calls(self, name: str | None = None) -> list[ToolUse]:
+        """Return the calls of tools, in their order.
+
+        Args:
+            name: Of this tool alone.
+
+        Example:
+            >>> from infinium_integrations import trace
+            >>> from infinium_integrations.testing import captured_traces
+            >>> with captured_traces() as traces, trace("Answer") as t, t.step("tool_use", "Look it up") as step:
+            ...     _ = step.record_tool_call("search").set_input({"city": "Paris"})
+            >>> [(call.name, call.arguments) for call in traces.tool_calls()]
+            [('search', {'city': 'Paris'})]
+        """
+        steps = [step for task in self for step in task.steps or () if step.tool_call is not None]
+        return [
+            ToolUse(**{**dict(call), "error": call.error or step.error}, arguments=held.arguments, result=held.result)
+            for step, call, held in ((step, step.tool_call, step.captured or CapturedStep()) for step in steps)
+            if call is not None and name in {None, call.tool_name}
+        ]
+
+    def tokens(self) -> Tokens:
+        """Return the tokens of all calls of models.
+
+        Example:
+            >>> from infinium_integrations import trace
+            >>> from infinium_integrations.testing import captured_traces
+            >>> with captured_traces() as traces, trace("Answer") as t, t.step("llm_inference", "Ask") as step:
+            ...     _ = step.record_llm_call("gpt-5", prompt_tokens=9, completion_tokens=1)
+            >>> traces.tokens()
+            10
+        """
+        used = [task.llm_usage for task in self if task.llm_usage is not None]
+        return Tokens.of(sum(one.prompt_tokens or 0 for one in used), sum(one.completion_tokens or 0 for one in used))
+
+    def errors(self) -> list[ErrorDetail]:
+        """Return the errors, those included that a run went on past (``recoverable``).
+
+        Example:
+            >>> from infinium_integrations import trace
+            >>> from infinium_integrations.testing import captured_traces
+            >>> with captured_traces() as traces, trace("Answer") as t:
+            ...     _ = t.add_error(ValueError("no answer"))
+            >>> [error.message for error in traces.errors()]
+            ['no answer']
+        """
+        return [error for task in self for error in task.errors or ()]
+
+    def messages(self, role: str | None = None) -> list[dict[str, Any]]:
+        """Return what models were sent and answered, each distinct message of a trace once.
+
+        Args:
+            role: Of this role alone: ``system``, ``user``, ``assistant`` or ``tool``.
+
+        Returns:
+            Dicts of ``role``, ``parts`` and perhaps ``name``; see ``task.captured``.
+
+        Example:
+            >>> from infinium_integrations.testing import CapturedTraces
+            >>> CapturedTraces().messages(role="user")
+            []
+        """
+        said = [message for task in self if task.captured is not None for message in task.captured.messages]
+        return [message for message in said if role in {None, message.get("role")}]
+
+
+class CapturedTraces(list[TaskData], _Asked):
     """The traces that ended so far, in the order in which they ended; see ``captured_traces``."""
 
     recorder: Recorder
@@ -134,3 +263,64 @@ def captured_traces(
         finally:
             diagnostics.raising(on=False)
             runtime.install(before)
+
+
+class RecordedTraces(Sequence[TaskData], _Asked):
+    """The traces that ended so far; whenever it is read it waits for what has ended, as ``flush()`` does.
+
+    It is what pytest's fixture ``infinium_traces`` gives.
+
+    Args:
+        traces: Where they are caught.
+    """
+
+    def __init__(self, traces: CapturedTraces) -> None:
+        self._traces = traces
+
+    def _read(self) -> list[TaskData]:
+        recorder = self._traces.recorder
+        recorder.settle(recorder.clock() + PATIENCE)
+        return list(self._traces)
+
+    def __iter__(self) -> Iterator[TaskData]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    @overload
+    def __getitem__(self, place: int) -> TaskData: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[TaskData]: ...
+
+    def __getitem__(self, place: int | slice) -> TaskData | list[TaskData]:
+        return self._read()[place]
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == (other._read() if isinstance(other, RecordedTraces) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+    def __repr__(self) -> str:
+        return f"<{len(self._traces)} traces: {', '.join(f'{task.name} ({task.status})' for task in self._traces)}>"
+
+
+@contextmanager
+def recorded_traces() -> Iterator[RecordedTraces]:
+    """Catch every trace that ends inside the block, as the fixture ``infinium_traces`` does.
+
+    Returns:
+        A context manager; it yields a sequence of ``TaskData``.
+
+    Example:
+        >>> from infinium_integrations import trace
+        >>> from infinium_integrations.testing import recorded_traces
+        >>> with recorded_traces() as traces:
+        ...     with trace("Answer"):
+        ...         pass
+        ...     len(traces)
+        1
+    """
+    with captured_traces() as traces:
+        yield RecordedTraces(traces)

@@ -76,7 +76,7 @@ def test_the_wheel_has_every_file_of_the_package_and_nothing_else(built):
     }
     with zipfile.ZipFile(built[1]) as wheel:
         found = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert found == ours
+    assert found == {*ours, "_infinium_pytestplugin.py"}
     assert "infinium_integrations/py.typed" in found
 
 
@@ -118,3 +118,24 @@ def test_an_installed_wheel_records_and_shows_a_trace(installed, tmp_path):
     script = str(installed / "infinium-traces")
     assert infinium_integrations.__version__ in python(script, "--version", **options)
     assert "From the wheel" in python(script, "list", **options)
+
+
+TEST = """
+def test_it(infinium_traces):
+    from infinium_integrations import trace
+    with trace("Under test"):
+        pass
+    assert [task.name for task in infinium_traces] == ["Under test"]
+"""
+
+
+def test_pytest_finds_the_fixture_of_an_installed_wheel_and_warns_of_nothing(installed, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    (tmp_path / "test_it.py").write_text(TEST)
+    options = {"by": str(installed / "python"), "cwd": tmp_path, "env": environment}
+    plain = ["-W", "error", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+    assert "1 passed" in python("-m", "pytest", *plain, **options)
+    first = (
+        f"import sys, infinium_integrations, pytest; sys.exit(pytest.main({plain}))"  # as `infinium-traces run` does
+    )
+    assert "1 passed" in python("-c", first, **options)

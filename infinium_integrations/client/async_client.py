@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from infinium_integrations.client.base import BaseClient, Task, TaskFields, batch_result, failed, task_fields
+from infinium_integrations._hooks import delivered
+from infinium_integrations.client.base import (
+    CLOSE_SECONDS,
+    BaseClient,
+    Task,
+    TaskFields,
+    batch_error,
+    batch_result,
+    failed,
+    task_fields,
+)
 from infinium_integrations.client.calls import Flow, Sleep
 from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
@@ -38,6 +48,11 @@ class AsyncInfiniumClient(
         max_retries: How often a failed try is repeated.
         requests_per_second: The client's own limit, over all loops.
         burst: How many requests may start at once before that limit holds.
+        enable_rate_limiting: False sends as fast as it is asked to.
+        user_agent: The ``User-Agent`` of its requests, in place of this library's.
+        enable_logging: Log its requests: see ``setup_logging``.
+        log_level: From which level on.
+        verify_ssl: False accepts any TLS certificate: for a server of your own during development.
 
     Raises:
         ConfigurationError: Credentials are missing, or an argument cannot work.
@@ -69,24 +84,34 @@ class AsyncInfiniumClient(
         request = await asyncio.to_thread(self._core.prepare, task_data)  # a large trace must not hold up the loop
         return await self._run(self._core.call(request))
 
-    async def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult:
+    async def send_tasks_batch(
+        self, tasks: Iterable[Task], max_concurrent: int = 5, *, fail_fast: bool = False
+    ) -> BatchResult:
         self._open(max_concurrent)
         places = asyncio.Semaphore(max_concurrent)
+        results: dict[int, ApiResponse] = {}
+        fatal: list[InfiniumError] = []
 
-        async def send(task: Task) -> ApiResponse:
+        async def send(place: int, task: Task) -> None:
             async with places:
+                if fatal:
+                    return
                 try:
-                    return await self.send_task_data(task)
+                    results[place] = await self.send_task_data(task)
                 except InfiniumError as error:
-                    return failed(error)
+                    results[place] = failed(error)
+                    if fail_fast:
+                        fatal.append(error)
 
-        async with asyncio.TaskGroup() as group:
-            sends = [group.create_task(send(task)) for task in tasks]
-        return batch_result(send.result() for send in sends)
+        async with asyncio.TaskGroup() as group:  # what is under way when one fails may arrive: it is waited for
+            sends = [group.create_task(send(*one)) for one in enumerate(tasks)]
+        if fatal:
+            raise batch_error(results.values(), fatal[0]) from fatal[0]
+        return batch_result(results[place] for place in range(len(sends)))
 
-    async def get_interpreted_task_result(self, trace_id: str) -> ApiResponse:
+    async def get_interpreted_task_result(self, trace_id: str = "", *, task_id: str = "") -> ApiResponse:
         self._open()
-        return await self._run(self._core.result(trace_id))
+        return await self._run(self._core.result(trace_id or task_id))
 
     async def wait_for_interpretation(
         self,
@@ -110,16 +135,31 @@ class AsyncInfiniumClient(
     async def aclose(self) -> None:
         """Close this loop's connections; a later call raises InfiniumError. May be called again.
 
+        Where ``client.trace()`` was used it waits first until what was traced is sent, 10 s at most.
+
         Example:
             >>> import asyncio
             >>> from infinium_integrations import AsyncInfiniumClient
             >>> client = AsyncInfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
             >>> asyncio.run(client.aclose())
         """
+        if self._traces and not self._closed:
+            await asyncio.to_thread(delivered, CLOSE_SECONDS)
         self._closed = True
         kept = self._connections.pop(asyncio.get_running_loop(), None)
         if kept is not None:
             await kept[0].aclose()
+
+    async def close(self) -> None:
+        """Do as ``aclose`` does, which is what asyncio's own objects call it.
+
+        Example:
+            >>> import asyncio
+            >>> from infinium_integrations import AsyncInfiniumClient
+            >>> client = AsyncInfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> asyncio.run(client.close())
+        """
+        await self.aclose()
 
     def __enter__(self) -> NoReturn:
         msg = "use `async with AsyncInfiniumClient(…)`, or InfiniumClient where nothing is awaited"
@@ -151,7 +191,7 @@ class AsyncInfiniumClient(
                     if loop not in self._connections:
                         for ended in [other for other in list(self._connections) if other.is_closed()]:
                             self._connections.pop(ended, None)
-                        keeper = _keeper()
+                        keeper = _keeper(verify=self._verify)
                         self._connections[loop] = keeper, await anext(keeper)
                     step = flow.send(await aexchange(self._connections[loop][1], step.request, step.timeout))
         except StopIteration as done:
@@ -159,11 +199,11 @@ class AsyncInfiniumClient(
         return result
 
 
-async def _keeper() -> "AsyncGenerator[httpx.AsyncClient]":
+async def _keeper(*, verify: bool) -> "AsyncGenerator[httpx.AsyncClient]":
     """Keep a client until the loop ends: ``asyncio.run`` closes open async generators, and so this client."""
     from infinium_integrations.client.protocol.http import async_client  # noqa: PLC0415
 
-    http = async_client()
+    http = async_client(verify=verify)
     try:
         yield http
     finally:

@@ -1,21 +1,26 @@
 """What the two clients share: construction, the documentation of their calls, and keeping the secret in."""
 
+import logging
 import math
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic, NoReturn, TypedDict, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from infinium_integrations import models
-from infinium_integrations.client.calls import Core, find_agent
+from infinium_integrations import _hooks, models
+from infinium_integrations.client.calls import Core, as_task, find_agent, logger
 from infinium_integrations.client.protocol.rate_limit import TokenBucket
-from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
+from infinium_integrations.errors import BatchError, ConfigurationError, InfiniumError, ValidationError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent, TaskData, iso_now
 
-__all__ = ["BaseClient", "Task", "TaskFields"]
+__all__ = ["CLOSE_SECONDS", "BaseClient", "Task", "TaskFields", "setup_logging"]
+
+CLOSE_SECONDS = 10.0
+"""How long closing a client waits at most for what its decorators have traced."""
 
 Owner = TypeVar("Owner")
 Connection = TypeVar("Connection")
+Function = TypeVar("Function", bound=Callable[..., object])
 
 Fields = Mapping[str, object]
 Task = TaskData | Fields
@@ -62,6 +67,11 @@ class BaseClient(Generic[Owner, Connection]):
         max_retries: int = 3,
         requests_per_second: float = 10.0,
         burst: int = 20,
+        enable_rate_limiting: bool = True,
+        user_agent: str | None = None,
+        enable_logging: bool = False,
+        log_level: str = "INFO",
+        verify_ssl: bool = True,
     ) -> None:
         for fine, message in (
             (timeout > 0 and math.isfinite(timeout), "timeout must be a number of seconds above 0"),
@@ -71,10 +81,15 @@ class BaseClient(Generic[Owner, Connection]):
         ):
             if not fine:
                 raise ConfigurationError(message)
-        agent = find_agent(agent_id, agent_secret, base_url)
-        bucket = TokenBucket(requests_per_second, burst)
+        agent = find_agent(agent_id, agent_secret, base_url, user_agent)
+        bucket = TokenBucket(requests_per_second, burst) if enable_rate_limiting else None
+        if enable_logging:
+            setup_logging(log_level)
         self._core = Core(agent, timeout=timeout, max_retries=max_retries, bucket=bucket)
+        self._verify = verify_ssl
         self._closed = False
+        self._traces = False
+        """Whether it was asked to send what is traced."""
         self._connections: dict[Owner, Connection] = {}
 
     @property
@@ -86,6 +101,69 @@ class BaseClient(Generic[Owner, Connection]):
     def base_url(self) -> str:
         """Where requests go, without a slash at its end."""
         return self._core.agent.base_url
+
+    def trace(
+        self, name: str, *, auto_send: bool = True, description: str | None = None
+    ) -> Callable[[Function], Function]:
+        """Return a decorator that traces each call of a function, and has this client send the trace.
+
+        It is ``trace()`` with ``client=``: the trace is stored first and sent in the background, so that no call
+        waits for the platform; ``flush()``, and closing the client, wait for it. Inside another trace it is a step.
+
+        Args:
+            name: The trace's name, at most 500 characters.
+            auto_send: False keeps the trace on this machine and sends it nowhere.
+            description: More of it; the function's docstring, else the name, where left out.
+
+        Returns:
+            A decorator for functions, coroutine functions and generators of both kinds.
+
+        Raises:
+            ValidationError: The name or description is blank or too long.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> from infinium_integrations.testing import captured_traces
+            >>> client = InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret")
+            >>> @client.trace("Shout")
+            ... def shout(text):
+            ...     return text.upper()
+            >>> with captured_traces() as traces:
+            ...     shout("hello")
+            'HELLO'
+            >>> traces[0].name, traces[0].output_summary
+            ('Shout', 'HELLO')
+        """
+        self._traces = self._traces or auto_send
+        return _hooks.decorator(name, self, auto_send=auto_send, description=description)
+
+    @staticmethod
+    def create_task_data(
+        name: str,
+        description: str,
+        duration: float,
+        current_datetime: str | None = None,
+        **fields: Unpack[TaskFields],
+    ) -> TaskData:
+        """Return a checked ``TaskData``, for ``send_task_data`` and ``send_tasks_batch``.
+
+        Args:
+            name: At most 500 characters.
+            description: At most 10,000 characters.
+            duration: Seconds, 0 to 86,400.
+            current_datetime: When it ended, ISO 8601; now, when left out.
+            **fields: Any other field or section of ``TaskData``, each a model or a dict of its fields.
+
+        Raises:
+            ValidationError: A field is unknown or has a bad value; ``field`` names it.
+
+        Example:
+            >>> from infinium_integrations import InfiniumClient
+            >>> task = InfiniumClient.create_task_data("Report", "Write it", 1.5, sales={"deal_value": 12_000.0})
+            >>> task.sales.deal_value
+            12000.0
+        """
+        return as_task(task_fields(name, description, duration, current_datetime, fields))
 
     @staticmethod
     def get_current_iso_datetime() -> str:
@@ -155,18 +233,22 @@ class BaseClient(Generic[Owner, Connection]):
         """
         raise NotImplementedError
 
-    def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult | Awaitable[BatchResult]:
-        """Send many traces. One that fails does not stop the others.
+    def send_tasks_batch(
+        self, tasks: Iterable[Task], max_concurrent: int = 5, *, fail_fast: bool = False
+    ) -> BatchResult | Awaitable[BatchResult]:
+        """Send many traces. One that fails does not stop the others, unless that is asked for.
 
         Args:
             tasks: Each a ``TaskData`` or a dict of its fields.
             max_concurrent: How many are sent at a time.
+            fail_fast: Begin no other once one has failed, and raise when those that are under way have ended.
 
         Returns:
             One result per task, in their order; that of a failed one has ``success=False`` and its error's text.
 
         Raises:
             ValidationError: ``max_concurrent`` is less than 1.
+            BatchError: One failed, with ``fail_fast``; it says how many had arrived.
 
         Example:
             >>> from infinium_integrations import InfiniumClient
@@ -176,11 +258,14 @@ class BaseClient(Generic[Owner, Connection]):
         """
         raise NotImplementedError
 
-    def get_interpreted_task_result(self, trace_id: str) -> ApiResponse | Awaitable[ApiResponse]:
+    def get_interpreted_task_result(
+        self, trace_id: str = "", *, task_id: str = ""
+    ) -> ApiResponse | Awaitable[ApiResponse]:
         """Read Maestro's result of a trace.
 
         Args:
             trace_id: The platform's id, ``ApiResponse.trace_id`` of the sent trace.
+            task_id: The same under the name that Infinium's documentation has for it.
 
         Returns:
             The answer; its ``data["interpretedTraceResult"]`` is empty until the result is ready.
@@ -270,6 +355,36 @@ class BaseClient(Generic[Owner, Connection]):
             raise ValidationError(msg, field="max_concurrent")
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def setup_logging(level: str = "INFO") -> None:
+    """Have the clients' requests logged: to stderr, unless the program has configured logging.
+
+    Args:
+        level: ``INFO`` tells of every answer, ``DEBUG`` of every try.
+
+    Raises:
+        ConfigurationError: There is no such level.
+
+    Example:
+        >>> from infinium_integrations import setup_logging
+        >>> setup_logging("LOUD")
+        Traceback (most recent call last):
+        infinium_integrations.errors.ConfigurationError: log_level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL
+    """
+    if str(level).upper() not in LEVELS:
+        msg = f"log_level must be one of {', '.join(LEVELS)}"
+        error = ConfigurationError(msg)
+        error.config_key = "log_level"
+        raise error
+    logger.setLevel(str(level).upper())
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
+        logger.addHandler(handler)
+
+
 def task_fields(
     name: str, description: str, duration: float, current_datetime: str | None, fields: TaskFields
 ) -> dict[str, object]:
@@ -289,3 +404,11 @@ def batch_result(results: Iterable[ApiResponse]) -> BatchResult:
     done = list(results)
     errors = [f"task {number}: {result.message}" for number, result in enumerate(done, 1) if not result.success]
     return BatchResult(successful=len(done) - len(errors), failed=len(errors), results=done, errors=errors)
+
+
+def batch_error(results: Iterable[ApiResponse], error: InfiniumError) -> BatchError:
+    """Return what ends a batch: an error, and what had become of its traces by then."""
+    done = list(results)
+    arrived = sum(result.success for result in done)
+    msg = f"the batch was ended by a trace that failed: {error} ({arrived} had arrived)"
+    return BatchError(msg, successful_count=arrived, errors=[one.message for one in done if not one.success])

@@ -1,6 +1,7 @@
 """What both clients do, without I/O: generators that yield what is to be done next, and are given its outcome."""
 
 import itertools
+import logging
 import math
 import re
 import time
@@ -13,11 +14,13 @@ from pydantic import SecretStr
 
 from infinium_integrations._hooks import prompt_used
 from infinium_integrations.client.protocol.messages import (
+    USER_AGENT,
     Agent,
     Reply,
     Request,
     as_uuid,
     check_secret,
+    check_user_agent,
     idempotency_key,
     prompt_request,
     response,
@@ -43,6 +46,9 @@ T = TypeVar("T")
 
 ERRORS_LISTED = 5
 
+logger = logging.getLogger("infinium_integrations.client")
+"""Of each try, what was asked and what came: INFO for an answer, DEBUG for the rest. Nothing that is secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
@@ -66,7 +72,7 @@ Flow = Generator[Sleep | Try, Reply | TransportError, T]
 class Core:
     """One client's rules: its agent, its time limits, its retries and its rate."""
 
-    def __init__(self, agent: Agent, *, timeout: float, max_retries: int, bucket: TokenBucket) -> None:
+    def __init__(self, agent: Agent, *, timeout: float, max_retries: int, bucket: TokenBucket | None) -> None:
         self.agent = agent
         self.timeout = timeout
         self.max_retries = max_retries
@@ -82,16 +88,21 @@ class Core:
     def call(self, request: Request, until: float = math.inf) -> Flow[ApiResponse]:
         """Send a request until it succeeds, is refused, or the retries are used up."""
         for tries in itertools.count(1):
-            yield from self._pause(self.bucket.take(), until)
+            yield from self._pause(self.bucket.take() if self.bucket is not None else 0.0, until)
+            logger.debug("%s %s", request.method, request.url)
             outcome = yield Try(request, min(self.timeout, max(1.0, until - self.clock())))
+            _log(request, outcome)
             if tries > self.max_retries or (isinstance(outcome, Reply) and not is_transient(outcome.status)):
                 break
             asked = retry_after(outcome.headers) if isinstance(outcome, Reply) else None
-            yield from self._pause(backoff(tries, asked), until)
+            wait = backoff(tries, asked)
+            logger.debug("trying again in %.2f s", wait)
+            yield from self._pause(wait, until)
         if isinstance(outcome, Reply):
             return response(request, outcome)
-        msg = f"{outcome} (tried {tries} times)" if tries > 1 else str(outcome)
-        raise type(outcome)(msg)
+        if tries > 1:
+            outcome.args = (f"{outcome} (tried {tries} times)",)
+        raise outcome
 
     def result(self, trace_id: str) -> Flow[ApiResponse]:
         """Read Maestro's result."""
@@ -110,14 +121,18 @@ class Core:
         except _OutOfTimeError:
             pass
         msg = f"no interpretation of trace {trace_id} within {timeout:g} s: it usually takes 5 to 30 s; ask again later"
-        raise TimeoutError(msg)
+        late = TimeoutError(msg)
+        late.timeout_duration = timeout
+        raise late
 
     def prompt(
         self, prompt_id: str, prompt_key: str | SecretStr, version: int | str, variables: Mapping[str, object] | None
     ) -> Flow[PromptContent]:
         """Fetch a managed prompt, fill in its placeholders, and note it in the open trace."""
         key = prompt_key if isinstance(prompt_key, SecretStr) else SecretStr(prompt_key)
-        answer = yield from self.call(prompt_request(self.agent.base_url, prompt_id, key, version))
+        agent = self.agent
+        request = prompt_request(agent.base_url, prompt_id, key, version, user_agent=agent.user_agent)
+        answer = yield from self.call(request)
         prompt = read_prompt(answer, variables)
         used = [name for name in variables or {} if f"{{{{{name}}}}}" in prompt.content]
         use = PromptUse(prompt_id=prompt.prompt_id, prompt_name=prompt.name, version=prompt.version)
@@ -136,10 +151,19 @@ class _OutOfTimeError(Exception):
     """A pause would outlast the time given to a whole wait."""
 
 
+def _log(request: Request, outcome: Reply | TransportError) -> None:
+    if isinstance(outcome, Reply):
+        logger.info("%s %s: %d", request.method, request.url, outcome.status)
+    else:
+        logger.debug("%s %s: %s", request.method, request.url, outcome)
+
+
 # --- the agent --------------------------------------------------------------------------------------------------------
 
 
-def find_agent(agent_id: object, agent_secret: str | SecretStr | None, base_url: str | None) -> Agent:
+def find_agent(
+    agent_id: object, agent_secret: str | SecretStr | None, base_url: str | None, user_agent: str | None = None
+) -> Agent:
     """Take the credentials and the URL from the arguments, else from the settings.
 
     Raises:
@@ -162,7 +186,7 @@ def find_agent(agent_id: object, agent_secret: str | SecretStr | None, base_url:
     except ValueError as error:
         msg = f"base_url {error}"
     else:
-        return Agent(checked, hidden, url)
+        return Agent(checked, hidden, url, USER_AGENT if user_agent is None else check_user_agent(user_agent))
     raise ConfigurationError(msg)
 
 

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from pydantic import SecretStr
 
-from infinium_integrations.client.base import BaseClient, Task, TaskFields, batch_result, failed, task_fields
+from infinium_integrations._hooks import delivered
+from infinium_integrations.client.base import (
+    CLOSE_SECONDS,
+    BaseClient,
+    Task,
+    TaskFields,
+    batch_error,
+    batch_result,
+    failed,
+    task_fields,
+)
 from infinium_integrations.client.calls import Flow, Sleep
 from infinium_integrations.errors import InfiniumError
 from infinium_integrations.models import ApiResponse, BatchResult, PromptContent
@@ -41,6 +51,11 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
         max_retries: How often a failed try is repeated.
         requests_per_second: The client's own limit, over all threads.
         burst: How many requests may start at once before that limit holds.
+        enable_rate_limiting: False sends as fast as it is asked to.
+        user_agent: The ``User-Agent`` of its requests, in place of this library's.
+        enable_logging: Log its requests: see ``setup_logging``.
+        log_level: From which level on.
+        verify_ssl: False accepts any TLS certificate: for a server of your own during development.
 
     Raises:
         ConfigurationError: Credentials are missing, or an argument cannot work.
@@ -69,13 +84,15 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
         self._open()
         return self._run(self._core.call(self._core.prepare(task_data)))
 
-    def send_tasks_batch(self, tasks: Iterable[Task], max_concurrent: int = 5) -> BatchResult:
+    def send_tasks_batch(
+        self, tasks: Iterable[Task], max_concurrent: int = 5, *, fail_fast: bool = False
+    ) -> BatchResult:
         self._open(max_concurrent)
-        return Batch(self, list(tasks)).run(max_concurrent)
+        return Batch(self, list(tasks), fail_fast=fail_fast).run(max_concurrent)
 
-    def get_interpreted_task_result(self, trace_id: str) -> ApiResponse:
+    def get_interpreted_task_result(self, trace_id: str = "", *, task_id: str = "") -> ApiResponse:
         self._open()
-        return self._run(self._core.result(trace_id))
+        return self._run(self._core.result(trace_id or task_id))
 
     def wait_for_interpretation(self, trace_id: str, timeout: float = 120.0, poll_interval: float = 3.0) -> ApiResponse:
         self._open()
@@ -94,10 +111,14 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
     def close(self) -> None:
         """Close the connections; a later call raises InfiniumError. May be called again.
 
+        Where ``client.trace()`` was used it waits first until what was traced is sent, 10 s at most.
+
         Example:
             >>> from infinium_integrations import InfiniumClient
             >>> InfiniumClient("6f1c1d0e-8a4b-4c57-9d1c-2f6f0f1c7a10", "the-agents-secret").close()
         """
+        if self._traces and not self._closed:
+            delivered(CLOSE_SECONDS)
         self._closed = True
         http = self._connections.pop(os.getpid(), None)
         if http is not None:
@@ -123,7 +144,9 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
                     step = next(flow)
                 else:
                     pid = os.getpid()
-                    http = self._connections.get(pid) or self._connections.setdefault(pid, blocking_client())
+                    http = self._connections.get(pid) or self._connections.setdefault(
+                        pid, blocking_client(verify=self._verify)
+                    )
                     step = flow.send(exchange(http, step.request, step.timeout))
         except StopIteration as done:
             result: T = done.value
@@ -133,12 +156,14 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
 class Batch:
     """Threads that take tasks in turn. Daemons, so that Ctrl-C ends the wait; no executor, so that it works at exit."""
 
-    def __init__(self, client: InfiniumClient, tasks: list[Task]) -> None:
+    def __init__(self, client: InfiniumClient, tasks: list[Task], *, fail_fast: bool) -> None:
         self._client = client
         self._tasks = tasks
+        self._fail_fast = fail_fast
         self._turn = itertools.count()
         self._results: dict[int, ApiResponse] = {}
         self._fault: BaseException | None = None
+        self._fatal: list[InfiniumError] = []
 
     def run(self, width: int) -> BatchResult:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(width, len(self._tasks)))]
@@ -151,6 +176,8 @@ class Batch:
             self._turn = itertools.count(len(self._tasks))  # nothing new is begun
         if self._fault is not None:
             raise self._fault
+        if self._fatal:
+            raise batch_error(self._results.values(), self._fatal[0]) from self._fatal[0]
         return batch_result(self._results[place] for place in range(len(self._tasks)))
 
     def _work(self) -> None:
@@ -161,6 +188,9 @@ class Batch:
                     self._results[place] = self._client.send_task_data(self._tasks[place])
                 except InfiniumError as error:
                     self._results[place] = failed(error)
+                    if self._fail_fast:
+                        self._fatal.append(error)
+                        self._turn = itertools.count(len(self._tasks))
 
     def _carry(self, _kind: object, error: BaseException | None, _trace: object) -> Literal[True]:
         """Carry what a thread failed with to the caller's thread."""

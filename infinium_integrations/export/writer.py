@@ -16,6 +16,7 @@ from infinium_integrations import settings as settings_module
 from infinium_integrations._entropy import new_id
 from infinium_integrations.payload.build import Spans
 from infinium_integrations.payload.finalize import Limits, finished, fitted
+from infinium_integrations.recording.run import KEPT_HERE
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.folder import CLIENT, Store
 from infinium_integrations.storage.record import Record, file_name, new_record, pack, safe_id
@@ -368,7 +369,7 @@ class Writer:
         store = self._selector.put(ready.settings, ready.name, data, ready.account)
         if ready.account is None:
             self._counters.add("local")
-            if not _said_where.is_set() and ready.settings.mode != "off":
+            if not _said_where.is_set() and ready.settings.mode != "off" and not ready.settings.has_account:
                 _said_where.set()
                 logger.info(
                     "No Infinium account is set, so traces are only stored, in %s: `infinium-traces list` shows them.",
@@ -396,6 +397,8 @@ def _packed(ready: _Ready) -> tuple[_Ready, Record, bytes]:
 
 
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:
+    if pending.client is KEPT_HERE:
+        return None, {"status": "local"}
     if pending.client is not None:
         return CLIENT, {"status": "pending", "client": type(pending.client).__name__}
     if settings.has_account:

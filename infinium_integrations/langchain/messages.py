@@ -127,7 +127,7 @@ def _only_texts(content: Content, given: Sequence[object], limit: int) -> tuple[
                 told = fields["tool_calls"] or fields["invalid_tool_calls"]
                 if told or "grounding_metadata" in fields["response_metadata"]:
                     break
-            taken.append(Message(role, name, {"content": text}, _parts))
+            taken.append(Message(role, name, {"content": text} if text else {}, _parts))
             before.append({**fields, **emptied})
     whole = content.whole([fields["content"] for fields in before], limit)
     return taken[:whole], before[:whole]

@@ -42,6 +42,7 @@ class TraceOptions(TypedDict, total=False):
     sections: Mapping[str, object] | None
     """Domain sections by name, each a model or a dict of its fields."""
     tags: Iterable[str] | str
+    """Tags of every trace, or one."""
     metadata: Mapping[str, object] | None
     """Facts of your own; ``session_id`` and ``user_id`` name the session and the user."""
     capture_content: bool

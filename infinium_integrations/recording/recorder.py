@@ -16,6 +16,7 @@ from uuid import UUID
 
 from infinium_integrations import diagnostics
 from infinium_integrations._entropy import new_id
+from infinium_integrations.recording import watched
 from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace, key_of
 
@@ -130,6 +131,7 @@ class Recorder:
             self._traces.start(run, now, known)
             if watch and (action in AWAITED or run.parent is None):
                 self._watch_task(run)
+        watched.listen(self)
         return run
 
     def get(self, run_id: Hashable) -> Run | None:

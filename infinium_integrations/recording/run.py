@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTEMPTS_REMEMBERED",
+    "KEPT_HERE",
     "ElidedSteps",
     "Failure",
     "ModelCall",
@@ -52,6 +53,16 @@ class TraceClient(Protocol):
 
     def send_task_data(self, task: "TaskData", /) -> object:
         """Send one trace."""
+
+
+class _KeptHere:
+    """Stands in place of a client for traces that stay on this machine."""
+
+    def send_task_data(self, task: "TaskData", /) -> None:
+        """Send nothing."""
+
+
+KEPT_HERE = _KeptHere()
 
 
 @dataclass(slots=True, frozen=True)

@@ -22,7 +22,9 @@ class Command(NamedTuple):
     is_odd: bool = False
     """Whether a plain word in the secret's place is none."""
     mark: str = ""
-    """A rare letter that must occur too: it is found sooner than a word."""
+    """A rare letter, or a few, that must occur too: found sooner than a word."""
+    begins: tuple[str, ...] | None = ()
+    """With which of these it begins, in lower case, where that is none of its words; None where it is searched for."""
 
 
 WORD = r"(?:\\{0,4}(?:\"([^\"\n\\]{1,200})(?:\\{0,4}\"|\Z)|'([^'\n]{1,200})(?:'|\Z))|([^\s\"'|;&<>\\]{2,200}))"
@@ -47,6 +49,7 @@ CLIENTS = (
         "ssh ada:hunter2!Zq9@host.example.com",
         "scp ada@host:file.txt .",
         mark="@",
+        begins=("ssh", "sftp", "scp", "rsync", "mosh", "pserver", "nc"),
     ),
     Command(
         "certificate's password",
@@ -58,12 +61,19 @@ CLIENTS = (
     ),
     Command(
         "user,password",
-        ("open -u", "lftp", ".logon"),
-        pattern(
-            rf"(?:\blftp\b{_REST}\s-u\s?|\bopen\s{{1,3}}-u\s?|\.logon\s{{1,3}})[\"']?[^\s,\"']{{1,100}},([^\s\"'|;]{{3,200}})"
-        ),
+        ("open -u", "lftp"),
+        pattern(rf"(?:\blftp\b{_REST}\s-u\s?|\bopen\s{{1,3}}-u\s?)[\"']?[^\s,\"']{{1,100}},([^\s\"'|;]{{3,200}})"),
         "lftp -u ada,hunter2!Zq9 sftp://example.com",
         "lftp -u ada sftp://example.com",
+        "u",
+        begins=("lftp", "open"),
+    ),
+    Command(
+        ".logon",
+        (".logon",),
+        pattern(r"\.logon\s{1,3}[\"']?[^\s,\"']{1,100},([^\s\"'|;]{3,200})"),
+        ".logon db/ada,hunter2!Zq9",
+        ".logon db/ada",
     ),
     Command(
         "AUTH",
@@ -74,6 +84,7 @@ CLIENTS = (
         "AUTH hunter2!Zq9",
         "AUTH LOGIN",
         is_odd=True,
+        begins=("auth", "> auth", ">auth", "c: auth", "c:auth"),
     ),
     Command(
         "client -p of its own",
@@ -100,6 +111,23 @@ CLIENTS = (
         "twine upload -u ada -p hunter2!Zq9 dist/*",
         "twine upload dist/*",
         "p",
+        begins=(
+            "az",
+            "mycli",
+            "rdesktop",
+            "psexec",
+            "evil-winrm",
+            "racadm",
+            "fab",
+            "twine",
+            "poetry",
+            "youtube-dl",
+            "yt-dlp",
+            "usermod",
+            "useradd",
+            "crackmapexec",
+            "nxc",
+        ),
     ),
     Command(
         "archive -p",
@@ -108,6 +136,7 @@ CLIENTS = (
         "unrar x -phunter2!Zq9 a.rar",
         "unrar x a.rar",
         "ph",
+        begins=("rar", "unrar", "7za", "7zr"),
     ),
     Command(
         "client -P of its own",
@@ -116,6 +145,7 @@ CLIENTS = (
         "ipmitool -H h -U ada -P hunter2!Zq9 power",
         "ipmitool -H h power",
         "p",
+        begins=("isql", "fisql", "tsql", "p4", "ipmitool"),
     ),
     Command(
         "passphrase of a key",
@@ -176,7 +206,20 @@ CLIENTS = (
         ),
         'cryptsetup open disk <<< "hunter2!Zq9"',
         "cat <<< hunter2!Zq8",
-        mark="<",
+        mark="<<<",
+        begins=(
+            "kinit",
+            "su",
+            "sudo",
+            "cryptsetup",
+            "passwd",
+            "login",
+            "openssl",
+            "docker",
+            "gpg",
+            "mysql",
+            "chpasswd",
+        ),
     ),
     Command(
         "Oracle tool",
@@ -185,6 +228,7 @@ CLIENTS = (
         "expdp ada/hunter2!Zq9@db tables=x",
         "expdp / tables=x",
         mark="/",
+        begins=("expdp", "impdp", "sqlldr", "rman"),
     ),
     Command(
         "smb",
@@ -205,6 +249,7 @@ CLIENTS = (
         "xfreerdp /u:ada /p:hunter2!Zq9 /v:host",
         "xfreerdp /u:ada /v:host",
         mark="/",
+        begins=("freerdp", "xfreerdp", "wfreerdp", "cmdkey", "schtasks", "mstsc", "wmic"),
     ),
     Command(
         "arguments in a row",
@@ -226,6 +271,7 @@ CLIENTS = (
         ),
         "rabbitmqctl add_user ada hunter2!Zq9",
         "rabbitmqctl list_users",
+        begins=("rabbitmqctl", "wpa_passphrase", "poetry", "rclone", "mc", "user-secrets", "iwconfig"),
     ),
     Command(
         "login with a token",
@@ -234,6 +280,7 @@ CLIENTS = (
         "cargo login aB3dE5gH7jK9mN1pQ4sT6vZq9",
         "cargo login crates",
         is_odd=True,
+        begins=("vault", "cargo", "nuget"),
     ),
     Command(
         "expect",
@@ -243,6 +290,7 @@ CLIENTS = (
         'send "yes\\r"',
         is_odd=True,
         mark="\\",
+        begins=("send",),
     ),
     Command(
         "value that a store keeps",
@@ -254,6 +302,7 @@ CLIENTS = (
         "aws ssm put-parameter --name /db --type SecureString",
         "vb",
         is_odd=True,
+        begins=("put-parameter", "secret", "variable"),
     ),
     Command(
         "push with a key",
@@ -263,6 +312,7 @@ CLIENTS = (
         "gem push a.gem",
         "kd",
         is_odd=True,
+        begins=("gem", "nuget", "-dsonar.login="),
     ),
     Command(
         "sendemail -xp",

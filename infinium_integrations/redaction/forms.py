@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from infinium_integrations.redaction.key_names import Kind, kind_of, words
-from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
+from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
+from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
 __all__ = ["FORMS", "Form", "Named", "loosely"]
@@ -301,7 +301,8 @@ _SHORTEST, _ODD = 4, frozenset({is_odd, _one_word, _mixed_word, _long_word})
 _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
 _LONGEST = 400
 _BEFORE = 90
-_FARTHEST, _MANY = 1_200, 10_000
+_FEW = 64
+_GLIMPSE, _FARTHEST, _MANY = 24, 1_200, 10_000
 """Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
 
@@ -373,15 +374,24 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
 def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
     """Return what the first form that fits finds; in a long text what was fruitless once isn't tried again."""
     text = scan.text
-    surroundings = before + named.name + text[named.end : named.end + _FARTHEST] if len(text) > _MANY else ""
-    if surroundings in scan.fruitless:
-        return None
+    surroundings = ""
+    if len(text) > _MANY:
+        following = text[named.start : named.end + _GLIMPSE]
+        if following in scan.seen:
+            surroundings = before + named.name + text[named.end : named.end + _FARTHEST]
+        elif len(scan.seen) >= _FEW:
+            scan.seen.clear()
+        scan.seen.add(following)
+        if surroundings in scan.fruitless:
+            return None
     for form in _candidates(text, named.end):
         if scan.open_end or not form.words or has_one(before, form.words):
             between = form.between.match(text, named.end)
             if between and (found := _read(scan, named, form, between, before)):
                 return found
     if surroundings:
+        if len(scan.fruitless) >= _FEW:
+            scan.fruitless.clear()
         scan.fruitless.add(surroundings)
     return None
 
@@ -493,16 +503,19 @@ _WIDEST = 600
 def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     """Find the values below a name that heads a column: CSV, tables of markdown, tab-separated."""
     text = scan.text
-    near = text[named.end : named.end + _WIDEST]
-    newline = min("\n", "\\n", key=lambda mark: near.find(mark) % (_WIDEST + 1))
-    end = text.find(newline, named.end, named.end + _WIDEST)
+    newline, end = "\n", text.find("\n", named.end, named.end + _WIDEST)
+    escaped = text.find("\\n", named.end, end if end >= 0 else named.end + _WIDEST)
+    if escaped >= 0:
+        newline, end = "\\n", escaped
+    scan.reached["columns"] = end if end >= 0 else named.end + _WIDEST // 2
+    if end < 0:
+        return
     begin = text.rfind(newline, max(0, named.start - _WIDEST), named.start)
     start = begin + len(newline) if begin >= 0 else max(0, named.start - _WIDEST)
     start = max(start, text.rfind('"', start, named.start) + 1) if newline == "\\n" else start
     header = text[start:end]
-    scan.reached["columns"] = end if end >= 0 else named.end + _WIDEST // 2
     mark = next((mark for mark in "|\t,;" if mark in header), None)
-    if end < 0 or mark is None:
+    if mark is None:
         return
     names = header.split(mark)
     if mark == "|" and (not names[0].strip()) != (not names[-1].strip()):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import HIDDEN, Kind, words
-from infinium_integrations.redaction.scan import Scan, Span, has_one, pattern
+from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, words
+from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
 __all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more"]
@@ -106,6 +106,7 @@ LISTS = (
         plural=True,
     ),
 )
+_OF_ONE = [form for form in LISTS if not form.plural]
 FACTS = words(
     "type title description format items name user username login email id host url uri path file min max minimum maximum length "
     "default example examples label help policy algorithm region created updated owner scope expires"
@@ -138,10 +139,9 @@ def items(scan: Scan, named: Named) -> Iterator[Span]:
         or _OPENERS.isdisjoint(scan.text[named.end : named.end + _NEAR])
     ):
         return
-    is_plural = named.name.endswith(_PLURALS)
     following = scan.text[named.end : named.end + 2 * _NEAR]
-    for form in LISTS:
-        if (is_plural or not form.plural) and has_one(following, form.openers):
+    for form in LISTS if named.name.endswith(_PLURALS) else _OF_ONE:
+        if has_one(following, form.openers):
             found = form.opens.match(scan.text, named.end)
             is_open = found is not None and not scan.text.startswith(HIDDEN, found.end() - 1)
             if found and is_open and (hidden := list(_all(scan, named, form, found.end()))):

@@ -6,6 +6,7 @@ The text may be broken off, and it may lie in a string of another: all quotes th
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from string import ascii_lowercase
 
 from infinium_integrations.redaction.forms import Named
 from infinium_integrations.redaction.key_names import HARMLESS, Kind, is_secret_key, kind_of, words
@@ -24,9 +25,11 @@ _MOST_SLASHES = 7
 _OPENS = pattern(r"(\\{0,7})[\"']\]?(?:\s|\\{1,7}[nrt]){0,40}+(?::|=>)(?:\s|\\{1,7}[nrt]){0,200}+(?=[\[{])")
 _CLOSES = pattern(r"(\\{0,7})[\"'](?:\s|\\{1,7}[nrt]){0,40}+,")
 _NAMING = pattern(
-    r"(\\{0,7})[\"'](?:name|key|variable|header)\\{0,7}[\"']\s{0,3}:\s{0,3}\\{0,7}[\"'][\w.-]{0,40}\Z", re.IGNORECASE
+    r"(\\{0,7})[\"'](?:name|key|k|variable|header)\\{0,7}[\"']\s{0,3}:\s{0,3}\\{0,7}[\"'][\w.-]{0,40}\Z", re.IGNORECASE
 )
-_VALUE = pattern(r"\\{0,7}[\"']value\\{0,7}[\"']\s{0,3}:", re.IGNORECASE)
+_VALUE = pattern(r"\\{0,7}[\"'](?:value|v)\\{0,7}[\"']\s{0,3}:", re.IGNORECASE)
+_VALUES = frozenset({"value", "v"})
+_QUOTED = tuple(f"{quote}{name}" for quote in "\"'" for name in ("value", 'v"', "v'", "v\\"))
 _SCHEME = pattern(r"(?:bearer|basic|token|apikey|api-key)\s++", re.IGNORECASE)
 _FACTS = FACTS | words(
     """
@@ -131,11 +134,11 @@ def _beside(scan: Scan, named: Named) -> Iterator[Span]:
     is_near = scan.reached["next value"] < min(len(text), named.end + ROOM)
     if is_near and (found := _CLOSES.match(text, named.end)):
         yield from _walk(scan, named, found.end(), len(found[1]), is_value=False)
-    at = scan.low.rfind("value", max(scan.reached.get("value", 0), named.start - _NEAR), named.start)
+    first = max(scan.reached.get("value", 0), named.start - _NEAR)
+    at = max(scan.low.rfind(quoted, first, named.start) for quoted in _QUOTED)
     if at < 0:
         return
-    scan.reached["value"] = at + 1
-    at = max(0, at - 1)
+    scan.reached["value"] = at + 2
     while at > 0 and text[at - 1] == "\\":
         at -= 1
     if found := _VALUE.match(text, at):
@@ -161,7 +164,7 @@ def _walk(  # noqa: C901, PLR0912  (one token after the other)
             name = frame.key or frame.name if frame else named.name
             kind = (kind_of(name) or frame.kind) if frame else named.kind
             if not is_value and len(frames) == 1:
-                name, kind = (named.name, named.kind) if frame and frame.key == "value" else ("", "")
+                name, kind = (named.name, named.kind) if frame and frame.key in _VALUES else ("", "")
             if len(frames) > _DEEPEST:
                 break
             frames.append(_Frame(_BRACKETS[mark], name.lower(), kind))
@@ -182,7 +185,7 @@ def _walk(  # noqa: C901, PLR0912  (one token after the other)
         elif first == last or (is_closed and mark == "b" and not frame.key and not text[first].isdigit()):
             continue
         elif not is_value and len(frames) == 1:
-            if frame.key == "value":
+            if frame.key in _VALUES:
                 _judge(scan, frame, token, named.name, named.kind, is_list=False)
         else:
             is_list = len(frames) == 1 and frame.closing == "]"
@@ -206,7 +209,7 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, i
     """Keep a string or a number that is a secret."""
     mark, start, end, _, _ = token
     value, key = scan.text[start : min(end, start + LONGEST)], frame.key or ""
-    own_kind = kind_of(key) if key and key != "value" else ""
+    own_kind = kind_of(key) if key and key not in _VALUES else ""
     if not (own_kind or kind) or not value.strip():
         return
     if key == "type" and value.lower() in _TYPES:
@@ -215,7 +218,7 @@ def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, i
         name, kind = key, own_kind
     if key == "key" and frame.name.endswith("ref"):  # as Kubernetes says where a secret is
         return
-    if key in _FACTS or (key and "cookie" not in frame.name and re.split(r"[^a-z]", key)[-1] in _FACTS):
+    if key in _FACTS or (key and "cookie" not in frame.name and key[len(key.rstrip(ascii_lowercase)) :] in _FACTS):
         frame.has_facts = True
     elif _is_item(scan, token, value, name, kind, is_list=is_list):
         frame.found.append((start, end, NAME))

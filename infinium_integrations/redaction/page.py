@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (examples are read best in one piece)
-"""The page ``docs/redaction.md``, made from the tables of rules: ``infinium-traces redact --rules`` prints it."""
+"""The page ``docs/reference/redaction.md``, made from the tables of rules: ``infinium-traces redact --rules`` prints it."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -58,7 +58,7 @@ _INTRODUCTION = """\
 # What redaction hides
 
 Made from the tables of rules with `infinium-traces redact --rules`; don't edit it by hand. All secrets here are made up, and vendors' keys are
-shortened. How well the rules work, and what they don't find, is in [SECURITY.md](../SECURITY.md#how-well-it-works).
+shortened. How well the rules work, and what they don't find, is in [Security](../security.md#how-well-it-works).
 `infinium-traces redact FILE` shows which rule hides what in a text of yours.
 
 A value under a name that means password, passphrase or PIN is hidden whatever it is, but for words of schemas (`required`, `string`, `none`, …) and

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
-from infinium_integrations.redaction.key_names import kind_of
+from infinium_integrations.redaction.key_names import Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Scan, Span, pattern
@@ -15,6 +15,7 @@ from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_sec
 __all__ = ["pairs"]
 
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_NAME_LETTERS = frozenset(_NAME_CHARS)
 _LONGEST = 128
 """Characters of a name that are read: its last, which say what it is."""
 _TAIL = pattern(r"[A-Za-z0-9_-]*+")
@@ -37,12 +38,16 @@ _BARE = pattern(
           | \\ (?![nrtbfuUx"'\\/]) )++""",
     re.VERBOSE,
 )
+_AHEAD = 50
+"""Characters that ``_BARE`` looks ahead."""
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _GAP, _NO_GAP = 100, 10, 6
 """Of many names in a row with few letters between, only what follows right after each is looked at; of those with
 fewer, no digit among them, nothing: ``token=token=token=``."""
+_REMEMBERED = 256
+"""Names of a text whose meaning is remembered."""
 _SECOND_WORDS = ("key", "cod", "phr")
 _NEXT_NAME = pattern(r"[ ]([A-Za-z]{3,20})\d{0,4}(?=[ ,.;]|$)")
 _BLANK = " \t\r\n\\\"'"
@@ -50,34 +55,58 @@ _BLANK = " \t\r\n\\\"'"
 
 def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
-    text, low = scan.text, scan.low
+    low = scan.low
     handled: dict[tuple[int, int], int] = {}
+    kinds: dict[str, Kind] = {}
     for keyword in scan.keywords:
         at, in_a_row = low.find(keyword), 0
+        longer = tuple(each for each in scan.keywords if each != keyword and each.startswith(keyword))
         while at >= 0:
-            before, end = _name(text, at), _TAIL.match(text, at + len(keyword)).end()  # type: ignore[union-attr]
-            name = before + text[at:end]
-            if "\\" in keyword or text.startswith("\\", end):
-                end, name = _written(text, at, end, before)
-            place, resume = (at - len(before), end), end
-            if place in handled:  # by another keyword: ``client_secret_key``
-                resume = max(resume, handled[place])
-            elif (kind := kind_of(name)) == "weak" and _leads_to_a_name(text, end):
+            if longer and low.startswith(longer, at):  # ``pwd`` is looked for, too
+                at = low.find(keyword, at + 1)
+                continue
+            name, start, end = _read(scan.text, at, keyword)
+            kind = kinds.get(name)
+            if kind is None:
+                if len(kinds) >= _REMEMBERED:
+                    kinds.clear()
+                kind = kinds[name] = kind_of(name)
+            resume = end
+            if not kind:
+                pass
+            elif (start, end) in handled:  # by another keyword: ``client_secret_key``
+                resume = max(resume, handled[start, end])
+            elif kind == "weak" and _leads_to_a_name(scan.text, end):
                 resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
-            elif kind:
-                named = Named(name[-_LONGEST:].lower(), kind, at - len(before), end)
+            else:
+                named = Named(name[-_LONGEST:].lower(), kind, start, end)
                 following = low.find(keyword, end, end + len(name) + _GAP)
                 in_a_row = in_a_row + 1 if following >= 0 else 0
-                if in_a_row > _MANY:
-                    found = [] if _is_near(text, end, following, following - len(before)) else [*_pair(scan, named)]
-                else:
-                    found = _secrets(scan, named)
-                if found:
+                near = start + following - at if in_a_row > _MANY else None
+                if found := _found(scan, named, following, near):
                     yield from found
                     yield from more(scan, named, found[-1][1])
                     resume = max(resume, found[-1][1])
-                handled[place] = resume
+                handled[start, end] = resume
             at = low.find(keyword, resume)
+
+
+def _found(scan: Scan, named: Named, following: int, near: int | None) -> list[Span]:
+    """Return what a name gives away; ``near``, after many in a row, is where the next begins."""
+    if near is None:
+        return _secrets(scan, named)
+    return [] if _is_near(scan.text, named.end, following, near) else [*_pair(scan, named)]
+
+
+def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
+    """Return the name that a keyword is in, and where it begins and ends."""
+    before, end = _name(text, at), at + len(keyword)
+    if text[end : end + 1] in _NAME_LETTERS:
+        end = _TAIL.match(text, end).end()  # type: ignore[union-attr]
+    name = before + text[at:end]
+    if "\\" in keyword or text.startswith("\\", end):
+        end, name = _written(text, at, end, before)
+    return name, at - len(before), end
 
 
 def _is_near(text: str, end: int, following: int, start: int) -> bool:
@@ -129,8 +158,9 @@ def _pair(scan: Scan, named: Named) -> Iterator[Span]:
     if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
         start = _before_stars(text, start)
     quote = found["quote"] or ""
-    pair = Pair(named.name, named.kind, sep, quote, start, _end(text, named.name, quote, start, start + ENOUGH)[0])
-    end = _secret_end(text, pair, open_end=scan.open_end)
+    seen, closed = _end(text, named.name, quote, start, start + ENOUGH)
+    pair = Pair(named.name, named.kind, sep, quote, start, seen)
+    end = _secret_end(text, pair, closed=closed, open_end=scan.open_end)
     if end is not None:
         yield start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}"
 
@@ -143,14 +173,18 @@ _NAMES_OF_SEPARATORS = {
 }
 
 
-def _secret_end(text: str, pair: Pair, *, open_end: bool) -> int | None:
+def _secret_end(text: str, pair: Pair, *, closed: bool, open_end: bool) -> int | None:
     """Return where a secret value ends, None where it is none; in a text cut short, what reaches the end is one."""
     if open_end and pair.end == len(text):
         end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
-        return end if not closed and text[pair.start : end].strip(_BLANK) else _secret_end(text, pair, open_end=False)
+        if not closed and text[pair.start : end].strip(_BLANK):
+            return end
+        open_end = False
     if not is_secret_value(text, pair):
         return None
-    end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
+    end = pair.end
+    if not (pair.quote and closed) and end >= pair.start + ENOUGH - _AHEAD:  # of a long value, no more was looked at
+        end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
     return len(text) if open_end and not closed else end
 
 
@@ -158,8 +192,9 @@ def _name(text: str, at: int) -> str:
     """Return what of a name stands before a place; of ``api key`` the word before, too."""
     previous = text[at - 1] if at else "\n"
     if previous == " ":
-        return _word_before(text, at) if text[at : at + 3].lower() in _SECOND_WORDS else ""
-    if previous not in _NAME_CHARS:
+        is_second = text[at - 2 : at - 1].isalpha() and text[at : at + 3].lower() in _SECOND_WORDS
+        return _word_before(text, at) if is_second else ""
+    if previous not in _NAME_LETTERS:
         return ""
     before = text[max(0, at - _LONGEST) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
@@ -168,9 +203,7 @@ def _name(text: str, at: int) -> str:
 
 def _word_before(text: str, at: int) -> str:
     before = text[max(0, at - _LONGEST) : at]
-    if not before[-2:-1].isalpha():
-        return ""
-    word = _ESCAPED.sub("", (before[:-1].split() or [""])[-1].lstrip("*_`(|>\"'"))
+    word = _ESCAPED.sub("", (before[:-1].rsplit(None, 1) or [""])[-1].lstrip("*_`(|>\"'"))
     return f"{word}_" if word.isalnum() else ""
 
 

@@ -24,10 +24,14 @@ ESCAPES = (
 """What may stand right before a secret though it ends in a letter: escapes of JSON, URLs and terminals."""
 
 
-def at_start(first: str) -> str:
-    """Return a pattern of a first letter or literal that begins a word; a search for it is quick."""
-    escapes = "|".join(f"(?<={before}{first})" for before in ESCAPES)
-    return f"{first}(?:(?<![A-Za-z0-9]{first})|{escapes})"
+def at_start(first: str, before: str = "") -> str:
+    """Return a pattern of a first letter or literal that begins a word; a search for it is quick.
+
+    With ``before``, of as many characters always, the word begins with that: what is matched is the literal after it.
+    """
+    escapes = "|".join(f"(?<={escape}{before}{first})" for escape in ESCAPES)
+    behind = f"(?<={before}{first})" if before else ""
+    return f"{first}{behind}(?:(?<![A-Za-z0-9]{before}{first})|{escapes})"
 
 
 _A, _H, _W = "[A-Za-z0-9]", "[a-f0-9]", "[A-Za-z0-9_-]"
@@ -38,7 +42,8 @@ class Vendor(NamedTuple):
     """One shape.
 
     ``where``: ``any``, the start says enough wherever it stands; ``word``, a word must begin with it; ``inside``, it
-    stands in the middle, and ``body`` is the whole.
+    stands in the middle. Then ``before`` is what the word begins with, always of as many characters; where there is
+    none, ``body`` is the whole.
     """
 
     name: str
@@ -48,16 +53,20 @@ class Vendor(NamedTuple):
     where: str
     hidden: str
     stays: str
+    before: str = ""
 
 
-def _family(name: str, *rows: tuple[str, str, str, str] | tuple[str, str, str, str, str]) -> list[Vendor]:
-    """Make a family's rules of rows: vendor, starts (by blanks), body, the rest of an example, ``where``."""
+_Row = tuple[str, str, str, str] | tuple[str, str, str, str, str] | tuple[str, str, str, str, str, str]
+
+
+def _family(name: str, *rows: _Row) -> list[Vendor]:
+    """Make a family's rules of rows: vendor, starts (by blanks), body, the rest of an example, ``where``, ``before``."""
     rules = []
-    for vendor, starts, body, rest, *where in rows:
-        place = where[0] if where else "word"
+    for vendor, starts, body, rest, *more in rows:
+        place, before = (*more, *("word", "")[len(more) :])
         for start in starts.split():
             hidden = rest if place == "inside" or rest.startswith("https:") else start + rest
-            rules.append(Vendor(vendor, name, start, body, place, hidden, f"{start}example"))
+            rules.append(Vendor(vendor, name, start, body, place, hidden, f"{start}example", before))
     return rules
 
 
@@ -105,7 +114,7 @@ _AI = _family(
     ("Mem0", "m0-", f"{_A}{{36,}}+", _ALNUM[:40]),
     ("Weights & Biases", "wandb_v1_", f"{_W}{{30,}}+", _ALNUM[:77]),
     ("Modal", "as- ak-", f"(?=[A-Za-z]{{0,21}}[0-9]){_A}{{22}}(?!{_W})", _ALNUM[:22]),
-    ("Zhipu", ".", f"{at_start(_H)}{_H}{{31}}\\.{_A}{{16}}(?!{_A})", f"{_HEX[:32]}.{_ALNUM[:16]}", "inside"),
+    ("Zhipu", ".", f"{_A}{{16}}(?!{_A})", f"{_HEX[:32]}.{_ALNUM[:16]}", "inside", f"{_H}{{32}}"),
     ("Cursor", "key_", f"{_H}{{64}}", _HEX[:64]),
 )
 _CLOUD = _family(
@@ -120,24 +129,20 @@ _CLOUD = _family(
     (
         "Azure client secret",
         "Q~",
-        f"{at_start('[A-Za-z0-9_~.]')}[A-Za-z0-9_~.]{{2}}[0-9]Q~[A-Za-z0-9_~.-]{{28,40}}+",
+        "[A-Za-z0-9_~.-]{28,40}+",
         f"aB38Q~{_ALNUM[:34]}",
         "inside",
+        "[A-Za-z0-9_~.]{3}[0-9]",
     ),
-    ("Azure DevOps", "AZDO", f"{at_start(_A)}{_A}{{75}}AZDO{_A}{{4}}", f"{_ALNUM[:76]}AZDO{_ALNUM[:4]}", "inside"),
-    (
-        "Azure AI",
-        "JQQJ99",
-        f"{at_start(_A)}{_A}{{51}}JQQJ99{_A}{{16,}}+",
-        f"{_ALNUM[:52]}JQQJ99{_ALNUM[:26]}",
-        "inside",
-    ),
+    ("Azure DevOps", "AZDO", f"{_A}{{4}}", f"{_ALNUM[:76]}AZDO{_ALNUM[:4]}", "inside", f"{_A}{{76}}"),
+    ("Azure AI", "JQQJ99", f"{_A}{{16,}}+", f"{_ALNUM[:52]}JQQJ99{_ALNUM[:26]}", "inside", f"{_A}{{52}}"),
     (
         "Azure storage",
         "+ASt",
-        at_start("[A-Za-z0-9+/]") + "[A-Za-z0-9+/]{75}\\+ASt[A-Za-z0-9+/]{5,}+={0,2}",
+        "[A-Za-z0-9+/]{5,}+={0,2}",
         f"{_ALNUM[:76]}+ASt{_ALNUM[:6]}==",
         "inside",
+        "[A-Za-z0-9+/]{76}",
     ),
     (
         "Azure shared access signature",
@@ -182,11 +187,12 @@ _DATA = _family(
     (
         "Dropbox, long-lived",
         "AAAAAAAAAA",
-        f"{at_start('[a-z0-9]')}[a-z0-9]{{10}}AAAAAAAAAA[A-Za-z0-9_=-]{{43}}",
+        "[A-Za-z0-9_=-]{43}",
         f"{_HEX[:11]}AAAAAAAAAA{_ALNUM[:43]}",
         "inside",
+        "[a-z0-9]{11}",
     ),
-    ("MaxMind", "_mmk", f"{at_start(_A)}{_A}{{5}}_{_A}{{29}}_mmk", f"{_ALNUM[:6]}_{_ALNUM[:29]}_mmk", "inside"),
+    ("MaxMind", "_mmk", "", f"{_ALNUM[:6]}_{_ALNUM[:29]}_mmk", "inside", f"{_A}{{6}}_{_A}{{29}}"),
     ("Prefect", "pnu_ pnb_", f"{_A}{{30,}}+", _ALNUM[:36]),
     ("Amplitude and alike, Duffel", "duffel_", "(?:test|live)_[A-Za-z0-9_=-]{30,}+", f"live_{_ALNUM[:43]}", "any"),
 )
@@ -216,9 +222,10 @@ _CODE = _family(
     (
         "Terraform",
         ".atlasv1.",
-        f"{at_start(_A)}{_A}{{13}}\\.atlasv1\\.[A-Za-z0-9_=-]{{40,}}+",
+        "[A-Za-z0-9_=-]{40,}+",
         f"{_ALNUM[:14]}.atlasv1.{_ALNUM[:67]}",
         "inside",
+        f"{_A}{{14}}",
     ),
     ("Vault", "hvs. hvb. hvr.", f"{_W}{{20,}}+", _ALNUM[:90], "any"),
     ("Vault, old", "s.", f"(?=[A-Za-z]{{0,23}}[0-9])(?=[a-z0-9]{{0,23}}[A-Z]){_A}{{24}}(?!{_A})", _ALNUM[:24]),
@@ -276,7 +283,7 @@ _OBSERVING = _family(
     ("Sentry user", "sntryu_ sntrya_", f"{_H}{{60,}}+", _HEX[:64], "any"),
     ("New Relic", "NRAK- NRII- NRRA- NRBR-", "[A-Za-z0-9-]{24,}+", _UPPER[:27]),
     ("New Relic browser", "NRJS-", f"{_H}{{19}}", _HEX[:19]),
-    ("New Relic licence", "NRAL", f"{at_start(_H)}{_H}{{35}}NRAL", f"{_HEX[:36]}NRAL", "inside"),
+    ("New Relic licence", "NRAL", "", f"{_HEX[:36]}NRAL", "inside", f"{_H}{{36}}"),
     (
         "Dynatrace",
         "dt0c01. dt0s01. dt0s02. dt0s16.",
@@ -330,11 +337,12 @@ _TALKING = _family(
     (
         "Mailgun signing key",
         "-",
-        f"{at_start(_H)}{_H}{{31}}-{_H}{{8}}-{_H}{{8}}(?![A-Za-z0-9-])",
+        f"{_H}{{8}}-{_H}{{8}}(?![A-Za-z0-9-])",
         f"{_HEX[:32]}-{_HEX[:8]}-{_HEX[8:16]}",
         "inside",
+        f"{_H}{{32}}",
     ),
-    ("Mailchimp", "-us", f"{at_start(_H)}{_H}{{31}}-us[0-9]{{1,2}}", f"{_HEX[:32]}-us12", "inside"),
+    ("Mailchimp", "-us", "[0-9]{1,2}", f"{_HEX[:32]}-us12", "inside", f"{_H}{{32}}"),
     ("Brevo", "xkeysib- xsmtpsib-", f"{_H}{{40,}}+-[A-Za-z0-9]{{16}}", f"{_HEX[:64]}-{_ALNUM[:16]}", "any"),
     ("Resend", "re_", f"{_A}{{8}}_{_A}{{20,}}+", f"{_ALNUM[:8]}_{_ALNUM[:24]}"),
     ("Facebook", "EAA", "(?=[A-Za-z]{0,80}[0-9])[A-Za-z0-9_-]{60,}+", f"C{_ALNUM[:110]}"),

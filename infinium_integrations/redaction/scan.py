@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
-__all__ = ["Scan", "Span", "has_one", "pattern", "scan"]
+__all__ = ["Scan", "Span", "pattern", "places", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -31,25 +31,12 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Pattern(text, flags))
 
 
-def has_one(text: str, parts: tuple[str, ...]) -> bool:
-    """Return whether one of some parts is in a text."""
-    for part in parts:  # noqa: SIM110  (a generator would take twice as long)
-        if part in text:
-            return True
-    return False
-
-
-class Few(set[str]):
-    """A set that forgets all when it has many."""
-
-    def add(self, text: str) -> None:
-        """Keep one more."""
-        if len(self) >= _FEW:
-            self.clear()
-        super().add(text)
-
-
-_FEW = 64
+def places(text: str, part: str) -> Iterator[int]:
+    """Return where a part stands in a text."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 class Scan(NamedTuple):
@@ -60,6 +47,8 @@ class Scan(NamedTuple):
     """The text in lower case, of the same length."""
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
+    heads: set[bytes] | None
+    """With which three letters those words begin; None where that isn't known."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -73,7 +62,9 @@ class Scan(NamedTuple):
     open_end: bool
     reached: dict[str, int]
     """How far a detector that looks ahead has come."""
-    fruitless: Few
+    seen: set[str]
+    """Some names with what follows them at once, of a long text."""
+    fruitless: set[str]
     """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
 
 
@@ -83,35 +74,42 @@ def scan(text: str, *, open_end: bool) -> Scan:
     low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
     raw = text.encode("ascii", "replace")
     marks = raw.translate(None, _UNMARKED)
-    options = _options(low) if b"-" in marks else []
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
+    once = raw if is_prose else _once(raw)
+    options = _options(low if is_prose else once.decode().lower()) if b"-" in marks else []
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
+    heads = None
     if is_prose:
         vocabulary, names = low, _heads(low, before_values, options)
-        long_words = _long_words(raw)
     else:
-        words = dict.fromkeys(raw.translate(_WORDS).split())
-        long_words = _joined(word.decode() for word in words if len(word) >= _LONG)
-        letters_only = dict.fromkeys(b" ".join(words).lower().translate(_LETTERS).split())
-        vocabulary = names = low if _KELVIN in text else b" ".join(letters_only).decode()
+        words = {*once.translate(_LETTERS).split()}
+        vocabulary = names = low if _KELVIN in text else b" ".join(words).decode()
+        heads = None if vocabulary is low else {word[:3] for word in words}
     keywords = _keywords(low, vocabulary, names)
-    return Scan(text, low, vocabulary, long_words, keywords, letters, marks, is_prose, open_end, {}, Few())
+    long_words = _long_words(once)
+    found = vocabulary, heads, long_words, keywords, letters, marks, is_prose
+    return Scan(text, low, *found, open_end, {}, set(), set())
 
 
+def _once(raw: bytes) -> bytes:
+    """Return each line once, or, where lines are long, each word with its marks: logs and tables repeat them."""
+    return b"\n".join({*raw.split(b"\n" if raw.count(b"\n") * _LONG_LINE > len(raw) else None)})
+
+
+_LONG_LINE = 200
 _KELVIN = "\u212a"
 """The one letter from abroad whose lower case is none: a k."""
 _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
-_WORDS = bytes(code if code in _WORD else 32 for code in range(256))
-_LETTERS = bytes(code if code in b"abcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
+_LETTERS = bytes(code | 32 if chr(code).isascii() and chr(code).isalpha() else 32 for code in range(256))
 _MASK = bytes(97 if code in _WORD else 32 for code in range(256))
 _RUN = b"a" * _LONG
 _TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
 
 
 def _long_words(raw: bytes) -> str:
-    """Return the long words of prose, where they are rare: a search for one run of equal bytes is quick then."""
+    """Return the long words, which are rare: a search for one run of equal bytes is quick then."""
     mask = raw.translate(_MASK)
     at = mask.find(_RUN)
     found = []
@@ -184,7 +182,7 @@ def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
         found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
     found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
     found += [keyword for keyword in own_keywords() if keyword in low]
-    if "\\u" in low:
+    if "\\" in low and "\\u" in low:
         found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
         found += [keyword for keyword in _ELSEWHERE if keyword in vocabulary]
@@ -204,7 +202,7 @@ _QUOTES = frozenset("\"'")
 
 def _heads(low: str, marks: bytes, options: list[str]) -> str:
     """Return what stands before each mark, and the first line: in prose, quicker to look through than all of it."""
-    before = [part[-_HEAD:] for mark in ":=|>" if mark.encode() in marks for part in low.split(mark)[:-1]]
+    before = {part[-_HEAD:] for mark in ":=|>" if mark.encode() in marks for part in low.split(mark)[:-1]}
     return "\n".join([*before, *options, low[:_FIRST_LINE].partition("\n")[0]])
 
 

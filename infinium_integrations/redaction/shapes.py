@@ -18,35 +18,56 @@ __all__ = ["shapes", "unfinished"]
 class _Rule(NamedTuple):
     start: str
     probe: re.Pattern[str] | None
-    """What is looked for in the long words first, before the shape is."""
+    """What is looked for in the long words first, before the shape is; None where nothing is."""
     shape: re.Pattern[str]
+    width: int
+    """How many characters of the secret stand before what the shape matches."""
     name: str
 
 
-_AFTER = {
-    ".": pattern(r"\.[A-Za-z0-9_-]{6}"),
-    ":": pattern(r":[a-f0-9]{32}"),
-    "-": pattern(r"-[a-f0-9]{8}-[a-f0-9]{8}"),
-}
-"""What every shape with a mark inside has after it: it is looked for quickly."""
+_AFTER = {".": pattern(r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}"), ":": pattern(r":[a-f0-9]{32}")}
+"""What every shape with a mark inside, but without a fixed beginning, has after it: it is looked for quickly."""
 
 
 def _rule(vendor: Vendor) -> _Rule:
     """Make patterns that begin with their literal, so that the search is quick, and look back from there."""
     literal = re.escape(vendor.start)
     if vendor.where == "any":
-        return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), vendor.name)
-    shape = pattern(vendor.body if vendor.where == "inside" else at_start(literal) + vendor.body, re.ASCII)
-    return _Rule(vendor.start, _AFTER.get(vendor.start, shape), shape, vendor.name)
+        return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), 0, vendor.name)
+    if vendor.where == "inside" and not vendor.before:
+        shape = pattern(vendor.body, re.ASCII)
+        return _Rule(vendor.start, _AFTER.get(vendor.start, shape), shape, 0, vendor.name)
+    shape = pattern(at_start(literal, vendor.before) + vendor.body, re.ASCII)
+    width = vendor.hidden.index(vendor.start) if vendor.before else 0
+    return _Rule(vendor.start, shape, shape, width, vendor.name)
 
 
-def _mark(start: str) -> str:
-    return next((letter for letter in start if letter in "_-.:/=~+$"), "")
+class _Group:
+    """Rules whose starts have the same mark: most are ruled out by the two letters that stand before it."""
+
+    def __init__(self) -> None:
+        self.by_tail: dict[str, list[_Rule]] = {}
+        self.others: list[_Rule] = []
+
+    def add(self, rule: _Rule, mark: str) -> None:
+        before = rule.start.partition(mark)[0]
+        (self.by_tail.setdefault(before[-_TAIL:], []) if len(before) >= _TAIL else self.others).append(rule)
+
+    def asked(self, words: str, mark: str) -> list[_Rule]:
+        """Return the rules whose start may be in the words."""
+        tails = {part[-_TAIL:] for part in words.split(mark)} if self.by_tail else set()
+        return [*self.others, *(rule for tail in self.by_tail.keys() & tails for rule in self.by_tail[tail])]
 
 
-_RULES: dict[str, list[_Rule]] = {}
+_TAIL = 2
+
+
+_MARKS = "_-.:/=~+$"
+_GROUPS: dict[str, _Group] = {}
+_UNMARKED_RULES: list[_Rule] = []
 for _vendor in VENDORS:
-    _RULES.setdefault(_mark(_vendor.start), []).append(_rule(_vendor))
+    _mark = next((letter for letter in _vendor.start if letter in _MARKS), "")
+    _GROUPS.setdefault(_mark, _Group()).add(_rule(_vendor), _mark) if _mark else _UNMARKED_RULES.append(_rule(_vendor))
 
 
 def shapes(scan: Scan) -> Iterator[Span]:
@@ -63,12 +84,14 @@ def shapes(scan: Scan) -> Iterator[Span]:
 
 def _vendors(scan: Scan) -> Iterator[Span]:
     text, words = scan.text, scan.long_words
-    for mark, rules in _RULES.items() if words else ():
-        if mark in words:
-            for start, probe, shape, name in rules:
-                if start in words and (probe is None or (probe.search(words) and shape.search(words))):
-                    for found in shape.finditer(text):
-                        yield *found.span(found.lastindex or 0), name
+    if not words:
+        return
+    rules = [rule for mark, group in _GROUPS.items() if mark in words for rule in group.asked(words, mark)]
+    for start, probe, shape, width, name in (*rules, *_UNMARKED_RULES):
+        if start in words and (probe is None or (probe.search(words) and (probe is shape or shape.search(words)))):
+            for found in shape.finditer(text):
+                first, end = found.span(found.lastindex or 0)
+                yield first - width, end, name
 
 
 _BEGIN = pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -88,7 +111,7 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
     text, open_end = scan.text, scan.open_end
     if "key" not in scan.keywords:
         return
-    begins = list(_BEGIN.finditer(text)) if "PRIVATE KEY" in text else []
+    begins = list(_BEGIN.finditer(text)) if "private" in scan.vocabulary and "PRIVATE KEY" in text else []
     for begin, following in zip(begins, [*begins[1:], None], strict=False):
         until = following.start() if following else len(text)
         end = _END.search(text, begin.end(), until)
@@ -99,7 +122,7 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
             yield begin.start(), len(text), "private key"
         elif (body := _BODY.match(text, begin.end(), until)) and body.end() - begin.end() > _FEW:
             yield begin.start(), body.end(), "private key"
-    if "PuTTY-User-Key-File" in text:
+    if "putty" in scan.vocabulary and "PuTTY-User-Key-File" in text:
         yield from ((*found.span(1), "private key") for found in _PUTTY.finditer(text))
 
 

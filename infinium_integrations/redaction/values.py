@@ -239,13 +239,13 @@ _OF_MANY_MEANINGS = words(
 def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
     """Return whether a value is one word under a name of which nothing else is meant: ``api_key``, not ``token``."""
     return (
-        kind_of(pair.name) == "weak"
+        len(core) >= _SHORTEST
+        and core.isalnum()
+        and not core.isdigit()
         and pair.sep != "=="
         and pair.name.strip("_-") not in _OF_MANY_MEANINGS
         and not pair.name.endswith("cookie")
-        and len(core) >= _SHORTEST
-        and core.isalnum()
-        and not core.isdigit()
+        and kind_of(pair.name) == "weak"
         and kind_of(core) == ""
     )
 
@@ -253,9 +253,10 @@ def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
 def _is_with_digits_under_a_clear_name(core: str, pair: Pair) -> bool:
     return (
         len(core) >= _MIN_VALUE
+        and core.isalnum()
         and any(map(str.isdigit, core))
-        and _is_word_under_a_clear_name(core, pair)
         and not _ENCODING.match(core)
+        and _is_word_under_a_clear_name(core, pair)
     )
 
 

@@ -12,6 +12,7 @@ from infinium_integrations import diagnostics, runtime
 from infinium_integrations.errors import ConfigurationError, InfiniumError, ValidationError
 from infinium_integrations.models import DESCRIPTION_LIMIT, NAME_LIMIT, OUTPUT_SUMMARY_LIMIT
 from infinium_integrations.recording import options as opts
+from infinium_integrations.recording import watched
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
@@ -183,6 +184,7 @@ class _Scope:
     def surround(self) -> None:
         """Have the trace surround the code that follows."""
         self._token = ambient.set(self._run)
+        watched.listen(self._recorder)
 
     def step_back(self) -> None:
         """Have it surround the code no longer."""
@@ -196,7 +198,7 @@ class _Scope:
             self.owner = owner
             owner._scopes.append(self)  # noqa: SLF001
             _entered.set((*_not_left(_entered.get()), self))
-        self._token = ambient.set(self._run)
+        self.surround()
 
     def leave(self, error: BaseException | None) -> None:
         """Undo ``enter`` and end; each part is done whatever becomes of the others."""

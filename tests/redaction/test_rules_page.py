@@ -14,12 +14,12 @@ from infinium_integrations.redaction.page import OTHERS, rules_page
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.redaction.rules import VENDORS
 
-PAGE = Path(__file__).parents[2] / "docs" / "redaction.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "redaction.md"
 (HOOK,) = re.findall(r"```python\n(.+?)```", PAGE.read_text(), re.DOTALL)
 
 
 def test_the_committed_page_is_what_the_tables_give():
-    assert PAGE.read_text() == rules_page(), "run: infinium-traces redact --rules > docs/redaction.md"
+    assert PAGE.read_text() == rules_page(), "run: infinium-traces redact --rules > docs/reference/redaction.md"
 
 
 def test_the_command_prints_the_page_and_asks_for_a_file_otherwise():
@@ -62,7 +62,7 @@ def test_the_hook_for_personal_data_runs(monkeypatch):
     if importlib.util.find_spec("presidio_analyzer") is None:
         stand_in(monkeypatch)
     names = {}
-    exec(compile(HOOK, "docs/redaction.md", "exec"), names)
+    exec(compile(HOOK, "docs/reference/redaction.md", "exec"), names)
     redactor = Redactor(user=names["without_personal_data"])
     assert redactor.text("Ada Lovelace wrote: password=hunter2!") == "<PERSON> wrote: password=[REDACTED]"
     assert "handler" in names

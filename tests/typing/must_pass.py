@@ -7,8 +7,11 @@ from typing import Any, assert_type
 from infinium_integrations import (
     ApiResponse,
     AsyncInfiniumClient,
+    Customer,
+    ErrorDetail,
     ExpectedOutcome,
     InfiniumClient,
+    NetworkError,
     TaskData,
     TraceBuilder,
     aexperiment,
@@ -23,11 +26,13 @@ from infinium_integrations import (
     stats,
     suppress,
     trace,
+    trace_agent,
     traces,
     uninstrument,
 )
 from infinium_integrations.langchain import InfiniumCallbackHandler
 from infinium_integrations.llama_index import InfiniumEventHandler
+from infinium_integrations.testing import recorded_traces
 
 
 def handlers() -> None:
@@ -137,8 +142,28 @@ def by_hand() -> None:
     builder.set_section("sales", sales_stage="negotiation", deal_value=12_000.0)
     built = builder.build()
     assert_type(built, TaskData)
-    with InfiniumClient() as client:
+    with InfiniumClient(user_agent="my-agent/1.0", verify_ssl=True, enable_logging=True, log_level="DEBUG") as client:
         assert_type(client.send_task_data(built), ApiResponse)
+        assert_type(client.get_interpreted_task_result(task_id="id"), ApiResponse)
+        client.send_tasks_batch([InfiniumClient.create_task_data("a", "b", 1.0, customer=Customer())], fail_fast=True)
+
+        @client.trace("Add", description="Add two numbers")
+        def add(one: int, two: int) -> int:
+            return one + two
+
+        assert_type(add(1, 2), int)
+    try:
+        trace_agent("Ask", client, auto_send=False)(asked)
+    except NetworkError as error:
+        assert_type(error.message, str)
+
+
+def testing() -> None:
+    with recorded_traces() as recorded:
+        assert_type(recorded[0], TaskData)
+        assert_type(recorded.tool_calls("search")[0].name, str)
+        assert_type(recorded.tokens().prompt, int)
+        assert_type(recorded.errors(), list[ErrorDetail])
 
 
 async def by_hand_later(built: TaskData) -> None:

@@ -24,19 +24,22 @@ from infinium_integrations.errors import TimeoutError as NoAnswerError
 __all__ = ["Channel", "aexchange", "async_client", "blocking_client", "exchange"]
 
 
-def blocking_client() -> httpx.Client:
+def blocking_client(*, verify: bool = True) -> httpx.Client:
     """Make a client that verifies TLS, follows no redirect, and takes proxies and certificates from the environment.
+
+    Args:
+        verify: Whether TLS certificates are verified.
 
     Raises:
         ConfigurationError: What the environment says of them makes none possible.
         TransportError: No file descriptor is left; later there may be one.
     """
-    return _made(lambda: httpx.Client(follow_redirects=False))
+    return _made(lambda: httpx.Client(follow_redirects=False, verify=verify))
 
 
-def async_client() -> httpx.AsyncClient:
+def async_client(*, verify: bool = True) -> httpx.AsyncClient:
     """Make the same for asyncio."""
-    return _made(lambda: httpx.AsyncClient(follow_redirects=False))
+    return _made(lambda: httpx.AsyncClient(follow_redirects=False, verify=verify))
 
 
 Made = TypeVar("Made")
@@ -227,9 +230,13 @@ def _reply(response: httpx.Response, body: bytearray, limit: int) -> Reply:
 def _failure(error: Exception, request: Request, timeout: float) -> TransportError:
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return _too_late(timeout)
-    said = scrub(str(error), request.secrets)
-    return TransportError(f"no answer from {httpx.URL(request.url).host}: {type(error).__name__}: {said}")
+    said = f"{type(error).__name__}: {scrub(str(error), request.secrets)}"
+    failure = TransportError(f"no answer from {httpx.URL(request.url).host}: {said}")
+    failure.original_error = ConnectionError(said)
+    return failure
 
 
 def _too_late(timeout: float) -> NoAnswerError:
-    return NoAnswerError(f"no answer within {timeout:g} s")
+    late = NoAnswerError(f"no answer within {timeout:g} s")
+    late.timeout_duration = timeout
+    return late

@@ -23,6 +23,7 @@ from infinium_integrations.errors import (
     RateLimitError,
     ServerError,
     TransportError,
+    UnprocessableError,
     ValidationError,
 )
 from infinium_integrations.models import ApiResponse
@@ -30,12 +31,14 @@ from infinium_integrations.redaction.key_names import HIDDEN
 
 __all__ = [
     "REPLY_LIMIT",
+    "USER_AGENT",
     "Agent",
     "Reply",
     "Request",
     "Verdict",
     "as_uuid",
     "check_secret",
+    "check_user_agent",
     "idempotency_key",
     "prompt_request",
     "response",
@@ -61,6 +64,7 @@ class Agent:
     agent_id: str
     secret: SecretStr
     base_url: str
+    user_agent: str = USER_AGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ def result_request(agent: Agent, trace_id: str) -> Request:
     return Request("GET", url, "result", _agent_headers(agent), None, (agent.secret,))
 
 
-def prompt_request(base_url: str, prompt_id: str, prompt_key: SecretStr, version: int | str) -> Request:
+def prompt_request(
+    base_url: str, prompt_id: str, prompt_key: SecretStr, version: int | str, *, user_agent: str = USER_AGENT
+) -> Request:
     """Build the request that fetches a managed prompt; ``version`` is ``latest`` or an integer from 1.
 
     Raises:
@@ -129,19 +135,19 @@ def prompt_request(base_url: str, prompt_id: str, prompt_key: SecretStr, version
     if not re.fullmatch(r"latest|[1-9]\d{0,17}", str(version), re.ASCII):
         msg = "version must be 'latest' or an integer from 1"
         raise ValidationError(msg, field="version")
-    headers = {**_headers(), "x-prompt-id": prompt_id, "x-prompt-key": prompt_key.get_secret_value()}
+    headers = {**_headers(user_agent), "x-prompt-id": prompt_id, "x-prompt-key": prompt_key.get_secret_value()}
     url = f"{base_url}/prompts/{quote(prompt_id, safe='')}/v/{version}"
     return Request("GET", url, "prompt", headers, None, (prompt_key,))
 
 
-def _headers() -> dict[str, str]:
+def _headers(user_agent: str) -> dict[str, str]:
     # identity: a small compressed reply cannot unfold into a large one
-    return {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
+    return {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 def _agent_headers(agent: Agent) -> dict[str, str]:
     return {
-        **_headers(),
+        **_headers(agent.user_agent),
         "Content-Type": "application/json",
         "x-agent-id": agent.agent_id,
         "x-agent-key": agent.secret.get_secret_value(),
@@ -167,6 +173,18 @@ def check_secret(value: SecretStr) -> SecretStr:
     msg = (
         "agent_secret must be printable ASCII without spaces or line breaks around it (is there a newline at its end?)"
     )
+    raise ConfigurationError(msg)
+
+
+def check_user_agent(value: str) -> str:
+    """Return a User-Agent that can travel in a header.
+
+    Raises:
+        ConfigurationError: It is empty, or has line breaks or other than printable ASCII in it.
+    """
+    if _fits_a_header(value):
+        return value
+    msg = "user_agent must be printable ASCII without spaces or line breaks around it"
     raise ConfigurationError(msg)
 
 
@@ -206,9 +224,27 @@ def response(request: Request, reply: Reply) -> ApiResponse:
     fields = data if isinstance(data, dict) else None
     if reply.status == 429:  # noqa: PLR2004
         raise RateLimitError(message, data=fields, retry_after=retry_after(reply.headers))
-    kinds: dict[int, type[ApiError]] = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError}
-    kind = ServerError if reply.status >= 500 else kinds.get(reply.status, ApiError)  # noqa: PLR2004
-    raise kind(message, status_code=reply.status, data=fields)
+    kind = ServerError if reply.status >= 500 else _KINDS.get(reply.status, ApiError)  # noqa: PLR2004
+    error = kind(message, status_code=reply.status, data=fields)
+    if isinstance(error, NotFoundError):
+        error.resource_type, error.resource_id = _asked_for(request)
+    raise error
+
+
+_KINDS: dict[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: UnprocessableError,
+}
+
+
+def _asked_for(request: Request) -> tuple[str, str]:
+    """Return what kind of thing a request is about, and its id."""
+    path = urlsplit(request.url).path.split("/")
+    return {"trace": ("agent", path[-2]), "result": ("trace", path[-1]), "prompt": ("prompt", path[-3])}[
+        request.purpose
+    ]
 
 
 def _is_success(status: int, *, repeated: bool) -> bool:

@@ -114,7 +114,7 @@ class TestDirectCalls:
             (404, errors.NotFoundError),
             (408, errors.ApiError),
             (413, errors.ApiError),
-            (422, errors.ApiError),
+            (422, errors.UnprocessableError),
             (429, errors.RateLimitError),
             (500, errors.ServerError),
             (503, errors.ServerError),

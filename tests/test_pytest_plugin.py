@@ -1,0 +1,202 @@
+"""The fixture ``infinium_traces`` in runs of pytest that are processes of their own."""
+
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+HERE = Path(__file__).parents[1]
+INSTALLED = bool(entry_points(group="pytest11", name="infinium"))
+"""Whether pytest finds the plugin by itself, as it does where the package is installed from its wheel."""
+
+AGENT = """
+import asyncio
+import pytest
+from langchain_core.language_models import FakeMessagesListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
+from infinium_integrations.langchain import InfiniumCallbackHandler
+from infinium_integrations import trace
+
+usage = {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}
+
+@tool
+def weather(city: str) -> str:
+    "Tell the weather."
+    if city == "Nowhere":
+        raise LookupError("no such city")
+    return f"{city}: 18 degrees"
+
+def agent(question, city):
+    "An agent of a user's: it asks a model, then a tool."
+    model = FakeMessagesListChatModel(responses=[AIMessage("I look it up", usage_metadata=usage)])
+    with trace("Weather"):
+        config = {"callbacks": [InfiniumCallbackHandler()]}
+        model.invoke([HumanMessage(question)], config)
+        return weather.invoke({"city": city}, config)
+"""
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Run tests that have the agent at hand, where a store and an account would show what is kept or sent."""
+    pytest.importorskip("langchain_core", reason="uv pip install -e '.[langchain]'")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setenv("INFINIUM_STORE", str(pytester.path / "store"))
+    pytester.makepyfile(agent=AGENT)
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error")
+
+    def run(tests, *arguments):
+        pytester.makepyfile(test_it=tests)
+        plugin = [] if INSTALLED else ["-p", "_infinium_pytestplugin"]
+        return pytester.runpytest_subprocess(*plugin, "-p", "no:cacheprovider", "-q", *arguments, timeout=100)
+
+    return run
+
+
+def test_a_test_asks_for_tool_calls_tokens_errors_and_messages(run):
+    done = run("""
+        import pytest
+        from agent import agent
+
+        def test_it(infinium_traces):
+            assert infinium_traces == []
+            agent("How warm is Paris?", "Paris")
+            [task] = infinium_traces
+            assert (task.name, task.status, len(infinium_traces)) == ("Weather", "ok", 1)
+            [call] = infinium_traces.tool_calls()
+            assert (call.name, call.tool_name, call.arguments) == ("weather", "weather", {"city": "Paris"})
+            assert call.result == "Paris: 18 degrees"
+            assert infinium_traces.tool_calls("search") == []
+            tokens = infinium_traces.tokens()
+            assert (tokens, tokens.prompt, tokens.completion) == (13, 9, 4)
+            assert infinium_traces.errors() == []
+            [question] = infinium_traces.messages("user")
+            assert question["parts"][0]["content"] == "How warm is Paris?"
+            assert [message["role"] for message in infinium_traces.messages()][:2] == ["user", "assistant"]
+
+        def test_that_it_fails(infinium_traces):
+            with pytest.raises(LookupError):
+                agent("How warm is it?", "Nowhere")
+            assert [error.message for error in infinium_traces.errors()] == ["no such city"]
+            [call] = infinium_traces.tool_calls("weather")
+            assert call.error.error_type == "LookupError"
+    """)
+    done.assert_outcomes(passed=2)
+
+
+def test_each_test_has_its_own_traces_in_the_workers_of_xdist_too(run):
+    pytest.importorskip("xdist", reason="uv pip install pytest-xdist")
+    done = run(
+        """
+        import pytest
+        from agent import agent
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_it(number, infinium_traces):
+            for _ in range(number):
+                agent("How warm is Paris?", "Paris")
+            assert len(infinium_traces) == number
+            assert infinium_traces.tokens() == 13 * number
+        """,
+        "-n",
+        "2",
+    )
+    done.assert_outcomes(passed=8)
+
+
+def test_coroutines_are_tested_with_pytest_asyncio(run):
+    pytest.importorskip("pytest_asyncio", reason="uv pip install pytest-asyncio")
+    done = run("""
+        import asyncio
+        import pytest
+        from agent import agent, trace, weather
+
+        @pytest.mark.asyncio
+        async def test_it(infinium_traces):
+            async def ask(number):
+                async with trace(f"Ask {number}") as t:
+                    async with t.step("tool_use", "Look up") as step:
+                        await asyncio.sleep(0)
+                        step.record_tool_call(f"tool {number}")
+            await asyncio.gather(*[ask(number) for number in range(5)])
+            assert sorted(task.name for task in infinium_traces) == [f"Ask {number}" for number in range(5)]
+            assert sorted(call.name for call in infinium_traces.tool_calls()) == [f"tool {n}" for n in range(5)]
+    """)
+    done.assert_outcomes(passed=1)
+
+
+def test_what_has_ended_is_waited_for_when_it_is_read(run):
+    done = run("""
+        import threading
+        from infinium_integrations import trace
+
+        def test_it(infinium_traces):
+            go = threading.Event()
+            with trace("Ask") as t:
+                child = t.step("custom", "goes on in another thread").start()
+            def end():
+                go.wait(10)
+                child.finish()
+            other = threading.Thread(target=end)
+            other.start()
+            threading.Timer(0, go.set).start()
+            [task] = infinium_traces
+            other.join(10)
+            assert task.status == "ok"
+    """)
+    done.assert_outcomes(passed=1)
+
+
+def test_nothing_is_sent_and_nothing_is_stored(run, pytester, platform):
+    done = run("""
+        from agent import agent
+        from infinium_integrations import flush, stats
+
+        def test_it(infinium_traces):
+            agent("How warm is Paris?", "Paris")
+            assert flush()
+            assert stats()["recorded"] == len(infinium_traces) == 1
+    """)
+    done.assert_outcomes(passed=1)
+    assert platform.requests == []
+    assert not (pytester.path / "store").exists()
+
+
+def test_outside_the_fixture_traces_go_where_they_always_go(run, pytester, platform):
+    done = run("""
+        from agent import agent
+        from infinium_integrations import flush
+
+        def test_with_it(infinium_traces):
+            agent("How warm is Paris?", "Paris")
+
+        def test_without_it():
+            agent("How warm is Rome?", "Rome")
+            assert flush()
+    """)
+    done.assert_outcomes(passed=2)
+    [seen] = platform.requests
+    assert seen.json["steps"][-1]["output_preview"] == "Rome: 18 degrees"
+
+
+def test_nothing_of_ours_is_imported_until_a_test_asks_for_it(run):
+    done = run("""
+        import sys
+
+        def test_it(pytestconfig):
+            assert pytestconfig.pluginmanager.has_plugin("infinium") or "_infinium_pytestplugin" in sys.modules
+            assert [name for name in sys.modules if name.startswith("infinium_integrations")] == []
+
+        def test_that_asks(infinium_traces):
+            assert "infinium_integrations.testing" in sys.modules
+    """)
+    done.assert_outcomes(passed=2)
+
+
+def test_the_fixture_is_listed_with_what_it_is(run):
+    done = run("def test_it(): ...", "--fixtures")
+    done.stdout.fnmatch_lines(["*infinium_traces*", "*Traces that end in this test*"])
