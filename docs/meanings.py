@@ -325,6 +325,10 @@ CURES: dict[str, tuple[str, str]] = {
         "No answer in the time given; also Maestro's result that is not there yet.",
         "Try again later, or give a larger `timeout`.",
     ),
+    "BatchError": (
+        "A batch with `fail_fast=True` was ended by its first failure; `successful_count` had arrived by then.",
+        "Mend what its `__cause__` says, and send the rest.",
+    ),
     "ApiError": (
         "The platform answered with an error; `status_code` and `data` have what it said. Itself: any other status.",
         "Read its text: it is the platform's.",
@@ -335,6 +339,10 @@ CURES: dict[str, tuple[str, str]] = {
         "Ask for the agent's permissions on the platform.",
     ),
     "NotFoundError": ("404: no such agent, trace or prompt.", "Check the id, and `INFINIUM_BASE_URL`."),
+    "UnprocessableError": (
+        "422: the platform refuses a field; `field` names it where the reply does. Also a `ValidationError`.",
+        "Correct that field.",
+    ),
     "RateLimitError": (
         "429 after all retries; `retry_after` is in seconds, where the platform said it.",
         "Wait so long; lower the client's `requests_per_second`, or let the background send.",

@@ -1,4 +1,4 @@
-"""The examples of `docs/sdk.md` and `docs/pytest.md` run."""
+"""The examples of `docs/howto/sdk.md` and `docs/howto/pytest.md` run."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def blocks(page):
-    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "howto" / page).read_text(), re.DOTALL)
 
 
 def test_a_program_for_the_sdk_runs_with_our_name_in_it(platform):

@@ -1,6 +1,6 @@
 """What Infinium's documentation of its Python SDK shows does the same with that SDK and with this library.
 
-Each test is one program of a page, run with either; where they differ on purpose, `docs/sdk.md` says so.
+Each test is one program of a page, run with either; where they differ on purpose, `docs/howto/sdk.md` says so.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ NOT_HERE = {
     "validate_payload_size",
     "validate_string_length",
 }
-"""Names of the SDK that this library has not; `docs/sdk.md` lists them."""
+"""Names of the SDK that this library has not; `docs/howto/sdk.md` lists them."""
 
 
 @pytest.fixture(params=["infinium", "infinium_integrations"])
@@ -531,7 +531,7 @@ def test_a_name_of_the_sdk_is_a_name_of_ours(name):
 @pytest.mark.parametrize("name", sorted(NOT_HERE))
 def test_a_name_that_is_not_here_is_in_the_documentation_of_the_differences(name):
     assert not hasattr(infinium_integrations, name)
-    page = (Path(infinium_integrations.__file__).parents[1] / "docs" / "sdk.md").read_text()
+    page = (Path(infinium_integrations.__file__).parents[1] / "docs" / "howto" / "sdk.md").read_text()
     assert re.search(rf"`{name}`", page)
 
 
