@@ -285,7 +285,7 @@ def flush(timeout: float = 10.0) -> bool:
         >>> infinium.flush(timeout=5)
         True
     """
-    if _runtime is None and not settings.current().has_account:
+    if _runtime is None and not settings.current().delivers:
         return True
     runtime = current()
     deadline = time.perf_counter() + timeout

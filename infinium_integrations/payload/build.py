@@ -95,6 +95,10 @@ class Spans(TypedDict, total=False):
     trace_id: str
     """Of OpenTelemetry's span that surrounded the trace, 32 hexadecimal digits; ``span_id`` has 16."""
     span_id: str
+    sampled: bool
+    """False where that span is not sampled, so that this trace goes to nobody by OTLP; else it is missing."""
+    action: str
+    """What the root did."""
 
 
 def spans(trace: Trace) -> Spans:
@@ -104,9 +108,11 @@ def spans(trace: Trace) -> Spans:
         + ([] if run.ended is None else [_ns(run.ended - run.started)])
         for run in trace.steps
     }
-    found: Spans = {"started_ns": _ns(trace.started_wall), "steps": times}
+    found: Spans = {"started_ns": _ns(trace.started_wall), "steps": times, "action": trace.root.action}
     if trace.surrounding is not None:
-        found["trace_id"], found["span_id"] = trace.surrounding
+        found["trace_id"], found["span_id"], sampled = trace.surrounding
+        if not sampled:
+            found["sampled"] = False
     return found
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from infinium_integrations.capture.content import Content
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT, PREVIEW_LIMIT
+from infinium_integrations.recording.trace_context import Surrounding
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -326,8 +327,8 @@ class Trace:
     has_content: bool = True
     """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
     token: int = 0
-    surrounding: tuple[str, str] | None = None
-    """The ids of OpenTelemetry's span that it stands in: of its trace and its own, in hexadecimal."""
+    surrounding: Surrounding | None = None
+    """OpenTelemetry's span that it stands in."""
     resume_keys: list[Hashable] = field(default_factory=list)
     """By what a later trace may find this one, should it end interrupted, as the one that it goes on with."""
     content: Content = field(default_factory=Content)

@@ -270,7 +270,7 @@ class TraceReader:
             rows = [*self.listing(status="rejected", limit=None), *self.listing(status="pending", limit=None)]
         moved = sum(self._put_back(row) for row in rows)
         given = settings.current()
-        if moved and given.has_account:
+        if moved and given.delivers:
             self._send(given)
         return moved
 

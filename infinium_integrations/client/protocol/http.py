@@ -9,6 +9,7 @@ import functools
 import math
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
@@ -24,14 +25,17 @@ from infinium_integrations.errors import TimeoutError as NoAnswerError
 __all__ = ["Channel", "aexchange", "async_client", "blocking_client", "exchange"]
 
 
-def blocking_client() -> httpx.Client:
+def blocking_client(context: ssl.SSLContext | None = None) -> httpx.Client:
     """Make a client that verifies TLS, follows no redirect, and takes proxies and certificates from the environment.
+
+    Args:
+        context: What TLS is done with, in place of the environment's certificates.
 
     Raises:
         ConfigurationError: What the environment says of them makes none possible.
         TransportError: No file descriptor is left; later there may be one.
     """
-    return _made(lambda: httpx.Client(follow_redirects=False))
+    return _made(lambda: httpx.Client(follow_redirects=False, verify=True if context is None else context))
 
 
 def async_client() -> httpx.AsyncClient:
@@ -89,14 +93,17 @@ class Channel:
     Where no proxy is set these are bare transports, which take two thirds of a client's time for a request; each has
     one connection, since a pool looks at all that it has whenever it is asked for one.
 
+    Args:
+        context: What TLS is done with, in place of the environment's certificates.
+
     Raises:
         ConfigurationError: What the environment says of certificates or proxies makes none possible.
         TransportError: No file descriptor is left; later there may be one.
     """
 
-    def __init__(self) -> None:
-        self._client = blocking_client() if getproxies() else None
-        self._context = _made(httpx.create_ssl_context) if self._client is None else None
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._client = blocking_client(context) if getproxies() else None
+        self._context = (context or _made(httpx.create_ssl_context)) if self._client is None else None
         self._transports: list[httpx.HTTPTransport] = []
         self._free: list[httpx.HTTPTransport] = []
         """Those that no thread has."""
