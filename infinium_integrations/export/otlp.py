@@ -175,6 +175,7 @@ class _Trace:
         ended = _moment(self.payload.get("current_datetime"))
         self.start_ns: int = known if isinstance(known, int) else max(0, ended - duration)
         self.end_ns = self.start_ns + duration
+        self._told: dict[str, str] = self.times.get("ids") or {}
         contents = self.captured.get("steps") or {}
         self.steps = [
             _Step(number, given, given.get("metadata") or {}, contents.get(str(number)) or {})
@@ -201,6 +202,12 @@ class _Trace:
             return [span]
         known = {step.number for step in self.steps}
         return [self._root(), *(self._step(step, known) for step in self.steps)]
+
+    def _id(self, number: int) -> str:
+        """Return the id of a step, of the trace itself where ``number`` is 0; no two steps have the same."""
+        told = self._told.get(str(number))
+        found = span_id_of(self.id, number)
+        return told or (found if found not in self._told.values() else span_id_of(f"{self.id}/{number}", number))
 
     def _is_one_step(self) -> bool:
         """Whether the trace is itself its one step: a bare call of a model, a tool or a retriever."""
@@ -229,7 +236,7 @@ class _Trace:
             _put(attributes, f"{end}.value", text)
         span = Span(
             self.otel_id,
-            span_id_of(self.id, 0),
+            self._id(0),
             self.times.get("span_id"),
             f"{operation} {name}",
             client=False,
@@ -284,8 +291,8 @@ class _Trace:
         above = step.facts.get("parent_step")
         span = Span(
             self.otel_id,
-            span_id_of(self.id, step.number),
-            span_id_of(self.id, above if above in known else 0),
+            self._id(step.number),
+            self._id(above if above in known else 0),
             " ".join(str(part) for part in (kind.operation, about) if part) or step.name,
             kind.client,
             start_ns,

@@ -234,6 +234,8 @@ class Recorder:
                 return
             if run.events or run.child_errors or run.interrupted or "attempt" in (run.metadata or ()):
                 return
+            if run.span_id is not None:  # a service that it called refers to it
+                return
             if not any(step.above is run for step in trace.later(run)):
                 trace.fold(run)
 

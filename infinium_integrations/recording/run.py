@@ -208,6 +208,8 @@ class Run:
     """By token of their traces, the open runs that were given the same id, this one included."""
     inner_calls: list[ModelCall] | None = None
     """Of a model's call, the calls below it that have ended: it may only have handed them on."""
+    span_id: str | None = None
+    """By which a service that was called from it knows it, where it was told: see ``trace_context``."""
     task_runs: "set[Run] | None" = None
     """The open runs of the same asyncio task."""
 
@@ -434,5 +436,6 @@ class Trace:
             among = self.held if old in self.held else self.tail
             among[among.index(old)] = new
         new.number, old.number = old.number, 0
+        new.span_id = new.span_id or old.span_id
         new.is_step, old.is_step = True, False
         new.nearest_step, old.nearest_step = new, above

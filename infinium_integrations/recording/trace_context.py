@@ -56,14 +56,14 @@ def span_id_of(trace_id: str, number: int) -> str:
     return hashlib.sha256(f"{trace_id}/{number}".encode()).hexdigest()[:16]
 
 
-def traceparent(trace_id: str, number: int, around: Surrounding | None) -> str:
+def traceparent(trace_id: str, span_id: str, around: Surrounding | None) -> str:
     """Return the header by which a service that is called joins a trace.
 
     Args:
         trace_id: Our id of the trace.
-        number: Of the step that calls; 0 for the trace itself.
+        span_id: Of the step that calls, or of the trace itself.
         around: The span around the trace.
     """
     whole = trace_id_of(trace_id) if around is None else around.trace_id
     flags = "01" if around is None or around.sampled else "00"
-    return f"00-{whole}-{span_id_of(trace_id, number)}-{flags}"
+    return f"00-{whole}-{span_id}-{flags}"

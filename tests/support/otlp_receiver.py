@@ -1,5 +1,7 @@
 """A receiver of OTLP on this machine: a ``FaultServer`` of which each request is read as spans."""
 
+import contextlib
+import gzip
 from collections import Counter
 
 from faultserver import FaultServer, Reply
@@ -68,8 +70,6 @@ class Receiver(FaultServer):
     def _accept(self, seen):
         body = seen.body
         if seen.headers.get("content-encoding") == "gzip":
-            import gzip
-
             body = gzip.decompress(body)
         with self._changed:
             self.bodies.append(body)
@@ -87,3 +87,24 @@ class Receiver(FaultServer):
     def orphans(self):
         known = {span.id for span in self.spans}
         return [span for span in self.spans if span.parent is not None and span.parent not in known]
+
+
+def seven(t):
+    """Have an agent run of seven steps, some in others, one of which fails."""
+    with t.step("agent", "support"):
+        with t.step("retrieval", "Search the handbook") as step:
+            step.set_input("refunds").set_output("1 document")
+            with t.step("embedding", "Embed") as inner:
+                inner.record_llm_call("text-embedding-3", provider="openai", prompt_tokens=4)
+        with t.step("llm_inference", "Decide") as step:
+            step.set_input("Where is my money?").set_output("I look it up")
+            step.record_llm_call("gpt-4o", provider="openai", prompt_tokens=100, completion_tokens=20)
+        with t.step("tool_use", "find_order") as step:
+            step.record_tool_call("find_order").set_input({"id": 7}).set_output("shipped")
+        with contextlib.suppress(LookupError), t.step("tool_use", "refund") as step:
+            step.record_tool_call("refund").set_input({"id": 7})
+            msg = "no such order"
+            raise LookupError(msg)
+        with t.step("llm_inference", "Answer") as step:
+            step.set_output("It is on its way")
+            step.record_llm_call("gpt-4o", provider="openai", prompt_tokens=100, completion_tokens=20)
