@@ -275,7 +275,7 @@ class _Trace:
 
     def _links(self) -> list[tuple[str, str]]:
         before = self.tags.get("resumed_from")
-        return [(trace_id_of(before), span_id_of(before, 0))] if before else []
+        return [(self.times.get("resumed_trace_id") or trace_id_of(before), span_id_of(before, 0))] if before else []
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

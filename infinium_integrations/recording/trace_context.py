@@ -6,10 +6,20 @@ OpenTelemetry is only read where the program has loaded it, and its context is n
 import hashlib
 import re
 import sys
+from collections import OrderedDict
 from typing import NamedTuple
 from uuid import UUID
 
-__all__ = ["Surrounding", "current_span", "parse", "span_id_of", "trace_id_of", "traceparent"]
+__all__ = [
+    "Surrounding",
+    "current_span",
+    "parse",
+    "remember",
+    "remembered",
+    "span_id_of",
+    "trace_id_of",
+    "traceparent",
+]
 
 _HEADER = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 
@@ -49,6 +59,24 @@ def trace_id_of(trace_id: str) -> str:
     except ValueError:
         found = ""
     return found if found.strip("0") else hashlib.sha256(trace_id.encode()).hexdigest()[:32]
+
+
+_interrupted: OrderedDict[str, str] = OrderedDict()
+"""By our id of a trace that waits for a human, the id of the one that it is part of outside, where that is another."""
+REMEMBERED = 10_000
+
+
+def remember(trace_id: str, around: Surrounding | None) -> None:
+    """Remember which trace an interrupted one is part of, for the one that goes on with it; one thread at a time."""
+    if around is not None:
+        _interrupted[trace_id] = around.trace_id
+        if len(_interrupted) > REMEMBERED:
+            _interrupted.popitem(last=False)
+
+
+def remembered(trace_id: str) -> str | None:
+    """Return which trace an interrupted one of this process is part of outside; None where it stands for itself."""
+    return _interrupted.get(trace_id)
 
 
 def span_id_of(trace_id: str, number: int) -> str:
