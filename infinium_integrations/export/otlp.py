@@ -28,6 +28,7 @@ Value = str | int | float | bool | list[str]
 Attributes = dict[str, Value]
 Messages = list[dict[str, Any]]
 
+_SAID = "gen_ai.output.messages"
 LEFT_OUT = "… (left out: the trace is too large to be sent whole)"
 """Stands for the content of a message for which there was no room."""
 
@@ -135,6 +136,16 @@ _STEP_FACTS: dict[str, str] = {
     "document_count": "infinium.document_count",
     "estimated_cost_usd": "infinium.cost_usd",
 }
+_SPOKEN = {"input_messages": "gen_ai.input.messages", "output_messages": _SAID}
+_PLAIN_ENDS: dict[str, tuple[str, str | None]] = {"input": ("input", None), "output": ("output", None)}
+_ENDS: dict[str, dict[str, tuple[str, str | None]]] = {
+    "tool_use": {
+        "input": ("arguments", "gen_ai.tool.call.arguments"),
+        "output": ("result", "gen_ai.tool.call.result"),
+    },
+    "retrieval": {"input": ("input", "gen_ai.retrieval.query.text"), "output": ("output", None)},
+}
+"""What was captured of the two ends of a step, and the attribute that it has beside the general one."""
 _IDENTITY: dict[str, tuple[str, ...]] = {
     "session_id": ("gen_ai.conversation.id", "session.id"),
     "user_id": ("user.id",),
@@ -316,34 +327,22 @@ class _Trace:
         return start, start + 1_000_000 * int(step.given.get("duration_ms") or 0)
 
     def _content(self, step: _Step, span: Span) -> None:
-        attributes, held = span.attributes, step.captured
-        given, came = step.given.get("input_preview"), step.given.get("output_preview")
-        if step.given.get("action") == "llm_inference" and held:
-            for key, name in (
-                ("input_messages", "gen_ai.input.messages"),
-                ("output_messages", "gen_ai.output.messages"),
-            ):
-                if messages := self._messages(held.get(key) or ()):
-                    span.messages[name] = messages
-            if definitions := self._definitions(held.get("tools") or ()):
-                attributes["gen_ai.tool.definitions"] = _json(definitions)
-        elif step.given.get("action") == "tool_use":
-            given = _as_text(held["arguments"]) if "arguments" in held else given
-            came = _as_text(held["result"]) if "result" in held else came
-            _put(attributes, "gen_ai.tool.call.arguments", given)
-            _put(attributes, "gen_ai.tool.call.result", came)
-        elif step.given.get("action") == "retrieval":
-            given = _as_text(held["input"]) if "input" in held else given
-            _put(attributes, "gen_ai.retrieval.query.text", given)
-            documents = held.get("documents") or step.facts.get("documents")
-            if documents:
-                attributes["gen_ai.retrieval.documents"] = _json(documents)
-        else:
-            given = _as_text(held["input"]) if "input" in held else given
-            came = _as_text(held["output"]) if "output" in held else came
-        if not span.messages:  # of which whoever knows the conventions makes these two
-            _put(attributes, "input.value", given)
-            _put(attributes, "output.value", came)
+        attributes, held, action = span.attributes, step.captured, str(step.given.get("action"))
+        for key, name in _SPOKEN.items():
+            if messages := self._messages(held.get(key) or ()):
+                span.messages[name] = messages
+        if definitions := self._definitions(held.get("tools") or ()):
+            attributes["gen_ai.tool.definitions"] = _json(definitions)
+        for end, (key, own) in _ENDS.get(action, _PLAIN_ENDS).items():
+            text = _as_text(held[key]) if key in held else step.given.get(f"{end}_preview")
+            if own is not None:
+                _put(attributes, own, text)
+            if not span.messages:  # of which whoever knows the conventions makes these two
+                _put(attributes, f"{end}.value", text)
+        documents = held.get("documents") or step.facts.get("documents")
+        if action == "retrieval" and documents:
+            named = [{**one, "id": str(one.get("id") or place)} for place, one in enumerate(documents, 1)]
+            attributes["gen_ai.retrieval.documents"] = _json(named)
 
     def _messages(self, given: Iterable[Any]) -> Messages:
         """Return messages, which the file names by their indexes."""
@@ -490,8 +489,11 @@ def _moment(text: object) -> int:
 
 def write_messages(span: Span) -> None:
     """Put the messages of a span among its attributes, as JSON."""
+    reasons = span.attributes.get("gen_ai.response.finish_reasons")
+    reason = reasons[0] if isinstance(reasons, list) else ""  # whoever reads by the schema asks for one
     for name, messages in span.messages.items():
-        span.attributes[name] = _json(messages)
+        written = [{**one, "finish_reason": reason} for one in messages] if name == _SAID else messages
+        span.attributes[name] = _json(written)
 
 
 def leave_out_messages(spans: list[Span], excess: int) -> None:
