@@ -126,6 +126,10 @@ class Collector:
                 return Outcome(Verdict("reject", outcome.verdict.reason))
             self._room = max(LEAST_BYTES, max(map(len, requests)) // SMALLER)
 
+    def probe(self) -> Outcome:
+        """Send a request without spans, as a person does who wants to know whether it would be taken."""
+        return self._post(b"", time.monotonic() + self.environment.timeout)
+
     def _post_all(self, trace_id: str, requests: list[bytes], deadline: float) -> Outcome:
         taken = self._taken.pop(trace_id, set())
         for place, body in enumerate(requests):

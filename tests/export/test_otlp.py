@@ -13,6 +13,7 @@ from delivery_kit import AGENT, SECRET, account, environment, files, run, start
 from faultserver import FaultServer, Hang, Reply, closed_port
 from otlp_receiver import Receiver, seven, taken
 from secret_cases import everyday, left
+from test_imports import PROGRAMS, looked_up
 
 from infinium_integrations import TaskData, configure, flush, settings, stats, trace, traces
 from infinium_integrations.errors import ConfigurationError
@@ -562,6 +563,16 @@ def test_importing_the_package_and_tracing_without_otlp_load_no_opentelemetry():
         print([name for name in sys.modules if name.split(".")[0] in {"opentelemetry", "google"}])
     """
     assert run(program, environment(INFINIUM_STORE="memory")) == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["langchain", "trace", "client"])
+def test_what_goes_by_otlp_looks_no_module_up_on_a_thread_of_ours(name, tmp_path):
+    if name == "langchain":
+        pytest.importorskip("langchain_core")
+    with Receiver([Reply(503)]) as receiver:
+        env = environment_of(receiver, tmp_path / "store", OTEL_EXPORTER_OTLP_COMPRESSION="gzip")
+        assert looked_up(PROGRAMS[name], env) == "[]"
+        assert receiver.spans
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the store's folder is not read there")
