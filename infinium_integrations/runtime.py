@@ -247,8 +247,9 @@ def configure(**changes: "Unpack[settings.SettingsChanges]") -> None:
     Args:
         **changes: ``agent_id``, ``agent_secret``, ``base_url``, ``store`` (a folder, ``"memory"`` or ``"off"``),
             ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``content_chars``, ``idle_timeout``,
-            ``grace`` and ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``: the environment's names
-            in small letters.
+            ``grace`` and ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``, ``redact_keys``,
+            ``redact_allow``, ``exporters`` (``"infinium"``, ``"otlp"`` or both): the environment's names in small
+            letters.
 
     Raises:
         ConfigurationError: An unknown name or a malformed value; nothing is changed then.
