@@ -452,9 +452,9 @@ class TraceBuilder:
             >>> len(headers["traceparent"])
             55
         """
-        innermost = (_innermost.get(), self._recorder.surrounding() if self._live else None)
+        innermost = (self._scope, _innermost.get(), self._recorder.surrounding() if self._live else None)
         found = [run for run in innermost if run is not None and run.trace is self._trace]
-        around = max(found, key=lambda run: run.started, default=self._scope)
+        around = max(found, key=lambda run: run.started)
         step = around if around.is_step and around.number else around.above
         span_id = step.span_id if step is not None else None
         span_id = span_id or span_id_of(self._trace.id, step.number if step is not None else 0)

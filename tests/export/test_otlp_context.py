@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider, sampling
 from otlp_receiver import Receiver
 from test_otlp import both, use
 
-from infinium_integrations import TraceBuilder, current_trace, flush, settings, stats, trace, traces
+from infinium_integrations import TraceBuilder, current_trace, flush, runtime, settings, stats, trace, traces
 
 AROUND = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADER = f"00-{AROUND[0]}-{AROUND[1]}-01"
@@ -200,8 +200,6 @@ def test_a_service_that_is_called_joins_the_trace(receiver):
 
 
 def test_a_step_keeps_the_id_that_was_told_where_one_before_it_is_folded_away(receiver):
-    from infinium_integrations import runtime
-
     recorder = runtime.current().recorder
     with trace("Refund") as t:
         plumbing = recorder.create(t._scope, "chain", "plumbing")
@@ -215,6 +213,17 @@ def test_a_step_keeps_the_id_that_was_told_where_one_before_it_is_folded_away(re
     found = spans_of(receiver)
     assert header.split("-")[2] == found["look"].id
     assert len({span.id for span in found.values()}) == len(found) == 3
+
+
+def test_a_step_that_a_service_refers_to_is_not_folded_away(receiver):
+    recorder = runtime.current().recorder
+    with trace("Refund") as t:
+        plumbing = recorder.create(t._scope, "chain", "plumbing")
+        recorder.open(plumbing)
+        header = TraceBuilder.over(recorder, plumbing).traceparent
+        recorder.finish(plumbing, "ok")
+        recorder.fold(plumbing)
+    assert header.split("-")[2] == spans_of(receiver)["plumbing"].id
 
 
 def test_a_trace_by_hand_has_a_header_too():
