@@ -1,11 +1,13 @@
 """Traces leave by OTLP: the second destination of the sender, beside Infinium or alone."""
 
 import json
+import ssl
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.common", reason="pip install 'infinium-integrations[otel]'")
 
@@ -588,3 +590,89 @@ def test_a_service_of_another_key_gets_no_traces_that_are_not_its_own(tmp_path, 
         env["OTEL_EXPORTER_OTLP_HEADERS"] = "key=one"
         run("import infinium_integrations as i; print(i.flush(30))", env)
         assert len(receiver.spans) == 1
+
+
+# -- what must be there ------------------------------------------------------------------------------------------------
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(receiver, monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'infinium-integrations\[otel\]'"):
+        trace("Refund")
+    with pytest.raises(ConfigurationError, match=r"\[otel\]"):
+        configure(exporters="otlp")
+
+
+def served(authority, *, asks_for=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    if asks_for is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        asks_for.configure_trust(context)
+    return context
+
+
+def test_the_certificates_are_those_of_the_standard_variables(monkeypatch, tmp_path):
+    authority, clients = trustme.CA(), trustme.CA()
+    mine = clients.issue_cert("agent")
+    names = {
+        "CERTIFICATE": authority.cert_pem,
+        "CLIENT_CERTIFICATE": mine.cert_chain_pems[0],
+        "CLIENT_KEY": mine.private_key_pem,
+    }
+    for name, blob in names.items():
+        blob.write_to_path(tmp_path / name)
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", str(tmp_path / name))
+    with Receiver(tls=served(authority, asks_for=clients)) as receiver:
+        use(monkeypatch, receiver.origin)
+        with trace("Refund"):
+            pass
+        assert flush(30)
+        assert len(receiver.spans) == 1
+
+
+def test_a_certificate_that_is_not_trusted_keeps_traces(monkeypatch):
+    with Receiver(tls=served(trustme.CA())) as receiver:
+        use(monkeypatch, receiver.origin)
+        with trace("Refund"):
+            pass
+        assert not flush(1)
+        assert receiver.requests == []
+    assert stats()["pending"] == 1
+
+
+def test_a_file_that_holds_no_certificate_keeps_traces_and_is_said(monkeypatch, tmp_path, caplog):
+    (tmp_path / "ca.pem").write_text("nothing")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
+    with Receiver(tls=served(trustme.CA())) as receiver:
+        use(monkeypatch, receiver.origin)
+        with trace("Refund"):
+            pass
+        assert not flush(1)
+    assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in caplog.text
+    assert stats()["pending"] == 1
+
+
+@pytest.mark.parametrize("kept", ["memory", "off"])
+def test_traces_kept_in_memory_go_to_both_too(monkeypatch, kept):
+    with FaultServer() as platform, Receiver([503]) as receiver:
+        monkeypatch.setenv("INFINIUM_STORE", kept)
+        both(monkeypatch, platform, receiver)
+        for number in range(5):
+            with trace(f"run {number}"):
+                pass
+        assert flush(30)
+        assert (len(platform.accepted), len(receiver.traces())) == (5, 5)
+        assert (stats()["sent"], stats()["pending"]) == (5, 0)
+
+
+def test_a_receiver_that_answers_in_json_is_understood(monkeypatch, caplog):
+    partial = {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too old"}}
+    with Receiver([Reply(200, {}), Reply(200, "nonsense"), Reply(200, partial)]) as receiver:
+        use(monkeypatch, receiver.origin)
+        for number in range(3):
+            with trace(f"run {number}"):
+                pass
+            assert flush(30)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "3 spans were refused): too old" in said
