@@ -596,7 +596,7 @@ def test_a_service_of_another_key_gets_no_traces_that_are_not_its_own(tmp_path, 
 
 
 def test_without_the_extra_it_is_said_how_to_get_it(receiver, monkeypatch):
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.common.trace_encoder", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'infinium-integrations\[otel\]'"):
         trace("Refund")
     with pytest.raises(ConfigurationError, match=r"\[otel\]"):
