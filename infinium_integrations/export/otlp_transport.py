@@ -9,7 +9,7 @@ import math
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -31,7 +31,7 @@ from infinium_integrations.export.outbox import Outcome
 from infinium_integrations.export.transports import LATE, REPLY_BYTES, Connections
 from infinium_integrations.otel_environment import OtelEnvironment
 from infinium_integrations.settings import Settings
-from infinium_integrations.storage.record import DamagedError, Record
+from infinium_integrations.storage.record import Record
 
 __all__ = ["REQUEST_BYTES", "Collector", "connections", "encoded"]
 
@@ -112,12 +112,12 @@ class Collector:
     def send(self, record: Record, timeout: float = math.inf) -> Outcome:
         """Try once; for a receiver that takes less, in smaller requests."""
         deadline = time.monotonic() + min(timeout, self.environment.timeout)
+        encode: Callable[[Record, int], list[bytes] | Outcome] = encoded
         while True:
             room = self._room
-            try:
-                requests = encoded(record, room)
-            except DamagedError:
-                return Outcome(Verdict("reject", "what was captured of it can't be read"))
+            requests = diagnostics.attempt(encode, _unreadable, record, room)
+            if isinstance(requests, Outcome):
+                return requests
             outcome = self._post_all(record.trace_id, requests, deadline)
             if outcome.verdict.action != "shrink":
                 return outcome
@@ -221,6 +221,11 @@ def _said(reply: Reply) -> str:
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------
+
+
+def _unreadable(error: Exception) -> Outcome:
+    """Refuse a trace that another program wrote or that was damaged: sent again, it would be the same."""
+    return Outcome(Verdict("reject", f"it can't be read as spans: {type(error).__name__}"))
 
 
 def encoded(record: Record, room: int = REQUEST_BYTES) -> list[bytes]:

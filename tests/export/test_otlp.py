@@ -21,6 +21,8 @@ from infinium_integrations import TaskData, configure, flush, settings, stats, t
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.recording.trace_context import span_id_of
 from infinium_integrations.redaction.redactor import Redactor
+from infinium_integrations.storage import record as records
+from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector
 
 
 @pytest.fixture
@@ -484,6 +486,26 @@ def test_one_that_refuses_what_the_other_takes_leaves_the_trace_rejected_and_sen
         assert (len(receiver.spans), len(platform.requests)) == (1, 1)
     (path,) = files(settings.current().store, "history")
     assert path.name.count("~") == 2
+
+
+def test_what_can_not_be_read_as_spans_is_rejected_and_the_rest_flows(monkeypatch):
+    with Receiver() as receiver:
+        use(monkeypatch, receiver.origin)
+        broken = {
+            "name": "broken",
+            "description": "x",
+            "current_datetime": "2026-01-31T12:00:00Z",
+            "duration": 1,
+            "steps": [{"step_number": 1, "action": "custom", "description": "x", "metadata": 5}],
+        }
+        record = records.new_record("x-1", broken, json.dumps(broken).encode(), 1, {"status": "pending"})
+        given = settings.current()
+        StoreSelector(DeliveryCounters()).put(given, records.file_name(1, "x-1"), records.pack(record), given.otlp.key)
+        with trace("Refund"):
+            pass
+        assert flush(30)
+        assert [span.name for span in receiver.spans] == ["invoke_agent Refund"]
+    assert (stats()["rejected"], stats()["pending"], stats()["faults"]) == (1, 0, 0)
 
 
 def test_a_wrong_key_keeps_traces_and_shows_no_header(monkeypatch, caplog):
