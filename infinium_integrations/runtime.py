@@ -275,8 +275,8 @@ def flush(timeout: float = 10.0) -> bool:
         timeout: Seconds to wait at most.
 
     Returns:
-        Whether everything recorded before the call is delivered, rejected or, without an account, written. Where
-        something was lost, one call says so.
+        Whether everything recorded before the call is delivered to all that are to have it, rejected or, where there
+        is nobody, written. Where something was lost, one call says so.
 
     Raises:
         ConfigurationError: A setting is malformed.

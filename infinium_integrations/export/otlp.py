@@ -5,6 +5,7 @@ conventions', which is what Phoenix lacks without them.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,8 +19,8 @@ __all__ = [
     "Attributes",
     "Event",
     "Span",
+    "define_once",
     "leave_out_attributes",
-    "leave_out_messages",
     "spans_of",
     "write_messages",
 ]
@@ -31,6 +32,8 @@ Messages = list[dict[str, Any]]
 _SAID = "gen_ai.output.messages"
 LEFT_OUT = "… (left out: the trace is too large to be sent whole)"
 """Stands for the content of a message for which there was no room."""
+_MARK_BYTES = 200
+"""A message of less than this is not left out: its mark would take as much."""
 
 
 @dataclass(slots=True)
@@ -487,50 +490,70 @@ def _moment(text: object) -> int:
 # -- what there is room for --------------------------------------------------------------------------------------------
 
 
-def write_messages(span: Span) -> None:
-    """Put the messages of a span among its attributes, as JSON."""
-    reasons = span.attributes.get("gen_ai.response.finish_reasons")
-    reason = reasons[0] if isinstance(reasons, list) else ""  # whoever reads by the schema asks for one
-    for name, messages in span.messages.items():
-        written = [{**one, "finish_reason": reason} for one in messages] if name == _SAID else messages
-        span.attributes[name] = _json(written)
+def write_messages(spans: list[Span], room: int) -> int:
+    """Put the messages of spans among their attributes, as JSON; where there is no room, a mark for the oldest.
 
-
-def leave_out_messages(spans: list[Span], excess: int) -> None:
-    """Leave out the content of the oldest messages, in all spans that have them, and mark it.
+    A long conversation is in each call of its model: all of it at once may be far more than memory holds.
 
     Args:
         spans: Of one trace.
-        excess: How many bytes are to be saved.
+        room: Bytes that all messages may take.
+
+    Returns:
+        How many they take.
     """
-    held = [(span, name, place) for span in spans for name, some in span.messages.items() for place in range(len(some))]
-    seen: dict[int, list[tuple[Span, str, int]]] = {}
-    for span, name, place in held:  # in order of their first use, which is their age
-        seen.setdefault(id(span.messages[name][place]), []).append((span, name, place))
-    for places in seen.values():
-        first, name, place = places[0]
-        message = first.messages[name][place]
-        mark = {**message, "parts": [{"type": "text", "content": LEFT_OUT}]}
-        saved = (_bytes(message) - _bytes(mark)) * len(places)
-        if saved <= 0:
-            continue
-        if excess <= 0:
-            return
-        excess -= saved
-        for span, attribute, index in places:
-            span.messages[attribute][index] = mark
-            left = span.attributes.get("infinium.messages_left_out")
-            span.attributes["infinium.messages_left_out"] = (left if isinstance(left, int) else 0) + 1
+    texts: dict[int, str] = {}
+    uses = Counter[int]()
+    for span in spans:
+        for some in span.messages.values():
+            uses.update(map(id, some))
+            for one in some:  # in order of their first use, which is their age
+                if id(one) not in texts:
+                    texts[id(one)] = _json(one)
+    sizes = {key: _bytes(text) + 1 for key, text in texts.items()}  # and the comma
+    taken = sum(sizes[key] * count for key, count in uses.items())
+    marks: dict[int, str] = {}
+    for span in spans:
+        for one in (one for some in span.messages.values() for one in some):
+            if taken > room and id(one) not in marks and sizes[id(one)] > _MARK_BYTES:
+                marks[id(one)] = mark = _json({**one, "parts": [{"type": "text", "content": LEFT_OUT}]})
+                taken -= (sizes[id(one)] - _bytes(mark) - 1) * uses[id(one)]
+    texts.update(marks)
+    return sum(_write(span, texts, marks, whole=taken <= room) for span in spans)
+
+
+def _write(span: Span, texts: Mapping[int, str], marks: Mapping[int, str], *, whole: bool) -> int:
+    """Put a span's messages among its attributes; unless ``whole``, those left out at the beginning as one."""
+    reasons = span.attributes.get("gen_ai.response.finish_reasons")
+    reason = _json(reasons[0] if isinstance(reasons, list) else "")  # whoever reads by the schema asks for one
+    size = left = 0
+    for name, messages in span.messages.items():
+        first = 0 if whole else next((at for at, one in enumerate(messages) if id(one) not in marks), len(messages))
+        written = [texts[id(one)] for one in messages[max(0, first - 1) :]]
+        if name == _SAID:
+            written = [f'{text[:-1]},"finish_reason":{reason}}}' for text in written]
+        span.attributes[name] = f"[{','.join(written)}]"
+        left += sum(id(one) in marks for one in messages)
+        size += _bytes(str(span.attributes[name]))
+    if left:
+        span.attributes["infinium.messages_left_out"] = left
+    return size
+
+
+def define_once(spans: list[Span]) -> None:
+    """Leave the definitions of tools to the first call that has the same."""
+    seen: set[object] = set()
+    for span in spans:
+        found = span.attributes.get("gen_ai.tool.definitions")
+        if found in seen:
+            del span.attributes["gen_ai.tool.definitions"]
+        elif found is not None:
+            seen.add(found)
 
 
 def leave_out_attributes(span: Span, excess: int) -> None:
     """Leave out the longest texts of a span that is too large alone, and mark them."""
-    span.messages = {}
-    texts = [
-        (len(value.encode("utf-8", "replace")), name)
-        for name, value in span.attributes.items()
-        if isinstance(value, str)
-    ]
+    texts = [(_bytes(value), name) for name, value in span.attributes.items() if isinstance(value, str)]
     for size, name in sorted(texts, reverse=True):
         if excess <= 0:
             return
@@ -538,5 +561,5 @@ def leave_out_attributes(span: Span, excess: int) -> None:
         excess -= size
 
 
-def _bytes(value: object) -> int:
-    return len(_json(value).encode("utf-8", "replace"))
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

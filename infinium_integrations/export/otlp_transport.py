@@ -41,6 +41,8 @@ LEAST_BYTES = 65_536
 """To which requests are made smaller for a receiver that takes less."""
 SMALLER = 4
 """By which a request is divided that was too large."""
+SLACK = 64
+"""Of a span, for what stands around its messages."""
 UNFINISHED = 100
 """Traces of several requests, of which those that were taken are remembered."""
 MESSAGE_CHARS = 200
@@ -240,9 +242,12 @@ def encoded(record: Record, room: int = REQUEST_BYTES) -> list[bytes]:
     given = record.head["delivery"].get("resource")
     named = {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
     resource = Resource({**_SDK, **{_clean(name): _clean(value) for name, value in named.items()}})
+    written = otlp.write_messages(spans, room)
     whole = _encode(spans, resource)
     if len(whole) > room:
-        otlp.leave_out_messages(spans, len(whole) - room)
+        otlp.define_once(spans)
+        rest = len(whole) - written + SLACK * len(spans)
+        otlp.write_messages(spans, max(room // 2, room - rest))
         whole = _encode(spans, resource)
     if len(whole) <= room:
         return [whole]
@@ -266,9 +271,8 @@ def _split(spans: list[Span], resource: Resource, room: int) -> list[list[Span]]
 
 
 def _encode(spans: list[Span], resource: Resource) -> bytes:
-    for span in spans:
-        otlp.write_messages(span)
-    return encode_spans([_readable(span, resource) for span in spans]).SerializeToString()
+    written: bytes = encode_spans([_readable(span, resource) for span in spans]).SerializeToString()
+    return written
 
 
 def _readable(span: Span, resource: Resource) -> ReadableSpan:

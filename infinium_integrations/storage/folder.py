@@ -50,6 +50,8 @@ CLIENT = "client"
 AREAS = ("outbox", "history", "rejected", "damaged", "aside")
 MOVES = 5
 """How often a trace is looked for that others move meanwhile."""
+KNOWN = 100_000
+"""Of traces that wait for others, those of which the place is remembered."""
 REASONS = 1_000
 """Of refused traces that wait for others, those of which the reason is remembered."""
 STALE = 3_600
@@ -282,6 +284,7 @@ class FolderStore:
         if area == "outbox":
             self._pass_on(path, target, name)
             return "outbox"
+        self._moved.pop(records.stem(name), None)
         if area == "rejected":
             _move(path, refused := f"{self._place}/rejected/{target}/{name}{SUFFIX}")
             self._give_reason(refused)
@@ -296,6 +299,8 @@ class FolderStore:
 
     def _pass_on(self, path: str, folder: str, name: str) -> None:
         _move(path, moved := self._outbox(folder, name))
+        if len(self._moved) >= KNOWN:
+            self._moved.clear()  # those are looked for then
         self._moved[records.stem(name)] = moved
 
     def _give_reason(self, path: str) -> None:
@@ -324,6 +329,7 @@ class FolderStore:
             while len(self._refusals) > REASONS:
                 self._refusals.popitem(last=False)
             return "outbox"
+        self._moved.pop(records.stem(name), None)
         refused = f"{self._place}/rejected/{target}/{name}{SUFFIX}"
         try:
             self._write(refused, records.pack(record))

@@ -1,6 +1,7 @@
 """What is too large for one request: the content of the oldest messages goes first, then it is split by spans."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -18,7 +19,7 @@ from infinium_integrations.storage.record import new_record
 LIMIT = 4 * 1_048_576
 
 
-def conversation(turns, chars, documents=0):
+def conversation(turns, chars, documents=0, tools=()):
     """A stored trace of a chat in which each call of the model is sent all that was said before."""
     messages = [
         {"role": ("user", "assistant")[number % 2], "parts": [{"type": "text", "content": f"{number} " + "é" * chars}]}
@@ -35,7 +36,11 @@ def conversation(turns, chars, documents=0):
         for turn in range(turns)
     ]
     contents = {
-        str(turn + 1): {"input_messages": list(range(2 * turn + 1)), "output_messages": [2 * turn + 1]}
+        str(turn + 1): {
+            "input_messages": list(range(2 * turn + 1)),
+            "output_messages": [2 * turn + 1],
+            "tools": [tool["name"] for tool in tools],
+        }
         for turn in range(turns)
     }
     if documents:
@@ -52,7 +57,7 @@ def conversation(turns, chars, documents=0):
         "steps": steps,
         "environment": {"custom_tags": {"status": "ok"}},
     }
-    captured = {"messages": messages, "tool_definitions": [], "steps": contents}
+    captured = {"messages": messages, "tool_definitions": list(tools), "steps": contents}
     delivery = {"status": "pending", "resource": {"service.name": "chat"}}
     return new_record(
         "338701a7-68c9-4d7e-93e0-59417bb3dc77", payload, json.dumps(payload).encode(), 1, delivery, captured=captured
@@ -87,6 +92,34 @@ def test_the_content_of_the_oldest_messages_goes_first_marked_and_the_newest_sta
         assert [text == LEFT_OUT for text in texts] == [number < gone for number in range(2 * turn + 2)]
         assert span.attributes.get("infinium.messages_left_out", 0) == min(gone, 2 * turn + 2)
     assert json.loads(spans[1].attributes["gen_ai.input.messages"])[0]["role"] == "user"
+
+
+def test_a_very_long_conversation_takes_no_memory_by_its_square():
+    record = conversation(400, 1_000)
+    tracemalloc.start()
+    try:
+        bodies = otlp_transport.encoded(record)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 400 * 400 * 2_000 > 300_000_000  # what all messages of all calls are together
+    assert peak < 100_000_000
+    assert max(map(len, bodies)) <= LIMIT
+    spans = [span for body in bodies for span in spans_in(body)]
+    assert len(spans) == 401
+    last = json.loads(spans[-1].attributes["gen_ai.input.messages"])
+    assert last[0]["parts"][0]["content"] == LEFT_OUT
+    assert spans[-1].attributes["infinium.messages_left_out"] > 700
+
+
+def test_definitions_of_tools_stand_once_where_room_is_scarce():
+    definitions = [{"name": "find", "description": "x" * 2_000}]
+    record = conversation(10, 10, tools=definitions)
+    (whole,) = otlp_transport.encoded(record)
+    assert len(whole) > 25_000
+    assert whole.count(b"gen_ai.tool.definitions") == 10
+    (body,) = otlp_transport.encoded(record, 25_000)
+    assert body.count(b"gen_ai.tool.definitions") == 1
 
 
 def test_what_is_still_too_large_is_split_by_spans_and_every_request_fits():
