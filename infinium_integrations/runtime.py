@@ -320,9 +320,9 @@ def stats() -> dict[str, int]:
     """Count what this process did since it began; any thread may call it.
 
     Returns:
-        Traces ``recorded``, ``sent``, ``pending``, ``local`` (kept here, without an account), ``rejected``,
-        ``dropped`` and ``open``; ``captured_bytes``, the text that open and queued traces refer to;
-        ``late_events``, which came after their trace had been sent; ``faults`` of this library.
+        Traces ``recorded``, ``sent`` (to all that are to have them), ``pending``, ``local`` (kept here, for want of an
+        account), ``rejected``, ``dropped`` and ``open``; ``captured_bytes``, the text that open and queued traces refer
+        to; ``late_events``, which came after their trace had been sent; ``faults`` of this library.
 
     Raises:
         ConfigurationError: A setting is malformed.

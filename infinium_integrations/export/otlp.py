@@ -5,7 +5,6 @@ conventions', which is what Phoenix lacks without them.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,26 +13,13 @@ from typing import Any
 from infinium_integrations.recording.trace_context import span_id_of, trace_id_of
 from infinium_integrations.storage.record import Record
 
-__all__ = [
-    "LEFT_OUT",
-    "Attributes",
-    "Event",
-    "Span",
-    "define_once",
-    "leave_out_attributes",
-    "spans_of",
-    "write_messages",
-]
+__all__ = ["SAID", "Attributes", "Event", "Span", "as_json", "spans_of"]
 
 Value = str | int | float | bool | list[str]
 Attributes = dict[str, Value]
 Messages = list[dict[str, Any]]
 
-_SAID = "gen_ai.output.messages"
-LEFT_OUT = "… (left out: the trace is too large to be sent whole)"
-"""Stands for the content of a message for which there was no room."""
-_MARK_BYTES = 200
-"""A message of less than this is not left out: its mark would take as much."""
+SAID = "gen_ai.output.messages"
 
 
 @dataclass(slots=True)
@@ -139,7 +125,7 @@ _STEP_FACTS: dict[str, str] = {
     "document_count": "infinium.document_count",
     "estimated_cost_usd": "infinium.cost_usd",
 }
-_SPOKEN = {"input_messages": "gen_ai.input.messages", "output_messages": _SAID}
+_SPOKEN = {"input_messages": "gen_ai.input.messages", "output_messages": SAID}
 _PLAIN_ENDS: dict[str, tuple[str, str | None]] = {"input": ("input", None), "output": ("output", None)}
 _ENDS: dict[str, dict[str, tuple[str, str | None]]] = {
     "tool_use": {
@@ -281,9 +267,9 @@ class _Trace:
         if tags := self.tags.get("tags"):
             found["infinium.tags"] = [tag for tag in str(tags).split(",") if tag]
         if outcome := self.payload.get("expected_outcome"):
-            found["infinium.expected_outcome"] = _json(outcome)
+            found["infinium.expected_outcome"] = as_json(outcome)
         for name, section in (self.payload.get("sections") or {}).items():
-            found[f"infinium.section.{name}"] = _json(section)
+            found[f"infinium.section.{name}"] = as_json(section)
         _put(found, "infinium.framework", (self.payload.get("environment") or {}).get("framework"))
         return found
 
@@ -335,7 +321,7 @@ class _Trace:
             if messages := self._messages(held.get(key) or ()):
                 span.messages[name] = messages
         if definitions := self._definitions(held.get("tools") or ()):
-            attributes["gen_ai.tool.definitions"] = _json(definitions)
+            attributes["gen_ai.tool.definitions"] = as_json(definitions)
         for end, (key, own) in _ENDS.get(action, _PLAIN_ENDS).items():
             text = _as_text(held[key]) if key in held else step.given.get(f"{end}_preview")
             if own is not None:
@@ -345,7 +331,7 @@ class _Trace:
         documents = held.get("documents") or step.facts.get("documents")
         if action == "retrieval" and documents:
             named = [{**one, "id": str(one.get("id") or place)} for place, one in enumerate(documents, 1)]
-            attributes["gen_ai.retrieval.documents"] = _json(named)
+            attributes["gen_ai.retrieval.documents"] = as_json(named)
 
     def _messages(self, given: Iterable[Any]) -> Messages:
         """Return messages, which the file names by their indexes."""
@@ -467,14 +453,15 @@ def _scalar(value: object) -> str | int | float | bool | None:
 
 def _plain(value: object) -> Value:
     found = _scalar(value)
-    return _json(value) if found is None else found
+    return as_json(value) if found is None else found
 
 
 def _as_text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else _json(value)
+    return value if value is None or isinstance(value, str) else as_json(value)
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
+    """Return a value as the JSON text that an attribute holds."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -485,81 +472,3 @@ def _moment(text: object) -> int:
         return 0
     aware = read if read.utcoffset() is not None else read.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1e6) * 1_000
-
-
-# -- what there is room for --------------------------------------------------------------------------------------------
-
-
-def write_messages(spans: list[Span], room: int) -> int:
-    """Put the messages of spans among their attributes, as JSON; where there is no room, a mark for the oldest.
-
-    A long conversation is in each call of its model: all of it at once may be far more than memory holds.
-
-    Args:
-        spans: Of one trace.
-        room: Bytes that all messages may take.
-
-    Returns:
-        How many they take.
-    """
-    texts: dict[int, str] = {}
-    uses = Counter[int]()
-    for span in spans:
-        for some in span.messages.values():
-            uses.update(map(id, some))
-            for one in some:  # in order of their first use, which is their age
-                if id(one) not in texts:
-                    texts[id(one)] = _json(one)
-    sizes = {key: _bytes(text) + 1 for key, text in texts.items()}  # and the comma
-    taken = sum(sizes[key] * count for key, count in uses.items())
-    marks: dict[int, str] = {}
-    for span in spans:
-        for one in (one for some in span.messages.values() for one in some):
-            if taken > room and id(one) not in marks and sizes[id(one)] > _MARK_BYTES:
-                marks[id(one)] = mark = _json({**one, "parts": [{"type": "text", "content": LEFT_OUT}]})
-                taken -= (sizes[id(one)] - _bytes(mark) - 1) * uses[id(one)]
-    texts.update(marks)
-    return sum(_write(span, texts, marks, whole=taken <= room) for span in spans)
-
-
-def _write(span: Span, texts: Mapping[int, str], marks: Mapping[int, str], *, whole: bool) -> int:
-    """Put a span's messages among its attributes; unless ``whole``, those left out at the beginning as one."""
-    reasons = span.attributes.get("gen_ai.response.finish_reasons")
-    reason = _json(reasons[0] if isinstance(reasons, list) else "")  # whoever reads by the schema asks for one
-    size = left = 0
-    for name, messages in span.messages.items():
-        first = 0 if whole else next((at for at, one in enumerate(messages) if id(one) not in marks), len(messages))
-        written = [texts[id(one)] for one in messages[max(0, first - 1) :]]
-        if name == _SAID:
-            written = [f'{text[:-1]},"finish_reason":{reason}}}' for text in written]
-        span.attributes[name] = f"[{','.join(written)}]"
-        left += sum(id(one) in marks for one in messages)
-        size += _bytes(str(span.attributes[name]))
-    if left:
-        span.attributes["infinium.messages_left_out"] = left
-    return size
-
-
-def define_once(spans: list[Span]) -> None:
-    """Leave the definitions of tools to the first call that has the same."""
-    seen: set[object] = set()
-    for span in spans:
-        found = span.attributes.get("gen_ai.tool.definitions")
-        if found in seen:
-            del span.attributes["gen_ai.tool.definitions"]
-        elif found is not None:
-            seen.add(found)
-
-
-def leave_out_attributes(span: Span, excess: int) -> None:
-    """Leave out the longest texts of a span that is too large alone, and mark them."""
-    texts = [(_bytes(value), name) for name, value in span.attributes.items() if isinstance(value, str)]
-    for size, name in sorted(texts, reverse=True):
-        if excess <= 0:
-            return
-        span.attributes[name] = LEFT_OUT
-        excess -= size
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

@@ -25,7 +25,7 @@ from infinium_integrations._version import __version__
 from infinium_integrations.client.protocol.messages import USER_AGENT, Action, Reply, Request, Verdict, scrub
 from infinium_integrations.client.protocol.retry import header, retry_after
 from infinium_integrations.errors import ConfigurationError, TransportError
-from infinium_integrations.export import otlp
+from infinium_integrations.export import otlp, otlp_fit
 from infinium_integrations.export.otlp import Attributes, Span, Value
 from infinium_integrations.export.outbox import Outcome
 from infinium_integrations.export.transports import LATE, REPLY_BYTES, Connections
@@ -242,12 +242,12 @@ def encoded(record: Record, room: int = REQUEST_BYTES) -> list[bytes]:
     given = record.head["delivery"].get("resource")
     named = {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
     resource = Resource({**_SDK, **{_clean(name): _clean(value) for name, value in named.items()}})
-    written = otlp.write_messages(spans, room)
+    written = otlp_fit.write_messages(spans, room)
     whole = _encode(spans, resource)
     if len(whole) > room:
-        otlp.define_once(spans)
+        otlp_fit.define_once(spans)
         rest = len(whole) - written + SLACK * len(spans)
-        otlp.write_messages(spans, max(room // 2, room - rest))
+        otlp_fit.write_messages(spans, max(room // 2, room - rest))
         whole = _encode(spans, resource)
     if len(whole) <= room:
         return [whole]
@@ -260,7 +260,7 @@ def _split(spans: list[Span], resource: Resource, room: int) -> list[list[Span]]
     for span in spans:
         size = len(_encode([span], resource))
         if size > room:
-            otlp.leave_out_attributes(span, size - room)
+            otlp_fit.leave_out_attributes(span, size - room)
             size = len(_encode([span], resource))
         if size > left:
             parts.append([])

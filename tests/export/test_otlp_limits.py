@@ -13,7 +13,8 @@ from test_otlp import use
 
 from infinium_integrations import flush, settings, stats, trace
 from infinium_integrations.export import otlp_transport
-from infinium_integrations.export.otlp import LEFT_OUT, spans_of
+from infinium_integrations.export.otlp import spans_of
+from infinium_integrations.export.otlp_fit import LEFT_OUT
 from infinium_integrations.storage.record import new_record
 
 LIMIT = 4 * 1_048_576
