@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from infinium_integrations.export.otlp import SAID, Span, as_json
 
@@ -9,8 +10,6 @@ __all__ = ["LEFT_OUT", "define_once", "leave_out_attributes", "write_messages"]
 
 LEFT_OUT = "… (left out: the trace is too large to be sent whole)"
 """Stands for the content of a message for which there was no room."""
-_MARK_BYTES = 200
-"""A message of less than this is not left out: its mark would take as much."""
 
 
 def write_messages(spans: list[Span], room: int) -> int:
@@ -25,41 +24,46 @@ def write_messages(spans: list[Span], room: int) -> int:
     Returns:
         How many they take.
     """
-    texts: dict[int, str] = {}
     uses = Counter[int]()
+    texts: dict[int, str] = {}
+    marks: dict[int, str] = {}
     for span in spans:
         for some in span.messages.values():
             uses.update(map(id, some))
             for one in some:  # in order of their first use, which is their age
                 if id(one) not in texts:
                     texts[id(one)] = as_json(one)
+                    marks[id(one)] = as_json({**one, "parts": [{"type": "text", "content": LEFT_OUT}]})
     sizes = {key: _bytes(text) + 1 for key, text in texts.items()}  # and the comma
     taken = sum(sizes[key] * count for key, count in uses.items())
-    marks: dict[int, str] = {}
-    for span in spans:
-        for one in (one for some in span.messages.values() for one in some):
-            if taken > room and id(one) not in marks and sizes[id(one)] > _MARK_BYTES:
-                marks[id(one)] = mark = as_json({**one, "parts": [{"type": "text", "content": LEFT_OUT}]})
-                taken -= (sizes[id(one)] - _bytes(mark) - 1) * uses[id(one)]
-    texts.update(marks)
-    return sum(_write(span, texts, marks, whole=taken <= room) for span in spans)
+    fewest = sum(min(sizes[key], _bytes(marks[key]) + 1) * count for key, count in uses.items())
+    together = fewest > room  # their marks alone would be too many: one stands for all at the beginning
+    left: set[int] = set()
+    for key, mark in marks.items():
+        saved = sizes[key] - (0 if together else _bytes(mark) + 1)
+        if taken > room and saved > 0:
+            left.add(key)
+            texts[key] = mark
+            taken -= saved * uses[key]
+    return sum(_write(span, texts, left, together=together) for span in spans)
 
 
-def _write(span: Span, texts: Mapping[int, str], marks: Mapping[int, str], *, whole: bool) -> int:
-    """Put a span's messages among its attributes; unless ``whole``, those left out at the beginning as one."""
+def _write(span: Span, texts: Mapping[int, str], left: AbstractSet[int], *, together: bool) -> int:
+    """Put a span's messages among its attributes; ``together``: of those left out at the beginning only the last."""
     reasons = span.attributes.get("gen_ai.response.finish_reasons")
     reason = as_json(reasons[0] if isinstance(reasons, list) else "")  # whoever reads by the schema asks for one
-    size = left = 0
+    size = 0
     for name, messages in span.messages.items():
-        first = 0 if whole else next((at for at, one in enumerate(messages) if id(one) not in marks), len(messages))
+        kept = (at for at, one in enumerate(messages) if id(one) not in left)
+        first = next(kept, len(messages)) if together else 0
         written = [texts[id(one)] for one in messages[max(0, first - 1) :]]
         if name == SAID:
             written = [f'{text[:-1]},"finish_reason":{reason}}}' for text in written]
-        span.attributes[name] = f"[{','.join(written)}]"
-        left += sum(id(one) in marks for one in messages)
-        size += _bytes(str(span.attributes[name]))
-    if left:
-        span.attributes["infinium.messages_left_out"] = left
+        text = f"[{','.join(written)}]"
+        span.attributes[name] = text
+        size += _bytes(text)
+    if count := sum(id(one) in left for messages in span.messages.values() for one in messages):
+        span.attributes["infinium.messages_left_out"] = count
     return size
 
 
