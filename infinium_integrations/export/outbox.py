@@ -208,6 +208,11 @@ class Outbox:
         self._retry.end_wait()
         self._may_look_at, self._look_wanted = 0.0, True
 
+    @property
+    def _several(self) -> bool:
+        """Whether other outboxes may wait for the same traces."""
+        return len(self.settings.exporters) > 1
+
     # -- one try -------------------------------------------------------------------------------------------------------
 
     def next(self, now: float) -> Try | float:
@@ -351,7 +356,7 @@ class Outbox:
             self._finished.add(name)
             place = "history" if verdict.action == "delivered" else "rejected"
         if place != "outbox":
-            self._counters.settle("sent" if place == "history" else "rejected", name)
+            self._counters.settle("sent" if place == "history" else "rejected", name, shared=self._several)
         if name not in self._mine:
             self._foreign.append(name)
         self._forget(name)
@@ -448,9 +453,9 @@ class Outbox:
             )
         elif name not in (self.store.due() if due is None else due):  # else others are to have it, too
             if self.store.was_rejected(name):
-                self._counters.settle("rejected", name, again=False)
+                self._counters.settle("rejected", name, shared=self._several, again=False)
             elif self._elsewhere or self.store.was_delivered(name):
-                self._counters.settle("sent", name, again=False)
+                self._counters.settle("sent", name, shared=self._several, again=False)
         self._forget(name)
 
     def _lose(self, name: str) -> None:

@@ -42,14 +42,22 @@ class DeliveryCounters:
         with self._lock:
             self._counts[what] += count
 
-    def settle(self, what: str, name: str, *, again: bool = True) -> None:
-        """Count a trace that is done with; ``again``: also where it was counted before, as one sent once more."""
+    def settle(self, what: str, name: str, *, shared: bool, again: bool = True) -> None:
+        """Count a trace that is done with.
+
+        Args:
+            what: What became of it.
+            name: Its name.
+            shared: Whether others may count it, too.
+            again: Whether it counts also where it was counted before, as one does that is sent once more.
+        """
         with self._lock:
             if again or name not in self._settled:
                 self._counts[what] += 1
-            self._settled[name] = None
-            if len(self._settled) > SETTLED:
-                self._settled.popitem(last=False)
+            if shared:
+                self._settled[name] = None
+                if len(self._settled) > SETTLED:
+                    self._settled.popitem(last=False)
 
     def lose(self, count: int = 1, *, own: bool = True) -> None:
         """Count traces that can't be delivered or written any more; ``own``: this process recorded them."""

@@ -17,12 +17,25 @@ from otlp_receiver import Receiver, seven, taken
 from secret_cases import everyday, left
 from test_imports import PROGRAMS, looked_up
 
-from infinium_integrations import TaskData, configure, flush, settings, stats, trace, traces
+from infinium_integrations import TaskData, configure, flush, runtime, settings, stats, trace, traces
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.recording.trace_context import span_id_of
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector
+
+
+@pytest.fixture(autouse=True)
+def _nothing_waits_on():
+    """What a test leaves undelivered is not tried again after its end."""
+    yield
+    made = runtime.install(None)
+    if made is not None:
+        for sender in made.delivery._senders():
+            sender.stop()
+        settings.reset()
+        configure(exporters="infinium")
+        assert made.delivery.shutdown(30)
 
 
 @pytest.fixture
@@ -477,8 +490,6 @@ def test_one_that_refuses_what_the_other_takes_leaves_the_trace_rejected_and_sen
         (task,) = traces()
         assert (task.delivery.status, task.delivery.reason) == ("rejected", "status 400; no good")
         assert (stats()["rejected"], stats()["sent"]) == (1, 0)
-        from infinium_integrations import runtime
-
         assert runtime.current().delivery.reader.retry() == 1
         assert flush(30)
         (task,) = traces()
