@@ -4,8 +4,9 @@ import pytest
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.common", reason="pip install 'infinium-integrations[otel]'")
 
-from delivery_kit import start
-from otlp_receiver import Receiver, seven
+from delivery_kit import files, start
+from faultserver import FaultServer, Reset
+from otlp_receiver import Receiver, seven, taken
 from rotel_collector import collector
 from test_otlp import environment_of, use
 from test_processes import until
@@ -78,3 +79,33 @@ def test_a_collector_that_is_down_at_exit_loses_nothing(tmp_path):
             out, err = start("import infinium_integrations as i; print(i.flush(60))", env).communicate(timeout=90)
             assert (out, err) == ("True\n", "")
             assert len(late.traces()) == 25
+
+
+UNSURE = """
+    from infinium_integrations import flush, trace
+    for number in range(20):
+        with trace(f"run {number}"): pass
+    flush(2)
+    if KILLED: os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.full
+@pytest.mark.timeout(300)
+def test_processes_that_are_killed_and_receivers_that_fail_lose_nothing_and_nobody_gets_a_trace_twice(tmp_path):
+    store = tmp_path / "store"
+    failing = [503, Reset(), 429, *[None] * 4]
+    with (
+        FaultServer([step or 201 for step in failing * 4]) as platform,
+        Receiver([step or taken() for step in failing * 4]) as receiver,
+    ):
+        env = environment_of(receiver, store, platform, INFINIUM_EXIT_TIMEOUT=5)
+        started = [start(UNSURE.replace("KILLED", str(number % 2)), env) for number in range(4)]
+        for process in started:
+            process.communicate(timeout=120)
+        out, _ = start("import infinium_integrations as i; print(i.flush(120))", env).communicate(timeout=150)
+        assert out == "True\n"
+        assert (len(platform.accepted), set(platform.accepted.values())) == (80, {1})
+        assert (len(receiver.traces()), set(receiver.traces().values())) == (80, {1})
+    assert files(store, "outbox") == files(store, "rejected") == []
+    assert all("~infinium," in path.name and "~otlp," in path.name for path in files(store, "history"))
