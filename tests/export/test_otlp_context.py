@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import threading
 
+import httpx
 import pytest
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.common", reason="pip install 'infinium-integrations[otel]'")
@@ -261,6 +262,23 @@ def test_200_runs_of_langchain_leave_the_context_of_opentelemetry_as_it_was(rece
         assert otel.get_current_span() is span
         monkeypatch.undo()
     assert set(seen) == {span}
+
+
+def test_our_own_requests_are_no_spans_where_httpx_is_instrumented(receiver, monkeypatch):
+    wrapt = pytest.importorskip("wrapt", reason="by which instrumentations wrap")
+    seen = []
+
+    def instrument(wrapped, _, args, kwargs):
+        seen.append(args)
+        return wrapped(*args, **kwargs)
+
+    wrapper = wrapt.FunctionWrapper(httpx.HTTPTransport.handle_request, instrument)
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", wrapper)
+    with trace("Refund"):
+        pass
+    assert len(spans_of(receiver)) == 1
+    httpx.get(receiver.origin)
+    assert len(seen) == 1  # the user's own
 
 
 def test_settings_are_as_they_were():

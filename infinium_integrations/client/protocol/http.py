@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
+from types import MethodType
 from typing import TypeVar, cast
 from urllib.request import getproxies
 
@@ -121,7 +122,7 @@ class Channel:
             transport = httpx.HTTPTransport(verify=self._context or True)
             self._transports.append(transport)
         try:
-            yield transport.handle_request
+            yield _uninstrumented(transport.handle_request)
         finally:
             self._free.append(transport)
 
@@ -166,6 +167,12 @@ class Channel:
     def intact(self) -> bool:
         """Whether the program has closed none of its connections, as one does that daemonises."""
         return all(_stands(sock, inode) for sock, inode in list(self._sockets.items()))
+
+
+def _uninstrumented(send: Callable[[httpx.Request], httpx.Response]) -> Callable[[httpx.Request], httpx.Response]:
+    """Return what OpenTelemetry's instrumentation of httpx has wrapped: our requests are no spans of the user's."""
+    plain = type(send) is MethodType  # a wrapper says that it is an instance of what it wraps
+    return send if plain else getattr(send, "__wrapped__", send)
 
 
 class _Left:
