@@ -257,8 +257,9 @@ def configure(**changes: "Unpack[settings.SettingsChanges]") -> None:
     Args:
         **changes: ``agent_id``, ``agent_secret``, ``base_url``, ``store`` (a folder, ``"memory"`` or ``"off"``),
             ``store_bytes``, ``history_days``, ``tracing``, ``capture_content``, ``content_chars``, ``idle_timeout``,
-            ``grace`` and ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``: the environment's names
-            in small letters.
+            ``grace`` and ``exit_timeout`` (seconds), ``allow_http``, ``requests_per_second``, ``redact_keys``,
+            ``redact_allow``, ``exporters`` (``"infinium"``, ``"otlp"`` or both): the environment's names in small
+            letters.
 
     Raises:
         ConfigurationError: An unknown name or a malformed value; nothing is changed then.
@@ -284,8 +285,8 @@ def flush(timeout: float = 10.0) -> bool:
         timeout: Seconds to wait at most.
 
     Returns:
-        Whether everything recorded before the call is delivered, rejected or, without an account, written. Where
-        something was lost, one call says so.
+        Whether everything recorded before the call is delivered to all that are to have it, rejected or, where there
+        is nobody, written. Where something was lost, one call says so.
 
     Raises:
         ConfigurationError: A setting is malformed.
@@ -295,7 +296,7 @@ def flush(timeout: float = 10.0) -> bool:
         >>> infinium.flush(timeout=5)
         True
     """
-    if _runtime is None and not settings.current().has_account:
+    if _runtime is None and not settings.current().delivers:
         return True
     runtime = current()
     deadline = time.perf_counter() + timeout
@@ -329,9 +330,9 @@ def stats() -> dict[str, int]:
     """Count what this process did since it began; any thread may call it.
 
     Returns:
-        Traces ``recorded``, ``sent``, ``pending``, ``local`` (kept here, without an account), ``rejected``,
-        ``dropped`` and ``open``; ``captured_bytes``, the text that open and queued traces refer to;
-        ``late_events``, which came after their trace had been sent; ``faults`` of this library.
+        Traces ``recorded``, ``sent`` (to all that are to have them), ``pending``, ``local`` (kept here, for want of an
+        account), ``rejected``, ``dropped`` and ``open``; ``captured_bytes``, the text that open and queued traces refer
+        to; ``late_events``, which came after their trace had been sent; ``faults`` of this library.
 
     Raises:
         ConfigurationError: A setting is malformed.

@@ -4,6 +4,7 @@ They are read when the first handler, client or trace is made, never at import a
 """
 
 import contextlib
+import importlib.util
 import ipaddress
 import os
 import threading
@@ -15,10 +16,11 @@ from uuid import UUID
 
 import platformdirs
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
-from infinium_integrations import diagnostics
+from infinium_integrations import diagnostics, otel_environment
 from infinium_integrations.errors import ConfigurationError, did_you_mean
+from infinium_integrations.otel_environment import OtelEnvironment
 
 __all__ = ["Settings", "SettingsChanges", "check_base_url", "configure", "current", "known", "renew_lock", "reset"]
 
@@ -72,6 +74,12 @@ class Settings(BaseModel):
     """More names of keys whose values are secrets; in the variable, by comma."""
     redact_allow: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """Names of keys whose values are never hidden for the name's sake; in the variable, by comma."""
+    exporters: Annotated[tuple[Literal["infinium", "otlp"], ...], BeforeValidator(_names), Field(min_length=1)] = (
+        "infinium",
+    )
+    """Where finished traces go: to Infinium, by OTLP to whoever takes that, or both; in the variable, by comma."""
+
+    _otlp: OtelEnvironment | None = PrivateAttr(None)
 
     @field_validator("agent_secret")
     @classmethod
@@ -112,8 +120,23 @@ class Settings(BaseModel):
 
     @property
     def has_account(self) -> bool:
-        """Whether traces can be delivered: both the agent's id and its secret are known."""
+        """Whether both the agent's id and its secret are known."""
         return self.agent_id is not None and self.agent_secret is not None
+
+    @property
+    def to_infinium(self) -> bool:
+        """Whether traces are delivered to Infinium."""
+        return self.has_account and "infinium" in self.exporters
+
+    @property
+    def otlp(self) -> OtelEnvironment | None:
+        """Where traces go by OTLP; None where they don't."""
+        return self._otlp
+
+    @property
+    def delivers(self) -> bool:
+        """Whether traces are delivered anywhere."""
+        return self.to_infinium or self.otlp is not None
 
 
 def _default_store() -> str:
@@ -156,6 +179,8 @@ class SettingsChanges(TypedDict, total=False):
     """More names of keys whose values are secrets."""
     redact_allow: str | Iterable[str] | None
     """Names of keys whose values are never hidden for the name's sake."""
+    exporters: str | Iterable[Literal["infinium", "otlp"]] | None
+    """Where finished traces go: ``"infinium"``, ``"otlp"``, or both."""
 
 
 def check_base_url(url: str, *, allow_http: bool) -> None:
@@ -255,6 +280,19 @@ def _read(given: dict[str, object]) -> Settings:
         for path, wrong in field_errors(error):
             name = path.partition(".")[0] or "base_url"
             lines.append(f"configure({name}=…): {wrong}" if name in given else f"INFINIUM_{name.upper()}: {wrong}")
+    else:
+        if "otlp" in settings.exporters:
+            lines += otel_environment.check(os.environ)
+            if not _has_exporter():
+                lines.append("INFINIUM_EXPORTERS=otlp needs a package: pip install 'infinium-integrations[otel]'")
+            settings._otlp = None if lines else otel_environment.read(os.environ)  # noqa: SLF001  (its own module)
     if lines:
         raise ConfigurationError("; ".join(lines)) from None
     return settings
+
+
+def _has_exporter() -> bool:
+    try:
+        return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.common.trace_encoder") is not None
+    except ModuleNotFoundError:
+        return False

@@ -243,6 +243,7 @@ def _kind(area: str, path: Path, given: Settings) -> str:
     if area != "outbox":
         return area
     from infinium_integrations.storage import record  # noqa: PLC0415
+    from infinium_integrations.storage.destinations import keys_of  # noqa: PLC0415
     from infinium_integrations.storage.folder import read_beginning  # noqa: PLC0415
     from infinium_integrations.storage.selector import account_of  # noqa: PLC0415
 
@@ -252,7 +253,9 @@ def _kind(area: str, path: Path, given: Settings) -> str:
         return "newer"
     except (OSError, record.DamagedError):  # whoever sends it will find out
         pass
-    return area if given.has_account and path.parent.name == account_of(given) else "others"
+    ours = {account_of(given)} if given.to_infinium else set()
+    ours |= {given.otlp.key} if given.otlp is not None else set()
+    return area if ours.intersection(keys_of(path.parent.name)) else "others"
 
 
 def _number(count: int, what: str) -> str:
@@ -265,6 +268,40 @@ def _bytes(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
         size /= 1_000
     return f"{size:,.3g} GB"
+
+
+# --- where traces go --------------------------------------------------------------------------------------------------
+
+
+@_check("Where traces go")
+def _destinations(given: Settings) -> Iterator[Finding]:
+    if given.to_infinium:
+        yield Finding("good", f"to Infinium, {_shown(given.base_url)}")
+    if given.otlp is not None:
+        content = "with content" if given.otlp.content and given.capture_content else "without content"
+        service = given.otlp.resource["service.name"]
+        yield Finding("good", _shown(f"by OTLP to {given.otlp.endpoint}, {content}, as {service}"))
+    if not given.delivers:
+        yield Finding("note", "nowhere: they stay on this machine")
+
+
+@_check("OTLP")
+def _otlp(given: Settings) -> Iterator[Finding]:
+    """Send a request without spans, which a receiver answers as any other."""
+    if given.otlp is None:
+        advice = "to send traces to a Collector or the like, set INFINIUM_EXPORTERS=infinium,otlp"
+        yield Finding("note", "traces are not sent by OTLP", advice)
+        return
+    from infinium_integrations.export.otlp_transport import Collector, connections  # noqa: PLC0415
+
+    kept = connections(given.otlp)
+    found = Collector(given.otlp, kept).probe().verdict
+    kept.close()
+    if found.action == "delivered":
+        yield Finding("good", _shown(f"{given.otlp.endpoint} answers as a receiver of OTLP"))
+    else:
+        advice = "check OTEL_EXPORTER_OTLP_ENDPOINT and the network; traces are kept until then"
+        yield Finding("bad", _shown(f"{given.otlp.endpoint}: {found.reason}"), advice)
 
 
 # --- account ----------------------------------------------------------------------------------------------------------
@@ -282,6 +319,9 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 def _account(given: Settings) -> Iterator[Finding]:
     if not given.tracing:
         yield Finding("warning", "INFINIUM_TRACING is off: nothing is recorded", "unset it to record again")
+    if "infinium" not in given.exporters:
+        yield Finding("note", "traces don't go to Infinium: INFINIUM_EXPORTERS names others")
+        return
     lacking = [_variable(name) for name in ("agent_id", "agent_secret") if getattr(given, name) is None]
     if given.has_account:
         yield _reach(given)

@@ -396,7 +396,7 @@ def redact(*, file: IO[str] | None, rules: bool) -> None:
 @click.option("--timeout", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds to try at most.")
 def send(trace_id: str, timeout: float) -> None:
     """Send what waits, and try again what was refused; or only what was refused with this ID."""
-    if not settings.current().has_account:
+    if not settings.current().delivers:
         msg = "there is no account to send to: set INFINIUM_AGENT_ID and INFINIUM_AGENT_SECRET"
         raise click.ClickException(msg)
     delivery = runtime.current().delivery

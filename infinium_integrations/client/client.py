@@ -145,7 +145,7 @@ class InfiniumClient(BaseClient[int, "httpx.Client"]):
                 else:
                     pid = os.getpid()
                     http = self._connections.get(pid) or self._connections.setdefault(
-                        pid, blocking_client(verify=self._verify)
+                        pid, blocking_client(self._verify)
                     )
                     step = flow.send(exchange(http, step.request, step.timeout))
         except StopIteration as done:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from infinium_integrations import diagnostics, settings
 
-__all__ = ["SENDER_THREAD", "before", "in_child", "renew_locks"]
+__all__ = ["OTLP_THREAD", "SENDER_THREAD", "before", "in_child", "renew_locks"]
 
-SENDER_THREAD = "infinium-sender"
+SENDER_THREAD, OTLP_THREAD = "infinium-sender", "infinium-otlp"
 
 
 def in_child(hook: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ from infinium_integrations.client.protocol.rate_limit import AdaptiveRateLimiter
 from infinium_integrations.client.protocol.retry import RetrySchedule
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage import record as records
+from infinium_integrations.storage.destinations import Place
 from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.memory import NoLock
 from infinium_integrations.storage.record import DamagedError, NewerFormatError, Receipt, Record
@@ -53,6 +54,13 @@ class Outcome:
 
 class Transport(Protocol):
     """Delivers one trace; never raises for what the other side does."""
+
+    destination: str
+    """Stands in the receipt: ``infinium`` or ``otlp``."""
+    receiver: str
+    """Who takes the traces, as people call it."""
+    start_rate: float
+    """Requests a second to begin with."""
 
     @property
     def ready(self) -> bool:
@@ -117,7 +125,7 @@ class Outbox:
         self.reason: str | None = None
         """Why the last try failed; None where it went well."""
         self._retry = RetrySchedule()
-        self._rate_limiter = AdaptiveRateLimiter(settings.requests_per_second)
+        self._rate_limiter = AdaptiveRateLimiter(settings.requests_per_second, start=transport.start_rate)
         self._account = account
         self._changed = changed
         self._counters = counters
@@ -153,10 +161,18 @@ class Outbox:
         """How many traces are known to wait."""
         return len(self._waiting)
 
+    def waiting(self) -> list[str]:
+        """Return the names of the traces that are known to wait; any thread may call it."""
+        return list(self._waiting.copy())  # no other thread comes between a set's copy
+
+    def left(self) -> list[str]:
+        """Return the names of those of this process that no other process is delivering; any thread may call it."""
+        return [] if self._elsewhere else list(self._mine.copy())
+
     @property
     def own(self) -> int:
         """How many traces of this process wait that no other process is delivering."""
-        return 0 if self._elsewhere else len(self._mine)
+        return len(self.left())
 
     @property
     def busy(self) -> bool:
@@ -191,6 +207,11 @@ class Outbox:
         """Look at the store, and try at once unless the server asked to wait."""
         self._retry.end_wait()
         self._may_look_at, self._look_wanted = 0.0, True
+
+    @property
+    def _several(self) -> bool:
+        """Whether other outboxes may wait for the same traces."""
+        return len(self.settings.exporters) > 1
 
     # -- one try -------------------------------------------------------------------------------------------------------
 
@@ -311,28 +332,31 @@ class Outbox:
         if verdict.action in {"retry", "keep"}:
             stored = self.store.holds(self._account, name)  # what was in flight no look at the store misses
             return lambda: self._later(outcome) if stored else self._vanished(name, outcome)
-        moved = True
+        place: Place | None = None
         try:
             if verdict.action == "delivered":
-                receipt = Receipt("infinium", time.time_ns() // 1_000_000, verdict.trace_id)
-                self.store.delivered(self._account, name, receipt)
+                receipt = Receipt(self.transport.destination, time.time_ns() // 1_000_000, verdict.trace_id)
+                place = self.store.delivered(self._account, name, receipt)
             else:
-                self.store.reject(self._account, name, records.refused(record, verdict.reason, time.time_ns()))
+                refused = records.refused(record, verdict.reason, time.time_ns())
+                place = self.store.reject(self._account, name, refused)
         except OSError as error:
-            moved = False
             diagnostics.warn_once("move", "A file of the store can't be moved: %s", error.strerror)
-        return lambda: self._finish(name, verdict, moved=moved)
+        return lambda: self._finish(name, verdict, place)
 
-    def _finish(self, name: str, verdict: Verdict, *, moved: bool) -> None:
+    def _finish(self, name: str, verdict: Verdict, place: Place | None) -> None:
         self._retry.succeeded()
         if verdict.action == "delivered":
             self.reason = None
             self._rate_limiter.faster()
         else:
-            diagnostics.warn_once(("reject", verdict.reason), "Infinium refused a trace: %s", verdict.reason)
-        self._counters.add("sent" if verdict.action == "delivered" else "rejected")
-        if not moved:  # its file still lies there: it must not be sent again
+            who = self.transport.receiver
+            diagnostics.warn_once(("reject", who, verdict.reason), "%s refused a trace: %s", who, verdict.reason)
+        if place is None:  # its file still lies there: it must not be sent again
             self._finished.add(name)
+            place = "history" if verdict.action == "delivered" else "rejected"
+        if place != "outbox":
+            self._counters.settle("sent" if place == "history" else "rejected", name, shared=self._several)
         if name not in self._mine:
             self._foreign.append(name)
         self._forget(name)
@@ -356,7 +380,8 @@ class Outbox:
         if self._retry.tries == FAILURES_SAID:
             diagnostics.warn_once(
                 ("down", self._account),
-                "Traces are kept and delivered later. Infinium can't be used: %s",
+                "Traces are kept and delivered later. %s can't be used: %s",
+                self.transport.receiver,
                 verdict.reason,
             )
 
@@ -386,8 +411,10 @@ class Outbox:
             names = set(self.store.waiting(self._account)) - self._finished
         else:
             names = {name for name in self._waiting if self.store.holds(self._account, name)}
-        for name in self._waiting - names - self.sending.keys():
-            self._gone(name)
+        gone = self._waiting - names - self.sending.keys()
+        due = self.store.due() if gone else set()
+        for name in gone:
+            self._gone(name, due)
         for name in names - self._waiting:
             self._waiting.add(name)
             heapq.heappush(self._others, (self._tries[name], name))
@@ -415,7 +442,7 @@ class Outbox:
             if not goal:
                 self._changed.notify_all()
 
-    def _gone(self, name: str) -> None:
+    def _gone(self, name: str, due: AbstractSet[str] | None = None) -> None:
         """Count what another process has dealt with, or went with the store; what was pruned is counted there."""
         if name not in self._waiting:
             return
@@ -424,10 +451,11 @@ class Outbox:
             diagnostics.warn_once(
                 "removed", "The store %s was removed, and traces with it that were not delivered.", self.store.where()
             )
-        elif self.store.was_rejected(self._account, name):
-            self._counters.add("rejected")
-        elif self._elsewhere or self.store.was_delivered(name):
-            self._counters.add("sent")
+        elif name not in (self.store.due() if due is None else due):  # else others are to have it, too
+            if self.store.was_rejected(name):
+                self._counters.settle("rejected", name, shared=self._several, again=False)
+            elif self._elsewhere or self.store.was_delivered(name):
+                self._counters.settle("sent", name, shared=self._several, again=False)
         self._forget(name)
 
     def _lose(self, name: str) -> None:

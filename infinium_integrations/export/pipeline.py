@@ -16,6 +16,7 @@ from infinium_integrations import diagnostics, settings
 from infinium_integrations.export import fork_safety
 from infinium_integrations.export.sender import Sender
 from infinium_integrations.export.writer import PendingTrace, Writer
+from infinium_integrations.storage.destinations import keys_of
 from infinium_integrations.storage.folder import Store
 from infinium_integrations.storage.live import LiveServer
 from infinium_integrations.storage.locks import close_inherited
@@ -33,6 +34,8 @@ POOL_SECONDS = 0.1
 """Seconds that a worker of ``multiprocessing.Pool`` waits at most until its trace is on the disk."""
 LOOK_SECONDS = 2.0
 """Seconds that who looks on waits for the writer."""
+OTLP_WIDTH = 4
+"""Requests by OTLP that are in flight at once."""
 START_AGAIN = 1.0
 """Seconds between tries to start a thread where the system gave none."""
 
@@ -78,8 +81,7 @@ class Delivery:
             send=self._look,
         )
         _deliveries.add(self)
-        if settings.current().has_account:
-            preload_for_sending()
+        _preload_for(settings.current())
 
     def _own(self) -> Self:
         """Make what this process has of its own: at first, and anew in a forked child when it is first used there.
@@ -97,6 +99,7 @@ class Delivery:
         """Of the traces that were lost, those of which a flush has told."""
         self._selector = StoreSelector(self._counters, self._pruned)
         self._sender = Sender(self._counters, fork_safety.SENDER_THREAD)
+        self._otlp_sender = Sender(self._counters, fork_safety.OTLP_THREAD, OTLP_WIDTH, otlp=True)
         self._client_senders: dict[int, Sender] = {}
         self._live: LiveServer | None = None
         self._writer = Writer(
@@ -137,16 +140,33 @@ class Delivery:
     def _enqueue(
         self, store: Store, name: str, account: str, given: settings.Settings, client: object, record: Record
     ) -> None:
-        """Hand a stored trace on; each client of the user's has a sender, so that a slow one holds up itself alone."""
+        """Hand a stored trace on to all that are to have it, each with a sender, so that a slow one holds up no other.
+
+        Args:
+            store: Where it waits.
+            name: Its name there.
+            account: For whom it waits.
+            given: The settings that hold for it.
+            client: The user's own that is to have it, in place of Infinium.
+            record: Its content.
+        """
+        for key in keys_of(account):
+            if given.otlp is not None and key == given.otlp.key:
+                sender, whose = self._otlp_sender, None
+            else:
+                sender, whose = self._sender if client is None else self._client_sender(client), client
+            sender.enqueue(store, name, key, given, whose, record)
+            if not sender.retry_start():
+                self._writer.wake()
+
+    def _client_sender(self, client: object) -> Sender:
         key = id(client)
-        sender = self._sender if client is None else self._client_senders.get(key)
+        sender = self._client_senders.get(key)
         if sender is None:
             sender = self._client_senders[key] = Sender(self._counters, "infinium-client", width=1)
             with contextlib.suppress(TypeError):  # one that can't be referred to weakly keeps its thread
                 weakref.finalize(client, self._end_client, key, sender).atexit = False
-        sender.enqueue(store, name, account, given, client, record)
-        if not sender.retry_start():
-            self._writer.wake()
+        return sender
 
     def _end_client(self, key: int, sender: Sender) -> None:
         if self._client_senders.get(key) is sender:
@@ -154,7 +174,7 @@ class Delivery:
         sender.end()
 
     def _senders(self) -> list[Sender]:
-        return [self._sender, *list(self._client_senders.values())]
+        return [self._sender, self._otlp_sender, *list(self._client_senders.values())]
 
     def _look_after(self, now: float) -> float | None:
         """Keep the recorder's deadlines, and have a sender tried again that could not be started."""
@@ -193,8 +213,7 @@ class Delivery:
 
     def configure(self) -> None:
         """Take over changed settings; what was submitted before goes where it was meant to go."""
-        if settings.current().has_account:
-            preload_for_sending()
+        _preload_for(settings.current())
         self.wake()
 
     def flush(self, timeout: float) -> bool:
@@ -214,11 +233,12 @@ class Delivery:
         if not self._writer.settle(deadline):
             return False
         given = settings.current()
-        if given.has_account:
-            self._look(given)
-        drained = all(sender.drained(deadline) for sender in self._senders())
+        self._look(given)
+        drained = [
+            sender.drained(deadline) for sender in self._senders()
+        ]  # one that can't must not keep others from it
         before, self._lost = self._lost, self._counters.lost
-        return drained and before == self._lost
+        return all(drained) and before == self._lost
 
     def _pruned(self, names: list[str]) -> None:
         for sender in self._senders():
@@ -248,10 +268,14 @@ class Delivery:
         return {"recorded": recorded, "pending": waiting + self._pending(), **self._counters.counts()}
 
     def _pending(self, *, durable: bool | None = None) -> int:
-        return sum(sender.pending(durable=durable) for sender in self._senders())
+        return len(set().union(*(sender.waiting(durable=durable) for sender in self._senders())))
 
     def _look(self, given: settings.Settings) -> None:
-        self._sender.look(self._selector.store(given), account_of(given), given)
+        """Have what waits for those delivered whom the settings name."""
+        if given.to_infinium:
+            self._sender.look(self._selector.store(given), account_of(given), given)
+        if given.otlp is not None:
+            self._otlp_sender.look(self._selector.store(given), given.otlp.key, given)
 
     def _at_exit(self) -> None:
         """Seal and write all that is left, and send while that makes progress; say what is left after that."""
@@ -288,7 +312,7 @@ class Delivery:
                 given_up,
                 *(("trace", "is") if given_up == 1 else ("traces", "are")),
             )
-        if left := sum(sender.left() for sender in self._senders()):
+        if left := len(set().union(*(sender.left() for sender in self._senders()))):
             reasons = (reason for sender in self._senders() if (reason := sender.reason()))
             diagnostics.warn_once(
                 "left",
@@ -314,7 +338,8 @@ def _at_exit() -> None:
 def _in_child() -> None:
     """Leave to the parent what is the parent's: its queue, its sockets and its locks."""
     for one in list(_deliveries):
-        _inherited.append((one._writer, one._sender, one._client_senders, one._selector, one._live))  # noqa: SLF001
+        _inherited.append((one._writer, one._sender, one._otlp_sender, one._client_senders))  # noqa: SLF001
+        _inherited.append((one._selector, one._live))  # noqa: SLF001
         if one._live is not None:  # noqa: SLF001
             one._live.forget()  # noqa: SLF001
         close_inherited()
@@ -342,6 +367,9 @@ _SENDING = (
 )
 """What httpx and the resolver import at the first request or connection."""
 
+_OTLP = ("infinium_integrations.export.otlp_transport",)
+"""And what OTLP needs beyond that: OpenTelemetry's exporter."""
+
 _AWAITING = ("concurrent.futures.thread", "anyio._backends._asyncio")
 """What ``AsyncInfiniumClient`` needs beyond that."""
 
@@ -362,6 +390,14 @@ def preload_for_sending() -> None:
     """Import what the sender needs, an HTTP client above all."""
     if _SENDING not in _preloaded:
         _preload(_SENDING)
+
+
+def _preload_for(given: settings.Settings) -> None:
+    """Import what the settings ask for."""
+    if given.delivers:
+        preload_for_sending()
+    if given.otlp is not None and _OTLP not in _preloaded:
+        _preload(_OTLP)
 
 
 def preload_for_client(client: object) -> None:

@@ -49,9 +49,11 @@ class Sender:
         counters: Counts what becomes of the traces.
         thread: The name of its threads.
         width: How many there may be, each with a request in flight.
+        otlp: Whether it sends by OTLP.
     """
 
-    def __init__(self, counters: DeliveryCounters, thread: str, width: int = IN_FLIGHT) -> None:
+    def __init__(self, counters: DeliveryCounters, thread: str, width: int = IN_FLIGHT, *, otlp: bool = False) -> None:
+        self._otlp = otlp
         self._counters = counters
         self._name = thread
         self._width = width
@@ -146,14 +148,18 @@ class Sender:
                     outbox.close()
                 self._landed(deadline)
 
-    def pending(self, *, durable: bool | None = None) -> int:
-        """Count what is known to wait; ``durable`` picks what outlives the process, or what does not."""
-        outboxes = list(self._outboxes.values())
-        return sum(outbox.pending for outbox in outboxes if durable in {None, outbox.store.durable})
+    def pending(self) -> bool:
+        """Whether something is known to wait."""
+        return any(outbox.pending for outbox in list(self._outboxes.values()))
 
-    def left(self) -> int:
-        """Count the traces of this process that are kept on disk and not delivered, nor being so by another process."""
-        return sum(outbox.own for outbox in list(self._outboxes.values()) if outbox.store.durable)
+    def waiting(self, *, durable: bool | None = None) -> set[str]:
+        """Return the names of what waits; ``durable`` picks what outlives the process, or what does not."""
+        outboxes = list(self._outboxes.values())
+        return {name for outbox in outboxes if durable in {None, outbox.store.durable} for name in outbox.waiting()}
+
+    def left(self) -> set[str]:
+        """Return the names of this process's traces on disk that wait and that no other process is delivering."""
+        return {name for outbox in list(self._outboxes.values()) if outbox.store.durable for name in outbox.left()}
 
     def reason(self) -> str | None:
         """Say why something still waits."""
@@ -315,6 +321,12 @@ class Sender:
         if client is not None:
             self._coroutines = self._coroutines or transports.Coroutines()
             return transports.ClientCall(client, self._coroutines)
+        if self._otlp and settings.otlp is not None:
+            from infinium_integrations.export import otlp_transport  # noqa: PLC0415  (the same)
+
+            environment = settings.otlp
+            self._connections = self._connections or otlp_transport.connections(environment)
+            return otlp_transport.Collector(environment, self._connections)
         self._connections = self._connections or transports.Connections()
         return transports.Platform(transports.agent_of(settings), self._connections)
 

@@ -4,9 +4,10 @@ import asyncio
 import inspect
 import logging
 import math
+import ssl
 import threading
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from infinium_integrations import diagnostics
 from infinium_integrations.client.protocol.http import Channel
 from infinium_integrations.client.protocol.messages import Agent, Verdict, trace_request, verdict
+from infinium_integrations.client.protocol.rate_limit import START_RATE
 from infinium_integrations.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -24,7 +26,7 @@ from infinium_integrations.errors import (
     ServerError,
     TransportError,
 )
-from infinium_integrations.export.fork_safety import SENDER_THREAD
+from infinium_integrations.export.fork_safety import OTLP_THREAD, SENDER_THREAD
 from infinium_integrations.export.outbox import Outcome
 from infinium_integrations.models import TaskData
 from infinium_integrations.payload.finalize import encode, shrink
@@ -53,9 +55,14 @@ def agent_of(settings: Settings) -> Agent:
 
 
 class Connections:
-    """The connections of the sender's threads: made when first needed, and tried anew where that failed."""
+    """The connections of the sender's threads: made when first needed, and tried anew where that failed.
 
-    def __init__(self) -> None:
+    Args:
+        context: Makes what TLS is done with; raises as ``channel`` does. None for the environment's certificates.
+    """
+
+    def __init__(self, context: Callable[[], ssl.SSLContext] | None = None) -> None:
+        self._context = context
         self._making = threading.Lock()
         self._channel: Channel | None = None
         self.ready = True
@@ -75,7 +82,7 @@ class Connections:
                 self._channel = None
             if self._channel is None:
                 self.ready = False
-                self._channel = Channel()
+                self._channel = Channel(None if self._context is None else self._context())
                 self.ready = True
             return self._channel
 
@@ -92,11 +99,13 @@ _lost: list[Channel] = []
 
 def _not_ours(record: logging.LogRecord) -> bool:
     """Leave out httpx's line a request where the request is ours: a user who logs at INFO has no use for it."""
-    return record.threadName != SENDER_THREAD
+    return record.threadName not in {SENDER_THREAD, OTLP_THREAD}
 
 
 class Platform:
     """Posts to Infinium for one agent."""
+
+    destination, receiver, start_rate = "infinium", "Infinium", START_RATE
 
     def __init__(self, agent: Agent, connections: Connections) -> None:
         self.agent = agent
@@ -183,6 +192,7 @@ _lost_runners: list[asyncio.Runner] = []
 class ClientCall:
     """Hands traces to a client of the user's, anything with ``send_task_data(TaskData)``."""
 
+    destination, receiver, start_rate = "infinium", "Infinium", START_RATE
     ready = True
     limit = math.inf
 

@@ -18,6 +18,7 @@ from infinium_integrations.payload.build import Spans
 from infinium_integrations.payload.finalize import Limits, finished, fitted
 from infinium_integrations.recording.run import KEPT_HERE
 from infinium_integrations.settings import Settings
+from infinium_integrations.storage.destinations import joined
 from infinium_integrations.storage.folder import CLIENT, Store
 from infinium_integrations.storage.record import Record, file_name, new_record, pack, safe_id
 from infinium_integrations.storage.selector import DeliveryCounters, StoreSelector, account_of, origin
@@ -399,17 +400,29 @@ def _packed(ready: _Ready) -> tuple[_Ready, Record, bytes]:
 def _destination(pending: PendingTrace, settings: Settings) -> tuple[str | None, dict[str, Any]]:
     if pending.client is KEPT_HERE:
         return None, {"status": "local"}
+    keys: list[str] = []
+    facts: dict[str, Any] = {}
     if pending.client is not None:
-        return CLIENT, {"status": "pending", "client": type(pending.client).__name__}
-    if settings.has_account:
-        facts = {"status": "pending", "origin": origin(settings), "agent_id": str(settings.agent_id)}
-        return account_of(settings), facts
+        keys.append(CLIENT)
+        facts["client"] = type(pending.client).__name__
+    elif settings.to_infinium:
+        keys.append(account_of(settings))
+        facts |= {"origin": origin(settings), "agent_id": str(settings.agent_id)}
+    elif "infinium" in settings.exporters:
+        _say_what_is_missing(settings)
+    if settings.otlp is not None and (pending.spans or {}).get("sampled", True):
+        keys.append(settings.otlp.key)
+        facts["resource"] = settings.otlp.resource
+        facts |= {} if settings.otlp.content else {"content": False}
+    return (joined(keys), {"status": "pending", **facts}) if keys else (None, {"status": "local"})
+
+
+def _say_what_is_missing(settings: Settings) -> None:
     if settings.agent_id is not None or settings.agent_secret is not None:
         missing = "INFINIUM_AGENT_SECRET" if settings.agent_secret is None else "INFINIUM_AGENT_ID"
         diagnostics.warn_once(
             "half an account", "%s is not set: traces stay on this machine. With it they are delivered.", missing
         )
-    return None, {"status": "local"}
 
 
 _said_where = threading.Event()

@@ -27,6 +27,7 @@ from infinium_integrations.payload.preview import value_text
 from infinium_integrations.payload.summary import answered, asked, has_history, said_so_far
 from infinium_integrations.recording.options import FACT_CHARS
 from infinium_integrations.recording.run import Failure, ModelCall, Run, ToolUse, Trace
+from infinium_integrations.recording.trace_context import remembered, span_id_of
 from infinium_integrations.redaction.key_names import HIDDEN, Cut, Redacted, hides
 from infinium_integrations.redaction.redactor import shorten
 
@@ -95,6 +96,14 @@ class Spans(TypedDict, total=False):
     trace_id: str
     """Of OpenTelemetry's span that surrounded the trace, 32 hexadecimal digits; ``span_id`` has 16."""
     span_id: str
+    sampled: bool
+    """False where that span is not sampled, so that this trace goes to nobody by OTLP; else it is missing."""
+    action: str
+    """What the root did."""
+    resumed_trace_id: str
+    """Of the trace that this one goes on with, where it was part of another one outside."""
+    ids: dict[str, str]
+    """By step number, the ids that services were told which the steps called, where these have other numbers now."""
 
 
 def spans(trace: Trace) -> Spans:
@@ -104,9 +113,16 @@ def spans(trace: Trace) -> Spans:
         + ([] if run.ended is None else [_ns(run.ended - run.started)])
         for run in trace.steps
     }
-    found: Spans = {"started_ns": _ns(trace.started_wall), "steps": times}
+    found: Spans = {"started_ns": _ns(trace.started_wall), "steps": times, "action": trace.root.action}
     if trace.surrounding is not None:
-        found["trace_id"], found["span_id"] = trace.surrounding
+        found["trace_id"], found["span_id"], sampled = trace.surrounding
+        if not sampled:
+            found["sampled"] = False
+    if (before := remembered(trace.tags.get("resumed_from", ""))) is not None:
+        found["resumed_trace_id"] = before
+    told = {run.number: run.span_id for run in trace.steps if run.span_id is not None}
+    if moved := {str(number): told_id for number, told_id in told.items() if told_id != span_id_of(trace.id, number)}:
+        found["ids"] = moved
     return found
 
 

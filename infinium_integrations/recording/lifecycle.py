@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from infinium_integrations import diagnostics
+from infinium_integrations.recording import trace_context
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Run, Trace, key_of
 
 __all__ = ["OPEN_TRACES", "Interrupted", "OpenTraces"]
@@ -128,6 +129,7 @@ class OpenTraces:
             if run.parent is not None:
                 run.parent.interrupted = True
             else:
+                trace_context.remember(trace.id, trace.surrounding)
                 self.remember_interrupted(Interrupted.of(run.trace))
         if failure is not None:
             self._pass_failure(run, failure)
@@ -247,6 +249,7 @@ class OpenTraces:
             asked = root.ended is None and root.interrupted
             trace.status = root.status or ("interrupted" if asked else status) or "incomplete"
             if asked:
+                trace_context.remember(trace.id, trace.surrounding)
                 self.remember_interrupted(Interrupted.of(trace))
             trace.left_open = sum(run is not root for run in trace.open.values())
             left = trace.status if trace.status in {"cancelled", "abandoned"} else "incomplete"

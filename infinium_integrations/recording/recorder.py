@@ -7,7 +7,6 @@ generator, which calls back) covers parent look-up and insertion together.
 import asyncio
 import functools
 import itertools
-import sys
 import time
 import weakref
 from collections.abc import Callable, Hashable, Iterable
@@ -19,6 +18,7 @@ from infinium_integrations._entropy import new_id
 from infinium_integrations.recording import watched
 from infinium_integrations.recording.lifecycle import OPEN_TRACES, Interrupted, OpenTraces
 from infinium_integrations.recording.run import AWAITED, EVENTS_KEPT, Failure, Options, Run, Trace, key_of
+from infinium_integrations.recording.trace_context import current_span
 
 __all__ = ["Recorder", "ambient", "suppressed"]
 
@@ -236,6 +236,8 @@ class Recorder:
                 return
             if run.events or run.child_errors or run.interrupted or "attempt" in (run.metadata or ()):
                 return
+            if run.span_id is not None:  # a service that it called refers to it
+                return
             if not any(step.above is run for step in trace.later(run)):
                 trace.fold(run)
 
@@ -324,7 +326,7 @@ class Recorder:
     def _root(self, run_id: Hashable, action: str, name: str, options: Options, now: float, root_is_step: bool) -> Run:  # noqa: FBT001
         trace = Trace(str(new_id()), options, now, self.wall())
         trace.silent = suppressed.get()
-        trace.surrounding = diagnostics.attempt(_surrounding_span, lambda _: None)
+        trace.surrounding = diagnostics.attempt(current_span, lambda _: None)
         run = trace.root = Run(run_id, trace, None, action, name)
         run.private = not options.capture_content
         trace.root_is_step = root_is_step
@@ -443,15 +445,6 @@ class Recorder:
     def open_traces(self) -> int:
         """How many traces are open."""
         return len(self._traces.traces)
-
-
-def _surrounding_span() -> tuple[str, str] | None:
-    """Return the ids of OpenTelemetry's current span, of its trace and its own, where the program has loaded that."""
-    api = sys.modules.get("opentelemetry.trace")
-    if api is None:
-        return None
-    context = api.get_current_span().get_span_context()
-    return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
 
 
 def _by_hand_within(parent: Run) -> Run:

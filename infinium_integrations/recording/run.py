@@ -10,6 +10,7 @@ from uuid import UUID
 from infinium_integrations.capture.content import Content
 from infinium_integrations.diagnostics import contained
 from infinium_integrations.models import OUTPUT_SUMMARY_LIMIT, PREVIEW_LIMIT
+from infinium_integrations.recording.trace_context import Surrounding
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -218,6 +219,8 @@ class Run:
     """By token of their traces, the open runs that were given the same id, this one included."""
     inner_calls: list[ModelCall] | None = None
     """Of a model's call, the calls below it that have ended: it may only have handed them on."""
+    span_id: str | None = None
+    """By which a service that was called from it knows it, where it was told: see ``trace_context``."""
     task_runs: "set[Run] | None" = None
     """The open runs of the same asyncio task."""
 
@@ -337,8 +340,8 @@ class Trace:
     has_content: bool = True
     """Whether there is anything in it that is sent; an adapter may clear it at the start and set it later."""
     token: int = 0
-    surrounding: tuple[str, str] | None = None
-    """The ids of OpenTelemetry's span that it stands in: of its trace and its own, in hexadecimal."""
+    surrounding: Surrounding | None = None
+    """OpenTelemetry's span that it stands in."""
     resume_keys: list[Hashable] = field(default_factory=list)
     """By what a later trace may find this one, should it end interrupted, as the one that it goes on with."""
     content: Content = field(default_factory=Content)
@@ -444,5 +447,6 @@ class Trace:
             among = self.held if old in self.held else self.tail
             among[among.index(old)] = new
         new.number, old.number = old.number, 0
+        new.span_id = new.span_id or old.span_id
         new.is_step, old.is_step = True, False
         new.nearest_step, old.nearest_step = new, above

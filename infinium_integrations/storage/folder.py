@@ -1,6 +1,7 @@
 """The store: a folder with one file a trace. The files are the truth; writing one needs no lock.
 
-outbox/<account>/     waits to be delivered; <account> stands for the origin and the agent
+outbox/<account>/     waits to be delivered; <account> stands for the origin and the agent, or for a receiver of OTLP;
+                      of what waits for both it has both (``storage.destinations``)
 history/<day>/        delivered, its receipt in its name; or local (``.local.``), where there was no account
 rejected/<account>/   refused for good, with the reason
 damaged/              could not be read
@@ -14,12 +15,16 @@ import itertools
 import os
 import stat
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from infinium_integrations.storage import destinations
 from infinium_integrations.storage import record as records
+from infinium_integrations.storage.destinations import Place
 from infinium_integrations.storage.locks import Lock
 from infinium_integrations.storage.memory import NoLock
 from infinium_integrations.storage.record import Receipt, Record
@@ -43,6 +48,12 @@ LOCAL = ".local"
 CLIENT = "client"
 """The account under which traces wait that a client of the user's is to send."""
 AREAS = ("outbox", "history", "rejected", "damaged", "aside")
+MOVES = 5
+"""How often a trace is looked for that others move meanwhile."""
+KNOWN = 100_000
+"""Of traces that wait for others, those of which the place is remembered."""
+REASONS = 1_000
+"""Of refused traces that wait for others, those of which the reason is remembered."""
 STALE = 3_600
 """Seconds after which a half-written file was left by a process that died."""
 
@@ -54,7 +65,11 @@ class UnsafeFolderError(OSError):
 
 
 class Store(Protocol):
-    """Where traces are kept. Every method may raise OSError; each is for the background threads."""
+    """Where traces are kept. Every method may raise OSError; each is for the background threads.
+
+    ``account`` is the key of one for whom traces wait, but that of ``put``, which may have several. ``name`` is without
+    receipts.
+    """
 
     durable: bool
     """Whether what it holds outlives the process."""
@@ -68,10 +83,13 @@ class Store(Protocol):
     def waiting(self, account: str) -> list[str]:
         """Return the names of what waits, oldest first."""
 
+    def due(self) -> set[str]:
+        """Return the names of all that waits, for whomever."""
+
     def holds(self, account: str, name: str) -> bool:
         """Whether a trace still waits."""
 
-    def was_rejected(self, account: str, name: str) -> bool:
+    def was_rejected(self, name: str) -> bool:
         """Whether a trace was refused for good."""
 
     def was_delivered(self, name: str) -> bool:
@@ -83,11 +101,11 @@ class Store(Protocol):
     def read(self, account: str, name: str) -> Record:
         """Read what waits; DamagedError (it was set aside), NewerFormatError, FileNotFoundError."""
 
-    def delivered(self, account: str, name: str, receipt: Receipt) -> None:
-        """Move a trace from what waits to the history, with its receipt."""
+    def delivered(self, account: str, name: str, receipt: Receipt) -> Place:
+        """Move a trace to what waits for others, else to the history, with its receipt; say where it went."""
 
-    def reject(self, account: str, name: str, record: Record) -> None:
-        """Move a trace from what waits to what was refused."""
+    def reject(self, account: str, name: str, record: Record) -> Place:
+        """Move a trace to what waits for others, else to what was refused; say where it went."""
 
     def lock(self, account: str) -> Lock | NoLock:
         """Return the lock of which the holder delivers."""
@@ -111,6 +129,10 @@ class FolderStore:
         self._place = str(root)
         self._keep_delivered = keep_delivered
         self._checked = False
+        self._moved: dict[str, str] = {}
+        """The paths of traces with receipts, by their names."""
+        self._refusals: OrderedDict[str, dict[str, object]] = OrderedDict()
+        """Why traces were refused that wait for others, by their names."""
 
     def where(self) -> str:
         """Say for people where it is."""
@@ -145,6 +167,9 @@ class FolderStore:
     def put(self, name: str, data: bytes, account: str) -> None:
         """Keep a trace that waits to be delivered."""
         self._write(self._outbox(account, name), data)
+        for key in destinations.keys_of(account):
+            if key != account and not os.path.isdir(folder := f"{self._place}/outbox/{key}"):
+                make_folder(Path(folder))  # its lock lies there
 
     def keep(self, name: str, data: bytes, *, local: bool = False) -> None:
         """Keep a trace for reading only, under today's day."""
@@ -153,15 +178,54 @@ class FolderStore:
 
     def waiting(self, account: str) -> list[str]:
         """Return the names of what waits, oldest first."""
-        return sorted(list_names(self.root / "outbox" / account))
+        found: set[str] = set()
+        own, *shared = self._folders(account)
+        for name in [name for name, path in list(self._moved.items()) if path.startswith(f"{own}/")]:
+            self._moved.pop(name, None)
+        for folder in (own, *shared):
+            for file in list_names(Path(folder)):
+                found.add(name := records.stem(file))
+                if name != file:
+                    self._moved[name] = f"{folder}/{file}{SUFFIX}"
+        return sorted(found)
+
+    def due(self) -> set[str]:
+        """Return the names of all that waits, for whomever."""
+        return {_stem(path) for path in (self.root / "outbox").glob(f"*/*{SUFFIX}")}
 
     def holds(self, account: str, name: str) -> bool:
         """Whether a trace still waits."""
-        return os.path.exists(self._outbox(account, name))
+        return self._find(account, name) is not None
 
-    def was_rejected(self, account: str, name: str) -> bool:
+    def _folders(self, account: str) -> list[str]:
+        """Return the paths of the folders in which traces wait for one, its own first."""
+        own = f"{self._place}/outbox/{account}"
+        found = []
+        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._place}/outbox") as entries:
+            found = [one.path for one in entries if one.name != account and destinations.waits_for(one.name, account)]
+        if found:
+            make_folder(Path(own))  # its lock lies there
+        return [own, *sorted(found)]
+
+    def _find(self, account: str, name: str) -> str | None:
+        """Return the path of what waits for one; None where it doesn't."""
+        path = self._outbox(account, name)
+        if os.path.exists(path):
+            return path
+        own, *shared = self._folders(account)
+        found = (f"{folder}/{name}{SUFFIX}" for folder in shared)
+        moved = self._moved.get(name, "")
+        if moved.startswith(f"{own}/") and os.path.exists(moved):
+            return moved
+        path = next((path for path in found if os.path.exists(path)), "")
+        if not path:
+            files = (file for file in list_names(Path(own)) if records.stem(file) == name)
+            path = next((f"{own}/{file}{SUFFIX}" for file in files), "")
+        return path or None
+
+    def was_rejected(self, name: str) -> bool:
         """Whether a trace was refused for good."""
-        return (self.root / "rejected" / account / f"{name}{SUFFIX}").exists()
+        return any(_stem(path) == name for path in (self.root / "rejected").glob(f"*/{glob.escape(name)}*{SUFFIX}"))
 
     def was_delivered(self, name: str) -> bool:
         """Whether a trace is in the history."""
@@ -174,11 +238,17 @@ class FolderStore:
     def read(self, account: str, name: str) -> Record:
         """Read what waits; a damaged file, and one that holds no trace, is set aside."""
         path = self._outbox(account, name)
-        try:
-            return records.unpack_trace(read_file(path))
-        except records.DamagedError:
-            self.set_aside(Path(path))
-            raise
+        for _ in range(MOVES):
+            try:
+                return records.unpack_trace(read_file(path))
+            except records.DamagedError:
+                self.set_aside(Path(path))
+                raise
+            except FileNotFoundError:  # it waits for another, too, or did so until now
+                path = self._find(account, name) or ""
+                if not path:
+                    raise
+        raise FileNotFoundError(name)
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way of the rest."""
@@ -196,29 +266,77 @@ class FolderStore:
                         found = True
         return found
 
-    def delivered(self, account: str, name: str, receipt: Receipt) -> None:
-        """Move a trace to the history; where that can't be, it is only taken from the outbox.
+    def delivered(self, account: str, name: str, receipt: Receipt) -> Place:
+        """Move a trace on; where it can't be moved to the history, it is only taken from the outbox.
 
         One that was deleted while it was being sent is not kept.
         """
-        path, day = self._outbox(account, name), datetime.now(UTC).date().isoformat()
+        for _ in range(MOVES):
+            if (path := self._find(account, name)) is None:
+                break
+            with contextlib.suppress(FileNotFoundError):  # another has just moved it
+                return self._move_on(path, account, receipt)
+        return "history"
+
+    def _move_on(self, path: str, account: str, receipt: Receipt) -> Place:
+        folder, file = Path(path).parts[-2:]
+        area, target, name = destinations.after(folder, file.removesuffix(SUFFIX), account, receipt)
+        if area == "outbox":
+            self._pass_on(path, target, name)
+            return "outbox"
+        self._moved.pop(records.stem(name), None)
+        if area == "rejected":
+            _move(path, refused := f"{self._place}/rejected/{target}/{name}{SUFFIX}")
+            self._give_reason(refused)
+            return "rejected"
         if self._keep_delivered:
             with contextlib.suppress(OSError):
                 os.utime(path)  # its age counts from its delivery
-                _move(path, f"{self._place}/history/{day}/{receipt.added(name)}{SUFFIX}")
-                return
+                _move(path, f"{self._place}/history/{datetime.now(UTC).date().isoformat()}/{name}{SUFFIX}")
+                return "history"
         _remove(path)
+        return "history"
 
-    def reject(self, account: str, name: str, record: Record) -> None:
-        """Move a trace to what was refused; where there is no room for the reason, without it."""
-        path, target = self._outbox(account, name), f"{self._place}/rejected/{account}/{name}{SUFFIX}"
-        if not self.holds(account, name):  # deleted while it was being sent
-            return
+    def _pass_on(self, path: str, folder: str, name: str) -> None:
+        _move(path, moved := self._outbox(folder, name))
+        if len(self._moved) >= KNOWN:
+            self._moved.clear()  # those are looked for then
+        self._moved[records.stem(name)] = moved
+
+    def _give_reason(self, path: str) -> None:
+        """Write into the file of a refused trace why it was refused, where that is known."""
+        facts = self._refusals.pop(_stem(Path(path)), None)
+        with contextlib.suppress(OSError, records.DamagedError, records.NewerFormatError):
+            record = records.unpack(read_file(path))
+            delivery = {**record.head["delivery"], **(facts or {"status": "rejected"})}
+            self._write(path, records.pack(replace(record, head={**record.head, "delivery": delivery})))
+
+    def reject(self, account: str, name: str, record: Record) -> Place:
+        """Move a trace on that was refused; where there is no room for the reason, without it."""
+        for _ in range(MOVES):
+            if (path := self._find(account, name)) is None:  # deleted while it was being sent
+                break
+            with contextlib.suppress(FileNotFoundError):
+                return self._refuse(path, account, record)
+        return "rejected"
+
+    def _refuse(self, path: str, account: str, record: Record) -> Place:
+        folder, file = Path(path).parts[-2:]
+        area, target, name = destinations.after(folder, file.removesuffix(SUFFIX), account, None)
+        if area == "outbox":
+            self._pass_on(path, target, name)
+            self._refusals[records.stem(name)] = record.head["delivery"]
+            while len(self._refusals) > REASONS:
+                self._refusals.popitem(last=False)
+            return "outbox"
+        self._moved.pop(records.stem(name), None)
+        refused = f"{self._place}/rejected/{target}/{name}{SUFFIX}"
         try:
-            self._write(target, records.pack(record))
+            self._write(refused, records.pack(record))
         except OSError:
-            _move(path, target)
+            _move(path, refused)
         _remove(path)
+        return "rejected"
 
     def lock(self, account: str) -> Lock:
         """Return the lock of which the holder delivers."""

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable
 
+from infinium_integrations.storage import destinations
 from infinium_integrations.storage import record as records
+from infinium_integrations.storage.destinations import Place
 from infinium_integrations.storage.record import Receipt, Record
 
 __all__ = ["MEMORY_BYTES", "MemoryStore", "NoLock"]
@@ -47,6 +49,7 @@ class MemoryStore:
         limit: int = MEMORY_BYTES,
     ) -> None:
         self._lock = threading.Lock()
+        self._moving = threading.Lock()
         self._files: dict[tuple[str, str, str], bytes] = {}
         self._bytes = 0
         self._keep_delivered = keep_delivered
@@ -70,15 +73,30 @@ class MemoryStore:
     def waiting(self, account: str) -> list[str]:
         """Return the names of what waits, oldest first."""
         with self._lock:
-            return sorted(key[2] for key in self._files if key[:2] == ("outbox", account))
+            return sorted(
+                records.stem(name)
+                for area, folder, name in self._files
+                if area == "outbox" and destinations.waits_for(folder, account)
+            )
+
+    def due(self) -> set[str]:
+        """Return the names of all that waits, for whomever."""
+        return {records.stem(name) for area, _, name in self.files() if area == "outbox"}
 
     def holds(self, account: str, name: str) -> bool:
         """Whether a trace still waits."""
-        return ("outbox", account, name) in self._files
+        return self._find(account, name) is not None
 
-    def was_rejected(self, account: str, name: str) -> bool:
+    def _find(self, account: str, name: str) -> tuple[str, str, str] | None:
+        key = ("outbox", account, name)
+        if key in self._files:
+            return key
+        found = (key for key in self.files() if key[0] == "outbox" and destinations.waits_for(key[1], account))
+        return next((key for key in found if records.stem(key[2]) == name), None)
+
+    def was_rejected(self, name: str) -> bool:
         """Whether a trace was refused for good."""
-        return ("rejected", account, name) in self._files
+        return any(key[0] == "rejected" and records.stem(key[2]) == name for key in self.files())
 
     def was_delivered(self, name: str) -> bool:
         """Whether a trace is in the history."""
@@ -90,21 +108,37 @@ class MemoryStore:
 
     def read(self, account: str, name: str) -> Record:
         """Read what waits."""
-        data = self._files.get(("outbox", account, name))
+        key = self._find(account, name)
+        data = None if key is None else self._files.get(key)
         if data is None:
             raise FileNotFoundError(name)
         return records.unpack_trace(data)
 
-    def delivered(self, account: str, name: str, receipt: Receipt) -> None:
-        """Move a trace to the history; one that was deleted while it was being sent is not kept."""
-        data = self._remove(("outbox", account, name))
-        if data is not None:
-            self.keep(receipt.added(name), data)
+    def delivered(self, account: str, name: str, receipt: Receipt) -> Place:
+        """Move a trace on; one that was deleted while it was being sent is not kept."""
+        return self._move_on(account, name, receipt, None)
 
-    def reject(self, account: str, name: str, record: Record) -> None:
-        """Move a trace to what was refused."""
-        if self._remove(("outbox", account, name)) is not None and self._keep_others:
-            self._add(("rejected", account, name), records.pack(record))
+    def reject(self, account: str, name: str, record: Record) -> Place:
+        """Move a trace on that was refused."""
+        return self._move_on(account, name, None, record)
+
+    def _move_on(self, account: str, name: str, receipt: Receipt | None, record: Record | None) -> Place:
+        with self._moving:
+            key = self._find(account, name)
+            data = None if key is None else self._remove(key)
+            if key is None or data is None:
+                return "rejected" if receipt is None else "history"
+            data = data if record is None else records.pack(record)
+            area, folder, moved = destinations.after(key[1], key[2], account, receipt)
+            if area == "history":
+                self.keep(moved, data)
+                return "history"
+            if area == "outbox":
+                self._add((area, folder, moved), data)
+                return "outbox"
+            if self._keep_others:
+                self._add((area, folder, moved), data)
+            return "rejected"
 
     def lock(self, account: str) -> NoLock:  # noqa: ARG002  (the interface of Store)
         """Return a lock that is always free: no other process sees this store."""

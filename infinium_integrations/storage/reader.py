@@ -15,7 +15,7 @@ from infinium_integrations.errors import ConfigurationError, ValidationError, di
 from infinium_integrations.models import Status
 from infinium_integrations.payload.finalize import encode
 from infinium_integrations.settings import Settings
-from infinium_integrations.storage import live
+from infinium_integrations.storage import destinations, live
 from infinium_integrations.storage import record as records
 from infinium_integrations.storage.folder import CLIENT, LOCAL, SUFFIX, FolderStore, read_file
 from infinium_integrations.storage.record import file_name, safe_id
@@ -270,7 +270,7 @@ class TraceReader:
             rows = [*self.listing(status="rejected", limit=None), *self.listing(status="pending", limit=None)]
         moved = sum(self._put_back(row) for row in rows)
         given = settings.current()
-        if moved and given.has_account:
+        if moved and given.delivers:
             self._send(given)
         return moved
 
@@ -372,11 +372,12 @@ class TraceReader:
     def _put_back(self, row: "Row") -> bool:
         """Move a refused trace, or one that waits for a client, to where it is sent from."""
         given = settings.current()
-        account = row.folder.rpartition("/")[2]
-        if account == CLIENT and given.has_account:
-            account = account_of(given)
+        keys = destinations.keys_of(row.folder.rpartition("/")[2])
+        if CLIENT in keys and given.to_infinium:
+            keys = [account_of(given) if key == CLIENT else key for key in keys]
         elif row.delivery != "rejected":
             return False
+        account = destinations.joined(keys)
         path, folder = self._path(row), self._folder()
         if path is None or folder is None:
             memory, key = self._key(row)
@@ -440,7 +441,7 @@ def _task(row: "Row", data: bytes, path: Path | None) -> "TaskData":
         status=row.delivery,
         path=str(path) if path is not None else None,
         reason=facts.get("reason") if rejected else None,
-        remote_trace_id=remote if sent else None,
+        remote_trace_id=remote if sent or receipt is not None else None,
     )
     task = TaskData.model_validate(record.payload()).with_delivery(state)
     try:

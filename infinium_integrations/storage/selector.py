@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,16 @@ from urllib.parse import urlsplit
 
 from infinium_integrations import diagnostics
 from infinium_integrations.settings import Settings
+from infinium_integrations.storage.destinations import keys_of
 from infinium_integrations.storage.folder import FolderStore, Store, is_shared
 from infinium_integrations.storage.memory import MemoryStore
+from infinium_integrations.storage.record import stem
 from infinium_integrations.storage.retention import Pruner
 
 __all__ = ["DeliveryCounters", "StoreSelector", "account_of"]
 
+SETTLED = 10_000
+"""Of traces that are done with, those that are remembered, so that one which several were to have is counted once."""
 PORTS = {"http": 80, "https": 443}
 
 logger = logging.getLogger("infinium_integrations")
@@ -30,11 +35,29 @@ class DeliveryCounters:
         self._counts = dict.fromkeys(("local", "sent", "rejected", "dropped"), 0)
         self.lost = 0
         """Of those dropped, how many this process recorded and had yet to write or to deliver."""
+        self._settled: OrderedDict[str, None] = OrderedDict()
 
     def add(self, what: str, count: int = 1) -> None:
         """Count."""
         with self._lock:
             self._counts[what] += count
+
+    def settle(self, what: str, name: str, *, shared: bool, again: bool = True) -> None:
+        """Count a trace that is done with.
+
+        Args:
+            what: What became of it.
+            name: Its name.
+            shared: Whether others may count it, too.
+            again: Whether it counts also where it was counted before, as one does that is sent once more.
+        """
+        with self._lock:
+            if again or name not in self._settled:
+                self._counts[what] += 1
+            if shared:
+                self._settled[name] = None
+                if len(self._settled) > SETTLED:
+                    self._settled.popitem(last=False)
 
     def lose(self, count: int = 1, *, own: bool = True) -> None:
         """Count traces that can't be delivered or written any more; ``own``: this process recorded them."""
@@ -85,7 +108,7 @@ class StoreSelector:
         self._newest = name
         store = self._put(settings, name, data, account)
         if account is not None:
-            self._accounts.add(account)
+            self._accounts.update([account, *keys_of(account)])
         return store
 
     def _put(self, settings: Settings, name: str, data: bytes, account: str | None) -> Store:
@@ -142,7 +165,7 @@ class StoreSelector:
     def _dropped(self, found: list[tuple[str, str, str]]) -> None:
         """Count what went for want of room: (area, account, name) of each."""
         waiting = [
-            name
+            stem(name)
             for area, account, name in found
             if area == "outbox" and (account in self._accounts or name == self._newest)
         ]

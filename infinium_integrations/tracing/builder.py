@@ -33,6 +33,7 @@ from infinium_integrations.recording import options as opts
 from infinium_integrations.recording.exceptions import describe, failed
 from infinium_integrations.recording.recorder import Recorder, ambient
 from infinium_integrations.recording.run import Failure, ModelCall, Options, Run, ToolUse, Trace
+from infinium_integrations.recording.trace_context import span_id_of, traceparent
 from infinium_integrations.tracing import adjusted
 
 __all__ = ["StepContext", "TraceBuilder"]
@@ -435,6 +436,31 @@ class TraceBuilder:
     def trace_id(self) -> str:
         """The trace's own id, which is also its ``Idempotency-Key``."""
         return self._trace.id
+
+    @property
+    @diagnostics.harmless(lambda _: "")
+    def traceparent(self) -> str:
+        """The W3C header by which a service that is called from here joins the trace, by OTLP.
+
+        It names the innermost step around the caller. It is only of use where traces leave by OTLP
+        (``INFINIUM_EXPORTERS``).
+
+        Example:
+            >>> from infinium_integrations import current_trace, trace
+            >>> with trace("Ask a service"):
+            ...     headers = {"traceparent": current_trace().traceparent}
+            >>> len(headers["traceparent"])
+            55
+        """
+        innermost = (self._scope, _innermost.get(), self._recorder.surrounding() if self._live else None)
+        found = [run for run in innermost if run is not None and run.trace is self._trace]
+        around = max(found, key=lambda run: run.started)
+        step = around if around.is_step and around.number else around.above
+        span_id = step.span_id if step is not None else None
+        span_id = span_id or span_id_of(self._trace.id, step.number if step is not None else 0)
+        if step is not None:
+            step.span_id = span_id
+        return traceparent(self._trace.id, span_id, self._trace.surrounding)
 
     @diagnostics.harmless(lambda *_args, **_kwargs: StepContext.inert(), passes=(InfiniumError,))
     def step(self, action: str, description: str) -> StepContext:

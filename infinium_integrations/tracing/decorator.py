@@ -16,6 +16,7 @@ from infinium_integrations.recording import watched
 from infinium_integrations.recording.exceptions import failed
 from infinium_integrations.recording.recorder import ambient, suppressed
 from infinium_integrations.recording.run import Options, Run
+from infinium_integrations.recording.trace_context import Surrounding, parse
 from infinium_integrations.tracing import adjusted
 from infinium_integrations.tracing.builder import StepContext, TraceBuilder, reset
 
@@ -36,6 +37,8 @@ class trace:  # noqa: N801  (used as a function is)
     Args:
         name: What the agent does, at most 500 characters.
         description: More of it, at most 10,000 characters; the name where left out.
+        traceparent: W3C's header that came with what is worked on, such as a message of a queue: by OTLP the trace is
+            then part of the trace that it names. One that is malformed is passed over.
         **options: ``expected_outcome``, ``sections``, ``tags``, ``metadata`` (its ``session_id`` and ``user_id`` name
             the session and the user), ``capture_content``, ``detail``, ``redact``, ``client``, ``preview_chars``: as
             with the handlers.
@@ -58,9 +61,17 @@ class trace:  # noqa: N801  (used as a function is)
     """
 
     _name, _options = "trace", Options()
+    _surrounding: Surrounding | None = None
 
     @diagnostics.harmless(lambda *_args, **_kwargs: None, passes=(InfiniumError,))
-    def __init__(self, name: str, description: str | None = None, **options: Unpack[opts.TraceOptions]) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: str | None = None,
+        *,
+        traceparent: str | bytes | None = None,
+        **options: Unpack[opts.TraceOptions],
+    ) -> None:
         self._scopes: list[_Scope] = []
         self._adjusted: dict[str, str] = {}
         """Which of the options did not fit, as a fact of each trace."""
@@ -73,13 +84,14 @@ class trace:  # noqa: N801  (used as a function is)
         if opts.checked_text("name", name, NAME_LIMIT) is None:
             msg = "name is required: say what the agent does"
             raise ValidationError(msg, field="name")
+        self._surrounding = _joined(traceparent)
         self._name = name
         self._options = opts.make_options(name=name, description=description, **options)
         runtime.tracing(self._options.client)
 
     @diagnostics.harmless(lambda _: TraceBuilder.inert(), passes=(ConfigurationError,))
     def __enter__(self) -> TraceBuilder:
-        scope = _Scope(self._name, self._options, self._adjusted)
+        scope = _Scope(self._name, self._options, self._adjusted, self._surrounding)
         scope.enter(self)
         return scope.builder
 
@@ -129,7 +141,7 @@ class trace:  # noqa: N801  (used as a function is)
     def _scope(
         self, function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> "_Scope | None":
-        scope = _Scope(self._name, self._options, self._adjusted)
+        scope = _Scope(self._name, self._options, self._adjusted, self._surrounding)
         try:
             bound = inspect.signature(function).bind(*args, **kwargs).arguments
             given = {name: value for name, value in bound.items() if name not in {"self", "cls"}}
@@ -139,13 +151,24 @@ class trace:  # noqa: N801  (used as a function is)
         return scope
 
 
+def _joined(traceparent: object) -> Surrounding | None:
+    """Return the span that a header names; one that came from outside must not raise, whatever it is."""
+    text = traceparent.decode("latin-1") if isinstance(traceparent, bytes) else traceparent
+    found = parse(text) if isinstance(text, str) else None
+    if found is None and text not in (None, ""):
+        diagnostics.warn_once("traceparent", "trace() was given a traceparent that is none: it is passed over.")
+    return found
+
+
 class _Scope:
     """One opening of a trace: a root of its own, or a step where a trace goes on already."""
 
     owner: trace | None = None
     left = False
 
-    def __init__(self, name: str, options: Options, facts: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, options: Options, facts: Mapping[str, str], surrounding: Surrounding | None = None
+    ) -> None:
         self._recorder = runtime.recorder()
         self._token: Token[Run | None] | None = None
         around = self._recorder.surrounding()
@@ -158,6 +181,7 @@ class _Scope:
             self._run = self._recorder.begin(name, options)
             trace = self._run.trace
             trace.name = name
+            trace.surrounding = surrounding or trace.surrounding
             trace.silent = trace.silent or not runtime.tracing()
             trace.tags.update(opts.identify(options.metadata))
             if options.tags:

@@ -289,7 +289,7 @@ def _run_of(tags: Sequence[str]) -> str | None:
 
 def need_account() -> None:
     """Raise ConfigurationError where there is no account to ask Maestro with."""
-    if not settings.current().has_account:
+    if not settings.current().to_infinium:
         msg = (
             "wait needs an account, since Maestro's results come from Infinium: "
             "set INFINIUM_AGENT_ID and INFINIUM_AGENT_SECRET"

@@ -174,7 +174,8 @@ def test_a_trace_that_goes_with_the_store_while_it_is_sent_waits_no_longer(tmp_p
     """No look at the store tells of what is in flight."""
 
     class Removing:
-        ready, limit, name = True, 30.0, "Infinium"
+        ready, limit, start_rate = True, 30.0, 10.0
+        destination, receiver = "infinium", "Infinium"
 
         def send(self, record, timeout):
             shutil.rmtree(tmp_path / "store")

@@ -597,6 +597,7 @@ def test_each_step_keeps_when_it_began_and_how_long_it_took_to_the_nanosecond():
     assert spans(trace) == {
         "started_ns": 1_700_000_000_000_000_000,
         "steps": {"1": [1_500, 250_000], "2": [252_000]},
+        "action": "chain",
     }
 
 

@@ -9,9 +9,11 @@ import functools
 import math
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
+from types import MethodType
 from typing import TypeVar, cast
 from urllib.request import getproxies
 
@@ -24,11 +26,11 @@ from infinium_integrations.errors import TimeoutError as NoAnswerError
 __all__ = ["Channel", "aexchange", "async_client", "blocking_client", "exchange"]
 
 
-def blocking_client(*, verify: bool = True) -> httpx.Client:
-    """Make a client that verifies TLS, follows no redirect, and takes proxies and certificates from the environment.
+def blocking_client(verify: bool | ssl.SSLContext = True) -> httpx.Client:  # noqa: FBT001, FBT002  (httpx's own)
+    """Make a client that follows no redirect, and takes proxies and certificates from the environment.
 
     Args:
-        verify: Whether TLS certificates are verified.
+        verify: Whether TLS certificates are verified; a context says how, in place of the environment's certificates.
 
     Raises:
         ConfigurationError: What the environment says of them makes none possible.
@@ -92,14 +94,17 @@ class Channel:
     Where no proxy is set these are bare transports, which take two thirds of a client's time for a request; each has
     one connection, since a pool looks at all that it has whenever it is asked for one.
 
+    Args:
+        context: What TLS is done with, in place of the environment's certificates.
+
     Raises:
         ConfigurationError: What the environment says of certificates or proxies makes none possible.
         TransportError: No file descriptor is left; later there may be one.
     """
 
-    def __init__(self) -> None:
-        self._client = blocking_client() if getproxies() else None
-        self._context = _made(httpx.create_ssl_context) if self._client is None else None
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._client = blocking_client(context or True) if getproxies() else None
+        self._context = (context or _made(httpx.create_ssl_context)) if self._client is None else None
         self._transports: list[httpx.HTTPTransport] = []
         self._free: list[httpx.HTTPTransport] = []
         """Those that no thread has."""
@@ -117,7 +122,7 @@ class Channel:
             transport = httpx.HTTPTransport(verify=self._context or True)
             self._transports.append(transport)
         try:
-            yield transport.handle_request
+            yield _uninstrumented(transport.handle_request)
         finally:
             self._free.append(transport)
 
@@ -162,6 +167,12 @@ class Channel:
     def intact(self) -> bool:
         """Whether the program has closed none of its connections, as one does that daemonises."""
         return all(_stands(sock, inode) for sock, inode in list(self._sockets.items()))
+
+
+def _uninstrumented(send: Callable[[httpx.Request], httpx.Response]) -> Callable[[httpx.Request], httpx.Response]:
+    """Return what OpenTelemetry's instrumentation of httpx has wrapped: our requests are no spans of the user's."""
+    plain = type(send) is MethodType  # a wrapper says that it is an instance of what it wraps
+    return send if plain else getattr(send, "__wrapped__", send)
 
 
 class _Left:

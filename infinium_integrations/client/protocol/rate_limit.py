@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["AdaptiveRateLimiter", "TokenBucket"]
+__all__ = ["START_RATE", "AdaptiveRateLimiter", "TokenBucket"]
 
 START_RATE, SLOWEST_RATE = 10.0, 0.5
 """Requests a second: what the platform documents, and what is left after any number of 429s."""
@@ -46,11 +46,14 @@ class AdaptiveRateLimiter(TokenBucket):
 
     Args:
         ceiling: The highest rate it may reach, in requests a second.
+        start: The rate that it begins with.
     """
 
-    def __init__(self, ceiling: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ceiling: float, *, start: float = START_RATE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._ceiling = ceiling
-        rate = min(START_RATE, ceiling)
+        rate = min(start, ceiling)
         super().__init__(rate, max(1.0, rate * BURST_SECONDS), clock=clock)
 
     def limit(self, ceiling: float) -> None:
