@@ -5,12 +5,13 @@ import contextlib
 import contextvars
 import inspect
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from infinium_integrations import diagnostics, runtime
 from infinium_integrations._entropy import new_id
@@ -111,18 +112,14 @@ def experiment(
     """
     plan = _plan(task, data, name, expected_outcome, concurrency, repetitions, wait, timeout, is_async=False)
     context = _apart()
-    interrupted = False
-    with frameworks_traced(), contextlib.closing(progress(len(plan.jobs), name)) as bar:
-        loop = _Loop(plan.run(bar), context)
-        try:
-            loop.join()
-        except KeyboardInterrupt:
-            interrupted = True
-            loop.cancel(WIND_DOWN)
-    found = plan.result(interrupted=interrupted)
-    if interrupted:
+    with _CtrlC() as ctrl_c:
+        with frameworks_traced(), contextlib.closing(progress(len(plan.jobs), name)) as bar:
+            _Loop(plan.run(bar), context).run(ctrl_c)
+        found = plan.result()
+    found.interrupted = ctrl_c.came
+    if found.interrupted:
         diagnostics.tell(f"Interrupted: {len(found)} of {len(plan.jobs)} ran. The next Ctrl-C is the program's own.\n")
-    return found.wait(timeout) if wait and not interrupted else found
+    return found.wait(timeout) if wait and not found.interrupted else found
 
 
 async def aexperiment(
@@ -284,13 +281,13 @@ class _Plan:
 
         return read
 
-    def result(self, *, interrupted: bool = False) -> Experiment:
+    def result(self) -> Experiment:
         """Return what came of it, with the numbers of the traces. It does I/O."""
         self._take()()
         for outcome, _ in self._unread:  # they don't heed their cancellation
             outcome.status, outcome.error = "cancelled", "CancelledError"
         rows = sorted(self._rows, key=lambda row: (row.index, row.repetition))
-        return Experiment(self.name, self.run_id, rows, interrupted=interrupted)
+        return Experiment(self.name, self.run_id, rows)
 
 
 class _Kept:
@@ -358,6 +355,30 @@ class _Handed:
         return True
 
 
+class _CtrlC:
+    """Takes the first Ctrl-C of a block, wherever it lands: raised between any two lines, it would lose what ran.
+
+    The next one is raised. Where the program has a handler of its own, that is left to do what it does.
+    """
+
+    came = False
+
+    def __enter__(self) -> Self:
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            with contextlib.suppress(ValueError):  # a subinterpreter has none
+                signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if signal.getsignal(signal.SIGINT) == self._take:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _take(self, *_: object) -> None:
+        self.came = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class _Loop:
     """An event loop in a thread of its own, which runs one coroutine to its end."""
 
@@ -366,23 +387,35 @@ class _Loop:
         self._coroutine = coroutine
         self._task: asyncio.Task[None] | None = None
         self._faults: list[BaseException] = []
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=context.run, args=(self._main,), daemon=True, name="infinium-experiment")
-        self._thread.start()
 
-    def join(self) -> None:
-        """Wait for the end; Ctrl-C ends the wait."""
-        while self._thread.is_alive():
-            self._thread.join(0.2)  # Windows: a wait without end can't be interrupted
-        if self._faults:
+    def run(self, ctrl_c: _CtrlC) -> None:
+        """Run it; after Ctrl-C, cancel it and wait ``WIND_DOWN`` seconds for its end."""
+        try:
+            self._thread.start()
+            self._wait(lambda: ctrl_c.came)
+        except KeyboardInterrupt:  # from a handler of the program's own
+            if ctrl_c.came:
+                raise
+            ctrl_c.came = True
+        if ctrl_c.came:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+                self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+            over = time.monotonic() + WIND_DOWN
+            self._wait(lambda: time.monotonic() > over)
+        elif self._faults:
             raise self._faults[0]
 
-    def cancel(self, timeout: float) -> None:
-        """Cancel the coroutine, and wait so long for its end."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
-            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
-        self._thread.join(timeout)
+    def _wait(self, enough: Callable[[], bool]) -> None:
+        """Wait for its end, or until it is enough: a fifth of a second at a time, for Windows interrupts no wait."""
+        while not enough() and not self._ended.wait(0.2):
+            pass
 
     def _main(self) -> None:
-        with _Handed(self._faults), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            self._task = self._loop.create_task(self._coroutine)
-            runner.run(_awaited(self._task))
+        try:
+            with _Handed(self._faults), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                self._task = self._loop.create_task(self._coroutine)
+                runner.run(_awaited(self._task))
+        finally:
+            self._ended.set()

@@ -32,7 +32,8 @@ class trace:  # noqa: N801  (used as a function is)
 
     LangChain and LlamaIndex runs inside become its steps, and so does another ``trace()``. An exception is recorded
     and goes on. As a decorator it serves functions, coroutine functions and generators of both kinds; the arguments
-    are the input, what is returned or yielded is the output. Any thread may use it; one decorator serves all calls.
+    are the input, what is returned or yielded is the output, unless the function sets summaries of its own
+    (``current_trace()``). Any thread may use it; one decorator serves all calls.
 
     Args:
         name: What the agent does, at most 500 characters.
@@ -191,13 +192,15 @@ class _Scope:
         self._run.builder = self.builder
 
     def called(self, side: Literal["input", "output"], value: object) -> None:
-        """Take the arguments of a decorated function, or what it gave: its user may set another summary."""
+        """Take the arguments of a decorated function, or what it gave; a summary that its user sets stands."""
+        overrides, is_root = self._run.trace.overrides, self._run is self._run.trace.root
         if side == "input":
             self.builder.set_input_summary(value)
-        else:
+        elif (overrides.get("output_summary") if is_root else self._run.output) is None:
             self.builder.set_output_summary(value)
-        if self._run is self._run.trace.root:
-            overrides = self._run.trace.overrides
+        else:
+            return
+        if is_root:
             overrides[f"called_{side}"] = overrides.get(f"{side}_summary")
 
     @diagnostics.guarded

@@ -39,7 +39,7 @@ class Experiment(Shown, Sequence[Outcome]):
     Attributes:
         name: What it is called.
         id: Its own id: a tag of each of its traces, and their ``experiment_run``.
-        interrupted: Whether it was stopped before all examples had run.
+        interrupted: Whether Ctrl-C ended it.
 
     Example:
         >>> from infinium_integrations import experiment
@@ -58,10 +58,9 @@ class Experiment(Shown, Sequence[Outcome]):
         run_id: str,
         rows: list[Outcome] | None = None,
         *,
-        interrupted: bool = False,
         reader: "TraceReader | None" = None,
     ) -> None:
-        self.name, self.id, self.interrupted = name, run_id, interrupted
+        self.name, self.id, self.interrupted = name, run_id, False
         self._rows, self._reader = rows, reader
 
     @property

@@ -4,6 +4,8 @@ import _thread
 import asyncio
 import contextlib
 import contextvars
+import itertools
+import signal
 import sys
 import threading
 import time
@@ -355,6 +357,13 @@ def test_within_captured_traces_no_store_is_asked():
         assert found[0].trace.trace_id == caught[0].trace_id
 
 
+def interrupted(task, data, **options):
+    """Run an experiment that meets Ctrl-C: one that it lets through fails the test, and doesn't end all tests."""
+    with contextlib.suppress(KeyboardInterrupt):
+        return run(task, data, **options)
+    pytest.fail("Ctrl-C came through")
+
+
 @pytest.mark.parametrize("on_loop", [False, True])
 def test_ctrl_c_gives_back_what_ran(capsys, on_loop):
     release = threading.Event()
@@ -371,7 +380,7 @@ def test_ctrl_c_gives_back_what_ran(capsys, on_loop):
             await asyncio.sleep(30)
         return text
 
-    found = run(later if on_loop else task, ["a", "b", "c", "d"], concurrency=1)
+    found = interrupted(later if on_loop else task, ["a", "b", "c", "d"], concurrency=1)
     release.set()
     assert found.interrupted
     assert [(row.output, row.status) for row in found] == [("a", "ok"), ("b", "ok"), (None, "cancelled")]
@@ -390,9 +399,86 @@ def test_a_coroutine_that_heeds_no_cancellation_is_given_up(monkeypatch):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.01)
 
-    (row,) = run(task, ["a"])
+    (row,) = interrupted(task, ["a"])
     assert (row.status, row.error) == ("cancelled", "CancelledError")
     stubborn.set()
+
+
+def test_a_second_ctrl_c_is_raised(monkeypatch):
+    monkeypatch.setattr(running, "WIND_DOWN", 60)
+    stubborn = threading.Event()
+
+    async def task(_):
+        _thread.interrupt_main()
+        while not stubborn.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                _thread.interrupt_main()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(task, ["a"])
+    stubborn.set()
+
+
+def test_ctrl_c_that_a_handler_of_the_programs_own_raises_gives_back_what_ran():
+    def own(*_):
+        raise KeyboardInterrupt
+
+    async def task(_):
+        _thread.interrupt_main()
+        await asyncio.sleep(30)
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        (row,) = interrupted(task, ["a"])
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert row.status == "cancelled"
+
+
+class CtrlC:
+    """Comes at the n-th line of ``experiment()`` that the caller's thread reaches, the start of a thread included."""
+
+    def __init__(self, at):
+        self.left = at
+
+    def trace(self, frame, event, _):
+        code = frame.f_code
+        return self.line if code.co_filename == running.__file__ or code is threading.Thread.start.__code__ else None
+
+    def line(self, frame, event, _):
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                signal.raise_signal(signal.SIGINT)
+        return self.line
+
+
+def test_ctrl_c_at_any_line_returns_what_ran_or_is_raised_where_nothing_is_lost():
+    for at in itertools.count(1):
+        began, ended, threads = [], [], set(threading.enumerate())
+
+        def task(text, began=began, ended=ended):
+            began.append(text)
+            ended.append(text)
+
+        ctrl_c, tracing = CtrlC(at), sys.gettrace()
+        sys.settrace(ctrl_c.trace)
+        try:
+            found = run(task, ["a", "b"], concurrency=1)
+        except KeyboardInterrupt:
+            sys.settrace(tracing)
+            new = {thread.name for thread in set(threading.enumerate()) - threads}
+            assert ended == ["a", "b"] or (not began and "infinium-experiment" not in new)
+        else:
+            sys.settrace(tracing)
+            assert found.interrupted == (ctrl_c.left <= 0)
+            assert set(began) <= {row.input for row in found}
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if ctrl_c.left > 0:
+            break
 
 
 def test_two_experiments_at_once_do_not_mix():

@@ -554,3 +554,62 @@ def test_a_summary_that_its_user_sets_stands_as_it_is(traces):
     ask("q?")
     assert (traces[0].input_summary, traces[0].output_summary) == (json.dumps(given), json.dumps(came))
     assert traces[1].input_summary == '{"question": "another", "history": []}'
+
+
+def answer(number):
+    current_trace().set_output_summary("mine")
+    return number
+
+
+async def answer_later(number):
+    current_trace().set_output_summary("mine")
+    return number
+
+
+def answer_in_parts(number):
+    yield number
+    current_trace().set_output_summary("mine")
+
+
+async def answer_in_parts_later(number):
+    yield number
+    current_trace().set_output_summary("mine")
+
+
+async def drained(parts):
+    return [part async for part in parts]
+
+
+CALLED = pytest.mark.parametrize(
+    ("function", "call"),
+    [
+        (answer, lambda function: function(7)),
+        (answer_later, lambda function: asyncio.run(function(7))),
+        (answer_in_parts, lambda function: list(function(7))),
+        (answer_in_parts_later, lambda function: asyncio.run(drained(function(7)))),
+    ],
+)
+
+
+@CALLED
+def test_an_output_summary_that_a_decorated_function_sets_stands(traces, function, call):
+    assert call(trace("Answer")(function)) in (7, [7])
+    assert traces[0].output_summary == "mine"
+
+
+@CALLED
+def test_an_output_summary_that_a_step_of_another_trace_sets_stands(traces, function, call):
+    with trace("Outer"):
+        call(trace("Answer")(function))
+    assert [step.output_preview for step in traces[0].steps] == ["mine"]
+    assert traces[0].output_summary is None
+
+
+def test_an_output_summary_that_is_taken_back_leaves_what_the_function_returns(traces):
+    @trace("Answer")
+    def taken_back():
+        current_trace().set_output_summary("mine").set_output_summary(None)
+        return "returned"
+
+    taken_back()
+    assert traces[0].output_summary == "returned"

@@ -72,6 +72,8 @@ _FIELD = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:[<>]=?|:=?|[<>]=?|=)")
 _NUMBER = re.compile(r"\$?(\d{1,15}(?:\.\d{1,9})?|\.\d{1,9})([a-z]*)", re.IGNORECASE)
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _WORD = re.compile(r"\S*")
+_KEY = re.compile(rf"[^\s={''.join(_QUOTES)}]*=(?=[{''.join(_QUOTES)}])")
+"""In front of a value in quotes: ``prompt=`` of ``tag:prompt="version 2"``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,10 @@ def _terms(query: str, now: datetime) -> Iterator[tuple[Term, int, int]]:
         at += negated
         field, operator, at = _field(query, text, at)
         begin = at
-        value, exact, at = _value(query, text, at)
+        key = _KEY.match(text, at) if field == "tag" else None
+        value, exact, at = _value(query, text, key.end() if key else at)
+        if key:
+            value, exact = key[0] + value, "*" not in key[0]
         if not value.strip():
             what = FIELDS[field].example if field else ""
             msg = f"{field}{operator} needs a value, such as {what}" if field else "there is nothing between the quotes"

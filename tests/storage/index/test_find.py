@@ -169,6 +169,17 @@ class TestRuns:
         assert found(root, "tag:prompt=v*") == found(root, "tag:eu*") == found(root, "name:*") == ["a", "b"]
         assert found(root, "tag:status") == found(root, "tag:v2") == []
 
+    def test_the_value_of_a_tag_may_be_in_quotes_with_its_key_or_alone(self, root):
+        keep(root, "a", tags={"experiment": "Two departments"})
+        keep(root, "b", tags={"experiment": "Two*"})
+        for query in [
+            'tag:experiment="Two departments"',
+            'tag:"experiment=Two departments"',
+            'tag:exp*="Two departments"',
+        ]:
+            assert found(root, query) == ["a"], query
+        assert found(root, 'tag:experiment="Two*"') == ["b"]
+
 
 CONTENT = {
     "messages": [

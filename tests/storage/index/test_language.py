@@ -45,6 +45,21 @@ def test_quotes_make_anything_text():
     assert fields("it's 5\" wide") == [("", "it's"), ("", '5"'), ("", "wide")]
 
 
+def test_of_a_tag_the_value_alone_may_be_in_quotes():
+    assert parse('-tag:team="Two departments" x') == (
+        Term("tag", "team=Two departments", exact=True, negated=True),
+        Term("", "x"),
+    )
+    assert (
+        parse('tag:"team=Two departments"')
+        == parse("tag:team=“Two departments”")
+        == parse('tags=team="Two departments"')
+    )
+    assert fields('tag:a="say ""no""" tag:b="x=*" tag:c=""') == [("tag", 'a=say "no"'), ("tag", "b=x=*"), ("tag", "c=")]
+    assert fields('tag:"a="b') == [("tag", "a="), ("", "b")]
+    assert fields('tag:size=5" wide') == [("tag", 'size=5"'), ("", "wide")]
+
+
 def test_a_hyphen_in_front_negates_and_elsewhere_is_text():
     assert [(term.value, term.negated) for term in parse('-a -tool:b -"c d" e-f -> --flag -')] == [
         *(("a", True), ("b", True), ("c d", True)),
@@ -100,6 +115,7 @@ def test_an_unknown_field_is_named_with_its_place_the_one_meant_and_those_there_
     ("query", "part", "said"),
     [
         ('a "b c', '"b c', "the quotation has no end"),
+        ('a tag:team="b c', '"b c', "the quotation has no end"),
         ("a tool: b", "tool:", "needs a value, such as tool:refund_order"),
         ('a ""', '""', "nothing between the quotes"),
         ("a tokens>many", "many", "such as tokens>5000"),
@@ -127,7 +143,7 @@ def test_a_status_in_quotes_may_be_one_of_the_users_own():
 
 
 PIECES = st.sampled_from(
-    [*FIELDS, ":", '"', "“", "-", ">", "<=", " ", "tol:", "5k", "2d", "error", "日本", "\0", "\ud800"]
+    [*FIELDS, ":", "=", '"', "“", "-", ">", "<=", " ", "tol:", "5k", "2d", "error", "日本", "\0", "\ud800"]
 )
 QUERIES = st.one_of(st.text(), st.lists(PIECES).map("".join))
 
@@ -135,6 +151,7 @@ QUERIES = st.one_of(st.text(), st.lists(PIECES).map("".join))
 @given(QUERIES)
 @example('-"')
 @example('tool:"')
+@example('tag:a="')
 @example("since:0001-01-01 before:9999-12-31")
 @example("-tokens>")
 def test_whatever_is_asked_is_read_or_refused_with_a_place_in_it(query):
