@@ -29,6 +29,9 @@ FRAMEWORKS: dict[Framework, str] = {"langchain": "langchain_core", "llama_index"
 _BY_MODULE = {module: framework for framework, module in FRAMEWORKS.items()}
 _wanted: set[Framework] = set()
 
+_LATER: dict[Framework, str] = {"langchain": "langchain_core.tracers.context"}
+"""What a first run loads, where other threads were importing the framework's parts too when it arrived."""
+
 
 def parse(text: str) -> tuple[list[Framework], str]:
     """Return the frameworks that the variable's text names, and what is wrong with it: nothing where that is empty."""
@@ -64,8 +67,28 @@ def arrived(framework: Framework) -> None:
     with diagnostics.contained:
         try:
             _hooks.framework_arrived(framework)
-        except ImportError as error:  # another version than we know, or a part of ours is missing
+        except (ImportError, RuntimeError) as error:
+            if _put_off(framework):
+                return
+            if not isinstance(error, ImportError):
+                raise  # another version than we know, or a part of ours is missing, is a warning
             diagnostics.warn_once(("instrument", framework), "%s: %s can't be traced: %s", VARIABLE, framework, error)
+
+
+def _put_off(framework: Framework) -> bool:
+    """Try again when the first run loads the last part; return whether that may help.
+
+    A thread that imports a part of a framework waits for the whole with the part locked. What we need of it then is a
+    deadlock, which Python ends by an error, or by a module that is half made.
+    """
+    import threading  # noqa: PLC0415  (the same)
+
+    later = _LATER.get(framework)
+    if later is None or later in sys.modules or later in _BY_MODULE or threading.active_count() == 1:
+        return False
+    _BY_MODULE[later] = framework
+    _wanted.add(framework)
+    return True
 
 
 class _Watch:

@@ -196,6 +196,38 @@ threads = [threading.Thread(target=work) for _ in range(8)]
     assert run(program, TELL, store=tmp_path, INFINIUM_INSTRUMENT="all") == ("8 0", "")
 
 
+def test_threads_that_import_different_parts_at_once_are_traced_each(tmp_path):
+    """A thread that imports a part holds its lock until the whole is there: what we import then finds it locked."""
+    pytest.importorskip("langchain_core")
+    program = """
+import importlib, sys, threading, time
+import infinium_integrations
+from infinium_integrations import autostart
+parts = ["messages", "tools", "documents", "prompts", "callbacks"]
+begun = threading.Event()
+def at_the_worst_time(framework, arrived=autostart.arrived):
+    if not begun.is_set():  # until each other thread waits for the package
+        begun.set()
+        until = time.monotonic() + 30
+        while waiting() < len(parts) and time.monotonic() < until:
+            time.sleep(0.001)
+    arrived(framework)
+def waiting():
+    return [frame.f_code.co_name for frame in sys._current_frames().values()].count("acquire")
+autostart.arrived = at_the_worst_time
+def work(part):
+    if part:
+        begun.wait()
+        importlib.import_module(f"langchain_core.{part}")
+    from langchain_core.runnables import RunnableLambda
+    RunnableLambda(str.upper).invoke("x")
+threads = [threading.Thread(target=work, args=(part,)) for part in ["", *parts]]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+    assert run(program, TELL, store=tmp_path, INFINIUM_INSTRUMENT="all") == ("6 0", "")
+
+
 @pytest.mark.parametrize("framework", PROGRAMS)
 def test_a_child_forked_before_the_first_run_is_traced(framework, tmp_path):
     pytest.importorskip(autostart.FRAMEWORKS[framework])
