@@ -1,5 +1,6 @@
 """The examples of `docs/howto/sdk.md` and `docs/howto/pytest.md` run."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 from provider_server import Providers
 
 from infinium_integrations import flush, traces
+
+with contextlib.suppress(ImportError):
+    import numpy as np  # noqa: F401  (pytester unloads what a test has loaded, and this can't be loaded twice)
 
 pytest_plugins = ["pytester"]
 

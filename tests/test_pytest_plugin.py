@@ -1,5 +1,6 @@
 """The fixture ``infinium_traces`` in runs of pytest that are processes of their own."""
 
+import contextlib
 import os
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 
 from infinium_integrations import diagnostics
 from infinium_integrations.testing import captured_traces
+
+with contextlib.suppress(ImportError):
+    import numpy as np  # noqa: F401  (pytester unloads what a test has loaded, and this can't be loaded twice)
 
 pytest_plugins = ["pytester"]
 

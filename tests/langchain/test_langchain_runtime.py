@@ -226,7 +226,7 @@ def test_nothing_is_kept_in_the_context(traces):
         held = contextvars.copy_context().items()
         before = {var.name for var, value in held if "infinium" in var.name and value not in (None, ())}
         await Model().ainvoke("x", ordinary(name="other"))
-        assert before <= {"infinium_token"}
+        assert before <= {"infinium_token", "infinium_trace_ctx"}  # the second is the SDK's, and knows of no run
         await stream.aclose()
 
     asyncio.run(main())
