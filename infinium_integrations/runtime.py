@@ -4,7 +4,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 from infinium_integrations import diagnostics, settings
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+DISOWNED = 1_000
+"""Runs that tests left open, of which no other test shall hear."""
 
 
 class _Delivery(Protocol):
@@ -120,6 +124,7 @@ _runtime: Runtime | None = None
 _resolvers: list[Callable[[], Hashable]] = []
 _callers: list[Callable[[], Hashable]] = []
 _settlers: list[Callable[[float], None]] = []
+_disowned: deque[Hashable] = deque(maxlen=DISOWNED)
 
 
 def current() -> Runtime:
@@ -139,6 +144,12 @@ def recorder() -> Recorder:
     """Return the process's recorder."""
     runtime = _runtime
     return (runtime if runtime is not None else current()).recorder
+
+
+def recording() -> Recorder | None:
+    """Return the process's recorder, or None where tracing is switched off now."""
+    runtime = _runtime if _runtime is not None else current()
+    return runtime.recorder if runtime.tracing else None
 
 
 def tracing(client: object = None) -> bool:
@@ -202,8 +213,17 @@ def install(runtime: Runtime | None) -> Runtime | None:
             runtime.recorder.resolvers.extend(_resolvers)
             runtime.recorder.callers.extend(_callers)
             runtime.recorder.settlers.extend(_settlers)
+            runtime.recorder.ignore(_disowned)
         before, _runtime = _runtime, runtime
     return before
+
+
+def disown(runs: Iterable[Hashable]) -> None:
+    """Let nothing be recorded of runs, given by their keys, that another runtime left open; nor of what they start."""
+    with _lock:
+        _disowned.extend(runs)
+        if _runtime is not None:
+            _runtime.recorder.ignore(_disowned)
 
 
 def _pending(trace: Trace) -> "PendingTrace":

@@ -253,6 +253,7 @@ def captured_traces(
         msg = f"captured_traces() has no option {name!r}{did_you_mean(name, known) or ';'} it has {', '.join(known)}"
         raise ConfigurationError(msg)
     traces = CapturedTraces()
+    raised = diagnostics.is_raising()
     before = runtime.install(_Captured(traces, **clocks, **deadlines))
     diagnostics.raising(on=True)
     try:
@@ -261,8 +262,9 @@ def captured_traces(
         try:
             traces.recorder.end_what_is_over()
         finally:
-            diagnostics.raising(on=False)
+            diagnostics.raising(on=raised)
             runtime.install(before)
+            runtime.disown(traces.recorder.open_keys())
 
 
 class RecordedTraces(Sequence[TaskData], _Asked):

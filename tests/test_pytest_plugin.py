@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from infinium_integrations import diagnostics
+from infinium_integrations.testing import captured_traces
+
 pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parents[1]
@@ -200,3 +203,98 @@ def test_nothing_of_ours_is_imported_until_a_test_asks_for_it(run):
 def test_the_fixture_is_listed_with_what_it_is(run):
     done = run("def test_it(): ...", "--fixtures")
     done.stdout.fnmatch_lines(["*infinium_traces*", "*Traces that end in this test*"])
+
+
+def test_what_a_test_leaves_running_is_neither_sent_nor_seen_by_another(run, pytester, platform):
+    done = run("""
+        import threading
+        from agent import InfiniumCallbackHandler, trace
+        from infinium_integrations import flush
+        from langchain_core.runnables import RunnableLambda
+
+        go, left = threading.Event(), []
+
+        def ask(text):
+            begun.set()
+            go.wait(10)
+            return RunnableLambda(str.upper, name="late").invoke(text)
+
+        def leave_one():
+            global begun
+            begun = threading.Event()
+            config = {"callbacks": [InfiniumCallbackHandler()]}
+            left.append(threading.Thread(target=RunnableLambda(ask).invoke, args=("x", config)))
+            left[-1].start()
+            assert begun.wait(10)
+
+        def test_that_leaves_one(infinium_traces):
+            leave_one()
+
+        def test_that_leaves_another(infinium_traces):
+            leave_one()
+
+        def test_with_the_fixture(infinium_traces):
+            go.set()
+            left[0].join(10)
+            assert infinium_traces == []
+
+        def test_without_it():
+            left[1].join(10)
+            with trace("Here"):
+                pass
+            assert flush()
+    """)
+    done.assert_outcomes(passed=4)
+    assert [seen.json["name"] for seen in platform.requests] == ["Here"]
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llama_index"])
+def test_tracing_that_is_switched_off_is_on_in_the_fixture_and_off_after_it(framework, run, platform, monkeypatch):
+    monkeypatch.setenv("INFINIUM_TRACING", "false")
+    pytest.importorskip("llama_index.core" if framework == "llama_index" else "langchain_core")
+    ask = {
+        "langchain": """
+        from infinium_integrations.langchain import InfiniumCallbackHandler as Handler
+        from langchain_core.runnables import RunnableLambda
+
+        def ask(handler):
+            RunnableLambda(str.upper).invoke("x", {"callbacks": [handler]})
+        """,
+        "llama_index": """
+        from infinium_integrations.llama_index import InfiniumEventHandler as Handler
+        from llama_index.core.llms import MockLLM
+
+        def ask(handler):
+            with handler:
+                MockLLM(max_tokens=2).complete("x")
+        """,
+    }[framework]
+    done = run(
+        f"""{ask}
+        from infinium_integrations import flush, stats
+        handlers = [Handler()]
+
+        def test_with_it(infinium_traces):
+            handlers.append(Handler())
+            for handler in handlers:
+                ask(handler)
+            assert len(infinium_traces) == 2
+
+        def test_without_it():
+            for handler in handlers:
+                ask(handler)
+            assert flush()
+            assert stats()["recorded"] == 0
+    """,
+        *(["-W", "ignore"] if framework == "llama_index" else []),
+    )
+    done.assert_outcomes(passed=2)
+    assert platform.requests == []
+
+
+def test_of_two_blocks_within_each_other_the_outer_one_goes_on_to_raise_our_faults():
+    with captured_traces():
+        with captured_traces():
+            pass
+        assert diagnostics.is_raising()
+    assert not diagnostics.is_raising()

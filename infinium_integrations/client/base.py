@@ -74,10 +74,11 @@ class BaseClient(Generic[Owner, Connection]):
         verify_ssl: bool = True,
     ) -> None:
         for fine, message in (
-            (timeout > 0 and math.isfinite(timeout), "timeout must be a number of seconds above 0"),
-            (max_retries >= 0, "max_retries must be 0 or more"),
-            (requests_per_second > 0, "requests_per_second must be above 0"),
-            (burst >= 1, "burst must be 1 or more"),
+            (_is_number(timeout) and 0 < timeout < math.inf, "timeout must be a number of seconds above 0"),
+            (isinstance(max_retries, int) and max_retries >= 0, "max_retries must be a whole number, 0 or more"),
+            (_is_number(requests_per_second) and requests_per_second > 0, "requests_per_second must be above 0"),
+            (_is_number(burst) and burst >= 1, "burst must be 1 or more"),
+            (isinstance(verify_ssl, bool), "verify_ssl must be True or False"),
         ):
             if not fine:
                 raise ConfigurationError(message)
@@ -353,6 +354,10 @@ class BaseClient(Generic[Owner, Connection]):
         if max_concurrent < 1:
             msg = "max_concurrent must be 1 or more"
             raise ValidationError(msg, field="max_concurrent")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

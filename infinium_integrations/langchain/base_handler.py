@@ -48,7 +48,7 @@ class RecordingHandler(InlineHandler):
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         self.__dict__.update(dict.fromkeys(_IGNORABLE, False))  # quicker than a property, and asked at each event
         self.options = make_options(**options)
-        self._on = runtime.tracing(self.options.client)
+        runtime.tracing(self.options.client)
         classify.hear(self)
         runtime.add_resolver(_surrounding)
         runtime.add_caller(model_on_the_stack)
@@ -76,9 +76,9 @@ class RecordingHandler(InlineHandler):
         root_is_step: bool = False,
         watch: bool = True,
     ) -> Run | None:
-        if not self._on:
+        recorder = runtime.recording()
+        if recorder is None:
             return None
-        recorder = runtime.recorder()
         run = recorder.start(
             run_id,
             parent_id if parent_id and self.options.full else recorder.deeper(parent_id, _surrounding()),

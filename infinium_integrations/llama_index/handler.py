@@ -46,7 +46,8 @@ class _HandlerState:
 
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
         self.options = make_options(**options)
-        self.on = runtime.tracing(self.options.client)
+        runtime.tracing(self.options.client)
+        self.on = True
 
 
 class _LateState(_HandlerState):
@@ -197,8 +198,8 @@ class InfiniumEventHandler(BaseEventHandler):
         state: _HandlerState
 
     def __init__(self, **options: Unpack[HandlerOptions]) -> None:
-        self._prepare(state := _HandlerState(**options))
-        if state.on:
+        self._prepare(_HandlerState(**options))
+        if runtime.recording() is not None:
             runtime.add_settler(_say_if_unused)
             if not _seen["made"]:
                 _seen["made"] = True
@@ -315,10 +316,10 @@ def _role(state: _HandlerState) -> bool | None:
     if not state.on:
         return None
     if _registered:
-        return True if _registered[-1].state is state else None
+        return runtime.recording() is not None if _registered[-1].state is state else None
     if _leaving:
         return False if _leaving[-1].state is state else None
-    return True
+    return runtime.recording() is not None
 
 
 def _detach_finished() -> None:

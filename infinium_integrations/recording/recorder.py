@@ -392,6 +392,12 @@ class Recorder:
             with diagnostics.contained:
                 settle(deadline)
 
+    def ignore(self, keys: Iterable[Hashable]) -> None:
+        """Let nothing be recorded of runs that are another recorder's, nor of what they start."""
+        with self._lock:
+            for key in keys:
+                self._traces.remember_late(key, counted=False)
+
     def seal(self, trace: Trace, status: str) -> None:
         """End one trace now, with this status where its root has not ended."""
         self._traces.seal(trace, status)
@@ -440,6 +446,11 @@ class Recorder:
     def open_runs(self) -> int:
         """How many runs are open."""
         return len(self._runs)
+
+    def open_keys(self) -> list[Hashable]:
+        """Return the keys of the runs that are open."""
+        with self._lock:
+            return list(self._runs)
 
     @property
     def open_traces(self) -> int:

@@ -97,9 +97,15 @@ class TestCredentials:
             {"timeout": 0},
             {"timeout": float("inf")},
             {"timeout": float("nan")},
+            {"timeout": "5"},
+            {"timeout": None},
             {"max_retries": -1},
+            {"max_retries": None},
+            {"max_retries": 1.5},
+            {"verify_ssl": "/no/file"},
             {"requests_per_second": 0},
             {"burst": 0},
+            {"burst": "20"},
         ],
     )
     def test_an_option_that_cannot_work_is_named(self, option):
