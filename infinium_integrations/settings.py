@@ -43,7 +43,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     agent_id: UUID | None = None
-    """The account: the agent's id. Without it and the secret nothing is sent."""
+    """The account: the agent's id. Without it and the secret nothing is sent to Infinium."""
     agent_secret: SecretStr | None = None
     """The account: the agent's secret."""
     base_url: str = DEFAULT_BASE_URL
@@ -69,15 +69,15 @@ class Settings(BaseModel):
     exit_timeout: Seconds = 2.5
     """Seconds spent at exit on sending what waits; the next process sends the rest."""
     requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
-    """The ceiling to which the background sender's own pace may rise; it starts at 10."""
+    """The rate up to which background delivery speeds up; it starts at 10."""
     redact_keys: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """More names of keys whose values are secrets; in the variable, by comma."""
     redact_allow: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
-    """Names of keys whose values are never hidden for the name's sake; in the variable, by comma."""
+    """Names of keys that are not treated as names of secrets; in the variable, separated by commas."""
     exporters: Annotated[tuple[Literal["infinium", "otlp"], ...], BeforeValidator(_names), Field(min_length=1)] = (
         "infinium",
     )
-    """Where finished traces go: to Infinium, by OTLP to whoever takes that, or both; in the variable, by comma."""
+    """Where finished traces go: ``infinium``, ``otlp`` or both; in the variable, separated by commas."""
 
     _otlp: OtelEnvironment | None = PrivateAttr(None)
 

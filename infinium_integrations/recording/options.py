@@ -44,11 +44,11 @@ class TraceOptions(TypedDict, total=False):
     tags: Iterable[str] | str
     """Tags of every trace, or one."""
     metadata: Mapping[str, object] | None
-    """Facts of your own; ``session_id`` and ``user_id`` name the session and the user."""
+    """Your own metadata; ``session_id`` and ``user_id`` name the session and the user."""
     capture_content: bool
     """False records no texts of inputs and outputs."""
     detail: Literal["default", "full"]
-    """``"full"`` makes a step of every run, also of plumbing."""
+    """``"full"`` makes a step of every run, plumbing included."""
     redact: Callable[[str], str] | None
     """Called on the writer's thread for every free text, after our own redaction."""
     client: TraceClient | None
