@@ -183,11 +183,18 @@ def test_headers_compression_and_the_traces_own_endpoint_are_the_standard_variab
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", False),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:http", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:99999", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://the collector", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector\n/otlp", False),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", False),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", False),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", False),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", False),
         ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer my-secret-token", False),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api key=my-secret-token", False),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key:=my-secret-token", False),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file.pem", False),
         ("INFINIUM_EXPORTERS", "infinium,zipkin", False),
     ],
@@ -200,6 +207,30 @@ def test_a_malformed_variable_is_raised_by_name_where_the_first_trace_is_made(
     with pytest.raises(ConfigurationError, match=f"^{name}: ") as raised:
         trace("Refund")
     assert value not in str(raised.value)
+
+
+def test_a_name_and_password_in_the_endpoint_are_sent_as_its_header_and_a_query_stays_behind_the_path(monkeypatch):
+    with Receiver() as receiver:
+        use(monkeypatch, f"{receiver.origin.replace('://', '://us%40er:pass@')}/otlp?token=abc")
+        with trace("Refund"):
+            pass
+        assert flush(30)
+        (seen,) = receiver.requests
+        assert seen.path == "/otlp/v1/traces?token=abc"
+        assert seen.headers["authorization"] == "Basic dXNAZXI6cGFzcw=="
+
+
+def test_headers_that_say_what_a_body_is_stay_those_of_the_body(receiver, monkeypatch):
+    names = ("content-length=5", "transfer-encoding=chunked", "content-type=text/plain", "content-encoding=br")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", ",".join(names))
+    settings.reset()
+    with trace("Refund"):
+        pass
+    assert flush(30)
+    (seen,) = receiver.requests
+    assert seen.headers["content-type"] == "application/x-protobuf"
+    assert not {"transfer-encoding", "content-encoding"} & seen.headers.keys()
+    assert [span.name for span in receiver.spans] == ["invoke_agent Refund"]
 
 
 def test_no_variable_of_opentelemetry_matters_where_traces_do_not_go_by_otlp(monkeypatch):
