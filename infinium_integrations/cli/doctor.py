@@ -218,9 +218,9 @@ _LEFT = (
     ("outbox", "waits to be delivered", "wait to be delivered", "to send them: infinium-traces send"),
     (
         "others",
-        "waits for another account, or for a client of a program",
-        "wait for another account, or for a client of a program",
-        "to send them: infinium-traces send, with the settings of that account",
+        "waits for another account or endpoint, or for a client of a program",
+        "wait for another account or endpoint, or for a client of a program",
+        "to send them: infinium-traces send, with the settings under which they were recorded",
     ),
     (
         "newer",
@@ -230,8 +230,8 @@ _LEFT = (
     ),
     (
         "rejected",
-        "was refused by the platform",
-        "were refused by the platform",
+        "was refused where it was sent",
+        "were refused where they were sent",
         "infinium-traces list --status rejected shows them; infinium-traces send tries again",
     ),
 )
