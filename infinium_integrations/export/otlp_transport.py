@@ -173,7 +173,7 @@ def _verdict(reply: Reply, secrets: tuple[SecretStr, ...]) -> Verdict:
     """Say what becomes of a trace after the answer to it."""
     action = _action(reply)
     if action == "delivered":
-        _say_what_was_refused(reply)
+        _say_what_was_refused(reply, secrets)
         return Verdict("delivered", "taken")
     said = scrub(_said(reply), secrets, least=8)
     advice = _ADVICE.get(reply.status) or ("it is no receiver of OTLP" if reply.status < 400 else "")  # noqa: PLR2004
@@ -191,12 +191,15 @@ def _action(reply: Reply) -> Action:
     return "shrink" if reply.status == 413 else "reject"  # noqa: PLR2004
 
 
-def _say_what_was_refused(reply: Reply) -> None:
+def _say_what_was_refused(reply: Reply, secrets: tuple[SecretStr, ...]) -> None:
     """Say once that a receiver took a trace only in part: sent again, it would be the same."""
     count, message = _refused(reply)
     if count or message:
         diagnostics.warn_once(
-            "partial", "The OTLP endpoint took a trace only in part (%d spans were refused): %s", count, message
+            "partial",
+            "The OTLP endpoint took a trace only in part (%d spans were refused): %s",
+            count,
+            scrub(_flat(message), secrets, least=8),
         )
 
 
@@ -206,19 +209,23 @@ def _refused(reply: Reply) -> tuple[int, str]:
         try:
             read = json.loads(reply.body)
             partial = (read.get("partialSuccess") if isinstance(read, Mapping) else None) or {}
-            return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")[:MESSAGE_CHARS]
-        except (ValueError, TypeError, AttributeError):
+            return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
+        except (ValueError, TypeError, AttributeError, OverflowError):
             return 0, ""
     try:
         found = ExportTraceServiceResponse.FromString(reply.body).partial_success
     except DecodeError:
         return 0, ""
-    return int(found.rejected_spans), str(found.error_message)[:MESSAGE_CHARS]
+    return int(found.rejected_spans), str(found.error_message)
 
 
 def _said(reply: Reply) -> str:
     """Return the text of an answer, which may be in a message of protobuf."""
-    text = reply.body[: 4 * MESSAGE_CHARS].decode("utf-8", "replace")
+    return _flat(reply.body[: 4 * MESSAGE_CHARS].decode("utf-8", "replace"))
+
+
+def _flat(text: str) -> str:
+    """Return the beginning of a text in one line."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:MESSAGE_CHARS]
 
 

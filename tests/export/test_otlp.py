@@ -510,6 +510,18 @@ def test_what_is_taken_in_part_is_said_once_and_not_sent_again(monkeypatch, capl
     assert "too many attributes" in said
 
 
+def test_what_is_said_of_a_part_is_one_line_without_a_header_of_ours(monkeypatch, caplog):
+    with Receiver(then=taken(2, "no quota\nfor my-secret-key")) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=my-secret-key")
+        use(monkeypatch, receiver.origin)
+        with trace("Refund"):
+            pass
+        assert flush(60)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "2 spans were refused): no quota for " in said
+    assert "my-secret-key" not in said
+
+
 def test_one_that_refuses_what_the_other_takes_leaves_the_trace_rejected_and_sent_again_to_that_one_alone(
     monkeypatch,
 ):
@@ -732,9 +744,10 @@ def test_traces_kept_in_memory_go_to_both_too(monkeypatch, kept):
 
 def test_a_receiver_that_answers_in_json_is_understood(monkeypatch, caplog):
     partial = {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too old"}}
-    with Receiver([Reply(200, {}), Reply(200, "nonsense"), Reply(200, partial)]) as receiver:
+    endless = '{"partialSuccess": {"rejectedSpans": Infinity}}'
+    with Receiver([Reply(200, {}), Reply(200, "nonsense"), Reply(200, endless), Reply(200, partial)]) as receiver:
         use(monkeypatch, receiver.origin)
-        for number in range(3):
+        for number in range(4):
             with trace(f"run {number}"):
                 pass
             assert flush(30)
