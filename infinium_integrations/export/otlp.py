@@ -163,23 +163,27 @@ _PRIVATE_EVENT = frozenset({"name", "at_ms", "attempt", "error_type"})
 """What is said of an event where content is left out."""
 
 
-def spans_of(record: Record) -> list[Span]:
+def spans_of(record: Record, *, content: bool = True) -> list[Span]:
     """Return the spans of a stored trace: its own first, then one a step, in order.
+
+    Args:
+        record: The trace.
+        content: False for whoever sends it without what the model saw and said, whatever was meant when it was stored.
 
     Raises:
         DamagedError: What lies beside the payload can't be read.
     """
-    return _Trace(record).spans()
+    return _Trace(record, content=content).spans()
 
 
 class _Trace:
     """A stored trace that becomes spans."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, *, content: bool) -> None:
         self.id = record.trace_id
         self.payload: dict[str, Any] = {**record.payload()}
         self.times: dict[str, Any] = dict(record.spans() or {})
-        self.with_content = record.head["delivery"].get("content", True) is not False
+        self.with_content = content and record.head["delivery"].get("content", True) is not False
         self.captured: dict[str, Any] = (record.captured() or {}) if self.with_content else {}
         self.tags: dict[str, str] = (self.payload.get("environment") or {}).get("custom_tags") or {}
         self.otel_id = self.times.get("trace_id") or trace_id_of(self.id)

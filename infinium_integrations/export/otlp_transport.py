@@ -114,10 +114,10 @@ class Collector:
     def send(self, record: Record, timeout: float = math.inf) -> Outcome:
         """Try once; for a receiver that takes less, in smaller requests."""
         deadline = time.monotonic() + min(timeout, self.environment.timeout)
-        encode: Callable[[Record, int], list[bytes] | Outcome] = encoded
+        encode: Callable[[Record, int, bool], list[bytes] | Outcome] = encoded
         while True:
             room = self._room
-            requests = diagnostics.attempt(encode, _unreadable, record, room)
+            requests = diagnostics.attempt(encode, _unreadable, record, room, self.environment.content)
             if isinstance(requests, Outcome):
                 return requests
             outcome = self._post_all(record.trace_id, requests, deadline)
@@ -237,15 +237,20 @@ def _unreadable(error: Exception) -> Outcome:
     return Outcome(Verdict("reject", f"it can't be read as spans: {type(error).__name__}"))
 
 
-def encoded(record: Record, room: int = REQUEST_BYTES) -> list[bytes]:
+def encoded(record: Record, room: int = REQUEST_BYTES, content: bool = True) -> list[bytes]:  # noqa: FBT001, FBT002
     """Return the requests that send a stored trace: one, where it can be made to fit.
 
     Where it is too large, the content of the oldest messages goes first; what is too large then is split by spans.
 
+    Args:
+        record: The trace.
+        room: Bytes that a request may have.
+        content: Whether what the model saw and said goes with it, if that was meant when it was stored.
+
     Raises:
         DamagedError: What lies beside the payload can't be read.
     """
-    spans = otlp.spans_of(record)
+    spans = otlp.spans_of(record, content=content)
     given = record.head["delivery"].get("resource")
     named = {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
     resource = Resource({**_SDK, **{_clean(name): _clean(value) for name, value in named.items()}})

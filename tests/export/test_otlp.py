@@ -324,6 +324,20 @@ def test_content_that_otlp_is_not_to_have_stays_in_what_infinium_gets_and_in_the
         assert task.steps[-1].captured.output == "It is on its way"
 
 
+def test_what_waits_goes_without_content_once_that_is_switched_off(monkeypatch):
+    with Receiver([503], then=taken()) as receiver:
+        use(monkeypatch, receiver.origin)
+        with trace("Refund", "Gives money back") as t, t.step("tool_use", "look") as step:
+            step.set_input("a private matter")
+        assert not flush(0)
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "NO_CONTENT")
+        settings.reset()
+        assert flush(30)
+    assert [span.name for span in receiver.spans] == ["invoke_agent Refund", "execute_tool look"]
+    assert b"a private matter" not in b"".join(receiver.bodies)
+    assert "a private matter" in str(traces()[0].to_wire())
+
+
 def test_300_planted_secrets_stay_out(receiver):
     redactor = Redactor()
     known = [(text, secret) for _, text, secret in everyday() if not left(secret, redactor.text(text))]
