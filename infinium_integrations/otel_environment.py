@@ -5,13 +5,13 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-__all__ = ["OtelEnvironment", "check", "read"]
+__all__ = ["OtelEnvironment", "check", "credentials", "read"]
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
 PATH = "v1/traces"
@@ -134,6 +134,22 @@ def read(environment: Mapping[str, str]) -> OtelEnvironment:
         resource={**resource, "service.name": service or f"unknown_service:{program}"},
         content=environment.get(_CONTENT, "").strip().upper() not in _NO_SPANS,
     )
+
+
+def credentials(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the headers that any exporter of OTLP in this program sends, each without its scheme, and passwords.
+
+    They are the program's own, also where our traces don't go by OTLP.
+    """
+    for variable, text in environment.items():
+        if not variable.startswith(_GENERAL):
+            continue
+        if variable.endswith("HEADERS"):
+            yield from ((name.lower(), value.rpartition(" ")[2]) for name, value in _named_values(text))
+        elif variable.endswith("ENDPOINT") and "@" in text and _is_url(text):
+            url = urlsplit(text)
+            yield from ((name, value.rpartition(" ")[2]) for name, value in _basic(url).items())
+            yield "password", unquote(url.password or "")
 
 
 def _of(environment: Mapping[str, str], part: str) -> str | None:
