@@ -132,7 +132,9 @@ _PARAMETERS: dict[str, str] = {
     "presence_penalty": "gen_ai.request.presence_penalty",
     "seed": "gen_ai.request.seed",
     "n": "gen_ai.request.choice.count",
+    "max_output_tokens": "gen_ai.request.max_tokens",
     "stop": "gen_ai.request.stop_sequences",
+    "stop_sequences": "gen_ai.request.stop_sequences",
 }
 _STEP_FACTS: dict[str, str] = {
     "tool_call_id": "gen_ai.tool.call.id",
@@ -429,7 +431,7 @@ def _model_call(step: _Step, attributes: Attributes) -> None:
         attributes["gen_ai.response.finish_reasons"] = [str(reason)]
     for name, attribute in _PARAMETERS.items():
         value = (step.captured.get("parameters") or {}).get(name)
-        if name == "stop" and value:
+        if name in {"stop", "stop_sequences"} and value:
             attributes[attribute] = [value] if isinstance(value, str) else [str(one) for one in value]
         else:
             _put(attributes, attribute, _scalar(value))

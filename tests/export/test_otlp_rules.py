@@ -167,6 +167,14 @@ def test_a_tool_of_a_call_is_defined_flat_whatever_its_providers_form(definition
     ]
 
 
+def test_parameters_have_one_name_whatever_their_providers_is():
+    parameters = {"max_output_tokens": 9, "stop_sequences": ["END", "STOP"]}
+    captured = {"messages": [], "tool_definitions": [], "steps": {"1": {"parameters": parameters}}}
+    span = only(a_record(step(1, "llm_inference"), captured=captured))
+    assert span.attributes["gen_ai.request.max_tokens"] == 9
+    assert span.attributes["gen_ai.request.stop_sequences"] == ["END", "STOP"]
+
+
 def test_a_tool_that_a_provider_has_built_in_is_named_by_its_type():
     definitions = [{"type": "web_search", "max_uses": 3}, "no definition"]
     captured = {"messages": [], "tool_definitions": definitions, "steps": {"1": {"tools": ["web_search"]}}}
