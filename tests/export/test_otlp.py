@@ -113,6 +113,15 @@ def test_a_trace_of_seven_steps_arrives_as_a_tree_of_spans_with_names_kinds_time
     assert {span.attributes["user.id"] for span in spans} == {"u-1"}
 
 
+def test_a_user_who_is_not_known_is_none_rather_than_one_called_null(receiver):
+    with trace("Refund", metadata={"session_id": "s-1", "user_id": None, "team": None}):
+        pass
+    assert flush(30)
+    (span,) = receiver.spans
+    assert span.attributes["session.id"] == "s-1"
+    assert not {"user.id", "infinium.team"} & span.attributes.keys()
+
+
 def test_a_failed_step_is_an_error_with_its_exception_and_what_survived_it_is_none(receiver):
     with trace("Refund") as t:
         seven(t)
