@@ -1,21 +1,27 @@
 """What OpenTelemetry's standard variables say of where traces go by OTLP, and what they say of themselves there."""
 
+import base64
 import hashlib
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-__all__ = ["OtelEnvironment", "check", "read"]
+__all__ = ["OtelEnvironment", "check", "credentials", "read"]
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
 PATH = "v1/traces"
 DEFAULT_TIMEOUT = 10.0
 _GENERAL, _TRACES = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
 _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A header's name, by RFC 9110."""
+_FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
+"""Headers that say what a request's body is, as nobody else can."""
 _NO_SPANS = frozenset({"NO_CONTENT", "EVENT_ONLY", "FALSE"})
 """Values of that variable by which spans carry no content."""
 
@@ -38,6 +44,12 @@ class OtelEnvironment:
     """Whether spans carry what the model saw and said."""
 
     @property
+    def address(self) -> str:
+        """The endpoint as it may be shown: what stands behind its path may be a key."""
+        parts = urlsplit(self.endpoint)
+        return urlunsplit(parts._replace(query="…" if parts.query else ""))
+
+    @property
     def key(self) -> str:
         """What stands for this receiver: its address, and the headers that say whose the traces are."""
         named = "\n".join(f"{name}={value}" for name, value in sorted(self.headers.items()))
@@ -56,8 +68,13 @@ def check(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_url(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    readable = text.isprintable() and " " not in parts.netloc
+    return readable and parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
 
 
 def _is_time(text: str) -> bool:
@@ -68,7 +85,9 @@ def _is_time(text: str) -> bool:
 
 
 def _are_headers(text: str) -> bool:
-    return all("=" in pair for pair in _pairs(text)) and all(_fits(one) for pair in _named_values(text) for one in pair)
+    pairs = _named_values(text)
+    whole = all("=" in pair for pair in _pairs(text))
+    return whole and all(_NAME.fullmatch(name) and _fits(value) for name, value in pairs)
 
 
 def _is_readable(text: str) -> bool:
@@ -79,7 +98,7 @@ _FILE = "names a file that can't be read"
 _MUST: dict[str, str] = {
     "ENDPOINT": f"must be an http:// or https:// URL, such as {DEFAULT_ENDPOINT}",
     "PROTOCOL": f"only http/protobuf is spoken here, to an endpoint such as {DEFAULT_ENDPOINT}",
-    "HEADERS": "must be name=value, several by comma, with values that a header can have, percent-encoded",
+    "HEADERS": "must be name=value, several by comma, with names and values that a header can have, percent-encoded",
     "TIMEOUT": "must be a number of seconds above 0",
     "COMPRESSION": "must be gzip or none",
     **dict.fromkeys(("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"), _FILE),
@@ -99,9 +118,14 @@ def read(environment: Mapping[str, str]) -> OtelEnvironment:
     resource = dict(_named_values(environment.get("OTEL_RESOURCE_ATTRIBUTES")))
     service = environment.get("OTEL_SERVICE_NAME") or resource.get("service.name")
     program = Path(sys.executable or "python").name
+    url = urlsplit(_endpoint(environment))
+    headers = {name.lower(): value for name, value in _named_values(_of(environment, "HEADERS"))}
     return OtelEnvironment(
-        endpoint=_endpoint(environment),
-        headers={name.lower(): value for name, value in _named_values(_of(environment, "HEADERS"))},
+        endpoint=urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2])),
+        headers={
+            **_basic(url),
+            **{name: value for name, value in headers.items() if name not in _FRAMING},
+        },
         timeout=float(_of(environment, "TIMEOUT") or DEFAULT_TIMEOUT),
         compression="gzip" if (_of(environment, "COMPRESSION") or "").lower() == "gzip" else "none",
         certificate=_of(environment, "CERTIFICATE"),
@@ -110,6 +134,22 @@ def read(environment: Mapping[str, str]) -> OtelEnvironment:
         resource={**resource, "service.name": service or f"unknown_service:{program}"},
         content=environment.get(_CONTENT, "").strip().upper() not in _NO_SPANS,
     )
+
+
+def credentials(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the headers that any exporter of OTLP in this program sends, each without its scheme, and passwords.
+
+    They are the program's own, also where our traces don't go by OTLP.
+    """
+    for variable, text in environment.items():
+        if not variable.startswith(_GENERAL):
+            continue
+        if variable.endswith("HEADERS"):
+            yield from ((name.lower(), value.rpartition(" ")[2]) for name, value in _named_values(text))
+        elif variable.endswith("ENDPOINT") and "@" in text and _is_url(text):
+            url = urlsplit(text)
+            yield from ((name, value.rpartition(" ")[2]) for name, value in _basic(url).items())
+            yield "password", unquote(url.password or "")
 
 
 def _of(environment: Mapping[str, str], part: str) -> str | None:
@@ -121,8 +161,17 @@ def _endpoint(environment: Mapping[str, str]) -> str:
     whole = environment.get(f"{_TRACES}ENDPOINT")
     if whole:
         return whole.strip()
-    base = environment.get(f"{_GENERAL}ENDPOINT") or DEFAULT_ENDPOINT
-    return f"{base.strip().rstrip('/')}/{PATH}"
+    base = (environment.get(f"{_GENERAL}ENDPOINT") or DEFAULT_ENDPOINT).strip()
+    address, mark, query = base.partition("?")
+    return f"{address.rstrip('/')}/{PATH}{mark}{query}"
+
+
+def _basic(url: SplitResult) -> dict[str, str]:
+    """Return the header that says what an address has before its host: a name, and perhaps a password."""
+    if url.username is None:
+        return {}
+    text = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return {"authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
 
 
 def _pairs(text: str | None) -> list[str]:

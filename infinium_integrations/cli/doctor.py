@@ -218,9 +218,9 @@ _LEFT = (
     ("outbox", "waits to be delivered", "wait to be delivered", "to send them: infinium-traces send"),
     (
         "others",
-        "waits for another account, or for a client of a program",
-        "wait for another account, or for a client of a program",
-        "to send them: infinium-traces send, with the settings of that account",
+        "waits for another account or endpoint, or for a client of a program",
+        "wait for another account or endpoint, or for a client of a program",
+        "to send them: infinium-traces send, with the settings under which they were recorded",
     ),
     (
         "newer",
@@ -230,8 +230,8 @@ _LEFT = (
     ),
     (
         "rejected",
-        "was refused by the platform",
-        "were refused by the platform",
+        "was refused where it was sent",
+        "were refused where they were sent",
         "infinium-traces list --status rejected shows them; infinium-traces send tries again",
     ),
 )
@@ -280,7 +280,7 @@ def _destinations(given: Settings) -> Iterator[Finding]:
     if given.otlp is not None:
         content = "with content" if given.otlp.content and given.capture_content else "without content"
         service = given.otlp.resource["service.name"]
-        yield Finding("good", _shown(f"by OTLP to {given.otlp.endpoint}, {content}, as {service}"))
+        yield Finding("good", _shown(f"by OTLP to {given.otlp.address}, {content}, as {service}"))
     if not given.delivers:
         yield Finding("note", "nowhere: they stay on this machine")
 
@@ -298,10 +298,10 @@ def _otlp(given: Settings) -> Iterator[Finding]:
     found = Collector(given.otlp, kept).probe().verdict
     kept.close()
     if found.action == "delivered":
-        yield Finding("good", _shown(f"{given.otlp.endpoint} answers as a receiver of OTLP"))
+        yield Finding("good", _shown(f"{given.otlp.address} answers as a receiver of OTLP"))
     else:
         advice = "check OTEL_EXPORTER_OTLP_ENDPOINT and the network; traces are kept until then"
-        yield Finding("bad", _shown(f"{given.otlp.endpoint}: {found.reason}"), advice)
+        yield Finding("bad", _shown(f"{given.otlp.address}: {found.reason}"), advice)
 
 
 # --- account ----------------------------------------------------------------------------------------------------------

@@ -95,7 +95,26 @@ _KINDS: dict[str, _Kind] = {
     "rerank": _Kind(None, client=False, openinference="RERANKER", about=lambda step: step.name),
 }
 
-_CALL = {"provider": "gen_ai.provider.name", "temperature": "gen_ai.request.temperature"}
+_PROVIDERS: dict[str, str] = {
+    "amazon_bedrock": "aws.bedrock",
+    "azure": "azure.ai.openai",
+    "azure_ai": "azure.ai.inference",
+    "azure_inference": "azure.ai.inference",
+    "azure_openai": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "google_genai": "gcp.gen_ai",
+    "google_vertexai": "gcp.vertex_ai",
+    "ibm": "ibm.watsonx.ai",
+    "mistral": "mistral_ai",
+    "mistralai": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "vertex": "gcp.vertex_ai",
+    "vertexai": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
+"""What frameworks call a provider, and the conventions otherwise; others have one name in both."""
 _TOKENS = {"prompt_tokens": "gen_ai.usage.input_tokens", "completion_tokens": "gen_ai.usage.output_tokens"}
 _USAGE: dict[str, tuple[str, ...]] = {
     "cache_read": ("gen_ai.usage.cache_read.input_tokens",),
@@ -113,7 +132,9 @@ _PARAMETERS: dict[str, str] = {
     "presence_penalty": "gen_ai.request.presence_penalty",
     "seed": "gen_ai.request.seed",
     "n": "gen_ai.request.choice.count",
+    "max_output_tokens": "gen_ai.request.max_tokens",
     "stop": "gen_ai.request.stop_sequences",
+    "stop_sequences": "gen_ai.request.stop_sequences",
 }
 _STEP_FACTS: dict[str, str] = {
     "tool_call_id": "gen_ai.tool.call.id",
@@ -144,23 +165,27 @@ _PRIVATE_EVENT = frozenset({"name", "at_ms", "attempt", "error_type"})
 """What is said of an event where content is left out."""
 
 
-def spans_of(record: Record) -> list[Span]:
+def spans_of(record: Record, *, content: bool = True) -> list[Span]:
     """Return the spans of a stored trace: its own first, then one a step, in order.
+
+    Args:
+        record: The trace.
+        content: False for whoever sends it without what the model saw and said, whatever was meant when it was stored.
 
     Raises:
         DamagedError: What lies beside the payload can't be read.
     """
-    return _Trace(record).spans()
+    return _Trace(record, content=content).spans()
 
 
 class _Trace:
     """A stored trace that becomes spans."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, *, content: bool) -> None:
         self.id = record.trace_id
         self.payload: dict[str, Any] = {**record.payload()}
         self.times: dict[str, Any] = dict(record.spans() or {})
-        self.with_content = record.head["delivery"].get("content", True) is not False
+        self.with_content = content and record.head["delivery"].get("content", True) is not False
         self.captured: dict[str, Any] = (record.captured() or {}) if self.with_content else {}
         self.tags: dict[str, str] = (self.payload.get("environment") or {}).get("custom_tags") or {}
         self.otel_id = self.times.get("trace_id") or trace_id_of(self.id)
@@ -344,11 +369,8 @@ class _Trace:
     def _definitions(self, names: Iterable[Any]) -> list[Any]:
         """Return the definitions of a call's tools, flat as the conventions have them."""
         wanted = set(map(str, names))
-        flat = []
-        for one in self.captured.get("tool_definitions") or ():
-            inner = one.get("function") if isinstance(one, dict) else None
-            flat.append({"type": "function", **inner} if isinstance(inner, dict) else one)
-        return [one for one in flat if isinstance(one, dict) and str(one.get("name")) in wanted]
+        flat = [tool for one in self.captured.get("tool_definitions") or () for tool in _flat(one)]
+        return [one for one in flat if one["name"] in wanted]
 
     def _event(self, given: object) -> Event | None:
         if not isinstance(given, Mapping):
@@ -393,8 +415,9 @@ def _model_call(step: _Step, attributes: Attributes) -> None:
     _put(attributes, "gen_ai.request.model", step.model)
     model = call.get("model")
     _put(attributes, "gen_ai.response.model", None if model == "unknown" else model)
-    for fact, name in _CALL.items():
-        _put(attributes, name, _scalar(call.get(fact)))
+    if provider := call.get("provider"):
+        attributes["gen_ai.provider.name"] = _PROVIDERS.get(str(provider).lower(), str(provider))
+    _put(attributes, "gen_ai.request.temperature", _scalar(call.get("temperature")))
     if not step.facts.get("cached"):  # those tokens were paid before
         for fact, name in _TOKENS.items():
             _put(attributes, name, _scalar(call.get(fact)))
@@ -408,7 +431,7 @@ def _model_call(step: _Step, attributes: Attributes) -> None:
         attributes["gen_ai.response.finish_reasons"] = [str(reason)]
     for name, attribute in _PARAMETERS.items():
         value = (step.captured.get("parameters") or {}).get(name)
-        if name == "stop" and value:
+        if name in {"stop", "stop_sequences"} and value:
             attributes[attribute] = [value] if isinstance(value, str) else [str(one) for one in value]
         else:
             _put(attributes, attribute, _scalar(value))
@@ -433,6 +456,26 @@ _SPECIFIC: dict[str, Callable[[_Step, Attributes], None]] = {
 
 def _tool(step: _Step) -> str:
     return str((step.given.get("tool_call") or {}).get("tool_name") or step.name)
+
+
+def _flat(definition: object) -> list[dict[str, Any]]:
+    """Return the tools of one definition, in whatever form its provider has them, as the conventions have them."""
+    if not isinstance(definition, dict):
+        return []
+    declared = definition.get("function_declarations") or definition.get("functionDeclarations")  # Gemini
+    if isinstance(declared, list):
+        return [tool for one in declared for tool in _flat(one)]
+    inner = definition.get("function") or definition.get("toolSpec")  # the latter is Bedrock's
+    tool = {**inner} if isinstance(inner, dict) else {**definition}
+    schema = next((tool.pop(name) for name in _SCHEMAS if name in tool), None)
+    if isinstance(schema, dict) and isinstance(schema.get("json"), dict):
+        schema = schema["json"]
+    kind = str(tool.pop("type", None) or "function")
+    name = str(tool.pop("name", None) or kind)  # what the provider has built in is named by its type
+    return [{"type": kind, "name": name, **tool, **({} if schema is None else {"parameters": schema})}]
+
+
+_SCHEMAS = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema", "parameters_json_schema")
 
 
 def _agent(step: _Step) -> str:

@@ -114,10 +114,10 @@ class Collector:
     def send(self, record: Record, timeout: float = math.inf) -> Outcome:
         """Try once; for a receiver that takes less, in smaller requests."""
         deadline = time.monotonic() + min(timeout, self.environment.timeout)
-        encode: Callable[[Record, int], list[bytes] | Outcome] = encoded
+        encode: Callable[[Record, int, bool], list[bytes] | Outcome] = encoded
         while True:
             room = self._room
-            requests = diagnostics.attempt(encode, _unreadable, record, room)
+            requests = diagnostics.attempt(encode, _unreadable, record, room, self.environment.content)
             if isinstance(requests, Outcome):
                 return requests
             outcome = self._post_all(record.trace_id, requests, deadline)
@@ -173,7 +173,7 @@ def _verdict(reply: Reply, secrets: tuple[SecretStr, ...]) -> Verdict:
     """Say what becomes of a trace after the answer to it."""
     action = _action(reply)
     if action == "delivered":
-        _say_what_was_refused(reply)
+        _say_what_was_refused(reply, secrets)
         return Verdict("delivered", "taken")
     said = scrub(_said(reply), secrets, least=8)
     advice = _ADVICE.get(reply.status) or ("it is no receiver of OTLP" if reply.status < 400 else "")  # noqa: PLR2004
@@ -191,12 +191,15 @@ def _action(reply: Reply) -> Action:
     return "shrink" if reply.status == 413 else "reject"  # noqa: PLR2004
 
 
-def _say_what_was_refused(reply: Reply) -> None:
+def _say_what_was_refused(reply: Reply, secrets: tuple[SecretStr, ...]) -> None:
     """Say once that a receiver took a trace only in part: sent again, it would be the same."""
     count, message = _refused(reply)
     if count or message:
         diagnostics.warn_once(
-            "partial", "The OTLP endpoint took a trace only in part (%d spans were refused): %s", count, message
+            "partial",
+            "The OTLP endpoint took a trace only in part (%d spans were refused): %s",
+            count,
+            scrub(_flat(message), secrets, least=8),
         )
 
 
@@ -206,19 +209,23 @@ def _refused(reply: Reply) -> tuple[int, str]:
         try:
             read = json.loads(reply.body)
             partial = (read.get("partialSuccess") if isinstance(read, Mapping) else None) or {}
-            return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")[:MESSAGE_CHARS]
-        except (ValueError, TypeError, AttributeError):
+            return int(partial.get("rejectedSpans") or 0), str(partial.get("errorMessage") or "")
+        except (ValueError, TypeError, AttributeError, OverflowError):
             return 0, ""
     try:
         found = ExportTraceServiceResponse.FromString(reply.body).partial_success
     except DecodeError:
         return 0, ""
-    return int(found.rejected_spans), str(found.error_message)[:MESSAGE_CHARS]
+    return int(found.rejected_spans), str(found.error_message)
 
 
 def _said(reply: Reply) -> str:
     """Return the text of an answer, which may be in a message of protobuf."""
-    text = reply.body[: 4 * MESSAGE_CHARS].decode("utf-8", "replace")
+    return _flat(reply.body[: 4 * MESSAGE_CHARS].decode("utf-8", "replace"))
+
+
+def _flat(text: str) -> str:
+    """Return the beginning of a text in one line."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:MESSAGE_CHARS]
 
 
@@ -230,15 +237,20 @@ def _unreadable(error: Exception) -> Outcome:
     return Outcome(Verdict("reject", f"it can't be read as spans: {type(error).__name__}"))
 
 
-def encoded(record: Record, room: int = REQUEST_BYTES) -> list[bytes]:
+def encoded(record: Record, room: int = REQUEST_BYTES, content: bool = True) -> list[bytes]:  # noqa: FBT001, FBT002
     """Return the requests that send a stored trace: one, where it can be made to fit.
 
     Where it is too large, the content of the oldest messages goes first; what is too large then is split by spans.
 
+    Args:
+        record: The trace.
+        room: Bytes that a request may have.
+        content: Whether what the model saw and said goes with it, if that was meant when it was stored.
+
     Raises:
         DamagedError: What lies beside the payload can't be read.
     """
-    spans = otlp.spans_of(record)
+    spans = otlp.spans_of(record, content=content)
     given = record.head["delivery"].get("resource")
     named = {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
     resource = Resource({**_SDK, **{_clean(name): _clean(value) for name, value in named.items()}})

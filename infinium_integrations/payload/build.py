@@ -400,6 +400,7 @@ def environment(trace: Trace) -> dict[str, object]:
     users = {
         str(key): HIDDEN if hides(known, str(key), value) else preview(value, FACT_CHARS)
         for key, value in known.items()
+        if value is not None
     }
     users = {**users, **given.pop("custom_tags", {})}
     facts = {"status": trace.status or trace.root.status or "ok", "trace_id": trace.id, **trace.tags}

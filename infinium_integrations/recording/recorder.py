@@ -7,6 +7,7 @@ generator, which calls back) covers parent look-up and insertion together.
 import asyncio
 import functools
 import itertools
+import sys
 import time
 import weakref
 from collections.abc import Callable, Hashable, Iterable
@@ -326,7 +327,8 @@ class Recorder:
     def _root(self, run_id: Hashable, action: str, name: str, options: Options, now: float, root_is_step: bool) -> Run:  # noqa: FBT001
         trace = Trace(str(new_id()), options, now, self.wall())
         trace.silent = suppressed.get()
-        trace.surrounding = diagnostics.attempt(current_span, lambda _: None)
+        if "opentelemetry.trace" in sys.modules:  # else not even a call
+            trace.surrounding = diagnostics.attempt(current_span, lambda _: None)
         run = trace.root = Run(run_id, trace, None, action, name)
         run.private = not options.capture_content
         trace.root_is_step = root_is_step

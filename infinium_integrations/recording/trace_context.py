@@ -33,11 +33,8 @@ class Surrounding(NamedTuple):
 
 
 def current_span() -> Surrounding | None:
-    """Return OpenTelemetry's current span, where the program has loaded that and a valid one is current."""
-    api = sys.modules.get("opentelemetry.trace")
-    if api is None:
-        return None
-    context = api.get_current_span().get_span_context()
+    """Return OpenTelemetry's current span, where a valid one is current; only for programs that have loaded it."""
+    context = sys.modules["opentelemetry.trace"].get_current_span().get_span_context()
     if not context.is_valid:
         return None
     return Surrounding(f"{context.trace_id:032x}", f"{context.span_id:016x}", bool(context.trace_flags & 1))

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
-from infinium_integrations import diagnostics, settings
+from infinium_integrations import diagnostics, otel_environment, settings
 from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.commands import commands
-from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Cut, own_names
+from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Cut, is_secret_key, own_names
 from infinium_integrations.redaction.pairs import pairs
 from infinium_integrations.redaction.scan import Span, pattern, scan
 from infinium_integrations.redaction.shapes import shapes, unfinished
@@ -262,6 +262,8 @@ def _forms(secret: str) -> frozenset[str]:
 
 
 _NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE")
+_KEY_HEADERS = frozenset({"x-honeycomb-team"})
+"""Headers of OTLP that hold a key by whose name nobody would know."""
 _MIN_ENVIRONMENT_VALUE = 12
 _LONGEST_WORD = 20
 _PATH = pattern(r"(?:/|\./|\.\./|~|[A-Za-z]:[\\/])")
@@ -275,7 +277,8 @@ _seen: tuple[dict[object, object], frozenset[str]] = {}, frozenset()
 def process_secrets() -> frozenset[str]:
     """Return this process's own secrets, read anew: the agent's, and the values of variables such as ``ACME_API_KEY``.
 
-    Of variables, values from 12 characters on count, if they are no path, URL, number or plain word.
+    Keys in the variables of OpenTelemetry's exporters are among them. Of variables, values from 12 characters on count,
+    if they are no path, URL, number or plain word.
     """
     global _seen  # noqa: PLW0603  (the environment is the process's)
     held = getattr(os.environ, "_data", None)  # comparing what it holds is quicker than reading it
@@ -283,12 +286,18 @@ def process_secrets() -> frozenset[str]:
     if held is None or held != seen[0]:
         before = dict(held) if held is not None else {}
         found = {value for name, value in os.environ.items() if name.upper().endswith(_NAMES) and _is_secret(value)}
+        found |= {value for name, value in otel_environment.credentials(os.environ) if _is_key(name, value)}
         seen = _seen = before, frozenset(found | {os.environ.get("INFINIUM_AGENT_SECRET", "").strip()})
     try:
         secret = settings.current().agent_secret
     except ConfigurationError:
         secret = None
     return (seen[1] | {secret.get_secret_value() if secret else ""}) - {""}
+
+
+def _is_key(header: str, value: str) -> bool:
+    named = header in _KEY_HEADERS or header.upper().endswith(_NAMES) or is_secret_key(header)
+    return named and _is_secret(value)
 
 
 def _is_secret(value: str) -> bool:

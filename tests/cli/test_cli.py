@@ -396,7 +396,7 @@ class TestDoctor:
                 (store / area / "x" / "1.json.gz").write_bytes(b"")
             output = run("doctor")
         assert "1 trace waits to be delivered" in output
-        assert "1 trace was refused by the platform" in output
+        assert "1 trace was refused where it was sent" in output
         assert "1 damaged file was set aside" in output
 
     @pytest.mark.parametrize(

@@ -44,6 +44,15 @@ def test_doctor_tells_where_traces_go_and_that_it_was_answered(go_to):
     assert said.endswith("All is well.\n")
 
 
+def test_doctor_shows_no_password_and_no_key_of_an_endpoint(go_to):
+    with Receiver() as receiver:
+        go_to(f"{receiver.origin.replace('://', '://me:my-password@')}/otlp?token=my-key")
+        said = run("doctor")
+    assert f"{receiver.origin}/otlp/v1/traces?… answers as a receiver of OTLP" in said
+    assert "my-password" not in said
+    assert "my-key" not in said
+
+
 def test_doctor_says_that_content_is_left_out(go_to):
     with Receiver() as receiver:
         go_to(receiver.origin, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="NO_CONTENT")

@@ -113,6 +113,15 @@ def test_a_trace_of_seven_steps_arrives_as_a_tree_of_spans_with_names_kinds_time
     assert {span.attributes["user.id"] for span in spans} == {"u-1"}
 
 
+def test_a_user_who_is_not_known_is_none_rather_than_one_called_null(receiver):
+    with trace("Refund", metadata={"session_id": "s-1", "user_id": None, "team": None}):
+        pass
+    assert flush(30)
+    (span,) = receiver.spans
+    assert span.attributes["session.id"] == "s-1"
+    assert not {"user.id", "infinium.team"} & span.attributes.keys()
+
+
 def test_a_failed_step_is_an_error_with_its_exception_and_what_survived_it_is_none(receiver):
     with trace("Refund") as t:
         seven(t)
@@ -183,11 +192,18 @@ def test_headers_compression_and_the_traces_own_endpoint_are_the_standard_variab
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", False),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:http", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:99999", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://the collector", False),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector\n/otlp", False),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", False),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", False),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", False),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", False),
         ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer my-secret-token", False),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api key=my-secret-token", False),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key:=my-secret-token", False),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file.pem", False),
         ("INFINIUM_EXPORTERS", "infinium,zipkin", False),
     ],
@@ -200,6 +216,30 @@ def test_a_malformed_variable_is_raised_by_name_where_the_first_trace_is_made(
     with pytest.raises(ConfigurationError, match=f"^{name}: ") as raised:
         trace("Refund")
     assert value not in str(raised.value)
+
+
+def test_a_name_and_password_in_the_endpoint_are_sent_as_its_header_and_a_query_stays_behind_the_path(monkeypatch):
+    with Receiver() as receiver:
+        use(monkeypatch, f"{receiver.origin.replace('://', '://us%40er:pass@')}/otlp?token=abc")
+        with trace("Refund"):
+            pass
+        assert flush(30)
+        (seen,) = receiver.requests
+        assert seen.path == "/otlp/v1/traces?token=abc"
+        assert seen.headers["authorization"] == "Basic dXNAZXI6cGFzcw=="
+
+
+def test_headers_that_say_what_a_body_is_stay_those_of_the_body(receiver, monkeypatch):
+    names = ("content-length=5", "transfer-encoding=chunked", "content-type=text/plain", "content-encoding=br")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", ",".join(names))
+    settings.reset()
+    with trace("Refund"):
+        pass
+    assert flush(30)
+    (seen,) = receiver.requests
+    assert seen.headers["content-type"] == "application/x-protobuf"
+    assert not {"transfer-encoding", "content-encoding"} & seen.headers.keys()
+    assert [span.name for span in receiver.spans] == ["invoke_agent Refund"]
 
 
 def test_no_variable_of_opentelemetry_matters_where_traces_do_not_go_by_otlp(monkeypatch):
@@ -291,6 +331,20 @@ def test_content_that_otlp_is_not_to_have_stays_in_what_infinium_gets_and_in_the
         assert len(content_of(platform.requests[0].body)) == 5
         (task,) = traces()
         assert task.steps[-1].captured.output == "It is on its way"
+
+
+def test_what_waits_goes_without_content_once_that_is_switched_off(monkeypatch):
+    with Receiver([503], then=taken()) as receiver:
+        use(monkeypatch, receiver.origin)
+        with trace("Refund", "Gives money back") as t, t.step("tool_use", "look") as step:
+            step.set_input("a private matter")
+        assert not flush(0)
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "NO_CONTENT")
+        settings.reset()
+        assert flush(30)
+    assert [span.name for span in receiver.spans] == ["invoke_agent Refund", "execute_tool look"]
+    assert b"a private matter" not in b"".join(receiver.bodies)
+    assert "a private matter" in str(traces()[0].to_wire())
 
 
 def test_300_planted_secrets_stay_out(receiver):
@@ -477,6 +531,18 @@ def test_what_is_taken_in_part_is_said_once_and_not_sent_again(monkeypatch, capl
     (said,) = [record.getMessage() for record in caplog.records]
     assert "2 spans were refused" in said
     assert "too many attributes" in said
+
+
+def test_what_is_said_of_a_part_is_one_line_without_a_header_of_ours(monkeypatch, caplog):
+    with Receiver(then=taken(2, "no quota\nfor my-secret-key")) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=my-secret-key")
+        use(monkeypatch, receiver.origin)
+        with trace("Refund"):
+            pass
+        assert flush(60)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "2 spans were refused): no quota for " in said
+    assert "my-secret-key" not in said
 
 
 def test_one_that_refuses_what_the_other_takes_leaves_the_trace_rejected_and_sent_again_to_that_one_alone(
@@ -701,9 +767,10 @@ def test_traces_kept_in_memory_go_to_both_too(monkeypatch, kept):
 
 def test_a_receiver_that_answers_in_json_is_understood(monkeypatch, caplog):
     partial = {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too old"}}
-    with Receiver([Reply(200, {}), Reply(200, "nonsense"), Reply(200, partial)]) as receiver:
+    endless = '{"partialSuccess": {"rejectedSpans": Infinity}}'
+    with Receiver([Reply(200, {}), Reply(200, "nonsense"), Reply(200, endless), Reply(200, partial)]) as receiver:
         use(monkeypatch, receiver.origin)
-        for number in range(3):
+        for number in range(4):
             with trace(f"run {number}"):
                 pass
             assert flush(30)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import sys
 import threading
 
 import httpx
@@ -262,6 +263,17 @@ def test_200_runs_of_langchain_leave_the_context_of_opentelemetry_as_it_was(rece
         assert otel.get_current_span() is span
         monkeypatch.undo()
     assert set(seen) == {span}
+
+
+def test_a_program_that_has_not_loaded_opentelemetry_is_not_even_asked_for_a_span(receiver, monkeypatch):
+    asked = []
+    monkeypatch.setattr("infinium_integrations.recording.recorder.current_span", lambda: asked.append(1))
+    with trace("beside it"):
+        pass
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
+    with trace("without it"):
+        pass
+    assert (spans_of(receiver).keys(), asked) == ({"invoke_agent beside it", "invoke_agent without it"}, [1])
 
 
 def test_our_own_requests_are_no_spans_where_httpx_is_instrumented(receiver, monkeypatch):

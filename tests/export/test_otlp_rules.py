@@ -143,18 +143,62 @@ def test_a_model_asked_for_and_another_that_answered_are_both_told():
     assert (span.name, span.attributes["gen_ai.provider.name"]) == ("chat gpt-4o", "openai")
 
 
-def test_the_tools_of_a_call_are_defined_flat_and_only_those():
-    definitions = [
-        {"type": "function", "function": {"name": "find", "parameters": {}}},
-        {"name": "other"},
-        {"name": "pay", "input_schema": {}},
-    ]
-    captured = {"messages": [], "tool_definitions": definitions, "steps": {"1": {"tools": ["find", "pay"]}}}
+SCHEMA = {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"type": "function", "function": {"name": "find", "parameters": SCHEMA}},
+        {"type": "function", "name": "find", "parameters": SCHEMA},
+        {"name": "find", "parameters": SCHEMA},
+        {"name": "find", "input_schema": SCHEMA},
+        {"toolSpec": {"name": "find", "inputSchema": {"json": SCHEMA}}},
+        {"function_declarations": [{"name": "other"}, {"name": "find", "parameters": SCHEMA}]},
+        {"functionDeclarations": [{"name": "find", "parametersJsonSchema": SCHEMA}]},
+    ],
+)
+def test_a_tool_of_a_call_is_defined_flat_whatever_its_providers_form(definition):
+    definitions = [{"name": "unused"}, definition]
+    captured = {"messages": [], "tool_definitions": definitions, "steps": {"1": {"tools": ["find"]}}}
     span = only(a_record(step(1, "llm_inference"), captured=captured))
     assert json.loads(span.attributes["gen_ai.tool.definitions"]) == [
-        {"type": "function", "name": "find", "parameters": {}},
-        {"name": "pay", "input_schema": {}},
+        {"type": "function", "name": "find", "parameters": SCHEMA}
     ]
+
+
+def test_parameters_have_one_name_whatever_their_providers_is():
+    parameters = {"max_output_tokens": 9, "stop_sequences": ["END", "STOP"]}
+    captured = {"messages": [], "tool_definitions": [], "steps": {"1": {"parameters": parameters}}}
+    span = only(a_record(step(1, "llm_inference"), captured=captured))
+    assert span.attributes["gen_ai.request.max_tokens"] == 9
+    assert span.attributes["gen_ai.request.stop_sequences"] == ["END", "STOP"]
+
+
+def test_a_tool_that_a_provider_has_built_in_is_named_by_its_type():
+    definitions = [{"type": "web_search", "max_uses": 3}, "no definition"]
+    captured = {"messages": [], "tool_definitions": definitions, "steps": {"1": {"tools": ["web_search"]}}}
+    span = only(a_record(step(1, "llm_inference"), captured=captured))
+    assert json.loads(span.attributes["gen_ai.tool.definitions"]) == [
+        {"type": "web_search", "name": "web_search", "max_uses": 3}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "name"),
+    [
+        ("openai", "openai"),
+        ("azure", "azure.ai.openai"),
+        ("amazon_bedrock", "aws.bedrock"),
+        ("google_vertexai", "gcp.vertex_ai"),
+        ("mistralai", "mistral_ai"),
+        ("xai", "x_ai"),
+        ("one of the user's", "one of the user's"),
+    ],
+)
+def test_a_provider_has_the_name_that_the_conventions_give_it(ours, name):
+    span = only(a_record(step(1, "llm_inference", llm_call={"model": "m", "provider": ours})))
+    assert span.attributes["gen_ai.provider.name"] == name
 
 
 def test_a_retrieval_has_its_question_and_documents_each_with_an_id():

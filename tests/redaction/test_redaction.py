@@ -159,6 +159,22 @@ def test_the_environment_is_read_anew_each_time(monkeypatch):
     assert process_secrets() - before == {"came-later-4711"}
 
 
+def test_keys_of_opentelemetrys_exporters_are_secrets_of_the_process(monkeypatch):
+    before = process_secrets()
+    headers = "api-key=hc7Qz19vLmPk20Rt,authorization=Basic%20cGstbGYtMTpzay0yMg%3D%3D,x-tenant=the-team-of-support"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", headers)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-honeycomb-team=9fQm-traces-key-1,short-key=abc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "https://me:a-pass-471100@logs.example")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://[::1")
+    assert process_secrets() - before == {
+        "hc7Qz19vLmPk20Rt",
+        "cGstbGYtMTpzay0yMg==",
+        "9fQm-traces-key-1",
+        "a-pass-471100",
+        "bWU6YS1wYXNzLTQ3MTEwMA==",
+    }
+
+
 # the user's rule ---------------------------------------------------------------------------------------------------
 
 
