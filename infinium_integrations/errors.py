@@ -1,13 +1,13 @@
-"""What a direct call can raise. A framework's callback raises none of them.
+"""Errors that direct calls can raise. A framework's callbacks raise none of them.
 
 InfiniumError
 ├── ConfigurationError (also ValueError)   a setting or argument that cannot work
-├── ValidationError (also ValueError)      a field of a trace that the platform would refuse
-├── TransportError, or NetworkError        no usable answer came back
-│   └── TimeoutError (also builtins'),     … within the time given
+├── ValidationError (also ValueError)      a field of a trace that the platform would reject
+├── TransportError, or NetworkError        no usable answer
+│   └── TimeoutError (also builtins'),     no answer within the timeout
 │       or InfiniumTimeoutError
-├── BatchError                             a batch with ``fail_fast`` was ended by its first failure
-└── ApiError                               the platform answered, and refused
+├── BatchError                             a batch with ``fail_fast`` stopped at its first failure
+└── ApiError                               the platform answered with an error
     ├── AuthenticationError                401
     ├── PermissionDeniedError              403
     ├── NotFoundError                      404
@@ -15,7 +15,7 @@ InfiniumError
     ├── RateLimitError                     429, after all retries; has ``retry_after``
     └── ServerError                        5xx, after all retries
 
-The second names, and the attributes that every error has, are those of Infinium's own SDK.
+The alternative names, and the attributes that every error has, match those of Infinium's own SDK.
 """
 
 import builtins
@@ -49,7 +49,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 class InfiniumError(Exception):
-    """Anything this library raises on purpose.
+    """Base class of every error that this library raises on purpose.
 
     Example:
         >>> from infinium_integrations import configure
@@ -85,7 +85,7 @@ class ConfigurationError(InfiniumError, ValueError):
 
 
 class ValidationError(InfiniumError, ValueError):
-    """A field of a trace has a value that the platform would refuse.
+    """A field of a trace has a value that the platform would reject.
 
     ``field`` is the dotted path of the first such field, such as ``steps.0.action``.
     """
@@ -96,14 +96,14 @@ class ValidationError(InfiniumError, ValueError):
 
 
 class TransportError(InfiniumError):
-    """No usable answer came back: refused, reset, a name that does not resolve, a reply that is not the platform's."""
+    """No usable answer: connection refused or reset, an unresolved host name, a reply not from the platform."""
 
     original_error: Exception | None = None
-    """What went wrong below, without the request and its secrets."""
+    """The underlying error, without the request and its secrets."""
 
 
 class TimeoutError(TransportError, builtins.TimeoutError):  # noqa: A001  (httpx and asyncio name theirs so too)
-    """No answer within the time given, which is ``timeout_duration`` (seconds)."""
+    """No answer within the timeout, which is ``timeout_duration`` (seconds)."""
 
     timeout_duration: float | None = None
 
@@ -113,9 +113,9 @@ InfiniumTimeoutError = TimeoutError
 
 
 class BatchError(InfiniumError):
-    """A batch with ``fail_fast`` was ended by the first trace that failed; its error is the ``__cause__``.
+    """A batch with ``fail_fast`` stopped at the first trace that failed; that trace's error is the ``__cause__``.
 
-    ``successful_count`` and ``failed_count`` say how many traces had arrived and failed by then, ``errors`` why.
+    ``successful_count`` and ``failed_count`` say how many traces were delivered and failed, ``errors`` why.
     """
 
     def __init__(self, message: str, *, successful_count: int, errors: list[str]) -> None:
@@ -141,7 +141,7 @@ class AuthenticationError(ApiError):
 
 
 class PermissionDeniedError(ApiError):
-    """403: the credentials are valid and may not do this."""
+    """403: the credentials are valid but do not permit this."""
 
 
 class NotFoundError(ApiError):
@@ -152,7 +152,7 @@ class NotFoundError(ApiError):
 
 
 class UnprocessableError(ApiError, ValidationError):
-    """422: the platform refuses a field; ``field`` names it where the reply does."""
+    """422: the platform rejected a field; ``field`` names it if the reply does."""
 
     def __init__(self, message: str, *, status_code: int = 422, data: dict[str, object] | None = None) -> None:
         super().__init__(message, status_code=status_code, data=data)
