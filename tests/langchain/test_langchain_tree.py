@@ -417,7 +417,7 @@ def test_the_state_of_a_handler_is_nothing_but_its_options(traces):
         chain().invoke({"x": "Ada"}, config)
     assert runtime.recorder().open_runs == 0
     ignored = ("ignore_chain", "ignore_llm", "ignore_chat_model", "ignore_retriever", "ignore_agent")
-    assert set(vars(config["callbacks"][0])) == {"options", "_on", *ignored}
+    assert set(vars(config["callbacks"][0])) == {"options", *ignored}
 
 
 def test_messages_are_shown_newest_first(traces):
