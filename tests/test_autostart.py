@@ -175,6 +175,7 @@ def test_uninstrument_in_the_program_switches_it_off(framework, tmp_path):
 
 def test_tracing_switched_off_stays_off(tmp_path):
     pytest.importorskip("langchain_core")
+    pytest.importorskip("llama_index.core")
     program = ("import infinium_integrations", LANGCHAIN, LLAMA_INDEX, TELL)
     found = run(*program, store=tmp_path, INFINIUM_INSTRUMENT="all", INFINIUM_TRACING="false")
     assert found == ("0 0", "")
