@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, Generic, TypeVar
 
 from infinium_integrations.capture import media
@@ -17,8 +17,8 @@ WATCHED, WATCHED_CHARS = 300, 16_384
 A message that has more is taken anew each time that it is seen.
 """
 DEPTH_WATCHED = 15
-NEWEST = 4
-"""Messages of a history that are compared by all that they hold, whatever that is."""
+NEWEST, NEWEST_ALONE = 8, 4
+"""Messages of a history that are compared by all that they hold, whatever that is; and where no other is compared."""
 Taken = TypeVar("Taken")
 
 
@@ -200,15 +200,13 @@ class History(Generic[Taken]):
     def _standing(self, given: Sequence[object], text: str | None) -> int:
         known = len(self.messages)
         count = min(known, len(given))
-        begins, held = given[:count], self.messages if count == known else self.messages[:count]
-        if not count or begins[-1] is not held[-1]:
+        if not all(map(is_, self.messages, given)):  # none of their own code is asked whether they are equal
             return 0
         try:
-            if held != (begins if type(begins) is list else list(begins)):  # the same one isn't asked if it is equal
-                return 0
             if count < known or count <= NEWEST:
                 return count if self.before[:count] == self.now[:count] else 0
-            if self.before[known - NEWEST : known] != self.now[known - NEWEST : known]:
+            newest = slice(known - (NEWEST if text is not None else NEWEST_ALONE), known)
+            if self.before[newest] != self.now[newest]:
                 return 0
             return count if text is None or self._unchanged(text) else 0
         except _INCOMPARABLE:

@@ -24,11 +24,11 @@ from infinium_integrations import diagnostics
 from infinium_integrations._version import __version__
 from infinium_integrations.client.protocol.messages import USER_AGENT, Action, Reply, Request, Verdict, scrub
 from infinium_integrations.client.protocol.retry import header, retry_after
-from infinium_integrations.errors import ConfigurationError, TransportError
+from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.export import otlp, otlp_fit
 from infinium_integrations.export.otlp import Attributes, Span, Value
 from infinium_integrations.export.outbox import Outcome
-from infinium_integrations.export.transports import LATE, REPLY_BYTES, Connections
+from infinium_integrations.export.transports import LATE, Connections
 from infinium_integrations.otel_environment import OtelEnvironment
 from infinium_integrations.settings import Settings
 from infinium_integrations.storage.record import Record
@@ -154,16 +154,7 @@ class Collector:
             body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
         secrets = tuple(SecretStr(value) for value in given.headers.values())
         request = Request("POST", given.endpoint, "trace", headers, body, secrets)
-        try:
-            channel = self._connections.channel()
-        except ConfigurationError as error:
-            return Outcome(Verdict("keep", str(error)), reached=False)
-        except TransportError as error:
-            return Outcome(Verdict("retry", str(error)), reached=False)
-        reply = channel.exchange(request, deadline, REPLY_BYTES)
-        if isinstance(reply, TransportError):
-            return Outcome(Verdict("retry", str(reply)), reached=False)
-        return Outcome(_verdict(reply, secrets), throttled=reply.status == 429)  # noqa: PLR2004
+        return self._connections.post(request, deadline, lambda reply: _verdict(reply, secrets))
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------

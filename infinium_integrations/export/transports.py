@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from infinium_integrations import diagnostics
 from infinium_integrations.client.protocol.http import Channel
-from infinium_integrations.client.protocol.messages import Agent, Verdict, trace_request, verdict
+from infinium_integrations.client.protocol.messages import Agent, Reply, Request, Verdict, trace_request, verdict
 from infinium_integrations.client.protocol.rate_limit import START_RATE
 from infinium_integrations.errors import (
     AuthenticationError,
@@ -86,6 +86,19 @@ class Connections:
                 self.ready = True
             return self._channel
 
+    def post(self, request: Request, deadline: float, judge: Callable[[Reply], Verdict]) -> Outcome:
+        """Send a request once, and say what became of it; ``judge`` says what an answer means."""
+        try:
+            channel = self.channel()
+        except ConfigurationError as error:
+            return Outcome(Verdict("keep", str(error)), reached=False)
+        except TransportError as error:
+            return Outcome(Verdict("retry", str(error)), reached=False)
+        reply = channel.exchange(request, deadline, REPLY_BYTES)
+        if isinstance(reply, TransportError):
+            return Outcome(Verdict("retry", str(reply)), reached=False)
+        return Outcome(judge(reply), throttled=reply.status == 429)  # noqa: PLR2004
+
     def close(self) -> None:
         """Close them; they are made again at need."""
         channel, self._channel = self._channel, None
@@ -140,17 +153,11 @@ class Platform:
 
     def _post(self, key: str, body: bytes, deadline: float) -> Outcome:
         request = trace_request(self.agent, body, key)
-        try:
-            channel = self._connections.channel()
-        except ConfigurationError as error:
-            return Outcome(Verdict("keep", str(error)), reached=False)
-        except TransportError as error:
-            return Outcome(Verdict("retry", str(error)), reached=False)
-        reply = channel.exchange(request, deadline, REPLY_BYTES)
-        if isinstance(reply, TransportError):
-            return Outcome(Verdict("retry", str(reply)), reached=False)
-        found = verdict(reply.status, reply.headers, reply.body, secrets=request.secrets, cut=reply.cut)
-        return Outcome(found, throttled=reply.status == 429)  # noqa: PLR2004
+
+        def judge(reply: Reply) -> Verdict:
+            return verdict(reply.status, reply.headers, reply.body, secrets=request.secrets, cut=reply.cut)
+
+        return self._connections.post(request, deadline, judge)
 
 
 class Coroutines:
