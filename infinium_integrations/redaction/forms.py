@@ -38,6 +38,8 @@ class Form(NamedTuple):
     """What has to stand before the name."""
     words: tuple[str, ...] = ()
     """Of which one must occur there: they are found sooner than the patterns."""
+    soon: str = ""
+    """Of which one must come soon after the name."""
 
 
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
@@ -128,6 +130,7 @@ FORMS = (
         '<property name="password">hunter2!Zq9</property>',
         '<property name="host">db</property>',
         _NAMING,
+        soon=">",
     ),
     Form(
         "element with attributes",
@@ -138,6 +141,7 @@ FORMS = (
         '<input type="password"> <b>Forgot?</b>',
         pattern(r"<(?:[\w-]{1,20}:)?\Z"),
         ("<",),
+        soon=">",
     ),
     Form(
         "object under the name",
@@ -149,6 +153,7 @@ FORMS = (
         is_secret_word,
         '{"password": {"value": "hunter2!Zq9"}}',
         '{"password": {"type": "string", "default": "none"}}',
+        soon="{",
     ),
     Form(
         "error of pydantic",
@@ -165,6 +170,7 @@ FORMS = (
         is_secret_word,
         "{'type': 'string_too_short', 'loc': ('password',), 'msg': 'too short', 'input': 'hunter2!Zq9'}",
         "{'type': 'int_parsing', 'loc': ('amount',), 'msg': 'no number', 'input': 'twelve'}",
+        soon="])",
     ),
     Form(
         "call",
@@ -184,6 +190,7 @@ FORMS = (
         is_secret_word,
         'requests.get(url, auth=("ada", "hunter2!Zq9"))',
         "requests.get(url, auth=(user, password))",
+        soon="[(",
     ),
     Form(
         "pair in a list",
@@ -211,6 +218,7 @@ FORMS = (
         is_secret_word,
         "{'password': SecretStr('hunter2!Zq9')}",
         "{'password': SecretStr('required')}",
+        soon="(",
     ),
     Form(
         "quotes as entities",
@@ -237,6 +245,7 @@ FORMS = (
         _one_word,
         "<tr><td>Password</td><td>hunter2!Zq9</td></tr>",
         "<tr><td>Password</td><td>required</td></tr>",
+        soon="<",
     ),
     Form(
         "row of a table",
@@ -246,6 +255,7 @@ FORMS = (
         "| Password | hunter2!Zq9 |",
         "| Password | string |",
         pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z"),
+        soon="|\t",
     ),
     Form(
         "beside the name, in quotes",
@@ -290,6 +300,7 @@ FORMS = (
         _one_word,
         "credentials: ada / hunter2!Zq9",
         "credentials: see docs / wiki",
+        soon="/:",
     ),
 )
 _VALUE = pattern(r"""(?:\[REDACTED\]|[^\s"'`<>\\,;|)\]}”’»」』])+""")
@@ -302,6 +313,8 @@ _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is
 _LONGEST = 400
 _BEFORE = 90
 _FEW = 64
+_SOON = 90
+"""Characters after a name in which that stands of which a form says that it must come soon."""
 _GLIMPSE, _FARTHEST, _MANY = 24, 1_200, 10_000
 """Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
@@ -330,9 +343,34 @@ _BY_SECOND: dict[str, list[Form]] = {}
 for _letter in {"other", *"".join(_AFTER_BLANKS.values())}:
     _BY_SECOND[_letter] = [form for form in _BY_FIRST[" "] if _letter in _AFTER_BLANKS.get(form.name, _letter)]
 
+_QUOTES = frozenset("\\\"'`")
+_AFTER_QUOTES = {
+    "sentence": "",
+    "sentence with a mark": ":–—→-",
+    "name and value": "a,;",
+    "object under the name": ":={",
+    "pair in a list": ",",
+    "beside the name, in a list": ",",
+    "wrapped value": ":=",
+}
+"""With which characters those forms may go on after a quote, a blank aside; a letter is ``a``."""
+_BY_QUOTED: dict[str, dict[str, list[Form]]] = {
+    quote: {
+        letter: [form for form in _BY_FIRST[quote] if letter in _AFTER_QUOTES.get(form.name, letter)]
+        for letter in {"other", *"".join(_AFTER_QUOTES.values())}
+    }
+    for quote in _QUOTES
+}
+
 
 def _candidates(text: str, end: int) -> Sequence[Form]:
     following = text[end : end + 1]
+    if following in _QUOTES:
+        second = text[end : end + _MOST_QUOTES].lstrip(_CLOSED)[:1]
+        if not second or second.isspace():
+            return _BY_FIRST[following]
+        known = _BY_QUOTED[following]
+        return known.get("a" if second.isalpha() else second, known["other"])
     if following not in _BLANKS or not following:
         return _BY_FIRST.get(following, ())
     second = text[end : end + 5].lstrip(" \t")[:1]
@@ -340,6 +378,7 @@ def _candidates(text: str, end: int) -> Sequence[Form]:
 
 
 _BLANKS = " \t"
+_CLOSED, _MOST_QUOTES = "\\\"'`*_", 12
 _AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z")
 
 
@@ -384,8 +423,11 @@ def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
         scan.seen.add(following)
         if surroundings in scan.fruitless:
             return None
+    near = text[named.end : named.end + _SOON]
     for form in _candidates(text, named.end):
-        if scan.open_end or not form.words or has_one(before, form.words):
+        if (not form.soon or has_one(near, form.soon)) and (
+            scan.open_end or not form.words or has_one(before, form.words)
+        ):
             between = form.between.match(text, named.end)
             if between and (found := _read(scan, named, form, between, before)):
                 return found

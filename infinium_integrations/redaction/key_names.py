@@ -312,7 +312,7 @@ def _bare(name: str) -> str:
 
 
 def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
-    more, never = own_names()
+    more, never = _own.names
     if (more or never) and (bare := _bare(name)):
         if bare in never:
             return ""
@@ -362,7 +362,8 @@ def _is_token(parts: list[str]) -> bool:
 def _split(name: str) -> list[str]:
     """Split ``x-apiKey_2`` into x, api, key: at what is no letter, and at each hump."""
     if name.isascii():
-        return [part.lower() for part in _HUMPS.findall(name)]
+        parts: list[str] = _HUMPS.findall(name)
+        return parts if name.islower() else [part.lower() for part in parts]
     return [part for run in _RUNS.findall(name) for part in _abroad(run)]
 
 

@@ -76,7 +76,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
                 pass
             elif (start, end) in handled:  # by another keyword: ``client_secret_key``
                 resume = max(resume, handled[start, end])
-            elif kind == "weak" and _leads_to_a_name(scan.text, end):
+            elif kind == "weak" and low[end : end + 1] == " " and _leads_to_a_name(scan.text, end):
                 resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
             else:
                 named = Named(name[-_LONGEST:].lower(), kind, start, end)
@@ -101,10 +101,12 @@ def _found(scan: Scan, named: Named, following: int, near: int | None) -> list[S
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
     """Return the name that a keyword is in, and where it begins and ends."""
     before, end = _name(text, at), at + len(keyword)
-    if text[end : end + 1] in _NAME_LETTERS:
+    following = text[end : end + 1]
+    if following in _NAME_LETTERS:
         end = _TAIL.match(text, end).end()  # type: ignore[union-attr]
+        following = text[end : end + 1]
     name = before + text[at:end]
-    if "\\" in keyword or text.startswith("\\", end):
+    if following == "\\" or "\\" in keyword:
         end, name = _written(text, at, end, before)
     return name, at - len(before), end
 
@@ -137,7 +139,7 @@ def _written(text: str, at: int, end: int, before: str) -> tuple[int, str]:
 
 def _leads_to_a_name(text: str, end: int) -> bool:
     """Return whether another name follows, as in ``token1 token2``: what it names is looked for after that."""
-    found = _NEXT_NAME.match(text, end) if text.startswith(" ", end) else None
+    found = _NEXT_NAME.match(text, end)
     return found is not None and kind_of(found[1]) != ""
 
 
@@ -162,14 +164,15 @@ def _pair(scan: Scan, named: Named) -> Iterator[Span]:
     pair = Pair(named.name, named.kind, sep, quote, start, seen)
     end = _secret_end(text, pair, closed=closed, open_end=scan.open_end)
     if end is not None:
-        yield start, end, f"value after {_NAMES_OF_SEPARATORS.get(sep, sep.strip())}"
+        yield start, end, _RULES[sep]
 
 
-_NAMES_OF_SEPARATORS = {
-    "is": "a name in a sentence",
-    "tag": "a tag",
-    "option": "an option",
-    "tuple": "a name in a pair",
+_RULES = {
+    "is": "value after a name in a sentence",
+    "tag": "value after a tag",
+    "option": "value after an option",
+    "tuple": "value after a name in a pair",
+    **{sep: f"value after {sep.strip()}" for sep in ("==", "=", " = ", ":")},
 }
 
 
