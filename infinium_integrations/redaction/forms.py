@@ -6,7 +6,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
@@ -15,7 +15,8 @@ from infinium_integrations.redaction.values import is_odd, is_secret_word
 __all__ = ["FORMS", "Form", "Named", "loosely"]
 
 
-class Named(NamedTuple):
+@dataclass(slots=True)
+class Named:
     """A telling name in a text: its kind, and where it begins and ends."""
 
     name: str
@@ -24,7 +25,8 @@ class Named(NamedTuple):
     end: int
 
 
-class Form(NamedTuple):
+@dataclass(slots=True)
+class Form:
     """One form: what stands between the name and the value, and an example that is hidden and one that isn't."""
 
     name: str
@@ -394,7 +396,8 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     ):
         return
     before = scan.text[max(0, named.start - _BEFORE) : named.start]
-    found = _by_form(scan, named, before)
+    near = scan.text[named.end : named.end + _SOON]
+    found = _by_form(scan, named, before, near)
     if found:
         yield found
     elif (
@@ -404,13 +407,13 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     ):
         if is_odd(first[1], "password"):
             yield *first.span(1), "before the name"
-    elif following and following in _BEFORE_BLOCKS:
+    elif following and following in _BEFORE_BLOCKS and named.kind != "code" and has_one(near, _IN_BLOCKS):
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
         yield from _columns(scan, named)
 
 
-def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
+def _by_form(scan: Scan, named: Named, before: str, near: str) -> Span | None:
     """Return what the first form that fits finds; in a long text what was fruitless once isn't tried again."""
     text = scan.text
     surroundings = ""
@@ -423,7 +426,6 @@ def _by_form(scan: Scan, named: Named, before: str) -> Span | None:
         scan.seen.add(following)
         if surroundings in scan.fruitless:
             return None
-    near = text[named.end : named.end + _SOON]
     for form in _candidates(text, named.end):
         if (not form.soon or has_one(near, form.soon)) and (
             scan.open_end or not form.words or has_one(before, form.words)
@@ -448,7 +450,7 @@ _LEADING = words(
 )
 """A plain word that follows a name leads to its secret only if it is one of these."""
 _OPEN = ("phrase", "mnemonic", "credential", "credentials")
-_BEFORE_BLOCKS = " :=\"'\\\t"
+_BEFORE_BLOCKS, _IN_BLOCKS = " :=\"'\\\t", ("|", ">", '"""', "'''")
 
 
 def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: str) -> Span | None:
@@ -491,8 +493,6 @@ _TRIPLE = pattern(r"\s{0,3}[:=]\s{0,3}(\"{3}|'{3})\n?")
 def _block(scan: Scan, named: Named) -> Iterator[Span]:
     """Find a YAML block, or a string in triple quotes."""
     text = scan.text
-    if named.kind == "code":
-        return
     if triple := _TRIPLE.match(text, named.end):
         end = text.find(triple[1], triple.end())
         if text[triple.end() : end].strip():

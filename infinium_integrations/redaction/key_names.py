@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from infinium_integrations import settings
@@ -322,7 +323,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     if not parts or parts[-1] in _NO_SECRET_AFTER:
         return ""
     joined = "".join(parts)
-    if not _TELLING.search(joined):
+    if not (_TELLING if name.isascii() else _TELLING_ABROAD).search(joined):
         return ""
     if has_one(joined, _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
         return "password"
@@ -335,8 +336,15 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
 
 _PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORD_ENDINGS, *_PASSWORD_PARTS}
 _STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *_CODES, "code", "key", "token"}
-_TELLING = re.compile("|".join(sorted(stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1)))
-"""What a name has of which anything is said."""
+_LEAST_STEMS = sorted(stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1)
+_TELLING_ABROAD = re.compile("|".join(_LEAST_STEMS))
+_TELLING = re.compile(
+    "|".join(
+        f"{first}(?:{'|'.join(stem[1:] for stem in stems)})"
+        for first, stems in groupby(filter(str.isascii, _LEAST_STEMS), lambda stem: stem[0])
+    )
+)
+"""What a name has of which anything is said; by their first letters, which halves the time."""
 
 
 def _is_weak(name: str, parts: list[str], joined: str) -> bool:

@@ -6,7 +6,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from infinium_integrations.redaction.forms import Named
 from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, words
@@ -16,7 +16,8 @@ from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_wo
 __all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more"]
 
 
-class Items(NamedTuple):
+@dataclass(slots=True)
+class Items:
     """One way to write a list: what opens it, one item of it (its value is the last group), and two examples."""
 
     name: str

@@ -208,9 +208,12 @@ _CLOSING = frozenset("}])")
 def _judge(scan: Scan, frame: _Frame, token: _Token, name: str, kind: Kind, *, is_list: bool) -> None:
     """Keep a string or a number that is a secret."""
     mark, start, end, _, _ = token
-    value, key = scan.text[start : min(end, start + LONGEST)], frame.key or ""
+    key = frame.key or ""
     own_kind = kind_of(key) if key and key not in _VALUES else ""
-    if not (own_kind or kind) or not value.strip():
+    if not (own_kind or kind):
+        return
+    value = scan.text[start : min(end, start + LONGEST)]
+    if not value.strip():
         return
     if key == "type" and value.lower() in _TYPES:
         frame.is_schema = True

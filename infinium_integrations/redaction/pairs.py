@@ -206,7 +206,8 @@ def _name(text: str, at: int) -> str:
 
 def _word_before(text: str, at: int) -> str:
     before = text[max(0, at - _LONGEST) : at]
-    word = _ESCAPED.sub("", (before[:-1].rsplit(None, 1) or [""])[-1].lstrip("*_`(|>\"'"))
+    word = (before[:-1].rsplit(None, 1) or [""])[-1]
+    word = (_ESCAPED.sub("", word) if "\\" in word else word).lstrip("*_`(|>\"'")
     return f"{word}_" if word.isalnum() else ""
 
 
@@ -222,6 +223,8 @@ def _before_stars(text: str, start: int) -> int:
 def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str | None:  # noqa: PLR0911  (one mark after the other)
     """Return the kind of separator, or None where it does not separate a name from its value."""
     sep = found["sep"]
+    if sep == ":":
+        return " = " if found["close"] else ":"
     if sep == "":
         return "option" if text.startswith("-", start) and found["space"] else None
     if sep.startswith("is"):
@@ -240,7 +243,7 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         return "=="
     if sep in {"=", "%3D", "%3d"}:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
-    return ":" if sep in {":", "："} and not found["close"] else " = "
+    return ":" if sep == "：" and not found["close"] else " = "
 
 
 def _end(text: str, name: str, quote: str, start: int, reach: int) -> tuple[int, bool]:

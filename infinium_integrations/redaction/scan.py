@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
@@ -39,7 +40,8 @@ def places(text: str, part: str) -> Iterator[int]:
         at = text.find(part, at + 1)
 
 
-class Scan(NamedTuple):
+@dataclass(slots=True)
+class Scan:
     """A text, what was found out about it at a glance, and whether it is known to be cut short."""
 
     text: str

@@ -2,9 +2,9 @@
 """Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
@@ -17,7 +17,8 @@ HEADERS = ("authorization", "cookie")
 """How names end whose value is the rest of the line."""
 
 
-class Pair(NamedTuple):
+@dataclass(slots=True)
+class Pair:
     """A secret's name, its kind, what stands between, and where the value lies; of a long value, its first part."""
 
     name: str
