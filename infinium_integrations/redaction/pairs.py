@@ -3,13 +3,14 @@
 
 import functools
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.scan import Scan, Span, pattern, places
 from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
 
 __all__ = ["pairs"]
@@ -43,9 +44,8 @@ _AHEAD = 50
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
-_MANY, _GAP, _NO_GAP = 100, 10, 6
-"""Of many names in a row with few letters between, only what follows right after each is looked at; of those with
-fewer, no digit among them, nothing: ``token=token=token=``."""
+_MANY, _PACE, _GAP, _NO_GAP = 100, 1 / 40, 12, 6
+"""How many names in a row are read in full, how many more for each character, and how close they stand then."""
 _REMEMBERED = 256
 """Names of a text whose meaning is remembered."""
 _SECOND_WORDS = ("key", "cod", "phr")
@@ -55,47 +55,76 @@ _BLANK = " \t\r\n\\\"'"
 
 def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
-    low = scan.low
-    handled: dict[tuple[int, int], int] = {}
+    text, low = scan.text, scan.low
+    keywords = {at: keyword for keyword in sorted(scan.keywords, key=len) for at in places(low, keyword)}
+    order = sorted(keywords)
+    resume = dict.fromkeys(scan.keywords, 0)
     kinds: dict[str, Kind] = {}
-    for keyword in scan.keywords:
-        at, in_a_row = low.find(keyword), 0
-        longer = tuple(each for each in scan.keywords if each != keyword and each.startswith(keyword))
-        while at >= 0:
-            if longer and low.startswith(longer, at):  # ``pwd`` is looked for, too
-                at = low.find(keyword, at + 1)
-                continue
-            name, start, end = _read(scan.text, at, keyword)
-            kind = kinds.get(name)
-            if kind is None:
-                if len(kinds) >= _REMEMBERED:
-                    kinds.clear()
-                kind = kinds[name] = kind_of(name)
-            resume = end
-            if not kind:
-                pass
-            elif (start, end) in handled:  # by another keyword: ``client_secret_key``
-                resume = max(resume, handled[start, end])
-            elif kind == "weak" and low[end : end + 1] == " " and _leads_to_a_name(scan.text, end):
-                resume = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
-            else:
-                named = Named(name[-_LONGEST:].lower(), kind, start, end)
-                following = low.find(keyword, end, end + len(name) + _GAP)
-                in_a_row = in_a_row + 1 if following >= 0 else 0
-                near = start + following - at if in_a_row > _MANY else None
-                if found := _found(scan, named, following, near):
-                    yield from found
-                    yield from more(scan, named, found[-1][1])
-                    resume = max(resume, found[-1][1])
-                handled[start, end] = resume
-            at = low.find(keyword, resume)
+    row = _Row(order, low)
+    before, until = (0, 0), 0
+    for number, at in enumerate(order):
+        keyword = keywords[at]
+        if at < resume[keyword]:
+            continue
+        name, start, end = _read(text, at, keyword)
+        kind = kinds.get(name)
+        if kind is None:
+            if len(kinds) >= _REMEMBERED:
+                kinds.clear()
+            kind = kinds[name] = kind_of(name)
+        resume[keyword] = end
+        if not kind:
+            continue
+        if (start, end) == before:  # by another keyword: ``client_secret_key``
+            resume[keyword] = max(end, until)
+        elif kind == "weak" and low[end : end + 1] == " " and _leads_to_a_name(text, end):
+            resume[keyword] = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
+        else:
+            named = Named(name[-_LONGEST:].lower(), kind, start, end)
+            found = _secrets(scan, named) if row.leaves_time(number, start, end) else row.hastily(scan, named)
+            before, until = (start, end), end
+            if found:
+                yield from found
+                yield from more(scan, named, found[-1][1])
+                until = resume[keyword] = max(end, found[-1][1])
 
 
-def _found(scan: Scan, named: Named, following: int, near: int | None) -> list[Span]:
-    """Return what a name gives away; ``near``, after many in a row, is where the next begins."""
-    if near is None:
-        return _secrets(scan, named)
-    return [] if _is_near(scan.text, named.end, following, near) else [*_pair(scan, named)]
+class _Row:
+    """How close to each other names stand: of very many in a row, only what follows right after each is looked at.
+
+    A hundred may; after that, one in so many characters, and each that has some room before the next.
+    """
+
+    def __init__(self, order: list[int], low: str) -> None:
+        self._order, self._low = order, low
+        self._left: float = _MANY
+        self._last = self._following = 0
+        self._fruitless: set[str] = set()
+
+    def leaves_time(self, number: int, start: int, end: int) -> bool:
+        """Return whether there is time to look at all ways to write the name that is this one in order."""
+        left = min(_MANY, self._left + (start - self._last) * _PACE)
+        self._left, self._last = max(0, left - 1), start
+        if left >= 1:
+            return True
+        following = bisect_left(self._order, end, number)
+        self._following = self._order[following] if following < len(self._order) else len(self._low) + _GAP
+        return self._following - end > _GAP
+
+    def hastily(self, scan: Scan, named: Named) -> list[Span]:
+        """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``."""
+        between = self._low[named.end : self._following]
+        if len(between) <= _NO_GAP and not any(map(str.isdigit, between)):
+            return []
+        around = scan.text[named.start : named.end + _AHEAD]
+        if around in self._fruitless:
+            return []
+        found = [*_pair(scan, named)]
+        if not found:
+            if len(self._fruitless) >= _REMEMBERED:
+                self._fruitless.clear()
+            self._fruitless.add(around)
+        return found
 
 
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
@@ -109,11 +138,6 @@ def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
     if following == "\\" or "\\" in keyword:
         end, name = _written(text, at, end, before)
     return name, at - len(before), end
-
-
-def _is_near(text: str, end: int, following: int, start: int) -> bool:
-    """Return whether the next name follows at once, without a digit between."""
-    return start - end <= _NO_GAP and not any(map(str.isdigit, text[end:following]))
 
 
 def _secrets(scan: Scan, named: Named) -> list[Span]:

@@ -1,6 +1,7 @@
 """What is not looked for because a glance rules it out would not have been found: the quick ways lose nothing."""
 
 import random
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -46,7 +47,7 @@ class Counted(str):
 def read(text):
     """How many characters are looked at by other means than patterns."""
     seen = scan(text, open_end=False)
-    seen = seen._replace(text=Counted(text), low=Counted(seen.low))
+    seen = replace(seen, text=Counted(text), low=Counted(seen.low))
     Counted.read = 0
     list(chain(shapes(seen), pairs(seen), commands(seen)))
     return Counted.read
