@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import is_odd, is_secret_word
+from infinium_integrations.redaction.values import ENOUGH, is_odd, is_secret_word
 
 __all__ = ["FORMS", "Form", "Named", "loosely"]
 
@@ -305,7 +305,7 @@ FORMS = (
         soon="/:",
     ),
 )
-_VALUE = pattern(r"""(?:\[REDACTED\]|[^\s"'`<>\\,;|)\]}”’»」』])+""")
+_VALUE = pattern(r"""(?:[^\s"'`<>\\,;|)\[\]}”’»」』]++|\[REDACTED\]|\[)++""")
 _INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
 _SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
 _SHAPES = {"words that are a key": _SEED, **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name}}
@@ -469,7 +469,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         form.name == "call" and named.name.startswith(_QUESTIONS)
     ):
         return None
-    if not value or not form.is_secret(value, named.kind) or (form.before and not form.before.search(before)):
+    if not value or not form.is_secret(value[:ENOUGH], named.kind) or (form.before and not form.before.search(before)):
         return None
     return start, start + len(value), form.name
 

@@ -1,8 +1,7 @@
 """Which keys hold a secret, by their name alone; and what every step of redaction agrees on."""
 
 import re
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from infinium_integrations import settings
@@ -14,6 +13,7 @@ __all__ = [
     "Cut",
     "Kind",
     "Redacted",
+    "any_of",
     "cut",
     "harmless_value",
     "has_one",
@@ -66,6 +66,14 @@ def has_one(text: str, parts: Sequence[str]) -> bool:
         if part in text:
             return True
     return False
+
+
+def any_of(parts: Iterable[str]) -> str:
+    """Return a pattern of any of some parts, the longest first, by their first letters: it is matched much quicker."""
+    by_first: dict[str, list[str]] = {}
+    for part in sorted(parts, key=lambda part: (-len(part), part)):
+        by_first.setdefault(part[0], []).append(re.escape(part[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in sorted(by_first.items()))
 
 
 _VENDORS = (
@@ -336,15 +344,10 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
 
 _PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORD_ENDINGS, *_PASSWORD_PARTS}
 _STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *_CODES, "code", "key", "token"}
-_LEAST_STEMS = sorted(stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1)
-_TELLING_ABROAD = re.compile("|".join(_LEAST_STEMS))
-_TELLING = re.compile(
-    "|".join(
-        f"{first}(?:{'|'.join(stem[1:] for stem in stems)})"
-        for first, stems in groupby(filter(str.isascii, _LEAST_STEMS), lambda stem: stem[0])
-    )
-)
-"""What a name has of which anything is said; by their first letters, which halves the time."""
+_LEAST_STEMS = [stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1]
+_TELLING_ABROAD = re.compile(any_of(_LEAST_STEMS))
+_TELLING = re.compile(any_of(filter(str.isascii, _LEAST_STEMS)))
+"""What a name has of which anything is said."""
 
 
 def _is_weak(name: str, parts: list[str], joined: str) -> bool:

@@ -4,16 +4,18 @@
 import functools
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Scan, Span, pattern, places
-from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_value
+from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_at_a_glance, is_secret_value
 
 __all__ = ["pairs"]
+
+Judge = Callable[[str, Pair], bool]
 
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_LETTERS = frozenset(_NAME_CHARS)
@@ -44,8 +46,11 @@ _AHEAD = 50
 _LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
 _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
-_MANY, _PACE, _GAP, _NO_GAP = 100, 1 / 40, 12, 6
-"""How many names in a row are read in full, how many more for each character, and how close they stand then."""
+_MANY, _PACE = 100, 1 / 100
+"""How many names in a row are read in full, and how many more for each character."""
+_GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
+_NO_GAP = 6
+"""How close to the next a name in a row stands; a token has more characters than a password."""
 _REMEMBERED = 256
 """Names of a text whose meaning is remembered."""
 _SECOND_WORDS = ("key", "cod", "phr")
@@ -81,7 +86,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
             resume[keyword] = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
         else:
             named = Named(name[-_LONGEST:].lower(), kind, start, end)
-            found = _secrets(scan, named) if row.leaves_time(number, start, end) else row.hastily(scan, named)
+            found = _secrets(scan, named) if row.leaves_time(number, named) else row.hastily(scan, named)
             before, until = (start, end), end
             if found:
                 yield from found
@@ -101,15 +106,17 @@ class _Row:
         self._last = self._following = 0
         self._fruitless: set[str] = set()
 
-    def leaves_time(self, number: int, start: int, end: int) -> bool:
+    def leaves_time(self, number: int, named: Named) -> bool:
         """Return whether there is time to look at all ways to write the name that is this one in order."""
-        left = min(_MANY, self._left + (start - self._last) * _PACE)
-        self._left, self._last = max(0, left - 1), start
+        left = min(_MANY, self._left + (named.start - self._last) * _PACE)
+        self._left, self._last = max(0, left - 1), named.start
         if left >= 1:
             return True
-        following = bisect_left(self._order, end, number)
-        self._following = self._order[following] if following < len(self._order) else len(self._low) + _GAP
-        return self._following - end > _GAP
+        following = bisect_left(self._order, named.end, number)
+        if following == len(self._order):
+            return True
+        self._following = self._order[following]
+        return self._following - named.end > _GAPS[named.kind]
 
     def hastily(self, scan: Scan, named: Named) -> list[Span]:
         """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``."""
@@ -119,7 +126,8 @@ class _Row:
         around = scan.text[named.start : named.end + _AHEAD]
         if around in self._fruitless:
             return []
-        found = [*_pair(scan, named)]
+        enough = _AHEAD if named.end + 2 * ENOUGH < len(self._low) else ENOUGH
+        found = [*_pair(scan, named, is_secret_at_a_glance, enough)]
         if not found:
             if len(self._fruitless) >= _REMEMBERED:
                 self._fruitless.clear()
@@ -174,7 +182,7 @@ def _run(keyword: str) -> re.Pattern[str]:
     return pattern(rf"(?:{name}[ ](?={name}(?:[ ,.;]|$)))*+")
 
 
-def _pair(scan: Scan, named: Named) -> Iterator[Span]:
+def _pair(scan: Scan, named: Named, is_secret: Judge = is_secret_value, enough: int = ENOUGH) -> Iterator[Span]:
     text = scan.text
     found = _AFTER.match(text, named.end)
     sep = _separator(text, max(named.start, 0), named.end, found) if found else None
@@ -184,9 +192,9 @@ def _pair(scan: Scan, named: Named) -> Iterator[Span]:
     if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
         start = _before_stars(text, start)
     quote = found["quote"] or ""
-    seen, closed = _end(text, named.name, quote, start, start + ENOUGH)
+    seen, closed = _end(text, named.name, quote, start, start + enough)
     pair = Pair(named.name, named.kind, sep, quote, start, seen)
-    end = _secret_end(text, pair, closed=closed, open_end=scan.open_end)
+    end = _secret_end(text, pair, is_secret, start + enough, closed=closed, open_end=scan.open_end)
     if end is not None:
         yield start, end, _RULES[sep]
 
@@ -200,17 +208,17 @@ _RULES = {
 }
 
 
-def _secret_end(text: str, pair: Pair, *, closed: bool, open_end: bool) -> int | None:
+def _secret_end(text: str, pair: Pair, is_secret: Judge, reach: int, *, closed: bool, open_end: bool) -> int | None:
     """Return where a secret value ends, None where it is none; in a text cut short, what reaches the end is one."""
     if open_end and pair.end == len(text):
         end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
         if not closed and text[pair.start : end].strip(_BLANK):
             return end
         open_end = False
-    if not is_secret_value(text, pair):
+    if not is_secret(text, pair):
         return None
     end = pair.end
-    if not (pair.quote and closed) and end >= pair.start + ENOUGH - _AHEAD:  # of a long value, no more was looked at
+    if not (pair.quote and closed) and end >= reach - _AHEAD:  # of a long value, no more was looked at
         end, closed = _end(text, pair.name, pair.quote, pair.start, len(text))
     return len(text) if open_end and not closed else end
 

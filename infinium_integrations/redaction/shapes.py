@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from infinium_integrations.redaction.key_names import any_of
 from infinium_integrations.redaction.rules import ESCAPES, VENDORS, Vendor, at_start
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 
@@ -197,10 +198,10 @@ def _is_login(token: str) -> bool:
 # -- the end of a text that was cut short
 
 _RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.=+/%~:$@"
-_STARTS = sorted({vendor.start for vendor in VENDORS if len(vendor.start) > 1}, key=len, reverse=True)
+_STARTS = {vendor.start for vendor in VENDORS if len(vendor.start) > 1}
 _ANYWHERE = tuple({vendor.start for vendor in VENDORS if vendor.where != "word" and len(vendor.start) > 1})
 _INSIDE = tuple({vendor.start for vendor in VENDORS if vendor.where == "inside" and len(vendor.start) > 1})
-_START = pattern(f"(?=({'|'.join(map(re.escape, _STARTS))})[^ ])")
+_START = pattern(f"(?=({any_of(_STARTS)})[^ ])")
 _ESCAPED = pattern(f"(?:{'|'.join(ESCAPES)})\\Z")
 _UNMARKED = pattern(
     r"[a-f0-9]{32}[.-][A-Za-z0-9-]{0,16}|[MNO](?=[A-Za-z_-]{0,27}[0-9])[A-Za-z0-9_-]{23,27}\.[\w.-]{0,45}"

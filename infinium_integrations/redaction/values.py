@@ -9,7 +9,7 @@ from itertools import pairwise
 from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
 
-__all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_value", "is_secret_word"]
+__all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_at_a_glance", "is_secret_value", "is_secret_word"]
 
 ENOUGH = 160
 """Characters of a value that are looked at to judge it."""
@@ -112,6 +112,14 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.name.endswith("cookie"):
         return _COOKIE.match(value) is not None and _CODE.match(value) is None
     return _is_bare_secret(text, pair, value)
+
+
+def is_secret_at_a_glance(text: str, pair: Pair) -> bool:
+    """Judge a value where there is little time: one of letters and digits is a secret, whatever else it may be."""
+    value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
+    if len(value) >= _SHORTEST and value.isalnum() and not value.isalpha() and not value.isdigit():
+        return True
+    return is_secret_value(text, pair)
 
 
 def _is_nothing(value: str, pair: Pair) -> bool:
@@ -267,10 +275,10 @@ def _is_path(core: str) -> bool:
 
 def _has_random_part(core: str) -> bool:
     """Return whether a part between slashes is no name of a file: upper and lower case, and digits here and there."""
-    return any(
-        (len(_DIGITS.findall(part)) > (len(part) < len(core) - 1) or len(_HUMPS.findall(part)) * 3 > len(part))
-        and not (part.isupper() or part.islower())
+    return not (core.isupper() or core.islower()) and any(
+        not (part.isupper() or part.islower())
         and _has_all(part)
+        and (len(_DIGITS.findall(part)) > (len(part) < len(core) - 1) or len(_HUMPS.findall(part)) * 3 > len(part))
         and _FILE.search(part) is None
         for part in re.split(r"[\\/]", core)
     )

@@ -81,3 +81,32 @@ def test_lists_under_a_secrets_name_are_hidden_in_objects():
 def test_a_secret_after_very_many_names_in_a_row_is_hidden(junk):
     assert "hunter2" not in REDACTOR.text(junk * 300 + "\npassword is hunter2!Zq9")
     assert "4711" not in REDACTOR.text("pin=4711 " * 300)
+
+
+@pytest.mark.parametrize(
+    "junk", ["pw pin=otp token: ", "pw pin={", "jwt', 'otp\\n", "密码:pw pin", "token:/a", "key is [REDACTED] "]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password for the staging server is hunter2!Zq9.",
+        '{"passwords": ["sunny", "hunter2!Zq9"]}',
+        "password: |\n  hunter2!Zq9\n",
+        "log in as ada with password hunter2!Zq9",
+    ],
+)
+def test_a_secret_after_very_many_different_names_in_a_row_is_hidden_however_it_is_written(junk, text):
+    assert "hunter2" not in REDACTOR.text(f"{junk * 300}\n{text}\n")
+
+
+@pytest.mark.parametrize("pair", ["pin=47{0:02} ", '"pw":"Zq{0}x",', "token: a{0:04}bcZ9\n", "otp=9{0:03}&pwd=hunter{0};"])
+def test_a_secret_right_after_each_of_very_many_names_in_a_row_is_hidden(pair):
+    text = "".join(map(pair.format, range(300)))
+    shown = REDACTOR.text(text)
+    assert not any(part in shown for part in ("47", "Zq", "bcZ", "=9", "hunter"))
+
+
+@pytest.mark.parametrize("pair", ["token=none ", "token: true, ", "pw: required; ", "token={0} ", "key is wrong, "])
+def test_words_and_counts_after_very_many_names_in_a_row_stay(pair):
+    text = "".join(map(pair.format, range(300)))
+    assert REDACTOR.text(text) == text
