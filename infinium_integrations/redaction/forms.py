@@ -465,11 +465,17 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     value = text[start:end].rstrip("*_.,;!?") if not quote else text[start:end]
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
-    if (named.name == "pass" and form.name.startswith(("sentence", "beside"))) or (
+    if (named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))) or (
         form.name == "call" and named.name.startswith(_QUESTIONS)
     ):
         return None
-    if not value or not form.is_secret(value[:ENOUGH], named.kind) or (form.before and not form.before.search(before)):
+    is_template = value.startswith("{") and text.startswith("}", end)
+    if (
+        not value
+        or is_template
+        or not form.is_secret(value[:ENOUGH], named.kind)
+        or (form.before and not form.before.search(before))
+    ):
         return None
     return start, start + len(value), form.name
 

@@ -43,7 +43,7 @@ _BARE = pattern(
 )
 _AHEAD = 50
 """Characters that ``_BARE`` looks ahead."""
-_LINE = pattern(r"""[^\r\n"'<>\\`]*+""")
+_LINE = pattern(r"""(?:[^\r\n"'<>\\`]++|(?<==)\\{0,8}"[^"\r\n\\]{0,400}\\{0,8}"(?=[;,\s\\]|\Z))*+""")
 _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _PACE = 100, 1 / 100

@@ -151,7 +151,7 @@ _CLOUD = _family(
         f"https://x.blob.core.windows.net/c?sv=2024-11-04&sig={_ALNUM[:43]}%3D",
         "any",
     ),
-    ("Presigned URL", "ignature=", "([A-Za-z0-9%+/=_-]{16,}+)", _HEX[:64], "any"),
+    ("Presigned URL", "ignature=", "((?=[A-Za-z%+/=_-]{0,60}[0-9])[A-Za-z0-9%+/=_-]{16,}+)", _HEX[:64], "any"),
     ("Alibaba Cloud", "LTAI", f"(?=[A-Za-z]{{0,20}}[0-9]){_A}{{12,}}+", _ALNUM[:20]),
     ("Yandex", "AQVN", f"{_W}{{30,}}+", _ALNUM[:36]),
     ("Yandex IAM", "t1.", f"{_W}{{8,}}+={{0,2}}\\.{_W}{{60,}}+={{0,2}}", f"{_ALNUM[:20]}.{_ALNUM[:86]}"),

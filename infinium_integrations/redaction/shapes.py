@@ -130,7 +130,7 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
 _AUTHORITY = pattern(r"""://([^\s/"'<>\\`]{3,}+)""")
 _USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = pattern(
-    r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[REDACTED\]|%s"
+    r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[?REDACTED\]?|%s"
     r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|tiger|[A-Z_]{0,20}PASS(?:WORD|WD)?)"
 )
 _LONG_WORD = 24

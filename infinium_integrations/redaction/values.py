@@ -30,7 +30,7 @@ class Pair:
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\))?\w?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -81,6 +81,22 @@ _LONGEST_WORD = 20
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
+_NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
+"""What stands under ``token`` and ``key`` and is none: a small number, a colour, an OID."""
+_NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
+"""There in code: a negation, the beginning of a regular expression."""
+
+
+def _is_no_token(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
+    if _NUMBER.fullmatch(value.strip()) is not None:
+        return True
+    if not pair.quote:
+        return _NEGATION.match(value) is not None
+    before = pair.start - len(pair.quote) - 1
+    return "{" in value and text[max(0, before) : before + 1] in {"f", "F"}
+
+
 _BETWEEN = " \t\r\n,"
 """What stands between two strings of a list."""
 
@@ -95,23 +111,29 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
-    if not pair.name.endswith(HEADERS) and (
-        core in HARMLESS or _CONSTANT.match(core) or _is_name(core, pair.name) or _is_placeholder(text, pair, value)
-    ):
+    if _is_harmless(text, pair, value, core):
         return False
     if pair.name.endswith("authorization"):
-        return not _is_placeholder(text, pair, value.strip()) and _is_authorization(
-            value.strip(), alone=bool(pair.quote)
-        )
+        return not _is_placeholder(text, pair, value.strip()) and _is_authorization(value.strip(), pair)
     if pair.kind == "code":
         return _is_code(value.strip().rstrip(_STOPS), pair)
     if _is_other(pair, value, core):
         return False
     if pair.quote:
         return _is_quoted_secret(value, pair)
-    if pair.name.endswith("cookie"):
-        return _COOKIE.match(value) is not None and _CODE.match(value) is None
-    return _is_bare_secret(text, pair, value)
+    return _is_cookie(value) if pair.name.endswith("cookie") else _is_bare_secret(text, pair, value)
+
+
+def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
+    """Return whether a value is a word of schemas, its own name, a placeholder; under ``token``, a number or code."""
+    if pair.kind == "weak" and _is_no_token(text, pair, value):
+        return True
+    return not pair.name.endswith(HEADERS) and (
+        core in HARMLESS
+        or _CONSTANT.match(core) is not None
+        or _is_name(core, pair.name)
+        or _is_placeholder(text, pair, value)
+    )
 
 
 def is_secret_at_a_glance(text: str, pair: Pair) -> bool:
@@ -133,12 +155,14 @@ def _is_nothing(value: str, pair: Pair) -> bool:
 def _is_name(core: str, name: str) -> bool:
     """Return whether a value is but its own name: ``"CHALLENGE_PASSWORD": "challengePassword"``."""
     bare = core.replace("_", "").replace("-", "")
-    return core == name.lstrip("_-") or (len(core) >= _LONG_NUMBER and bare == name.replace("_", "").replace("-", ""))
+    return core.lstrip("._-") == name.lstrip("_-") or (
+        len(core) >= _LONG_NUMBER and bare == name.replace("_", "").replace("-", "")
+    )
 
 
 def _is_between_strings(value: str, pair: Pair) -> bool:
     """Return whether the quote before a value closes a string: ``ask('password: ')``."""
-    return value[0] in "\n\r" or ("\n" in value and (value[0] in ")]},; " or pair.quote == "`"))
+    return value[0] in "\n\r" or ("\n" in value and (value[0] in ")]},; %.+" or pair.quote == "`"))
 
 
 def _is_other(pair: Pair, value: str, core: str) -> bool:
@@ -171,7 +195,9 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     if _PLAIN.fullmatch(core):
         return _is_random(core)
     if kind != "password" and (
-        (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
+        _NUMBER.fullmatch(core) is not None
+        or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
+        or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
         or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
     ):
         return False
@@ -237,7 +263,19 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return False
     if pair.name.endswith(("cookie", "cookies")):
         return " " not in core.partition("=")[0] and ("=" in core or is_odd(core, "weak"))
-    return len(core) >= _SHORTEST
+    return len(core) >= _SHORTEST and not (pair.name.endswith(_OF_TOKENS) and _is_phrase(core))
+
+
+_OF_TOKENS = ("token", "tokens", "key", "keys", "jwt")
+
+
+def _is_phrase(core: str) -> bool:
+    """Return whether a value is plain words and counts: ``RFC 2518``, ``expected 2 tokens``."""
+    parts = [part.strip("().,;:!?'") for part in core.split()]
+    return len(parts) > 1 and all(
+        not part or (len(part) < _LONG_NUMBER and part.isdigit()) or (part.isalpha() and not _is_random(part))
+        for part in parts
+    )
 
 
 _OF_MANY_MEANINGS = words(
@@ -270,6 +308,7 @@ def _is_with_digits_under_a_clear_name(core: str, pair: Pair) -> bool:
 
 
 def _is_path(core: str) -> bool:
+    core = core.replace("#", "/") if "://" in core else core
     return _PATH.fullmatch(core) is not None and not _has_random_part(core)
 
 
@@ -339,7 +378,18 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
-def _is_authorization(value: str, *, alone: bool) -> bool:
+def _is_cookie(value: str) -> bool:
+    """Return whether a value gives some cookie's: not ``a=``, ``%s=%s``."""
+    if _COOKIE.match(value) is None or _CODE.match(value) is not None:
+        return False
+    return any(part.partition("=")[2].replace("%s", "").strip(' "\\') for part in value.split(";"))
+
+
+def _is_authorization(value: str, pair: Pair) -> bool:
+    if pair.sep == " = " and not pair.quote and value.isidentifier() and not any(map(str.isdigit, value)):
+        return False  # a variable
+    if _OTHER_SCHEME.match(value) and '="' in value:
+        return True
     scheme = _SCHEME.match(value)
     token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
     token = token.rstrip(_STOPS)
@@ -350,7 +400,7 @@ def _is_authorization(value: str, *, alone: bool) -> bool:
             return False
         return (not rest or not token.isalpha()) and not _is_empty(token)
     return (
-        (alone and (rest == "" or any(map(str.isdigit, value))))
+        (bool(pair.quote) and (rest == "" or any(map(str.isdigit, value))))
         or _OTHER_SCHEME.match(value) is not None
         or (len(token) >= _MIN_VALUE and not token.isalpha())
     )

@@ -1,5 +1,7 @@
 """Forms that were written down after the rules, without a look at them: an estimate of what others would find."""
 
+import pytest
+
 from infinium_integrations.redaction.redactor import Redactor
 
 PASSWORD, TOKEN = "hunter2!Zq9", "q8Zk3mT0v5Yw1bN7cR4dX9fG2hJ6lP"
@@ -156,3 +158,24 @@ def test_at_least_9_in_10_of_later_forms_are_hidden():
     print(*passed, sep="\n")  # noqa: T201
     assert len(forms) >= 130
     assert len(passed) / len(forms) <= 0.1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Cookie: session="{T}"',
+        'Set-Cookie: sid="{T}"; Path=/; HttpOnly',
+        'Cookie: a=1; sid="{T}"; theme=dark',
+        'Authorization: Digest username="ada", realm="the shop", nonce="1", response="{T}"',
+        'Authorization: OAuth oauth_consumer_key="xvz1evFS4w", oauth_signature="{T}"',
+        'Authorization: Token token="{T}"',
+        '{"headers": "Cookie: sid=\\"{T}\\"; a=b"}',
+    ],
+)
+def test_a_headers_value_is_hidden_with_what_stands_in_quotes_in_it(text):
+    assert TOKEN not in Redactor().text(text.replace("{T}", TOKEN))
+
+
+def test_a_header_in_a_quoted_argument_ends_with_it():
+    assert Redactor().text('curl -H "Cookie: a=4711b" -H "X-A: b"') == 'curl -H "Cookie: [REDACTED]" -H "X-A: b"'
+    assert Redactor().text('curl -H "Cookie: a=" -H "X-A: b" x') == 'curl -H "Cookie: a=" -H "X-A: b" x'

@@ -61,3 +61,32 @@ def test_less_than_3_in_1000_ordinary_documents_are_altered():
     if seen < 2_000:
         pytest.skip(f"only {seen} documents are installed here")
     assert changed / seen < 0.003
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'prep.headers["Authorization"] = _digest_auth(user)',
+        "The refresh token: https://tools.example.org/html/rfc6749#section-6",
+        "const noCreds = !(creds.token || creds.basic)",
+        "this._noAuthorization = !req.headers.authorization;",
+        "const UNEXPECTED_TOKEN = /^Unexpected token (.+) in JSON/i",
+        '_modules = {"AuthToken": ".authtoken", "Credential": ".credential"}',
+        'token = f"lc-image-{uuid.uuid4().hex}"',
+        "CSIDL_COOKIES = 0x0021",
+        'styles = {Token: \'#dcdccc\', "token": "#1677ff"}',
+        "const OID_PKCS9_DIGEST_KEY = '1.2.840.113549.1.9.4'",
+        "{'opaquelocktoken': 'RFC 2518', 'token': 'expected 2 tokens'}",
+        'headers = {"X-aws-ec2-metadata-token": imdsv2_session_token}',
+        'raise ValueError(f"Unsupported token type: {token_type!r}")',
+        "thought_signature=_decode_signature(part)",
+        "the URL `https://REDACTED:REDACTED@www.example.com/`",
+        "# we do this to pass tests/test8.deb",
+        'getpass("%s@%s\'s password: " % (username, server))\nprint(1)\n',
+        'getpass("%s@%s\'s password: "%(username, server))\nx = "a"\n',
+        '"Cookie: %s=%s" % (name, value)',
+        "Authorization: OAuth 2.0 is required",
+    ],
+)
+def test_code_numbers_and_colours_under_telling_names_stay(text):
+    assert Redactor().text(text) == text
