@@ -20,7 +20,7 @@ from infinium_integrations.redaction.forms import FORMS
 from infinium_integrations.redaction.lists import LISTS
 from infinium_integrations.redaction.redactor import spans
 from infinium_integrations.redaction.rules import VENDORS
-from infinium_integrations.redaction.scan import _BESIDE_A_MARK, _SENTENCE, _WITH_K
+from infinium_integrations.redaction.scan import KEYWORDS
 
 PROSE = (
     "The weather was fine and the travellers went on through the hills; nobody had thought of rain. They talked of "
@@ -173,7 +173,7 @@ def main() -> int:
 
 def hostile(mixtures: int, seed: int) -> Iterator[tuple[str, Callable[[int], str]]]:
     """Return hostile texts: the name of each, and what makes it in a size."""
-    names = [*_SENTENCE, *_WITH_K, *_BESIDE_A_MARK]
+    names = [*KEYWORDS]
     pieces = [*PIECES, *(rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS)), *names]
     pieces += [vendor.start for vendor in VENDORS] + [word for command in COMMANDS for word in command.words]
     for piece in dict.fromkeys(pieces):

@@ -119,6 +119,7 @@ CLIENTS = (
             "evil-winrm",
             "racadm",
             "fab",
+            "fabric",
             "twine",
             "poetry",
             "youtube-dl",
@@ -302,7 +303,7 @@ CLIENTS = (
         "aws ssm put-parameter --name /db --type SecureString",
         "vb",
         is_odd=True,
-        begins=("put-parameter", "secret", "variable"),
+        begins=("put-parameter", "secret", "secrets", "variable"),
     ),
     Command(
         "push with a key",

@@ -41,7 +41,7 @@ COMMANDS = (
         'ConvertTo-SecureString "hunter2!Zq9" -AsPlainText -Force',
         "ConvertTo-SecureString $password -AsPlainText",
         "as",
-        begins=("convertto-securestring",),
+        begins=None,
     ),
     Command(
         "sshpass -p",
@@ -103,7 +103,7 @@ COMMANDS = (
         "http -a ada https://example.com",
         "a",
         mark=":",
-        begins=("http",),
+        begins=("http", "https"),
     ),
     Command(
         "smbclient -U",
@@ -120,7 +120,7 @@ COMMANDS = (
         "openssl rsa -in k.pem -passin pass:hunter2!Zq9",
         "openssl rsa -in k.pem -passin env:PASS",
         option="p",
-        begins=("-pass",),
+        begins=("-pass", "-passin", "-passout"),
     ),
     Command(
         "htpasswd",
@@ -184,7 +184,7 @@ _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
 _PARAMETERS = ("code", "key", "sid", "sas", "hash")
-_BEFORE_A_PARAMETER = frozenset("?&#;")
+_BEFORE_A_PARAMETER = "?&#;"
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
 
 
@@ -206,9 +206,10 @@ def commands(scan: Scan) -> Iterator[Span]:
 
 def _candidates(scan: Scan) -> Iterable[Command]:
     """Return the commands with which a word of the text may begin; in prose, those that its options and marks allow."""
-    if scan.heads is not None:
-        found = (command for head in scan.heads & _BY_HEAD.keys() for command in _BY_HEAD[head])
-        return dict.fromkeys((*found, *_SEARCHED))
+    if scan.words is not None:
+        by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
+        by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
+        return dict.fromkeys((*by_word, *by_option))
     if scan.options:
         return COMMANDS
     return _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
@@ -261,16 +262,12 @@ def _has_arguments(scan: Scan) -> bool:
 
 
 def _parameters(text: str, low: str, names: list[str]) -> Iterator[Span]:
-    """Find parameters of a URL by how their names end, and look back from there."""
-    begins = set()
-    for name in (*names, "k="):
-        at = low.find(name)
-        while at >= 0:
-            if text[at - 1] in _BEFORE_A_PARAMETER:
-                begins.add(at - 1)
-            elif text[at - 1] in "sS" and text[at - 2] in _BEFORE_A_PARAMETER:  # ``skey``
-                begins.add(at - 2)
-            at = low.find(name, at + 1)
+    """Find parameters of a URL by the marks before them."""
+    after_marks = ("k=", *names, *(f"s{name}" for name in names))
+    begins = []
+    for mark in _BEFORE_A_PARAMETER:
+        if mark in low and any(part.startswith(after_marks) for part in low.split(mark)[1:]):
+            begins += [at for at in places(low, mark) if low.startswith(after_marks, at + 1)]
     end = 0
     for begin in sorted(begins):
         found = _PARAMETER.match(text, begin) if begin >= end else None
@@ -286,7 +283,7 @@ def _may_occur(scan: Scan, command: Command) -> bool:
     if not command.option and " " not in scan.options and _MARKS_OF.get(command.name, b"none") not in scan.marks:
         return False
     parts, letters = _PARTS_OF[command.name]
-    return (has_one(scan.vocabulary, parts) or has_one(scan.options, letters)) and command.mark in scan.text
+    return command.mark in scan.text and (has_one(scan.vocabulary, parts) or has_one(scan.options, letters))
 
 
 _MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
@@ -302,14 +299,23 @@ def _parts(words: Iterable[str]) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(parts)), list(dict.fromkeys(options.values()))
 
 
+_PREFIXES = ("mysql", "mariadb", "mongo", "clickhouse", "ldap", "snmp")
+"""What words begin with that are commands."""
 _PARTS_OF = {command.name: _parts(command.words) for command in COMMANDS}
 """Of which one must occur: where a text's words and options have none of these, no word of the command is there."""
-_SEARCHED = [command for command in COMMANDS if command.begins is None]
-_BY_HEAD: dict[bytes, list[Command]] = {}
+_BY_WORD: dict[bytes, list[Command]] = {}
+_OF_ANY_WORD: dict[str, list[Command]] = {}
+"""By the letters of their options, or a blank, those that may begin with a longer word: ``mysqldump``."""
 for _command in COMMANDS:
-    for _begin in _command.begins or _command.words if _command.begins is not None else ():
-        _head = next(part for part in re.split("[^a-z]", _begin) if part)[:3].encode()
-        _BY_HEAD.setdefault(_head, []).append(_command)
+    _begins = (
+        [begin.lstrip("-> :") for begin in _command.begins or _command.words] if _command.begins is not None else []
+    )
+    if not _begins or (not _command.begins and any(begin.startswith(_PREFIXES) for begin in _begins)):
+        for _letter in _command.option or " ":
+            _OF_ANY_WORD.setdefault(_letter, []).append(_command)
+    for _begin in _begins:
+        _BY_WORD.setdefault(next(part for part in re.split("[^a-z]", _begin) if part).encode(), []).append(_command)
+_FIRST_WORDS = frozenset(_BY_WORD)
 _TELLING = frozenset(_MARKS_OF.values())
 _WITHOUT_OPTIONS = [command for command in COMMANDS if command.name in _MARKS_OF]
 

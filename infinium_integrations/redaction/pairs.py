@@ -10,7 +10,7 @@ from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
-from infinium_integrations.redaction.scan import Scan, Span, pattern, places
+from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_at_a_glance, is_secret_value
 
 __all__ = ["pairs"]
@@ -19,6 +19,7 @@ Judge = Callable[[str, Pair], bool]
 
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_LETTERS = frozenset(_NAME_CHARS)
+_BEFORE_NAMES = _NAME_LETTERS | {" "}
 _LONGEST = 128
 """Characters of a name that are read: its last, which say what it is."""
 _TAIL = pattern(r"[A-Za-z0-9_-]*+")
@@ -61,7 +62,9 @@ _BLANK = " \t\r\n\\\"'"
 def pairs(scan: Scan) -> Iterator[Span]:
     """Find values that follow a secret's name."""
     text, low = scan.text, scan.low
-    keywords = {at: keyword for keyword in sorted(scan.keywords, key=len) for at in places(low, keyword)}
+    keywords: dict[int, str] = {}
+    for keyword in sorted(scan.keywords, key=len):
+        keywords.update(dict.fromkeys([found.start() for found in re.finditer(re.escape(keyword), low)], keyword))
     order = sorted(keywords)
     resume = dict.fromkeys(scan.keywords, 0)
     kinds: dict[str, Kind] = {}
@@ -137,7 +140,8 @@ class _Row:
 
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
     """Return the name that a keyword is in, and where it begins and ends."""
-    before, end = _name(text, at), at + len(keyword)
+    before = _name(text, at) if text[at - 1 : at] in _BEFORE_NAMES else ""
+    end = at + len(keyword)
     following = text[end : end + 1]
     if following in _NAME_LETTERS:
         end = _TAIL.match(text, end).end()  # type: ignore[union-attr]

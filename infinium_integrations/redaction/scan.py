@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
 
-__all__ = ["Scan", "Span", "pattern", "places", "scan"]
+__all__ = ["KEYWORDS", "Scan", "Span", "pattern", "places", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -49,8 +49,8 @@ class Scan:
     """The text in lower case, of the same length."""
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
-    heads: set[bytes] | None
-    """With which three letters those words begin; None where that isn't known."""
+    words: set[bytes] | None
+    """The same words; None where they aren't known."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -81,16 +81,15 @@ def scan(text: str, *, open_end: bool) -> Scan:
     once = raw if is_prose else _once(raw)
     options = _options(low if is_prose else once.decode().lower()) if b"-" in marks else []
     letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
-    heads = None
+    words: set[bytes] | None = None
     if is_prose:
         vocabulary, names = low, _heads(low, before_values, options)
     else:
-        words = {*once.translate(_LETTERS).split()}
-        vocabulary = names = low if _KELVIN in text else b" ".join(words).decode()
-        heads = None if vocabulary is low else {word[:3] for word in words}
+        words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
+        vocabulary = names = low if words is None else b" ".join(words).decode()
     keywords = _keywords(low, vocabulary, names)
     long_words = _long_words(once)
-    found = vocabulary, heads, long_words, keywords, letters, marks, is_prose
+    found = vocabulary, words, long_words, keywords, letters, marks, is_prose
     return Scan(text, low, *found, open_end, {}, set(), set())
 
 
@@ -132,34 +131,40 @@ def _joined(words: Iterable[str]) -> str:
     )
 
 
-_SENTENCE = ("pass", "secret")
-"""Looked for everywhere, as those with a ``k`` are: sentences have them too."""
-_WITH_K = ("key", "token", "kennwort", "cookie", "adgangskode")
-_AFTER_K = {"ey": ("key",), "en": ("token", "kennwort"), "ie": ("cookie",), "od": ("adgangskode",)}
-_BESIDE_A_MARK = (
-    *("pwd", "auth", "cred", "jwt", "signature", "cvv", "cvc", "otp", "pin", "pw", "code", "mnemonic"),
-    *(
-        "phrase",
-        "wachtwoord",
-        "senha",
-        "contrase",
-        "clave",
-        "heslo",
-        "hasl",
-        "parol",
-        "mdp",
-        "salasana",
-        "sifre",
-        "geslo",
+_BY_LETTER = (
+    (
+        pattern(
+            "k(?:ey(?:s?(?![a-z])|pass|(?<=apikey)|(?<=secretkey)|(?<=privatekey)|(?<=accesskey))|ennwort"
+            "|(?<=tok)en(?:s?(?![a-z])|value|secret|header|string)|(?<=cook)ie|(?<=adgangsk)ode)"
+        ),
+        ("key", "token", "kennwort", "cookie", "adgangskode"),
     ),
+    (
+        pattern(
+            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|in(?:code)?(?![a-z])|hrase"
+            "|(?<=otp)(?![a-z])|(?<=mdp)(?![a-z])|aro+l)"
+        ),
+        ("pass", "pwd", "pw", "pin", "phrase", "otp", "mdp", "parol", "parool"),
+    ),
+    (
+        pattern("c(?:ode(?![a-z])|red(?:s|ential)|vv|vc|(?<=sec)ret|lave(?![a-z])|ontrase|(?<=mnemonic))"),
+        ("code", "cred", "cvv", "cvc", "secret", "clave", "contrase", "mnemonic"),
+    ),
+    (pattern("j(?=wt)"), ("jwt",)),
 )
+"""Telling names by their rarest letter, for which prose is searched quickly, and what they may go on with."""
+_AUTH = pattern("auth(?:orization|(?![a-z]))")
+_BESIDE_A_MARK = ("signature", "wachtwoord", "senha", "heslo", "hasl", "salasana", "sifre", "geslo")
+"""In prose, they are looked for before marks only."""
+KEYWORDS = (*(keyword for _, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)
 _ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
 )
-_LETTERS_ABROAD = pattern(f"[{''.join({max(name) for name in _ABROAD})}]")
+_LETTERS_ABROAD = frozenset(map(max, _ABROAD))
 """Of which a text has one that has one of these names."""
+_ASCII = bytes(range(128))
 _WRITTEN = tuple(
     json.dumps(each)[1:-1].lower().replace("\\", slashes)
     for name in _ABROAD
@@ -176,19 +181,18 @@ _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 
 
 def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
-    found = [keyword for keyword in _SENTENCE if keyword in vocabulary]
-    if vocabulary is not low:
-        found += [keyword for keyword in _WITH_K if keyword in vocabulary]
-    elif "k" in low:
-        after = {part[:2] for part in low.split("k")}
-        found += [each for start in _AFTER_K if start in after for each in _AFTER_K[start] if each in low]
-    found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
+    if vocabulary is low:
+        found = [each for shape, group in _BY_LETTER if shape.search(low) for each in group if each in low]
+        found += ["auth"] if "auth" in low and _AUTH.search(low) else []
+        found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
+    else:
+        found = [keyword for keyword in KEYWORDS if keyword in vocabulary]
     found += [keyword for keyword in own_keywords() if keyword in low]
     if "\\" in low and "\\u" in low:
         found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
         found += [keyword for keyword in _ELSEWHERE if keyword in vocabulary]
-        if _LETTERS_ABROAD.search(low):
+        if not _LETTERS_ABROAD.isdisjoint(low.encode(errors="ignore").translate(None, _ASCII).decode()):
             found += [keyword for keyword in _ABROAD if keyword in low]
     return tuple(dict.fromkeys(found))
 

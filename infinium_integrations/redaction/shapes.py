@@ -146,10 +146,11 @@ def _urls(text: str) -> Iterator[Span]:
                 yield start, start + len(password), "password in a URL"
             elif at and not colon and _is_token(user):
                 yield found.start(1), found.start(1) + len(user), "token in a URL"
-    if "@tcp(" in text or "@unix(" in text or "@//" in text:
+    if _BEFORE_SOURCES.search(text):
         yield from ((*found.span(1), "password in a data source") for found in _SOURCE.finditer(text))
 
 
+_BEFORE_SOURCES = pattern(r"@(?:(?:tcp|unix)\(|//)")
 _SOURCE = pattern(r"(?<![\w:/@.-])[A-Za-z_][\w.-]{0,40}[:/]([^\s:/@\"']{3,100}+)@(?:tcp\(|unix\(|//[A-Za-z0-9])")
 
 
@@ -170,17 +171,20 @@ def _is_token(user: str) -> bool:
 _TELEGRAM = pattern(r"(?<![0-9:])[0-9]{8,12}:AA[A-Za-z0-9_-]{30,}+", re.ASCII)
 _TELEGRAM_BEGUN = pattern(r"(?<![0-9:])[0-9]{8,12}(?::[A-Za-z0-9_-]*+)?\Z", re.ASCII)
 _LONGEST_BOT = 60
+_A_SCHEME = pattern("b(?:earer|asic)")
 _BEARER = pattern(r"bearer(?:[ \t]|%20|\+)++([a-z0-9._~+/=-]{8,}+)")
 _BASIC = pattern(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
 
 
 def _schemes(scan: Scan) -> Iterator[Span]:
     text, low = scan.text, scan.low
-    if "bearer" in scan.vocabulary:
+    if not _A_SCHEME.search(scan.vocabulary):
+        return
+    if "bearer" in low:
         for found in _BEARER.finditer(low):
             if len(found[1]) >= _LONG_WORD or any(letter.isdigit() for letter in found[1]):
                 yield *found.span(1), "bearer token"
-    if "basic" in scan.vocabulary:
+    if "basic" in low:
         for found in _BASIC.finditer(low):
             if _is_login(text[found.start(1) : found.end(1)]):
                 yield *found.span(1), "basic login"

@@ -1,12 +1,17 @@
 """What redaction costs: hostile texts take time in proportion to their length, whatever they begin with or repeat."""
 
+from itertools import product
+
 import pytest
 from secret_cases import cpu_seconds, grows_with_its_length
 
+from infinium_integrations.redaction.key_names import _STEMS, kind_of
 from infinium_integrations.redaction.redactor import Redactor
+from infinium_integrations.redaction.scan import scan
 
 REDACTOR = Redactor()
 SECRET = "hunter2xyz"
+LASTS = ("", "Value", "_2", "Hash", "s")
 
 
 @pytest.mark.parametrize(
@@ -98,3 +103,36 @@ def test_what_stands_beside_a_name_or_in_an_object_of_credentials_is_hidden(text
 )
 def test_words_of_schemas_and_facts_there_stay(text):
     assert REDACTOR.text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the pin is 482913",
+        "OTP is 482913.",
+        "your verification code is 482913",
+        "The pwd for the staging server is hunter2xyz.",
+        "my pwd is hunter2xyz",
+        "log in as ada with pw hunter2xyz",
+        "use hunter2xyz as your pwd",
+        "What is the mdp? It's hunter2xyz",
+        "user,pwd\nada,hunter2xyz\n",
+        "auth is Bearer 482913aBcDeFgH7",
+        "the apiKey is 482913aBcDeFgH7",
+        "credentials are ada / hunter2xyz",
+    ],
+)
+def test_a_name_in_the_middle_of_long_prose_is_seen(text):
+    prose = "The weather was fine, and the travellers went on through the hills; nobody had thought of rain. " * 30
+    shown = REDACTOR.text(f"{prose}\n{text}\n{prose}")
+    assert "482913" not in shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize("stem", sorted(word for word in _STEMS if word.isascii()))
+def test_prose_is_searched_for_every_name_that_tells(stem):
+    prose = "the hills were green all around us and so we went on. " * 30
+    stems = (stem, stem.upper(), stem.title())
+    names = [f"{first}{each}{last}" for first, each, last in product(("", "my", "db_", "user-"), stems, LASTS)]
+    telling = [name for name in names if kind_of(name)]
+    assert not [name for name in telling if not scan(f"{prose}{name}: a", open_end=False).keywords]
