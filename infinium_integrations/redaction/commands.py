@@ -197,7 +197,7 @@ def commands(scan: Scan) -> Iterator[Span]:
         yield from _in_lists(asked, text)
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
-    if b"=" in scan.marks:
+    if b"=" in scan.marks and has_one(text, _BEFORE_A_PARAMETER):
         names = [f"{name}=" for name in _PARAMETERS if name in scan.vocabulary]
         yield from _parameters(text, low, names) if has_one(low, names) else ()
     if b"::::" in scan.marks and (":5432:" in text or ":*:" in text):
@@ -206,13 +206,12 @@ def commands(scan: Scan) -> Iterator[Span]:
 
 def _candidates(scan: Scan) -> Iterable[Command]:
     """Return the commands with which a word of the text may begin; in prose, those that its options and marks allow."""
-    if scan.words is not None:
-        by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
-        by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
-        return dict.fromkeys((*by_word, *by_option))
-    if scan.options:
+    if scan.words is None:
         return COMMANDS
-    return _WITHOUT_OPTIONS if any(mark in scan.marks for mark in _TELLING) else ()
+    by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
+    by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
+    by_mark = (command for command, mark in _IN_PROSE if scan.is_prose and mark in scan.marks)
+    return dict.fromkeys((*by_word, *by_option, *by_mark))
 
 
 def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
@@ -240,13 +239,20 @@ def _matches(command: Command, text: str, low: str) -> Iterator[re.Match[str]]:
 _SHORT = 2_000
 """Characters of a text in which lists of arguments are looked for though no option begins a string."""
 _BETWEEN = ('", "', "', '", '","', "','", '\\", \\"', '\\",\\"')
-_ARGUMENTS = pattern(r"\\{0,8}([\"']),\s{0,20}\\{0,8}\1")
+_ARGUMENTS = pattern(r"([\"']),\s{0,20}\\{0,8}\1")
 
 
 def _in_lists(asked: Iterable[Command], text: str) -> Iterator[Span]:
     """Find them in lists of arguments too: ``["mysql", "-u", "root"]`` is read as ``mysql -u root``."""
-    joints = [found.span() for found in _ARGUMENTS.finditer(text)]
-    view = _ARGUMENTS.sub(" ", text)
+    joints, last, parts = [], 0, []
+    for found in _ARGUMENTS.finditer(text):
+        start, end = found.span()
+        while start > last and text[start - 1] == "\\":
+            start -= 1
+        joints.append((start, end))
+        parts.append(text[last:start])
+        last = end
+    view = " ".join((*parts, text[last:]))
     removed = [0, *accumulate(end - start - 1 for start, end in joints)]
     at = [start - before for (start, _), before in zip(joints, removed, strict=False)]
     for start, end, name in _found(asked, view, view.lower()):
@@ -280,13 +286,19 @@ def _parameters(text: str, low: str, names: list[str]) -> Iterator[Span]:
 def _may_occur(scan: Scan, command: Command) -> bool:
     if command.option and not has_one(scan.options, _LETTERS_OF[command.name]):
         return False
-    if not command.option and " " not in scan.options and _MARKS_OF.get(command.name, b"none") not in scan.marks:
-        return False
     parts, letters = _PARTS_OF[command.name]
-    return command.mark in scan.text and (has_one(scan.vocabulary, parts) or has_one(scan.options, letters))
+    if command.mark and (command.mark[0] not in scan.text or command.mark not in scan.text):
+        return False
+    return has_one(scan.vocabulary, parts) or has_one(scan.options, letters)
 
 
-_MARKS_OF = {"IDENTIFIED BY": b"'", "echo into a command": b"|", "Oracle login": b":"}
+_MARKS_OF = {
+    "IDENTIFIED BY": b"'",
+    "echo into a command": b"|",
+    "Oracle login": b":",
+    "login at a host": b":",
+    "here-string": b"",
+}
 """What the text of a command without options has, so that prose without it isn't searched."""
 _LETTERS_OF = {command.name: tuple(command.option) for command in COMMANDS}
 _OPTION = re.compile(r"[ \"]?-+([a-z])")
@@ -316,8 +328,7 @@ for _command in COMMANDS:
     for _begin in _begins:
         _BY_WORD.setdefault(next(part for part in re.split("[^a-z]", _begin) if part).encode(), []).append(_command)
 _FIRST_WORDS = frozenset(_BY_WORD)
-_TELLING = frozenset(_MARKS_OF.values())
-_WITHOUT_OPTIONS = [command for command in COMMANDS if command.name in _MARKS_OF]
+_IN_PROSE = [(command, _MARKS_OF[command.name]) for command in COMMANDS if command.name in _MARKS_OF]
 
 
 def _inserted(scan: Scan) -> Iterator[Span]:

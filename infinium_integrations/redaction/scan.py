@@ -50,7 +50,7 @@ class Scan:
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
     words: set[bytes] | None
-    """The same words; None where they aren't known."""
+    """The same words, of prose those before options and in code; None where they aren't known."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -79,11 +79,15 @@ def scan(text: str, *, open_end: bool) -> Scan:
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
     once = raw if is_prose else _once(raw)
-    options = _options(low if is_prose else once.decode().lower()) if b"-" in marks else []
-    letters = "".join({*(option[0] for option in options), " " * (not is_prose)})
-    words: set[bytes] | None = None
+    searched = low if is_prose or b"-" not in marks else once.decode().lower()
+    options = _options(searched) if b"-" in marks else []
+    letters = "".join({*(searched[at] for at in options), " " * (not is_prose)})
+    words: set[bytes] | None = set()
     if is_prose:
         vocabulary, names = low, _heads(low, before_values, options)
+        if options or "`" in low:
+            near = " ".join((*(low[max(0, at - _LINE) : at] for at in options), *low.split("`")[1::2]))
+            words = {*near.encode("ascii", "replace").translate(_LETTERS).split()}
     else:
         words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
         vocabulary = names = low if words is None else b" ".join(words).decode()
@@ -119,7 +123,7 @@ def _long_words(raw: bytes) -> str:
         end = end if end >= 0 else len(mask)
         found.append(raw[start:end].decode())
         at = mask.find(_RUN, end)
-    return _joined(found)
+    return _joined(dict.fromkeys(found))
 
 
 def _joined(words: Iterable[str]) -> str:
@@ -172,6 +176,8 @@ _WRITTEN = tuple(
     for slashes in ("\\", "\\" * 2)
 )
 """The same as JSON writes them, in lower case but for what is escaped: ``\\\\u5bc6\\\\u7801``."""
+_LINE = 260
+"""Characters before an option in which its command stands."""
 _SHORT = 1_000
 _SPARSE = 150
 _HEAD = 24
@@ -206,19 +212,21 @@ def _has_tuples(low: str, marks: bytes) -> bool:
 _QUOTES = frozenset("\"'")
 
 
-def _heads(low: str, marks: bytes, options: list[str]) -> str:
+def _heads(low: str, marks: bytes, options: list[int]) -> str:
     """Return what stands before each mark, and the first line: in prose, quicker to look through than all of it."""
+    begun = [low[at : at + _HEAD] for at in options]
     before = {part[-_HEAD:] for mark in ":=|>" if mark.encode() in marks for part in low.split(mark)[:-1]}
-    return "\n".join([*before, *options, low[:_FIRST_LINE].partition("\n")[0]])
+    return "\n".join([*before, *begun, low[:_FIRST_LINE].partition("\n")[0]])
 
 
-def _options(low: str) -> list[str]:
-    """Return the beginnings of what may be options of a command: ``--token``, ``-p``."""
-    return [
-        after[:_HEAD]
-        for before, after in pairwise(low.split("-"))
-        if after[:1] in _OPTIONS and (not before or before[-1:] in _BEFORE_OPTIONS)
-    ]
+def _options(low: str) -> list[int]:
+    """Return where the names of what may be options of a command begin: ``--token``, ``-p``."""
+    found, at = [], 0
+    for before, after in pairwise(low.split("-")):
+        at += len(before) + 1
+        if after[:1] in _OPTIONS and (not before or before[-1:] in _BEFORE_OPTIONS):
+            found.append(at)
+    return found
 
 
 _OPTIONS = frozenset("abcdefghijklmnopqrstuvwxyz")

@@ -146,3 +146,12 @@ def test_a_name_is_split_at_humps_in_every_alphabet(name, parts):
 @pytest.mark.parametrize("around", ["", "def run(self, path): return path | {1: '-x'}\n" * 30])
 def test_a_command_is_asked_whatever_it_begins_with(text, around):
     assert "Zq9" not in Redactor().text(f"{around}\n{text}\n{around}")
+
+
+def test_a_command_in_the_middle_of_long_prose_is_seen():
+    prose = "The weather was fine and the travellers went on through the hills; nobody had thought of rain. " * 30
+    redactor = Redactor()
+    told = [example for example in EXAMPLES if redactor.findings(example)]
+    passed = [example for example in told if not redactor.findings(f"{prose}\n`{example}`\n{prose}")]
+    assert len(told) > 250
+    assert len(passed) <= 2
