@@ -86,7 +86,8 @@ def scan(text: str, *, open_end: bool) -> Scan:
     if is_prose:
         vocabulary, names = low, _heads(low, before_values, options)
         if options or "`" in low:
-            near = " ".join((*(low[max(0, at - _LINE) : at] for at in options), *low.split("`")[1::2]))
+            before = [low[max(0, at - _LINE) : at] for at in options] if len(options) * _LINE < len(low) else [low]
+            near = " ".join((*before, *low.split("`")[1::2]))
             words = {*near.encode("ascii", "replace").translate(_LETTERS).split()}
     else:
         words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None

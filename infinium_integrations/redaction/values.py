@@ -137,11 +137,15 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
 
 
 def is_secret_at_a_glance(text: str, pair: Pair) -> bool:
-    """Judge a value where there is little time: one of letters and digits is a secret, whatever else it may be."""
-    value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if len(value) >= _SHORTEST and value.isalnum() and not value.isalpha() and not value.isdigit():
+    """Judge a value where there is little time: one with letters and digits is a secret, whatever else it may be."""
+    if pair.end - pair.start >= _SHORTEST and _MIXED.match(text, pair.start, pair.end):
         return True
     return is_secret_value(text, pair)
+
+
+_MIXED = pattern(
+    r"(?![$%]|[{<][^}>]*+[}>])(?:[^A-Za-z0-9]*+[0-9][^A-Za-z]*+[A-Za-z]|[^A-Za-z0-9]*+[A-Za-z][^0-9]*+[0-9])"
+)
 
 
 def _is_nothing(value: str, pair: Pair) -> bool:
