@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
@@ -110,30 +109,30 @@ _LONG = 15
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
 _LETTERS = bytes(code | 32 if chr(code).isascii() and chr(code).isalpha() else 32 for code in range(256))
 _MASK = bytes(97 if code in _WORD else 32 for code in range(256))
-_RUN = b"a" * _LONG
-_TIME = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?")
+_WORDS = bytes(code if code in _WORD else 32 for code in range(256))
+_RUN, _RARE = b"a" * _LONG, 20
+_NO_SECRET = pattern(
+    r"(?<![^ ])(?:[A-Za-z][a-z]+|[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-9:.+-]{4,20}Z?"
+    r"|(?:[a-z_]{1,20}(?<!ignature)(?<!_session)(?<!sig)[=:])?"
+    r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16}(?:[0-9a-f]{16}(?:[0-9a-f]{8}|[0-9a-f]{32})?)?))"
+    r"(?![^ ])"
+)
+"""Words of letters, times, UUIDs and hashes: with nothing else beside them no vendor's secret."""
 
 
 def _long_words(raw: bytes) -> str:
-    """Return the long words, which are rare: a search for one run of equal bytes is quick then."""
+    """Return the long words: where they are rare, a search for one run of equal bytes is quick."""
     mask = raw.translate(_MASK)
     at = mask.find(_RUN)
-    found = []
-    while at >= 0:
+    found: dict[bytes, None] = {}
+    while at >= 0 and len(found) < _RARE:
         start, end = mask.rfind(b" ", 0, at) + 1, mask.find(b" ", at)
         end = end if end >= 0 else len(mask)
-        found.append(raw[start:end].decode())
+        found[raw[start:end]] = None
         at = mask.find(_RUN, end)
-    return _joined(dict.fromkeys(found))
-
-
-def _joined(words: Iterable[str]) -> str:
-    """Return words, but for plain ones and times, joined by blanks."""
-    return " ".join(
-        word
-        for word in words
-        if not ((word[1:].islower() and word.isalpha()) or (word[4:8:3] == "--" and _TIME.fullmatch(word)))
-    )
+    if at >= 0:
+        found = dict.fromkeys(word for word in raw.translate(_WORDS).split() if len(word) >= _LONG)
+    return _NO_SECRET.sub("", b" ".join(found).decode())
 
 
 _BY_LETTER = (
@@ -222,13 +221,7 @@ def _heads(low: str, marks: bytes, options: list[int]) -> str:
 
 def _options(low: str) -> list[int]:
     """Return where the names of what may be options of a command begin: ``--token``, ``-p``."""
-    found, at = [], 0
-    for before, after in pairwise(low.split("-")):
-        at += len(before) + 1
-        if after[:1] in _OPTIONS and (not before or before[-1:] in _BEFORE_OPTIONS):
-            found.append(at)
-    return found
+    return [found.end() for found in _OPTION.finditer(low)]
 
 
-_OPTIONS = frozenset("abcdefghijklmnopqrstuvwxyz")
-_BEFORE_OPTIONS = frozenset(" \n\"'")
+_OPTION = pattern(r"-(?=[a-z])(?:(?<=[ \n\"'-]-)|(?<=\A-))")
