@@ -98,8 +98,8 @@ def scan(text: str, *, open_end: bool) -> Scan:
 
 
 def _once(raw: bytes) -> bytes:
-    """Return each line once, or, where lines are long, each word with its marks: logs and tables repeat them."""
-    return b"\n".join({*raw.split(b"\n" if raw.count(b"\n") * _LONG_LINE > len(raw) else None)})
+    """Return each line once, if lines are short: logs and tables repeat them."""
+    return b"\n".join({*raw.split(b"\n")}) if raw.count(b"\n") * _LONG_LINE > len(raw) else raw
 
 
 _LONG_LINE = 200
