@@ -100,7 +100,7 @@ def pairs(scan: Scan) -> Iterator[Span]:
 class _Row:
     """How close to each other names stand: of very many in a row, only what follows right after each is looked at.
 
-    A hundred may; after that, one in so many characters, and each that has some room before the next.
+    Each that has some room before the next is read in full; of others a hundred, and then one in so many characters.
     """
 
     def __init__(self, order: list[int], low: str) -> None:
@@ -111,15 +111,12 @@ class _Row:
 
     def leaves_time(self, number: int, named: Named) -> bool:
         """Return whether there is time to look at all ways to write the name that is this one in order."""
-        left = min(_MANY, self._left + (named.start - self._last) * _PACE)
-        self._left, self._last = max(0, left - 1), named.start
-        if left >= 1:
-            return True
         following = bisect_left(self._order, named.end, number)
-        if following == len(self._order):
+        if following == len(self._order) or self._order[following] - named.end > _GAPS[named.kind]:
             return True
-        self._following = self._order[following]
-        return self._following - named.end > _GAPS[named.kind]
+        left = min(_MANY, self._left + (named.start - self._last) * _PACE)
+        self._left, self._last, self._following = max(0, left - 1), named.start, self._order[following]
+        return left >= 1
 
     def hastily(self, scan: Scan, named: Named) -> list[Span]:
         """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``."""

@@ -112,3 +112,8 @@ def test_a_secret_right_after_each_of_very_many_names_in_a_row_is_hidden(pair):
 def test_words_and_counts_after_very_many_names_in_a_row_stay(pair):
     text = "".join(map(pair.format, range(300)))
     assert REDACTOR.text(text) == text
+
+
+def test_names_with_room_between_them_leave_time_for_those_that_stand_close():
+    text = "".join(f"The token of host {at} was changed by the team on Monday.\n" for at in range(400))
+    assert "hunter2" not in REDACTOR.text(f"{text}log in with password hunter2!Zq9 token\n")
