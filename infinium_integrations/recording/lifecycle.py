@@ -17,6 +17,8 @@ OPEN_TRACES = 4_096
 REMEMBERED = 10_000
 """Keys of runs that were left open when their trace was sealed, so that late events are known as such."""
 
+BUSY_SECONDS = 0.01
+"""Seconds that a sweep waits for the lock, and until it is tried again."""
 ENDED_KEPT = 1_000
 """Ended runs of an open trace that may still get children: tasks and threads that were started in them."""
 
@@ -212,8 +214,13 @@ class OpenTraces:
         return not any(run.action in AWAITED or run.streaming for run in trace.open.values())
 
     def sweep(self, now: float) -> float | None:
-        """Seal what is overdue. Return the seconds until the next deadline, or None where there is none."""
-        with self.lock:
+        """Seal what is overdue. Return the seconds until the next deadline, or None where there is none.
+
+        It is not waited for a lock that is held: whoever holds it may wait for the thread that sweeps.
+        """
+        if not self.lock.acquire(timeout=BUSY_SECONDS):
+            return BUSY_SECONDS
+        try:
             nearest = self._planned if self._planned is not None and self._planned > now else None
             for trace in list(self.traces.values()):
                 due = self._due(trace)
@@ -223,6 +230,8 @@ class OpenTraces:
                     nearest = due
             self._planned = nearest
             return None if nearest is None else nearest - now
+        finally:
+            self.lock.release()
 
     def settle(self, deadline: float) -> bool:
         """Wait until no trace is in its grace, or until the deadline (of ``clock``); return whether none is."""

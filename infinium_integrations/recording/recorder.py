@@ -430,7 +430,7 @@ class Recorder:
     @property
     def silenced(self) -> bool:
         """Whether traces are open, and each of them is of suppressed code."""
-        found = self.traces()
+        found = list(self._traces.traces.values())  # without the lock: whoever holds it may wait for who asks
         return bool(found) and all(trace.silent for trace in found)
 
     def running(self) -> list[tuple[Trace, list[Run]]]:

@@ -624,3 +624,21 @@ def test_a_span_that_cannot_be_read_harms_no_trace(monkeypatch):
     bench.start("root")
     bench.finish("root")
     assert len(bench.sealed) == 1
+
+
+def test_whoever_is_given_a_sealed_trace_may_wait_for_the_thread_that_sweeps():
+    looked_after, answers = threading.Event(), []
+
+    def look_after():
+        recorder.sweep(recorder.clock())
+        answers.append(recorder.silenced)
+        looked_after.set()
+
+    def sink(_):
+        threading.Thread(target=look_after).start()
+        answers.append(looked_after.wait(5))
+
+    recorder = Recorder(sink)
+    recorder.start("root", None, "chain", "root", options=Options())
+    recorder.finish(recorder.get("root"), "ok")
+    assert answers == [False, True]
