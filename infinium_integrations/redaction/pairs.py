@@ -19,7 +19,6 @@ Judge = Callable[[str, Pair], bool]
 
 _NAME_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _NAME_LETTERS = frozenset(_NAME_CHARS)
-_BEFORE_NAMES = _NAME_LETTERS | {" "}
 _LONGEST = 128
 """Characters of a name that are read: its last, which say what it is."""
 _TAIL = pattern(r"[A-Za-z0-9_-]*+")
@@ -137,7 +136,11 @@ class _Row:
 
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
     """Return the name that a keyword is in, and where it begins and ends."""
-    before = _name(text, at) if text[at - 1 : at] in _BEFORE_NAMES else ""
+    previous, before = text[at - 1 : at], ""
+    if previous in _NAME_LETTERS:
+        before = _name(text, at)
+    elif previous == " " and keyword[:3] in _SECOND_WORDS and text[at - 2 : at - 1].isalpha():
+        before = _word_before(text, at)
     end = at + len(keyword)
     following = text[end : end + 1]
     if following in _NAME_LETTERS:
@@ -225,19 +228,14 @@ def _secret_end(text: str, pair: Pair, is_secret: Judge, reach: int, *, closed: 
 
 
 def _name(text: str, at: int) -> str:
-    """Return what of a name stands before a place; of ``api key`` the word before, too."""
-    previous = text[at - 1] if at else "\n"
-    if previous == " ":
-        is_second = text[at - 2 : at - 1].isalpha() and text[at : at + 3].lower() in _SECOND_WORDS
-        return _word_before(text, at) if is_second else ""
-    if previous not in _NAME_LETTERS:
-        return ""
+    """Return what of a name stands before a place in it."""
     before = text[max(0, at - _LONGEST) : at]
     own = before[len(before.rstrip(_NAME_CHARS)) :]
     return own[1:] if own[0] in _ESCAPES and before[-len(own) - 1 : -len(own)] == "\\" else own
 
 
 def _word_before(text: str, at: int) -> str:
+    """Return the word before ``key`` in ``api key``, as a part of the name."""
     before = text[max(0, at - _LONGEST) : at]
     word = (before[:-1].rsplit(None, 1) or [""])[-1]
     word = (_ESCAPED.sub("", word) if "\\" in word else word).lstrip("*_`(|>\"'")

@@ -137,6 +137,7 @@ def _long_words(raw: bytes) -> str:
 
 _BY_LETTER = (
     (
+        "k",
         pattern(
             "k(?:ey(?:s?(?![a-z])|pass|(?<=apikey)|(?<=secretkey)|(?<=privatekey)|(?<=accesskey))|ennwort"
             "|(?<=tok)en(?:s?(?![a-z])|value|secret|header|string)|(?<=cook)ie|(?<=adgangsk)ode)"
@@ -144,6 +145,7 @@ _BY_LETTER = (
         ("key", "token", "kennwort", "cookie", "adgangskode"),
     ),
     (
+        "p",
         pattern(
             "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|in(?:code)?(?![a-z])|hrase"
             "|(?<=otp)(?![a-z])|(?<=mdp)(?![a-z])|aro+l)"
@@ -151,16 +153,17 @@ _BY_LETTER = (
         ("pass", "pwd", "pw", "pin", "phrase", "otp", "mdp", "parol", "parool"),
     ),
     (
+        "c",
         pattern("c(?:ode(?![a-z])|red(?:s|ential)|vv|vc|(?<=sec)ret|lave(?![a-z])|ontrase|(?<=mnemonic))"),
         ("code", "cred", "cvv", "cvc", "secret", "clave", "contrase", "mnemonic"),
     ),
-    (pattern("j(?=wt)"), ("jwt",)),
+    ("j", pattern("j(?=wt)"), ("jwt",)),
 )
 """Telling names by their rarest letter, for which prose is searched quickly, and what they may go on with."""
 _AUTH = pattern("auth(?:orization|(?![a-z]))")
 _BESIDE_A_MARK = ("signature", "wachtwoord", "senha", "heslo", "hasl", "salasana", "sifre", "geslo")
 """In prose, they are looked for before marks only."""
-KEYWORDS = (*(keyword for _, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)
+KEYWORDS = (*(keyword for *_, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)
 _ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
@@ -188,7 +191,13 @@ _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 
 def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
     if vocabulary is low:
-        found = [each for shape, group in _BY_LETTER if shape.search(low) for each in group if each in low]
+        found = [
+            keyword
+            for letter, shape, group in _BY_LETTER
+            if letter in low and shape.search(low)
+            for keyword in group
+            if keyword in low
+        ]
         found += ["auth"] if "auth" in low and _AUTH.search(low) else []
         found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
     else:
@@ -204,7 +213,7 @@ def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
 
 
 def _has_tuples(low: str, marks: bytes) -> bool:
-    if b"(''" not in marks and b'(""' not in marks:
+    if b"('''" not in marks and b'("""' not in marks:
         return False
     return any(part[:1] in _QUOTES for part in low.split("(")[1:] if part)
 
