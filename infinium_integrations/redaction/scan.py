@@ -78,20 +78,22 @@ def scan(text: str, *, open_end: bool) -> Scan:
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
     once = raw if is_prose else _once(raw)
-    searched = low if is_prose or b"-" not in marks else once.decode().lower()
+    plain = low if _KELVIN in text or low.isascii() else raw.decode().lower()  # is searched quicker
+    searched = plain if is_prose or b"-" not in marks else once.decode().lower()
     options = _options(searched) if b"-" in marks else []
     letters = "".join({*(searched[at] for at in options), " " * (not is_prose)})
     words: set[bytes] | None = set()
     if is_prose:
-        vocabulary, names = low, _heads(low, before_values, options)
-        if options or "`" in low:
-            before = [low[max(0, at - _LINE) : at] for at in options] if len(options) * _LINE < len(low) else [low]
-            near = " ".join((*before, *low.split("`")[1::2]))
+        vocabulary, names = plain, _heads(plain, before_values, options)
+        if options or "`" in plain:
+            is_few = len(options) * _LINE < len(plain)
+            before = [plain[max(0, at - _LINE) : at] for at in options] if is_few else [plain]
+            near = " ".join((*before, *plain.split("`")[1::2]))
             words = {*near.encode("ascii", "replace").translate(_LETTERS).split()}
     else:
         words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
-        vocabulary = names = low if words is None else b" ".join(words).decode()
-    keywords = _keywords(low, vocabulary, names)
+        vocabulary = names = plain if words is None else b" ".join(words).decode()
+    keywords = _keywords(low, vocabulary, names, is_whole=vocabulary is plain)
     long_words = _long_words(once)
     found = vocabulary, words, long_words, keywords, letters, marks, is_prose
     return Scan(text, low, *found, open_end, {}, set(), set())
@@ -164,14 +166,12 @@ _AUTH = pattern("auth(?:orization|(?![a-z]))")
 _BESIDE_A_MARK = ("signature", "wachtwoord", "senha", "heslo", "hasl", "salasana", "sifre", "geslo")
 """In prose, they are looked for before marks only."""
 KEYWORDS = (*(keyword for *_, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)
-_ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
+_ELSEWHERE = ("senha", "sifre", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
 )
-_LETTERS_ABROAD = frozenset(map(max, _ABROAD))
-"""Of which a text has one that has one of these names."""
-_ASCII = bytes(range(128))
+_BY_LETTER_ABROAD = [(max(name), name) for name in _ABROAD]
 _WRITTEN = tuple(
     json.dumps(each)[1:-1].lower().replace("\\", slashes)
     for name in _ABROAD
@@ -189,16 +189,16 @@ _MARKS = b":=|>('\"-"
 _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 
 
-def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
-    if vocabulary is low:
+def _keywords(low: str, vocabulary: str, names: str, *, is_whole: bool) -> tuple[str, ...]:
+    if is_whole:
         found = [
             keyword
             for letter, shape, group in _BY_LETTER
-            if letter in low and shape.search(low)
+            if letter in vocabulary and shape.search(vocabulary)
             for keyword in group
-            if keyword in low
+            if keyword in vocabulary
         ]
-        found += ["auth"] if "auth" in low and _AUTH.search(low) else []
+        found += ["auth"] if "auth" in vocabulary and _AUTH.search(vocabulary) else []
         found += [keyword for keyword in _BESIDE_A_MARK if keyword in names]
     else:
         found = [keyword for keyword in KEYWORDS if keyword in vocabulary]
@@ -207,8 +207,7 @@ def _keywords(low: str, vocabulary: str, names: str) -> tuple[str, ...]:
         found += [keyword for keyword in _WRITTEN if keyword in low]
     if not low.isascii():
         found += [keyword for keyword in _ELSEWHERE if keyword in vocabulary]
-        if not _LETTERS_ABROAD.isdisjoint(low.encode(errors="ignore").translate(None, _ASCII).decode()):
-            found += [keyword for keyword in _ABROAD if keyword in low]
+        found += [keyword for letter, keyword in _BY_LETTER_ABROAD if letter in low and keyword in low]
     return tuple(dict.fromkeys(found))
 
 
