@@ -183,7 +183,7 @@ _BEGUN = pattern(
 _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
-_PARAMETERS = ("code", "key", "sid", "sas", "hash")
+_PARAMETERS = ("key=", "code=", "sid=", "k=", "hash=", "sas=", "skey=")
 _BEFORE_A_PARAMETER = "?&#;"
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
 
@@ -198,8 +198,7 @@ def commands(scan: Scan) -> Iterator[Span]:
     if scan.open_end or (b"('" in scan.marks and "values" in low):
         yield from _inserted(scan)
     if b"=" in scan.marks and has_one(text, _BEFORE_A_PARAMETER):
-        names = [f"{name}=" for name in _PARAMETERS if name in scan.vocabulary]
-        yield from _parameters(text, low, names) if has_one(low, names) else ()
+        yield from _parameters(text, low)
     if b"::::" in scan.marks and (":5432:" in text or ":*:" in text):
         yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
 
@@ -267,13 +266,12 @@ def _has_arguments(scan: Scan) -> bool:
     return (b'"-' in marks and '"-' in scan.text) or (b"'-" in marks and "'-" in scan.text)
 
 
-def _parameters(text: str, low: str, names: list[str]) -> Iterator[Span]:
+def _parameters(text: str, low: str) -> Iterator[Span]:
     """Find parameters of a URL by the marks before them."""
-    after_marks = ("k=", *names, *(f"s{name}" for name in names))
     begins = []
     for mark in _BEFORE_A_PARAMETER:
-        if mark in low and any(part.startswith(after_marks) for part in low.split(mark)[1:]):
-            begins += [at for at in places(low, mark) if low.startswith(after_marks, at + 1)]
+        if mark in low and any(part.startswith(_PARAMETERS) for part in low.split(mark)[1:]):
+            begins += [at for at in places(low, mark) if low.startswith(_PARAMETERS, at + 1)]
     end = 0
     for begin in sorted(begins):
         found = _PARAMETER.match(text, begin) if begin >= end else None
