@@ -197,7 +197,6 @@ CLIENTS = (
         ),
         "openssl enc -aes-256-cbc -k hunter2!Zq9 -in f",
         "openssl enc -aes-256-cbc -kfile f -in f",
-        "kap ",
     ),
     Command(
         "here-string",

@@ -209,7 +209,7 @@ def _candidates(scan: Scan) -> Iterable[Command]:
         return COMMANDS
     by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
     by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
-    by_mark = (command for command, mark in _IN_PROSE if scan.is_prose and mark in scan.marks)
+    by_mark = (command for command, mark in _IN_PROSE if mark in scan.marks)
     return dict.fromkeys((*by_word, *by_option, *by_mark))
 
 
@@ -315,13 +315,13 @@ _PARTS_OF = {command.name: _parts(command.words) for command in COMMANDS}
 """Of which one must occur: where a text's words and options have none of these, no word of the command is there."""
 _BY_WORD: dict[bytes, list[Command]] = {}
 _OF_ANY_WORD: dict[str, list[Command]] = {}
-"""By the letters of their options, or a blank, those that may begin with a longer word: ``mysqldump``."""
+"""By the letters of their options, those that may begin with a longer word: ``mysqldump``."""
 for _command in COMMANDS:
     _begins = (
         [begin.lstrip("-> :") for begin in _command.begins or _command.words] if _command.begins is not None else []
     )
     if not _begins or (not _command.begins and any(begin.startswith(_PREFIXES) for begin in _begins)):
-        for _letter in _command.option or " ":
+        for _letter in _command.option:
             _OF_ANY_WORD.setdefault(_letter, []).append(_command)
     for _begin in _begins:
         _BY_WORD.setdefault(next(part for part in re.split("[^a-z]", _begin) if part).encode(), []).append(_command)

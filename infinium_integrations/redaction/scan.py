@@ -55,11 +55,9 @@ class Scan:
     keywords: tuple[str, ...]
     """The beginnings of telling names that occur where a name may stand."""
     options: str
-    """With which letters options like ``-p`` begin, and a blank where the text is no prose."""
+    """With which letters options like ``-p`` begin."""
     marks: bytes
     """What the text has of ``:=|>('"-``, in order."""
-    is_prose: bool
-    """Whether there are so few marks that little but names before them has to be looked for."""
     open_end: bool
     reached: dict[str, int]
     """How far a detector that looks ahead has come."""
@@ -81,7 +79,7 @@ def scan(text: str, *, open_end: bool) -> Scan:
     plain = low if _KELVIN in text or low.isascii() else raw.decode().lower()  # is searched quicker
     searched = plain if is_prose or b"-" not in marks else once.decode().lower()
     options = _options(searched) if b"-" in marks else []
-    letters = "".join({*(searched[at] for at in options), " " * (not is_prose)})
+    letters = "".join({searched[at] for at in options})
     words: set[bytes] | None = set()
     if is_prose:
         vocabulary, names = plain, _heads(plain, before_values, options)
@@ -94,9 +92,7 @@ def scan(text: str, *, open_end: bool) -> Scan:
         words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
         vocabulary = names = plain if words is None else b" ".join(words).decode()
     keywords = _keywords(low, vocabulary, names, is_whole=vocabulary is plain)
-    long_words = _long_words(once)
-    found = vocabulary, words, long_words, keywords, letters, marks, is_prose
-    return Scan(text, low, *found, open_end, {}, set(), set())
+    return Scan(text, low, vocabulary, words, _long_words(once), keywords, letters, marks, open_end, {}, set(), set())
 
 
 def _once(raw: bytes) -> bytes:
