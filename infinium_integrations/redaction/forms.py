@@ -81,6 +81,11 @@ def _long_word(value: str, kind: Kind) -> bool:
     return len(value) >= _LONG and any(map(str.isupper, value)) and any(map(str.islower, value)) and is_odd(value, kind)
 
 
+def _given(value: str, kind: Kind) -> bool:
+    """Take under a password's name one word, whichever it is."""
+    return " " not in value.strip() and is_secret_word(value, kind)
+
+
 FORMS = (
     Form(
         "sentence",
@@ -184,6 +189,37 @@ FORMS = (
         'builder.password("hunter2!Zq9")',
         'builder.password("Enter it here")',
         pattern(r"(?<!new )\Z"),
+    ),
+    Form(
+        "value by default",
+        "\\\"' )]",
+        pattern(
+            rf"{_CLOSE}\]?\)?\s?(?:(?:\|\||\?\?|\?:|or)\s{{1,3}}|,(?=[^()]{{0,120}}?\bdefault\s?=)[^()]{{0,120}}?\bdefault\s?=\s?)[bruf]{{0,2}}{_Q}"
+        ),
+        _given,
+        'process.env.DB_PASSWORD || "hunter2!Zq9"',
+        'process.env.DB_PASSWORD || "required"',
+        soon="|?=r",
+    ),
+    Form(
+        "default of a field",
+        " :=",
+        pattern(
+            rf"\s?(?::\s?[A-Za-z_][\w.\[\], |]{{0,40}}?\s?)?=\s?(?:(?:\w{{1,20}}\.)?(?:\w{{0,12}}Field|Field|field|mapped_column|config|env|SecretStr|SecretBytes|String)|new String)\((?:[a-z_]{{1,16}}=[\w.]{{1,20}},\s?)?(?:default\s?=\s?)?[bruf]{{0,2}}{_Q}"
+        ),
+        _one_word,
+        'password: str = Field(default="hunter2!Zq9")',
+        'password: str = Field(default="required")',
+        soon="(",
+    ),
+    Form(
+        "dump of PHP",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"'](?:\]=>\s{{0,10}}string\([0-9]{{1,5}}\)\s|;s:[0-9]{{1,5}}:){_Q}"),
+        is_secret_word,
+        '["password"]=> string(11) "hunter2!Zq9"',
+        '["password"]=> string(8) "required"',
+        soon=")s",
     ),
     Form(
         "login as a pair",
@@ -332,6 +368,8 @@ _AFTER_BLANKS = {
     "name and value": "a\"'\\,;-\n",
     "element with attributes": "a",
     "object under the name": ':={"',
+    "value by default": "a|?,",
+    "default of a field": ":=",
     "login as a pair": ":=",
     "wrapped value": ":=",
     "elements beside each other": "<:*_&\n",
@@ -445,7 +483,7 @@ _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
 _LEADING = words(
     """
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
-    here has been provided given supplied received used found value val content type string required
+    here has been provided given supplied received used found value val content type string required or str new
     """
 )
 """A plain word that follows a name leads to its secret only if it is one of these."""

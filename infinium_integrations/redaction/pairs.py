@@ -27,10 +27,12 @@ _LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,8}+){1,
 _LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
 """A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
 _AFTER = pattern(
-    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==)|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
-        (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
+    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==|[ ]=>)|\*{1,3}|_{1,2})?
+        (?P<space>[ \t]{0,40}+)
+        (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3}[ ]=(?=[ ])
+               | (?<=[ ])is:?(?=[ ]) | ={1,2}> | := | !?={1,3} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
-        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
+        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,40}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
         (?:[bruf]{1,2}(?=["'])|(?<=:[ ])![a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
@@ -275,11 +277,14 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         if text.startswith("-", start) and found["close"]:
             return "option"
         return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
-    if sep == "==":
-        return "=="
+    if sep in _COMPARISONS:
+        return None if found["close"] and found["close"][-1] in "\"'`" else "=="
     if sep in {"=", "%3D", "%3d"}:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
     return ":" if sep == "：" and not found["close"] else " = "
+
+
+_COMPARISONS = frozenset({"==", "===", "!=", "!=="})
 
 
 def _end(text: str, name: str, quote: str, start: int, reach: int) -> tuple[int, bool]:
