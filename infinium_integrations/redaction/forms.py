@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, is_odd, is_secret_word
+from infinium_integrations.redaction.values import ENOUGH, is_after_a_string, is_odd, is_secret_word
 
 __all__ = ["FORMS", "Form", "Named", "loosely"]
 
@@ -504,7 +504,8 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
     if (named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))) or (
-        form.name == "call" and named.name.startswith(_QUESTIONS)
+        (form.name == "call" and named.name.startswith(_QUESTIONS))
+        or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))
     ):
         return None
     is_template = value.startswith("{") and text.startswith("}", end)

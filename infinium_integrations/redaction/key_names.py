@@ -141,7 +141,7 @@ _NO_SECRET_AFTER = words(
     count counts length len limit limits size budget usage type types name names policy required enabled expiry
     expires expired in at ttl seconds url uri endpoint path file field fields hint id ids index strategy method
     mode present details rotation format error errors consent banner domain samesite vault manager provider
-    version ms store str env prompt label title placeholder description hint help regex pattern validator
+    version ms store str env prompt label title placeholder description hint help regex pattern validator source
     """
 )
 _NO_TOKEN = words(

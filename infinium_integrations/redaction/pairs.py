@@ -262,6 +262,8 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     """Return the kind of separator, or None where it does not separate a name from its value."""
     sep = found["sep"]
     if sep == ":":
+        if found["close"] and _is_choice(text, start, found["close"][-1]):
+            return None
         return " = " if found["close"] else ":"
     if sep == "":
         return "option" if text.startswith("-", start) and found["space"] else None
@@ -284,6 +286,13 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     return ":" if sep == "：" and not found["close"] else " = "
 
 
+def _is_choice(text: str, start: int, quote: str) -> bool:
+    """Return whether a string is one of two that code chooses between: ``isNew ? "Set password" : "Reset"``."""
+    at = text.rfind(quote, max(0, start - _CHOICE), start + 1)
+    return at > 0 and text[max(0, at - _BLANK_BEFORE) : at].rstrip().endswith("?")
+
+
+_CHOICE, _BLANK_BEFORE = 60, 3
 _COMPARISONS = frozenset({"==", "===", "!=", "!=="})
 
 
