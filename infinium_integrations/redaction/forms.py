@@ -192,9 +192,9 @@ FORMS = (
     ),
     Form(
         "value by default",
-        "\\\"' )]",
+        "\\\"' )]:",
         pattern(
-            rf"{_CLOSE}\]?\)?\s?(?:(?:\|\||\?\?|\?:|or)\s{{1,3}}|,(?=[^()]{{0,120}}?\bdefault\s?=)[^()]{{0,120}}?\bdefault\s?=\s?)[bruf]{{0,2}}{_Q}"
+            rf"(?::\s?)?{_CLOSE}\]?\)?\s?(?:(?:\|\||\?\?|\?:|or)\s{{1,3}}|,(?=[^()]{{0,120}}?\bdefault\s?=)[^()]{{0,120}}?\bdefault\s?=\s?)[bruf]{{0,2}}{_Q}"
         ),
         _given,
         'process.env.DB_PASSWORD || "hunter2!Zq9"',
@@ -267,6 +267,73 @@ FORMS = (
         is_secret_word,
         "{&quot;password&quot;: &quot;hunter2!Zq9&quot;}",
         "{&quot;password&quot;: &quot;required&quot;}",
+    ),
+    Form(
+        "typed into a field, as arguments",
+        " \\\"'?]",
+        pattern(
+            rf"[\w \[\]=*.:?-]{{0,30}}{_CLOSE}\]?{_CLOSE}(?:(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}[A-Za-z_]{{1,20}}{_CLOSE}\s?[:=]\s?{_CLOSE}[\w. -]{{0,40}}{_CLOSE}){{0,3}}"
+            rf"(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}(?i:text|value|input|input_?text|data|keys|content|answer|response|reply){_CLOSE}\s?[:=]\s?{_Q}"
+        ),
+        _one_word,
+        '{"element": "Password field", "ref": "e12", "text": "hunter2!Zq9"}',
+        '{"element": "Password field", "ref": "e12", "text": "Show"}',
+        pattern(
+            r"(?:element|selector|field|target|label|locator|css|xpath|question|prompt|placeholder|[Tt]ype)\\{0,8}[\"']?\s?[:=]\s?\\{0,8}[\"'][^\"'\n]{0,40}\\{0,8}[\"']?\Z"
+        ),
+        soon=",;",
+    ),
+    Form(
+        "typed into a field, by a call",
+        " \\\"']",
+        pattern(
+            rf"[\w \]=-]{{0,20}}\\{{0,8}}[\"']\]?{_CLOSE}\){{1,2}}(?:\.\w{{1,20}}\(\)){{0,2}}\s{{0,20}}\.(?:fill|type|send_?[Kk]eys|set_?[Vv]alue|press_?[Ss]equentially)\(\s?{_Q}"
+        ),
+        _given,
+        'page.get_by_label("Password").fill("hunter2!Zq9")',
+        'page.get_by_label("Password").fill("wrong")',
+        soon=")",
+    ),
+    Form(
+        "typed into what a selector finds",
+        " \\\"']",
+        pattern(rf"[\w =-]{{0,20}}\\{{0,8}}[\"']?\]?{_CLOSE},\s?{_Q}"),
+        _given,
+        "page.fill('input[name=\"password\"]', 'hunter2!Zq9')",
+        "page.fill('input[name=\"password\"]', 'wrong')",
+        pattern(r"\.(?:fill|type|set_?[Vv]alue|send_?[Kk]eys)\(\s?\\{0,8}[\"'][^\n]{0,60}\Z"),
+        ("fill", "type", "alue", "eys"),
+        soon=",",
+    ),
+    Form(
+        "filled with",
+        " ",
+        pattern(rf"(?: (?:field|box|input|textbox))?[\"']? (?:with|to):? {{1,2}}{_Q}?"),
+        is_odd,
+        "Filled the password field with hunter2!Zq9",
+        "Filled the password field with text",
+        pattern(r"(?:[Ff]ill|[Ss]et)(?:ed|ing)?(?: in| out)? (?:the |your |its |user )?[\"']?\Z"),
+        ("ill", "et"),
+    ),
+    Form(
+        "field of a page",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"'](?: \[[\w=-]{{1,20}}\]){{1,4}}: ?{_Q}?"),
+        _one_word,
+        '- textbox "Password" [ref=e12]: hunter2!Zq9',
+        '- textbox "Password" [ref=e12]: Enter password',
+        soon="[",
+    ),
+    Form(
+        "input of a page",
+        "\\\"' ",
+        pattern(rf"{_CLOSE}\s[^<>]{{0,100}}?\bvalue={_Q}?"),
+        is_secret_word,
+        "<input type=password value=hunter2!Zq9>",
+        "<input type=password value=password>",
+        pattern(r"\btype=\\{0,8}[\"']?\Z"),
+        ("type=",),
+        soon="=",
     ),
     Form(
         "answer",
@@ -374,6 +441,11 @@ _AFTER_BLANKS = {
     "wrapped value": ":=",
     "elements beside each other": "<:*_&\n",
     "row of a table": "|*_`",
+    "typed into a field, as arguments": "a",
+    "typed into a field, by a call": "a",
+    "typed into what a selector finds": "a",
+    "filled with": "a",
+    "input of a page": "a",
     "beside the name, in quotes": "\"'`\\",
     "words that are a key": "a:=\"'",
     "user and password": "a:",
@@ -419,7 +491,15 @@ def _candidates(text: str, end: int) -> Sequence[Form]:
 
 _BLANKS = " \t"
 _CLOSED, _MOST_QUOTES = "\\\"'`*_", 12
-_AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z")
+_AS = pattern(
+    r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z"
+    r"|\bwith [\"'`]?([^\s\"'`]{4,60})[\"'`]? as \Z"
+    r"|\b(?:[Tt]yp(?:e|ed|ing)|[Ee]nter(?:ed|ing)?|[Ff]ill(?:ed|ing)?|[Ii]nput|[Pp]ut|[Pp]asted?) [\"'`]?([^\s\"'`]{4,60})[\"'`]? (?:in|into) (?:the |your |my |its )?[\"']?(?:[\w-]{1,20} ){0,2}\Z"
+)
+_IS_IT = pattern(
+    r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
+)
+_SAYS_WHAT_IT_IS = (" as ", " in ", " into ", " is ", " was ", " for ", " that's ")
 
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
@@ -432,23 +512,49 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
     ):
+        yield from _before(scan, named)
         return
     before = scan.text[max(0, named.start - _BEFORE) : named.start]
     near = scan.text[named.end : named.end + _SOON]
     found = _by_form(scan, named, before, near)
     if found:
         yield found
-    elif (
-        named.kind == "password"
-        and " as " in before
-        and (first := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start))
-    ):
-        if is_odd(first[1], "password"):
-            yield *first.span(1), "before the name"
+    elif first := [*_before(scan, named)]:
+        yield from first
     elif following and following in _BEFORE_BLOCKS and named.kind != "code" and has_one(near, _IN_BLOCKS):
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
         yield from _columns(scan, named)
+
+
+def _before(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find a password of which is said after it what it is: ``… as the password``, ``typed … into the password field``."""
+    if named.kind != "password":
+        return
+    start = max(0, named.start - _BEFORE)
+    if not has_one(scan.text[start : named.start], _SAYS_WHAT_IT_IS):
+        return
+    if found := _AS.search(scan.text, start, named.start):
+        if is_odd(found[found.lastindex or 0], "password"):
+            yield *found.span(found.lastindex or 0), "before the name"
+    elif (found := _IS_IT.search(scan.text, start, named.start)) and _is_strong(found[1]):
+        yield *found.span(1), "before the name"
+
+
+def _is_strong(value: str) -> bool:
+    """Return whether a value is no word of prose or code, whatever is said of it: letters, digits and other marks."""
+    return (
+        not _STRONG.isdisjoint(value[1:])
+        and any(map(str.isdigit, value))
+        and any(map(str.isalpha, value))
+        and _NO_PLACE.isdisjoint(value[:-1])
+        and _ADDRESS.search(value) is None
+        and is_odd(value, "password")
+    )
+
+
+_STRONG = frozenset("!#$%^&*?~@")
+_ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
 
 
 def _by_form(scan: Scan, named: Named, before: str, near: str) -> Span | None:
@@ -483,7 +589,7 @@ _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
 _LEADING = words(
     """
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
-    here has been provided given supplied received used found value val content type string required or str new
+    here has been provided given supplied received used found value val content type string required or str new with field box textbox
     """
 )
 """A plain word that follows a name leads to its secret only if it is one of these."""

@@ -56,3 +56,49 @@ def test_a_secret_in_code_is_hidden(text):
 )
 def test_code_without_a_secret_stays(text):
     assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'browser_type(ref="e12", element="Password textbox", text="{X}")',
+        '{{"name":"browser_type","arguments":{{"element":"Password field","ref":"e12","text":"{X}"}}}}',
+        '"arguments": "{{\\"element\\": \\"Password\\", \\"ref\\": \\"e12\\", \\"text\\": \\"{X}\\"}}"',
+        '{{"tool":"fill","selector":"#password","value":"{X}"}}',
+        '{{"selector": "input[name=\\"password\\"]", "text": "{X}"}}',
+        '{{"question": "What is your password?", "answer": "{X}"}}',
+        "page.fill('input[type=password]', '{X}')",
+        "cy.get('#password').type('{X}')",
+        'await page.getByLabel("Password").first().fill("{X}")',
+        'driver.find_element(By.NAME, "password").send_keys("{X}")',
+        'driver.findElement(By.name("password")).sendKeys("{X}")',
+        '- textbox "Password" [ref=e12] [cursor=pointer]: {X}',
+        "<input type=password value={X}>",
+        'Typed "{X}" into the password field.',
+        "I entered {X} in the Password box, then pressed Enter.",
+        "Fill the password field with {X}",
+        "log in as ada with {X} as password",
+        "{X} is the password",
+        "try {X} for the root password",
+    ],
+)
+def test_a_password_that_an_agent_types_is_hidden(text):
+    assert PASSWORD not in Redactor().text(text.format(X=PASSWORD))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'page.getByLabel("Password").fill(process.env.PASSWORD)',
+        "cy.get('#password').type('{enter}')",
+        '- textbox "Password" [ref=e12]: Enter password',
+        '{"element":"Password field","ref":"e12"}',
+        "I typed the password into the field of step2.html",
+        "enter an address in the password form",
+        "use OAuth2 for the password flow",
+        "mail ada2@example.com for the password",
+        "Fill the password field with text",
+    ],
+)
+def test_what_an_agent_does_without_a_password_stays(text):
+    assert Redactor().text(text) == text
