@@ -47,12 +47,12 @@ class Form:
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
 _CLOSE = r"\\{0,8}[\"'`]?"
 _NAMING = pattern(
-    r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
+    r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w./:-]{0,60}\Z",
     re.IGNORECASE,
 )
 _COPULA = (
     r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are"
-    r"|will be|must be|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|—|provided|given|supplied|received|used|found)"
+    r"|(?:will|must|should|would|has to|needs to|used to) be|remains|became|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|—|provided|given|supplied|received|used|found)"
 )
 _TAG = r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,80})?>"
 
@@ -86,6 +86,38 @@ def _given(value: str, kind: Kind) -> bool:
     return " " not in value.strip() and is_secret_word(value, kind)
 
 
+def _clear_word(value: str, kind: Kind) -> bool:
+    """Take of a password what is odd, of a token only what is long and mixed."""
+    return _one_word(value, kind) if kind == "password" else _mixed_word(value, kind)
+
+
+def _clear_line(value: str, kind: Kind) -> bool:
+    """Take a line of its own: a password that is no word of prose or code, a token that is long and mixed."""
+    if kind != "password":
+        return _mixed_word(value, kind)
+    return _is_strong(value) or (
+        _mixed_word(value, kind) and len(value) >= _LONG_WORD and _INSIDE.search(value) is not None
+    )
+
+
+def _is_strong(value: str) -> bool:
+    """Return whether a value is no word of prose or code, whatever is said of it: letters, digits and other marks."""
+    return (
+        not _STRONG.isdisjoint(value[1:])
+        and any(map(str.isdigit, value))
+        and any(map(str.isalpha, value))
+        and _NO_PLACE.isdisjoint(value[:-1])
+        and _ADDRESS.search(value) is None
+        and is_odd(value, "password")
+    )
+
+
+_STRONG = frozenset("!#$%^&*?~@")
+_ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
+_LONG_WORD, _INSIDE = 8, pattern(r"[A-Za-z][0-9]+[A-Za-z]")
+_BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}`?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
+
+
 FORMS = (
     Form(
         "sentence",
@@ -99,10 +131,29 @@ FORMS = (
         "The password for the staging server is wrong.",
     ),
     Form(
-        "sentence with a mark",
-        " *_`\\\"':–—→-",
+        "sentence with a clause",
+        " ",
         pattern(
-            rf"[*_`\"']{{0,3}}(?:(?: \([^()\n]{{1,40}}\))?(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf" (?:that |which )?(?:(?:we|you|they|he|she|I)(?:'ve| have)? [a-z]{{2,12}}(?: [\w'-]{{1,15}}){{0,3}}?|(?:that|which)(?: [a-z]{{2,12}}){{1,3}}?) (?:is|was|are)(?: now)?:? {{1,2}}(?:\*{{1,3}}|[“‘«])?{_Q}?"
+        ),
+        _clear_word,
+        "The password that we use is hunter2!Zq9",
+        "The password that we use is weak",
+    ),
+    Form(
+        "set aside in a sentence",
+        " ,",
+        pattern(rf"(?:,| \()\s?(?=[^\s()]{{6,60}}[,)]){_Q}?"),
+        lambda value, kind: kind == "password" and _is_strong(value.rstrip(",)")),
+        "The new password, hunter2!Zq9, expires soon.",
+        "The new password, however, expires soon.",
+        soon=",)",
+    ),
+    Form(
+        "sentence with a mark",
+        " *_`\\\"':–—→-(",
+        pattern(
+            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -122,12 +173,24 @@ FORMS = (
         "\\\"'`, ;\n:",
         pattern(
             rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
-            rf"{_CLOSE}(?i:value|val|content|default|default_?value|v){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
+            rf"{_CLOSE}(?i:(?:[a-z]{{1,10}}_?)?value|val|content|default|v){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
         ),
         is_secret_word,
         '{"name": "DB_PASSWORD", "value": "hunter2!Zq9"}',
         '{"name": "DB_HOST", "value": "db.example.com"}',
         _NAMING,
+    ),
+    Form(
+        "part of a form",
+        "\\\"'\r\n",
+        pattern(
+            r"(?:\\{0,4}[\"'])?(?:(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)[Cc]ontent-[Tt]ype: [\w/;= -]{1,60})?(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){2}"
+        ),
+        is_secret_word,
+        'Content-Disposition: form-data; name="password"\n\nhunter2!Zq9\n--x',
+        'Content-Disposition: form-data; name="password"\n\nrequired\n--x',
+        pattern(r"form-data; name=\\{0,4}[\"']?\Z"),
+        ("form-data",),
     ),
     Form(
         "name and element",
@@ -270,7 +333,7 @@ FORMS = (
     ),
     Form(
         "typed into a field, as arguments",
-        " \\\"'?]",
+        " \\\"'?]:",
         pattern(
             rf"[\w \[\]=*.:?-]{{0,30}}{_CLOSE}\]?{_CLOSE}(?:(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}[A-Za-z_]{{1,20}}{_CLOSE}\s?[:=]\s?{_CLOSE}[\w. -]{{0,40}}{_CLOSE}){{0,3}}"
             rf"(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}(?i:text|value|input|input_?text|data|keys|content|answer|response|reply){_CLOSE}\s?[:=]\s?{_Q}"
@@ -338,7 +401,9 @@ FORMS = (
     Form(
         "answer",
         "?",
-        pattern(rf"\? (?:It'?s|It is|That'?s|Sure[,:]?|Yes[,:]?)(?: it'?s)? {_Q}?"),
+        pattern(
+            rf"\?(?: |(?:\n|\\n){{1,2}}[\w -]{{1,20}}: )(?:It'?s|It is|That'?s|Sure[,:]?|Yes[,:]?|(?<=: )(?=[^\s\"']{{6,60}}[.!]?\s{{0,2}}(?:\n|\\|\Z|\")))(?: ?it'?s)? ?{_Q}?"
+        ),
         is_odd,
         "What is the password? It's hunter2!Zq9",
         "What is the password? It's secret.",
@@ -351,6 +416,24 @@ FORMS = (
         "<tr><td>Password</td><td>hunter2!Zq9</td></tr>",
         "<tr><td>Password</td><td>required</td></tr>",
         soon="<",
+    ),
+    Form(
+        "line below a name and a mark",
+        ":*_`",
+        pattern(rf"[*_`]{{0,3}}:[*_`]{{0,3}}{_BELOW}"),
+        lambda value, kind: "://" not in value and _one_word(value, kind),
+        "Password:\n\n    hunter2!Zq9\n",
+        "Password:\n\n    required\n",
+        soon="\n\\",
+    ),
+    Form(
+        "line below a name",
+        "\n\r\\*_`",
+        pattern(rf"[*_`]{{0,3}}{_BELOW}"),
+        _clear_line,
+        "Username\nada\nPassword\nhunter2!Zq9\n",
+        "Username\nPassword\nAddress2\n",
+        pattern(r"(?:\A|\n|\\n|[\"'])[ \t#>*_`-]{0,8}(?:[\w']{1,15} ){0,3}\Z"),
     ),
     Form(
         "row of a table",
@@ -430,7 +513,7 @@ for _form in FORMS:
         _BY_FIRST.setdefault(_letter, []).append(_form)
 _AFTER_BLANKS = {
     "sentence": "a—→",
-    "sentence with a mark": "a:–—→-(",
+    "sentence with a mark": "a:–—→-([",
     "sentence without spaces": "a:：",
     "name and value": "a\"'\\,;-\n",
     "element with attributes": "a",
@@ -541,22 +624,6 @@ def _before(scan: Scan, named: Named) -> Iterator[Span]:
         yield *found.span(1), "before the name"
 
 
-def _is_strong(value: str) -> bool:
-    """Return whether a value is no word of prose or code, whatever is said of it: letters, digits and other marks."""
-    return (
-        not _STRONG.isdisjoint(value[1:])
-        and any(map(str.isdigit, value))
-        and any(map(str.isalpha, value))
-        and _NO_PLACE.isdisjoint(value[:-1])
-        and _ADDRESS.search(value) is None
-        and is_odd(value, "password")
-    )
-
-
-_STRONG = frozenset("!#$%^&*?~@")
-_ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
-
-
 def _by_form(scan: Scan, named: Named, before: str, near: str) -> Span | None:
     """Return what the first form that fits finds; in a long text what was fruitless once isn't tried again."""
     text = scan.text
@@ -590,6 +657,7 @@ _LEADING = words(
     """
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
     here has been provided given supplied received used found value val content type string required or str new with field box textbox
+    we you they he she that which should would has needs remains became
     """
 )
 """A plain word that follows a name leads to its secret only if it is one of these."""

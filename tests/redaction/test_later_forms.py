@@ -179,3 +179,51 @@ def test_a_headers_value_is_hidden_with_what_stands_in_quotes_in_it(text):
 def test_a_header_in_a_quoted_argument_ends_with_it():
     assert Redactor().text('curl -H "Cookie: a=4711b" -H "X-A: b"') == 'curl -H "Cookie: [REDACTED]" -H "X-A: b"'
     assert Redactor().text('curl -H "Cookie: a=" -H "X-A: b" x') == 'curl -H "Cookie: a=" -H "X-A: b" x'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password that we use is {X}",
+        "the password I got from Bob is {X}",
+        "the password you need is: {X}",
+        "The password should be {X}.",
+        "The new password, {X}, must be changed.",
+        "I forgot my old password ({X}), set a new one",
+        "Password for ada@example.com: {X}",
+        "Password [case sensitive]: {X}",
+        "password(s): {X}",
+        "ada: what is the root password?\nbob: {X}",
+        "User: What's the wifi password?\nAssistant: It's {X}.",
+        "Username\nada\nPassword\n{X}\nSign in",
+        "Password:\n\n    {X}\n",
+        '"content": "Password:\\n\\n{X}"',
+        "API Key\n{T}\n",
+        'form-data; name="password"\n\n{X}\n--b',
+        '{"ParameterKey":"DbPassword","ParameterValue":"{X}"}',
+        '{"Name":"/prod/db/password","Type":"SecureString","Value":"{X}"}',
+        '{"prompt":"Enter password:","response":"{X}"}',
+    ],
+)
+def test_a_secret_in_a_clause_below_its_name_or_in_an_answer_is_hidden(text):
+    shown = Redactor().text(text.replace("{X}", PASSWORD).replace("{T}", TOKEN))
+    assert PASSWORD not in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password that we store is hashed with bcrypt2.",
+        "The token that we use is RS256-signed",
+        "the password should be 12 characters",
+        "The password (SHA-256, salted) is kept",
+        "The password, as in RFC2307, is hashed",
+        "Password\nAddress2\nZip",
+        "Password:\n\n- 8 to 64 characters",
+        "ID Token:\n    http://openid.net/specs/core-1_0.html#IDToken",
+        "Forgot your password?\nbob: ask user2 about it",
+    ],
+)
+def test_what_is_said_of_a_secret_stays(text):
+    assert Redactor().text(text) == text
