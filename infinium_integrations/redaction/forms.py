@@ -52,8 +52,9 @@ _NAMING = pattern(
 )
 _COPULA = (
     r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are"
-    r"|(?:will|must|should|would|has to|needs to|used to) be|remains|became|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|—|provided|given|supplied|received|used|found)"
+    r"|(?:will|must|should|would|has to|needs to|used to) be|remains|became|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|هي|هو|là|adalah|—|provided|given|supplied|received|used|found)"
 )
+_TEMPORARY = "(?: (?:temporaire|provisoire|temporal|provisional|temporanea|temporária|tijdelijke?|tymczasowe|actuel|actual|nueva|nouveau))?"
 _TAG = r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,80})?>"
 
 _BESIDE = pattern(
@@ -78,6 +79,8 @@ def _long_word(value: str, kind: Kind) -> bool:
         return False
     if kind == "password":
         return len(value) >= _LEAST and _one_word(value, kind)
+    if kind == "code":
+        return value.isdigit() and len(value) == _LEAST
     return len(value) >= _LONG and any(map(str.isupper, value)) and any(map(str.islower, value)) and is_odd(value, kind)
 
 
@@ -123,7 +126,7 @@ FORMS = (
         "sentence",
         " *_`\\\"'",
         pattern(
-            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor)(?: [^\s:;=|<>\"'`]{{1,40}}+){{1,6}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
+            rf"[*_`\"']{{0,3}}{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor|do|od|dla|от|для)(?: [^\s:;=|<>\"'`]{{1,40}}+){{1,6}}?)?(?: now| here)? {_COPULA}(?: now)?(?: ?:| →| =)? {{1,2}}"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         is_odd,
@@ -153,7 +156,7 @@ FORMS = (
         "sentence with a mark",
         " *_`\\\"':–—→-(",
         pattern(
-            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|от|для|do|od|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -163,7 +166,7 @@ FORMS = (
     Form(
         "sentence without spaces",
         "はは是为為는은이가：: ",
-        pattern(r"(?:は|是|为|為|는|은|이|가|：|:)?\s?(?:は|是|为|為|：|:)\s?[「『“‘\"']?"),
+        pattern(r"(?:(?:は|是|为|為|는|은|이|가|：)\s?){1,2}[「『“‘\"']?"),
         is_odd,
         "パスワードは「hunter2!Zq9」です",
         "パスワードは必須です",
@@ -658,6 +661,7 @@ _LEADING = words(
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
     here has been provided given supplied received used found value val content type string required or str new with field box textbox
     we you they he she that which should would has needs remains became
+    do od dla temporaire provisoire temporal provisional temporanea actuel actual nueva nouveau
     """
 )
 """A plain word that follows a name leads to its secret only if it is one of these."""

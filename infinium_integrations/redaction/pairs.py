@@ -246,7 +246,7 @@ def _word_before(text: str, at: int) -> str:
     before = text[max(0, at - _LONGEST) : at]
     word = (before[:-1].rsplit(None, 1) or [""])[-1]
     word = (_ESCAPED.sub("", word) if "\\" in word else word).lstrip("*_`(|>\"'")
-    return f"{word}_" if word.isalnum() else ""
+    return f"{word}_" if word.replace("-", "").isalnum() else ""
 
 
 def _before_stars(text: str, start: int) -> int:

@@ -145,10 +145,10 @@ _BY_LETTER = (
     ),
     (
         pattern(
-            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|in(?:code)?(?![a-z])|hrase"
+            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|sk(?![a-z])|in(?:code)?(?![a-z])|hrase"
             "|(?<=otp)(?![a-z])|(?<=mdp)(?![a-z])|aro+l)"
         ),
-        ("pass", "pwd", "pw", "pin", "phrase", "otp", "mdp", "parol", "parool"),
+        ("pass", "pwd", "pw", "psk", "pin", "phrase", "otp", "mdp", "parol", "parool"),
     ),
     (
         pattern("c(?:ode(?![a-z])|red(?:s|ential)|vv|vc|(?<=sec)ret|lave(?![a-z])|ontrase|(?<=mnemonic))"),
@@ -158,13 +158,25 @@ _BY_LETTER = (
 )
 """Telling names by their rarest letter, for which prose is searched quickly, and what they may go on with."""
 _AUTH = pattern("auth(?:orization|(?![a-z]))")
-_BESIDE_A_MARK = ("signature", "wachtwoord", "senha", "heslo", "hasl", "salasana", "sifre", "geslo")
+_BESIDE_A_MARK = (
+    "signature",
+    "wachtwoord",
+    "senha",
+    "heslo",
+    "hasl",
+    "salasana",
+    "sifre",
+    "geslo",
+    "lozinka",
+    "paswoord",
+)
 """In prose, they are looked for before marks only."""
 KEYWORDS = (*(keyword for _, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)
 _ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
+    *("salasõna", "slaptažodis"),
 )
 _LETTERS_ABROAD = frozenset(map(max, _ABROAD))
 """Of which a text has one that has one of these names."""

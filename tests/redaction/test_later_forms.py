@@ -227,3 +227,85 @@ def test_a_secret_in_a_clause_below_its_name_or_in_an_answer_is_hidden(text):
 )
 def test_what_is_said_of_a_secret_stays(text):
     assert Redactor().text(text) == text
+
+
+PROSE = "The travellers went on through the hills, and nobody had thought of rain until the evening came. " * 15
+
+
+@pytest.mark.parametrize("around", ["{}", PROSE + "{} " + PROSE])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 482913.",
+        "Your Acme login code: 482913",
+        "482913 is your Acme verification code.",
+        "G-482913 is your Google verification code.",
+        "Enter this code to sign in: 482913",
+        "Use code 482 913 now",
+        "Two-factor code: 482913",
+        "Your 2FA code 482913 expires soon",
+    ],
+)
+def test_a_code_that_a_message_brings_is_hidden(text, around):
+    shown = Redactor().text(around.format(text))
+    assert "913" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 482913 lines long",
+        "Your exit code is 482913",
+        "Your postal code: 560001",
+        "The error code is 482913.",
+        "error code: 482913",
+        '{"code": 482913}',
+    ],
+)
+def test_other_numbers_of_a_code_stay(text):
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "votre mot de passe temporaire est : {X}",
+        "Su contraseña temporal es: {X}",
+        "Hasło do serwera to {X}",
+        "Пароль от сервера: {X}",
+        "비밀번호는 {X} 입니다",
+        "Adgangskoden er {X}",
+        "şifreniz: {X}",
+        "كلمة المرور: {X}",
+        "كلمة المرور هي {X}",
+        "पासवर्ड: {X}",
+        "Mật khẩu: {X}",
+        "รหัสผ่าน: {X}",
+        "Lozinka: {X}",
+        "Slaptažodis: {X}",
+        "Paswoord: {X}",
+    ],
+)
+def test_a_password_in_another_language_is_hidden(text):
+    assert PASSWORD not in Redactor().text(text.replace("{X}", PASSWORD))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'network={ ssid="home" psk="{X}" }',
+        "PresharedKey = {T}",
+        "pre-shared key: {X}",
+        "redis-server --requirepass {X} --appendonly yes",
+        "masterauth {X}",
+    ],
+)
+def test_a_shared_key_is_hidden(text):
+    shown = Redactor().text(text.replace("{X}", PASSWORD).replace("{T}", TOKEN))
+    assert PASSWORD not in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize("text", ["psk: boolean", "WPA2-PSK", "PSK31 is a mode", "shared_key: required"])
+def test_what_is_no_shared_key_stays(text):
+    assert Redactor().text(text) == text
