@@ -279,6 +279,41 @@ FORMS = (
         soon="(",
     ),
     Form(
+        "key of a database",
+        ")",
+        pattern(r"\)=\((?:[^(),\n]{0,60}, ){0,3}"),
+        is_secret_word,
+        "Key (password)=(hunter2!Zq9) already exists.",
+        "Key (password)=(required) already exists.",
+        pattern(r"\((?:\w{1,40}, ){0,3}\Z"),
+        ("(",),
+        soon="(",
+    ),
+    Form(
+        "argument below the option",
+        "\\\"'\n",
+        pattern(rf"{_CLOSE}(?:\n|\\{{1,4}}n)[ \t]{{0,40}}- {_Q}?"),
+        is_secret_word,
+        "- --password\n- hunter2!Zq9",
+        "- --password\n- required",
+        pattern(r"- \\{0,8}[\"']?\Z"),
+        ("- ",),
+        soon="-",
+    ),
+    Form(
+        "block of Terraform",
+        "\\\"'",
+        pattern(
+            rf"\\{{0,8}}[\"'] ?\{{(?:\n|\\{{1,4}}n)(?:[^\n{{}}\\]{{0,200}}(?:\n|\\{{1,4}}n)){{0,6}}?[ \t]{{1,8}}(?:default|value)[ \t]{{0,20}}= {_Q}"
+        ),
+        is_secret_word,
+        'variable "db_password" {\n  type = string\n  default = "hunter2!Zq9"\n}',
+        'variable "db_password" {\n  type = string\n  default = "required"\n}',
+        pattern(r"\b(?:variable|output) \\{0,8}[\"']\w{0,40}\Z"),
+        ("variable", "output"),
+        soon="{",
+    ),
+    Form(
         "dump of PHP",
         "\\\"'",
         pattern(rf"\\{{0,8}}[\"'](?:\]=>\s{{0,10}}string\([0-9]{{1,5}}\)\s|;s:[0-9]{{1,5}}:){_Q}"),
@@ -471,7 +506,7 @@ FORMS = (
     Form(
         "beside the name",
         " \t",
-        pattern(r"[ \t]{1,4}(?=[^\s\"'`(<{\[|&;:=,.)])"),
+        pattern(r"[ \t]{1,40}(?=[^\s\"'`(<{\[|&;:=,.)])"),
         _long_word,
         "log in as ada with password hunter2!Zq9",
         "the password must have 8 characters",
@@ -682,7 +717,8 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
     if (named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))) or (
-        (form.name == "call" and named.name.startswith(_QUESTIONS))
+        (form.name == "argument below the option" and not named.name.startswith("-"))
+        or (form.name == "call" and named.name.startswith(_QUESTIONS))
         or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))
     ):
         return None

@@ -32,6 +32,12 @@ PASSWORD, TOKEN = "hunter2!Zq9", "aB3dE5gH7jK9mN1pQ4sT6vW8"
         '["password"]=>\n  string(11) "{X}"',
         's:8:"password";s:11:"{X}";',
         "password ==> {X}",
+        "DETAIL:  Key (api_key)=({T}) already exists.",
+        "Key (user_id, token)=(1, {T}) already exists.",
+        '~ password = "old1pass" -> "{X}"',
+        'args:\n  - "--password"\n  - "{X}"',
+        'variable "db_password" {{\n  type      = string\n  sensitive = true\n  default   = "{X}"\n}}',
+        "key                  value\n---                  -----\nclient_token         {T}",
     ],
 )
 def test_a_secret_in_code_is_hidden(text):
@@ -52,6 +58,9 @@ def test_a_secret_in_code_is_hidden(text):
         'parser.add_argument("--token-limit", type=int, default=4096)',
         'parser.add_argument("--password", help="used by v2", default=None)',
         "[tokens] => 12",
+        "Key (token_id)=(123456789) already exists.",
+        'args:\n  - "username"\n  - "password"\n  - "address2"',
+        'variable "db_password" {\n  type = string\n}\nvariable "kind" {\n  default = "t3.micro2"\n}',
     ],
 )
 def test_code_without_a_secret_stays(text):
