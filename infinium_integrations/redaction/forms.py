@@ -632,6 +632,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and prose[1] not in _LEADING
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
+        and not scan.text.startswith("  ", named.end)
     ):
         yield from _before(scan, named)
         return
@@ -817,6 +818,8 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     header = text[start:end]
     mark = next((mark for mark in "|\t,;" if mark in header), None)
     if mark is None:
+        if newline == "\n":
+            yield from _aligned(scan, start, end)
         return
     names = header.split(mark)
     if mark == "|" and (not names[0].strip()) != (not names[-1].strip()):
@@ -829,6 +832,43 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     if not columns or len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
         return
     yield from _rows(scan, end, newline, mark, len(names), columns)
+
+
+_ALIGNED = pattern(r"[ \t]*+(?:[A-Za-z#][\w.#/()-]{0,30}(?: [\w.#/()-]{1,30})?(?:[ \t]{2,40}|\s{0,4}\Z)){1,12}+")
+_ONE_NAME = pattern(r"[\w.-]+")
+_MOST_ROWS = 200
+
+
+def _aligned(scan: Scan, start: int, end: int) -> Iterator[Span]:
+    """Find the values below a name in a table that blanks align, to the left or to the right: those of kubectl, pandas."""
+    text = scan.text
+    header = text[start:end]
+    is_apart = "  " in header.strip() or not header[:1].strip()
+    if not is_apart or not _ALIGNED.fullmatch(header):
+        return
+    columns = [(*name.span(), kind) for name in _ONE_NAME.finditer(header) if (kind := kind_of(name[0]))]
+    for _ in range(_MOST_ROWS):
+        at = end + 1
+        end = text.find("\n", at, at + _WIDEST)
+        end = end if end >= 0 else min(len(text), at + _WIDEST)
+        row = text[at:end]
+        if not _RULE.fullmatch(row):
+            cells = [(*cell, kind) for left, right, kind in columns if (cell := _cell_at(row, left, right))]
+            if not cells:
+                return
+            for first, last, kind in cells:
+                if (is_odd if kind == "password" else _clear_word)(row[first:last], kind):
+                    yield at + first, at + last, "column of a table"
+        scan.reached["columns"] = at
+
+
+def _cell_at(row: str, left: int, right: int) -> tuple[int, int] | None:
+    """Return where the word lies in a row that begins or ends where the column's name does."""
+    if row[left : left + 1].strip() and not row[max(0, left - 1) : left].strip():
+        return left, left + len(row[left:].split(None, 1)[0])
+    if row[right - 1 : right].strip() and not row[right : right + 1].strip():
+        return len(row[:right]) - len(row[:right].rsplit(maxsplit=1)[-1]), right
+    return None
 
 
 def _rows(scan: Scan, end: int, newline: str, mark: str, width: int, columns: Mapping[int, Kind]) -> Iterator[Span]:
