@@ -39,6 +39,18 @@ def _takes(client: str, options: str, *, glued: str = "") -> re.Pattern[str]:
 
 
 _GLUED = "|"
+_ARGUMENT = r"(?:[\w$.\[\]]{1,40}|[bru]?\\{0,4}[\"'][^\"'\n]{0,100}[\"']),\s{0,20}"
+_BY_POSITION = (
+    ("hashpw", "fernet", "azurekeycredential"),
+    (
+        *("networkcredential", "usernamepasswordcredentials", "passwordauthentication", "jwt.encode"),
+        *("basicawscredentials", "newstaticcredentials", "storagesharedkeycredential", "jwt.sign", "jwt.verify"),
+        *("createhmac", "pgp_sym_encrypt", "pgp_sym_decrypt", "aes_encrypt", "aes_decrypt", "cx_oracle.connect"),
+        *("boto3.session", "basicauth"),
+    ),
+    ("getconnection", "mysqli", "mysqli_connect", "pdo", "mysqldb.connect", "pymysql.connect", "create_user"),
+)
+"""Functions that take a secret as their first, second and third argument."""
 CLIENTS = (
     Command(
         "login at a host",
@@ -322,5 +334,36 @@ CLIENTS = (
         "sendemail -xu ada -xp hunter2!Zq9",
         "sendemail -xu ada",
         "x",
+    ),
+    Command(
+        "login by a call",
+        ("login(",),
+        pattern(r"\blogin\(\s?\\{0,4}[\"'][^\"'\n]{1,80}[\"'],\s?\\{0,4}[\"']([^\"'\n\\]{4,200})\\{0,4}[\"']"),
+        'smtp.login("ada", "hunter2!Zq9")',
+        'login(page, "ada2@example.com")',
+        is_odd=True,
+    ),
+    *(
+        Command(
+            f"argument {number} of a call",
+            names,
+            pattern(
+                rf"\b(?i:{'|'.join(map(re.escape, names))})\(\s{{0,20}}(?:{_ARGUMENT}){{{number - 1}}}[bru]?\\{{0,4}}[\"']([^\"'\n\\]{{4,200}})\\{{0,4}}[\"']"
+            ),
+            hidden,
+            stays,
+            is_odd=True,
+        )
+        for number, names, hidden, stays in zip(
+            (1, 2, 3),
+            _BY_POSITION,
+            (
+                'hashpw(b"hunter2!Zq9", salt)',
+                'NetworkCredential("ada", "hunter2!Zq9")',
+                'PDO($dsn, "ada", "hunter2!Zq9")',
+            ),
+            ("hashpw(value, salt)", 'NetworkCredential("ada", "main")', 'PDO($dsn, "ada", "shop")'),
+            strict=True,
+        )
     ),
 )
