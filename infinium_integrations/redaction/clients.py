@@ -336,6 +336,41 @@ CLIENTS = (
         "x",
     ),
     Command(
+        "login to encode",
+        ("btoa", "b64encode"),
+        pattern(r"\b(?:btoa|b64encode)\(b?\\{0,4}[\"'][\w.@+-]{1,60}:([^\"'\n\\]{3,100})\\{0,4}[\"']"),
+        'btoa("ada:hunter2!Zq9")',
+        'btoa("text:plain")',
+        is_odd=True,
+    ),
+    Command(
+        "what a command reads",
+        (
+            *("get-secret-value", "versions access", "print-access-token", "get-access-token", "auth token"),
+            *("kv get", "op read", "pass show", "get secret", "pwgen", "rand -hex", "rand -base64"),
+        ),
+        pattern(
+            r"\b(?:get-secret-value|versions access|print-(?:access|identity)-token|get-access-token|auth token|kv get|op read|pass show|get secret|pwgen|rand -(?:hex|base64))\b"
+            r"[^\n\\]{0,200}(?:\r?\n|\\{1,4}n)([^\s\"'\\{}:]{8,400})(?=\s{0,4}(?:\n|\Z|\\|\"))"
+        ),
+        "$ vault kv get -field=password secret/db\nhunter2!Zq9",
+        "$ vault kv get secret/db\nrequired",
+        is_odd=True,
+        begins=(
+            "get-secret-value",
+            "versions",
+            "print-",
+            "get-access-token",
+            "auth",
+            "kv",
+            "op",
+            "pass",
+            "get",
+            "pwgen",
+            "rand",
+        ),
+    ),
+    Command(
         "login by a call",
         ("login(",),
         pattern(r"\blogin\(\s?\\{0,4}[\"'][^\"'\n]{1,80}[\"'],\s?\\{0,4}[\"']([^\"'\n\\]{4,200})\\{0,4}[\"']"),

@@ -156,7 +156,7 @@ FORMS = (
         "sentence with a mark",
         " *_`\\\"':–—→-(",
         pattern(
-            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|от|для|do|od|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|de|del|da|do|от|для|do|od|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -249,7 +249,7 @@ FORMS = (
         "call",
         "(",
         pattern(
-            rf"\((?:\s{{0,3}}\\{{0,8}}[\"'][^\"'\n\\]{{0,60}}\\{{0,8}}[\"']\s?,\s?){{0,2}}(?:[bruf]{{1,2}}(?=[\"']))?{_Q}"
+            rf"\((?:\s{{0,3}}\\{{0,8}}[\"'][^\"'\n\\]{{0,60}}\\{{0,8}}[\"']\s?,\s?){{0,2}}\s{{0,3}}(?:[bruf]{{1,2}}(?=[\"']))?{_Q}"
         ),
         _one_word,
         'builder.password("hunter2!Zq9")',
@@ -321,6 +321,15 @@ FORMS = (
         '["password"]=> string(11) "hunter2!Zq9"',
         '["password"]=> string(8) "required"',
         soon=")s",
+    ),
+    Form(
+        "comparison by a call",
+        ".",
+        pattern(rf"\.(?:[Ee]quals(?:IgnoreCase)?|compareTo|eq|toBe|toEqual)\(\s?{_Q}"),
+        _one_word,
+        'password.equals("hunter2!Zq9")',
+        'password.equals("")',
+        soon="(",
     ),
     Form(
         "login as a pair",
@@ -522,11 +531,13 @@ FORMS = (
     Form(
         "user and password",
         "s :",
-        pattern(rf"(?:s?(?: are| is)?:?) {{1,2}}[\w.@-]{{2,40}} ?[/:] ?{_Q}?"),
+        pattern(
+            rf"(?:s?(?: (?:for|to|of) [\w .'-]{{1,40}}?)?(?: are| is)?:?) {{1,2}}(?:[\w.@-]{{2,40}} ?[/:] ?|[\w.+-]{{1,40}}@[\w.-]{{3,40}},? ){_Q}?"
+        ),
         _one_word,
         "credentials: ada / hunter2!Zq9",
         "credentials: see docs / wiki",
-        soon="/:",
+        soon="/:@",
     ),
 )
 _VALUE = pattern(r"""(?:[^\s"'`<>\\,;|)\[\]}”’»」』]++|\[REDACTED\]|\[)++""")
@@ -719,7 +730,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         return None
     if (named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))) or (
         (form.name == "argument below the option" and not named.name.startswith("-"))
-        or (form.name == "call" and named.name.startswith(_QUESTIONS))
+        or (form.name == "call" and named.name.startswith(_QUESTIONS) and not _is_strong(value))
         or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))
     ):
         return None

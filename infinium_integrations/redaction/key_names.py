@@ -105,6 +105,8 @@ _OWNERS = (
         "consumer",
         "instrumentation",
         "shared",
+        "hmac",
+        "unseal",
     ),
     *_VENDORS,
 )
@@ -120,13 +122,17 @@ _PASSWORD_ENDINGS = (
     "adminpass",
     "sshpass",
     "requirepass",
+    "passcode",
+    "pswd",
+    "passwrd",
+    "pasword",
     "masterauth",
 )
 _PASSWORD_PARTS = words(
     """
     pwd pw passcode pass senha haslo hasło heslo jelszó parola parool parole пароль lösenord lösenordet passord
     passordet passe adgangskode salasana şifre sifre şifresi geslo mdp clave 密码 密碼 口令 パスワード
-    비밀번호 κωδικός סיסמה adgangskoden lozinka paswoord şifreniz salasõna slaptažodis
+    비밀번호 κωδικός סיסמה adgangskoden lozinka paswoord şifreniz salasõna slaptažodis kodeord 비번 пасс
     """
 )
 _PASSWORDS_ABROAD = (

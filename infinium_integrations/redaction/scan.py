@@ -145,10 +145,10 @@ _BY_LETTER = (
     ),
     (
         pattern(
-            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|sk(?![a-z])|in(?:code)?(?![a-z])|hrase"
+            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|s(?:k|wd)(?![a-z])|asword|in(?:code)?(?![a-z])|hrase"
             "|(?<=otp)(?![a-z])|(?<=mdp)(?![a-z])|aro+l)"
         ),
-        ("pass", "pwd", "pw", "psk", "pin", "phrase", "otp", "mdp", "parol", "parool"),
+        ("pass", "pwd", "pw", "psk", "pswd", "pasword", "pin", "phrase", "otp", "mdp", "parol", "parool"),
     ),
     (
         pattern("c(?:ode(?![a-z])|red(?:s|ential)|vv|vc|(?<=sec)ret|lave(?![a-z])|ontrase|(?<=mnemonic))"),
@@ -168,6 +168,7 @@ _BESIDE_A_MARK = (
     "sifre",
     "geslo",
     "lozinka",
+    "kodeord",
     "paswoord",
 )
 """In prose, they are looked for before marks only."""
@@ -176,7 +177,7 @@ _ELSEWHERE = ("senha", "clave", "sifre", "parola", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
-    *("salasõna", "slaptažodis"),
+    *("salasõna", "slaptažodis", "비번", "пасс"),
 )
 _LETTERS_ABROAD = frozenset(map(max, _ABROAD))
 """Of which a text has one that has one of these names."""

@@ -92,6 +92,7 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 
 _NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
 """What stands under ``token`` and ``key`` and is none: a small number, a colour, an OID."""
+_MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 _NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
 _MINIFIED = pattern(
@@ -240,6 +241,7 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
         return _is_random(core)
     if kind != "password" and (
         _NUMBER.fullmatch(core) is not None
+        or _MAIL.fullmatch(core) is not None
         or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
         or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
         or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
