@@ -72,6 +72,15 @@ CLIENTS = (
         "ec",
     ),
     Command(
+        "cookie of curl",
+        ("curl",),
+        pattern(rf"\bcurl\b{_REST}\s-b\s?[\"']?[\w.-]{{1,40}}=([^\s\"';|]{{8,400}})"),
+        'curl -b "sid=hunter2!Zq9" https://example.com',
+        "curl -b cookies.txt https://example.com",
+        "b",
+        is_odd=True,
+    ),
+    Command(
         "user,password",
         ("open -u", "lftp"),
         pattern(rf"(?:\blftp\b{_REST}\s-u\s?|\bopen\s{{1,3}}-u\s?)[\"']?[^\s,\"']{{1,100}},([^\s\"'|;]{{3,200}})"),
@@ -114,10 +123,20 @@ CLIENTS = (
                 "youtube-dl",
                 "yt-dlp",
             ),
-            *("usermod", "useradd", "crackmapexec", "nxc"),
+            *(
+                "usermod",
+                "useradd",
+                "crackmapexec",
+                "nxc",
+                "beeline",
+                "hydra",
+                "veracrypt",
+                "unlock-keychain",
+                "nuget add",
+            ),
         ),
         _takes(
-            r"az\s{1,3}ad\s{1,3}sp\s{1,3}login|mycli|rdesktop|psexec|evil-winrm|racadm|fab|fabric|twine|poetry\s{1,3}publish|youtube-dl|yt-dlp|usermod|useradd|crackmapexec|nxc",
+            r"beeline|hydra|veracrypt|unlock-keychain|nuget\s{1,3}add|az\s{1,3}ad\s{1,3}sp\s{1,3}login|mycli|rdesktop|psexec|evil-winrm|racadm|fab|fabric|twine|poetry\s{1,3}publish|youtube-dl|yt-dlp|usermod|useradd|crackmapexec|nxc",
             "-p",
         ),
         "twine upload -u ada -p hunter2!Zq9 dist/*",
@@ -140,6 +159,11 @@ CLIENTS = (
             "useradd",
             "crackmapexec",
             "nxc",
+            "beeline",
+            "hydra",
+            "veracrypt",
+            "unlock-keychain",
+            "nuget",
         ),
     ),
     Command(
@@ -215,7 +239,7 @@ CLIENTS = (
         "here-string",
         ("<<<",),
         pattern(
-            rf"\b(?:kinit|su|sudo|cryptsetup|passwd|login|openssl|docker|gpg|mysql|chpasswd)\b{_REST}<<<\s?(?:\w{{1,40}}:)?{WORD}"
+            rf"\b(?:kinit|su|sudo|cryptsetup|passwd|login|openssl|docker|gpg|mysql|chpasswd|smbpasswd|vncpasswd|secret-tool|vercel|wrangler|gh)\b{_REST}<<<\s?(?:\w{{1,40}}:)?{WORD}"
         ),
         'cryptsetup open disk <<< "hunter2!Zq9"',
         "cat <<< hunter2!Zq8",
@@ -232,6 +256,12 @@ CLIENTS = (
             "gpg",
             "mysql",
             "chpasswd",
+            "smbpasswd",
+            "vncpasswd",
+            "secret-tool",
+            "vercel",
+            "wrangler",
+            "gh",
         ),
     ),
     Command(
@@ -275,25 +305,40 @@ CLIENTS = (
             "mc config",
             "user-secrets",
             "iwconfig",
+            "http-basic.",
+            "drush",
         ),
         pattern(
             rf"\b(?:rabbitmqctl{BLANK}(?:-\S{{1,40}}{BLANK})?(?:add_user|change_password|authenticate_user){BLANK}[^\s\"',]{{1,60}}"
-            rf"|wpa_passphrase{BLANK}[^\s\"',]{{1,60}}|poetry{BLANK}config{BLANK}(?:pypi-token\.[\w-]{{1,40}}|http-basic\.[\w-]{{1,40}}{BLANK}[^\s\"']{{1,60}})"
+            rf"|wpa_passphrase{BLANK}[^\s\"',]{{1,60}}|(?:poetry|composer){BLANK}config{BLANK}(?:--global{BLANK}|-g{BLANK})?(?:pypi-token\.[\w-]{{1,40}}|http-basic\.[\w.-]{{1,60}}{BLANK}[^\s\"']{{1,60}})"
+            rf"|drush{BLANK}(?:upwd|user:password|user-password){BLANK}[^\s\"']{{1,60}}"
             rf"|rclone\b{_REST}{BLANK}pass|mc{BLANK}(?:alias{BLANK}set|config{BLANK}host{BLANK}add){BLANK}\S{{1,40}}{BLANK}\S{{1,100}}{BLANK}\S{{1,60}}"
             rf"|user-secrets\sset\s[\"']?[\w:.-]{{1,80}}[\"']?){BLANK}(?!-){WORD}|\biwconfig\b{_REST}key\s{{1,2}}s:(\S{{3,80}})"
         ),
         "rabbitmqctl add_user ada hunter2!Zq9",
         "rabbitmqctl list_users",
-        begins=("rabbitmqctl", "wpa_passphrase", "poetry", "rclone", "mc", "user-secrets", "iwconfig"),
+        begins=(
+            "rabbitmqctl",
+            "wpa_passphrase",
+            "poetry",
+            "composer",
+            "drush",
+            "rclone",
+            "mc",
+            "user-secrets",
+            "iwconfig",
+        ),
     ),
     Command(
         "login with a token",
-        ("vault login", "cargo login", "nuget setapikey"),
-        pattern(rf"\b(?:(?:vault|cargo){BLANK}login|nuget{BLANK}setapikey){BLANK}(?!-){WORD}"),
+        ("vault login", "cargo login", "nuget setapikey", "wandb login", "bw unlock", "bw login", "service install"),
+        pattern(
+            rf"\b(?:(?:vault|cargo|wandb){BLANK}login|nuget{BLANK}setapikey|bw{BLANK}(?:unlock|login{BLANK}\S{{1,80}})|cloudflared{BLANK}service{BLANK}install){BLANK}(?!-){WORD}"
+        ),
         "cargo login aB3dE5gH7jK9mN1pQ4sT6vZq9",
         "cargo login crates",
         is_odd=True,
-        begins=("vault", "cargo", "nuget"),
+        begins=("vault", "cargo", "nuget", "wandb", "bw", "cloudflared"),
     ),
     Command(
         "expect",
@@ -334,6 +379,14 @@ CLIENTS = (
         "sendemail -xu ada -xp hunter2!Zq9",
         "sendemail -xu ada",
         "x",
+    ),
+    Command(
+        "keychain -w",
+        ("add-generic-password", "add-internet-password"),
+        _takes("add-(?:generic|internet)-password", "-w"),
+        "security add-generic-password -a ada -s db -w hunter2!Zq9",
+        "security add-generic-password -a ada -s db",
+        "w",
     ),
     Command(
         "login to encode",

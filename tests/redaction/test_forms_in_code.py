@@ -148,3 +148,46 @@ def test_a_password_that_an_agent_types_is_hidden(text):
 )
 def test_what_an_agent_does_without_a_password_stays(text):
     assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'curl -b "session={T}" https://example.com',
+        "xh -a ada:{X} example.com",
+        "beeline -u jdbc:hive2://h -n ada -p {X}",
+        'printf "{X}" | gcloud secrets versions add db --data-file=-',
+        'echo "{T}" | wrangler secret put API_KEY',
+        'vercel env add API_KEY production <<< "{T}"',
+        "smbpasswd -a ada <<< {X}",
+        "bw login ada@example.com {X}",
+        "wandb login {T}",
+        "cloudflared service install {T}",
+        "security add-generic-password -a ada -s db -w {X}",
+        "security unlock-keychain -p {X} login.keychain",
+        "htpasswd -b -c .htpasswd ada {X}",
+        "composer config http-basic.repo.example.com ada {X}",
+        'drush user:password ada "{X}"',
+        "dotnet nuget add source x -u ada -p {X}",
+        "[SQL: INSERT INTO users (name, password) VALUES (?, ?)]\n[parameters: ('ada', '{X}')]",
+    ],
+)
+def test_a_secret_given_to_a_command_is_hidden(text):
+    shown = Redactor().text(text.format(X=PASSWORD, T=TOKEN))
+    assert PASSWORD not in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -b cookies2.txt https://example.com",
+        "wandb login --relogin",
+        "bw login ada@example.com",
+        'echo "v1.2.3" | gcloud builds submit',
+        "htpasswd -c .htpasswd ada2",
+        "[SQL: INSERT INTO users (name, age) VALUES (?, ?)]\n[parameters: ('ada2', 'x17y')]",
+    ],
+)
+def test_a_command_without_a_secret_stays(text):
+    assert Redactor().text(text) == text
