@@ -399,29 +399,25 @@ CLIENTS = (
     Command(
         "what a command reads",
         (
-            *("get-secret-value", "versions access", "print-access-token", "get-access-token", "auth token"),
-            *("kv get", "op read", "pass show", "get secret", "pwgen", "rand -hex", "rand -base64"),
+            "secretsmanager",
+            "gcloud",
+            "kubectl",
+            "vault kv",
+            "gh auth",
+            "az account",
+            "op read",
+            "pwgen",
+            "openssl rand",
         ),
         pattern(
-            r"\b(?:get-secret-value|versions access|print-(?:access|identity)-token|get-access-token|auth token|kv get|op read|pass show|get secret|pwgen|rand -(?:hex|base64))\b"
-            r"[^\n\\]{0,200}(?:\r?\n|\\{1,4}n)([^\s\"'\\{}:]{8,400})(?=\s{0,4}(?:\n|\Z|\\|\"))"
+            rf"\b(?:secretsmanager{BLANK}get-secret-value|gcloud{BLANK}(?:secrets{BLANK}versions{BLANK}access|auth{BLANK}print-\w{{6,8}}-token)"
+            rf"|kubectl{_REST}get{BLANK}secrets?|vault{BLANK}kv{BLANK}get|gh{BLANK}auth{BLANK}token|az{BLANK}account{BLANK}get-access-token"
+            rf"|op{BLANK}read|pwgen|openssl{BLANK}rand)\b[^\n\\]{{0,200}}(?:\r?\n|\\{{1,4}}n)([^\s\"'\\{{}}:]{{8,400}})(?=\s{{0,4}}(?:\n|\Z|\\|\"))"
         ),
         "$ vault kv get -field=password secret/db\nhunter2!Zq9",
         "$ vault kv get secret/db\nrequired",
         is_odd=True,
-        begins=(
-            "get-secret-value",
-            "versions",
-            "print-",
-            "get-access-token",
-            "auth",
-            "kv",
-            "op",
-            "pass",
-            "get",
-            "pwgen",
-            "rand",
-        ),
+        begins=("secretsmanager", "gcloud", "kubectl", "vault", "gh", "az", "op", "pwgen", "openssl"),
     ),
     Command(
         "login by a call",

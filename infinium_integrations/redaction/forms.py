@@ -563,6 +563,8 @@ for _form in FORMS:
 _AFTER_BLANKS = {
     "sentence": "a—→",
     "sentence with a mark": "a:–—→-([",
+    "sentence with a clause": "a",
+    "set aside in a sentence": ",(",
     "sentence without spaces": "a:：",
     "name and value": "a\"'\\,;-\n",
     "element with attributes": "a",
@@ -596,6 +598,18 @@ _AFTER_QUOTES = {
     "pair in a list": ",",
     "beside the name, in a list": ",",
     "wrapped value": ":=",
+    "part of a form": "a",
+    "argument below the option": "a",
+    "block of Terraform": "{",
+    "dump of PHP": "];",
+    "value by default": "),]|?",
+    "typed into a field, as arguments": "a,;]",
+    "typed into a field, by a call": ")]",
+    "typed into what a selector finds": ",]",
+    "field of a page": "",
+    "input of a page": "",
+    "line below a name and a mark": "a:",
+    "line below a name": "a",
 }
 """With which characters those forms may go on after a quote, a blank aside; a letter is ``a``."""
 _BY_QUOTED: dict[str, dict[str, list[Form]]] = {
