@@ -39,6 +39,18 @@ def _takes(client: str, options: str, *, glued: str = "") -> re.Pattern[str]:
 
 
 _GLUED = "|"
+_ARGUMENT = r"(?:[\w$.\[\]]{1,40}|[bru]?\\{0,4}[\"'][^\"'\n]{0,100}[\"']),\s{0,20}"
+_BY_POSITION = (
+    ("hashpw", "fernet", "azurekeycredential"),
+    (
+        *("networkcredential", "usernamepasswordcredentials", "passwordauthentication", "jwt.encode"),
+        *("basicawscredentials", "newstaticcredentials", "storagesharedkeycredential", "jwt.sign", "jwt.verify"),
+        *("createhmac", "pgp_sym_encrypt", "pgp_sym_decrypt", "aes_encrypt", "aes_decrypt", "cx_oracle.connect"),
+        *("boto3.session", "basicauth"),
+    ),
+    ("getconnection", "mysqli", "mysqli_connect", "pdo", "mysqldb.connect", "pymysql.connect", "create_user"),
+)
+"""Functions that take a secret as their first, second and third argument."""
 CLIENTS = (
     Command(
         "login at a host",
@@ -58,6 +70,15 @@ CLIENTS = (
         "curl -E client.pem:hunter2!Zq9 https://example.com",
         "curl -E client.pem https://example.com",
         "ec",
+    ),
+    Command(
+        "cookie of curl",
+        ("curl",),
+        pattern(rf"\bcurl\b{_REST}\s-b\s?[\"']?[\w.-]{{1,40}}=([^\s\"';|]{{8,400}})"),
+        'curl -b "sid=hunter2!Zq9" https://example.com',
+        "curl -b cookies.txt https://example.com",
+        "b",
+        is_odd=True,
     ),
     Command(
         "user,password",
@@ -102,10 +123,20 @@ CLIENTS = (
                 "youtube-dl",
                 "yt-dlp",
             ),
-            *("usermod", "useradd", "crackmapexec", "nxc"),
+            *(
+                "usermod",
+                "useradd",
+                "crackmapexec",
+                "nxc",
+                "beeline",
+                "hydra",
+                "veracrypt",
+                "unlock-keychain",
+                "nuget add",
+            ),
         ),
         _takes(
-            r"az\s{1,3}ad\s{1,3}sp\s{1,3}login|mycli|rdesktop|psexec|evil-winrm|racadm|fab|fabric|twine|poetry\s{1,3}publish|youtube-dl|yt-dlp|usermod|useradd|crackmapexec|nxc",
+            r"beeline|hydra|veracrypt|unlock-keychain|nuget\s{1,3}add|az\s{1,3}ad\s{1,3}sp\s{1,3}login|mycli|rdesktop|psexec|evil-winrm|racadm|fab|fabric|twine|poetry\s{1,3}publish|youtube-dl|yt-dlp|usermod|useradd|crackmapexec|nxc",
             "-p",
         ),
         "twine upload -u ada -p hunter2!Zq9 dist/*",
@@ -128,6 +159,11 @@ CLIENTS = (
             "useradd",
             "crackmapexec",
             "nxc",
+            "beeline",
+            "hydra",
+            "veracrypt",
+            "unlock-keychain",
+            "nuget",
         ),
     ),
     Command(
@@ -202,7 +238,7 @@ CLIENTS = (
         "here-string",
         ("<<<",),
         pattern(
-            rf"\b(?:kinit|su|sudo|cryptsetup|passwd|login|openssl|docker|gpg|mysql|chpasswd)\b{_REST}<<<\s?(?:\w{{1,40}}:)?{WORD}"
+            rf"\b(?:kinit|su|sudo|cryptsetup|passwd|login|openssl|docker|gpg|mysql|chpasswd|smbpasswd|vncpasswd|secret-tool|vercel|wrangler|gh)\b{_REST}<<<\s?(?:\w{{1,40}}:)?{WORD}"
         ),
         'cryptsetup open disk <<< "hunter2!Zq9"',
         "cat <<< hunter2!Zq8",
@@ -219,6 +255,12 @@ CLIENTS = (
             "gpg",
             "mysql",
             "chpasswd",
+            "smbpasswd",
+            "vncpasswd",
+            "secret-tool",
+            "vercel",
+            "wrangler",
+            "gh",
         ),
     ),
     Command(
@@ -262,25 +304,40 @@ CLIENTS = (
             "mc config",
             "user-secrets",
             "iwconfig",
+            "http-basic.",
+            "drush",
         ),
         pattern(
             rf"\b(?:rabbitmqctl{BLANK}(?:-\S{{1,40}}{BLANK})?(?:add_user|change_password|authenticate_user){BLANK}[^\s\"',]{{1,60}}"
-            rf"|wpa_passphrase{BLANK}[^\s\"',]{{1,60}}|poetry{BLANK}config{BLANK}(?:pypi-token\.[\w-]{{1,40}}|http-basic\.[\w-]{{1,40}}{BLANK}[^\s\"']{{1,60}})"
+            rf"|wpa_passphrase{BLANK}[^\s\"',]{{1,60}}|(?:poetry|composer){BLANK}config{BLANK}(?:--global{BLANK}|-g{BLANK})?(?:pypi-token\.[\w-]{{1,40}}|http-basic\.[\w.-]{{1,60}}{BLANK}[^\s\"']{{1,60}})"
+            rf"|drush{BLANK}(?:upwd|user:password|user-password){BLANK}[^\s\"']{{1,60}}"
             rf"|rclone\b{_REST}{BLANK}pass|mc{BLANK}(?:alias{BLANK}set|config{BLANK}host{BLANK}add){BLANK}\S{{1,40}}{BLANK}\S{{1,100}}{BLANK}\S{{1,60}}"
             rf"|user-secrets\sset\s[\"']?[\w:.-]{{1,80}}[\"']?){BLANK}(?!-){WORD}|\biwconfig\b{_REST}key\s{{1,2}}s:(\S{{3,80}})"
         ),
         "rabbitmqctl add_user ada hunter2!Zq9",
         "rabbitmqctl list_users",
-        begins=("rabbitmqctl", "wpa_passphrase", "poetry", "rclone", "mc", "user-secrets", "iwconfig"),
+        begins=(
+            "rabbitmqctl",
+            "wpa_passphrase",
+            "poetry",
+            "composer",
+            "drush",
+            "rclone",
+            "mc",
+            "user-secrets",
+            "iwconfig",
+        ),
     ),
     Command(
         "login with a token",
-        ("vault login", "cargo login", "nuget setapikey"),
-        pattern(rf"\b(?:(?:vault|cargo){BLANK}login|nuget{BLANK}setapikey){BLANK}(?!-){WORD}"),
+        ("vault login", "cargo login", "nuget setapikey", "wandb login", "bw unlock", "bw login", "service install"),
+        pattern(
+            rf"\b(?:(?:vault|cargo|wandb){BLANK}login|nuget{BLANK}setapikey|bw{BLANK}(?:unlock|login{BLANK}\S{{1,80}})|cloudflared{BLANK}service{BLANK}install){BLANK}(?!-){WORD}"
+        ),
         "cargo login aB3dE5gH7jK9mN1pQ4sT6vZq9",
         "cargo login crates",
         is_odd=True,
-        begins=("vault", "cargo", "nuget"),
+        begins=("vault", "cargo", "nuget", "wandb", "bw", "cloudflared"),
     ),
     Command(
         "expect",
@@ -321,5 +378,75 @@ CLIENTS = (
         "sendemail -xu ada -xp hunter2!Zq9",
         "sendemail -xu ada",
         "x",
+    ),
+    Command(
+        "keychain -w",
+        ("add-generic-password", "add-internet-password"),
+        _takes("add-(?:generic|internet)-password", "-w"),
+        "security add-generic-password -a ada -s db -w hunter2!Zq9",
+        "security add-generic-password -a ada -s db",
+        "w",
+    ),
+    Command(
+        "login to encode",
+        ("btoa", "b64encode"),
+        pattern(r"\b(?:btoa|b64encode)\(b?\\{0,4}[\"'][\w.@+-]{1,60}:([^\"'\n\\]{3,100})\\{0,4}[\"']"),
+        'btoa("ada:hunter2!Zq9")',
+        'btoa("text:plain")',
+        is_odd=True,
+    ),
+    Command(
+        "what a command reads",
+        (
+            "secretsmanager",
+            "gcloud",
+            "kubectl",
+            "vault kv",
+            "gh auth",
+            "az account",
+            "op read",
+            "pwgen",
+            "openssl rand",
+        ),
+        pattern(
+            rf"\b(?:secretsmanager{BLANK}get-secret-value|gcloud{BLANK}(?:secrets{BLANK}versions{BLANK}access|auth{BLANK}print-\w{{6,8}}-token)"
+            rf"|kubectl{_REST}get{BLANK}secrets?|vault{BLANK}kv{BLANK}get|gh{BLANK}auth{BLANK}token|az{BLANK}account{BLANK}get-access-token"
+            rf"|op{BLANK}read|pwgen|openssl{BLANK}rand)\b[^\n\\]{{0,200}}(?:\r?\n|\\{{1,4}}n)([^\s\"'\\{{}}:]{{8,400}})(?=\s{{0,4}}(?:\n|\Z|\\|\"))"
+        ),
+        "$ vault kv get -field=password secret/db\nhunter2!Zq9",
+        "$ vault kv get secret/db\nrequired",
+        is_odd=True,
+        begins=("secretsmanager", "gcloud", "kubectl", "vault", "gh", "az", "op", "pwgen", "openssl"),
+    ),
+    Command(
+        "login by a call",
+        ("login(",),
+        pattern(r"\blogin\(\s?\\{0,4}[\"'][^\"'\n]{1,80}[\"'],\s?\\{0,4}[\"']([^\"'\n\\]{4,200})\\{0,4}[\"']"),
+        'smtp.login("ada", "hunter2!Zq9")',
+        'login(page, "ada2@example.com")',
+        is_odd=True,
+    ),
+    *(
+        Command(
+            f"argument {number} of a call",
+            names,
+            pattern(
+                rf"\b(?i:{'|'.join(map(re.escape, names))})\(\s{{0,20}}(?:{_ARGUMENT}){{{number - 1}}}[bru]?\\{{0,4}}[\"']([^\"'\n\\]{{4,200}})\\{{0,4}}[\"']"
+            ),
+            hidden,
+            stays,
+            is_odd=True,
+        )
+        for number, names, hidden, stays in zip(
+            (1, 2, 3),
+            _BY_POSITION,
+            (
+                'hashpw(b"hunter2!Zq9", salt)',
+                'NetworkCredential("ada", "hunter2!Zq9")',
+                'PDO($dsn, "ada", "hunter2!Zq9")',
+            ),
+            ("hashpw(value, salt)", 'NetworkCredential("ada", "main")', 'PDO($dsn, "ada", "shop")'),
+            strict=True,
+        )
     ),
 )

@@ -98,12 +98,12 @@ COMMANDS = (
     Command(
         "http -a",
         ("-a",),
-        pattern(rf"\bhttps?\b[^\n|;]{{0,80}}?\s-a{_LOGIN}"),
+        pattern(rf"\b(?:https?|xhs?)\b[^\n|;]{{0,80}}?\s-a{_LOGIN}"),
         "http -a ada:hunter2!Zq9 https://example.com",
         "http -a ada https://example.com",
         "a",
         mark=":",
-        begins=("http", "https"),
+        begins=("http", "https", "xh", "xhs"),
     ),
     Command(
         "smbclient -U",
@@ -126,7 +126,7 @@ COMMANDS = (
         "htpasswd",
         ("htpasswd",),
         pattern(
-            rf"\bhtpasswd\s{{1,3}}(?:-(?=\w{{0,4}}n)(?=\w{{0,4}}b)\w{{2,6}}|-\w{{0,4}}b\w{{0,4}}\s{{1,3}}\S{{1,100}})\s{{1,3}}\S{{1,60}}\s{{1,3}}{WORD}"
+            rf"\bhtpasswd\s{{1,3}}(?:-(?=\w{{0,4}}n)(?=\w{{0,4}}b)\w{{2,6}}|(?:-\w{{1,4}}\s{{1,3}}){{0,2}}-\w{{0,4}}b\w{{0,4}}\s{{1,3}}(?:-\w{{1,4}}\s{{1,3}}){{0,2}}(?!-)\S{{1,100}})\s{{1,3}}\S{{1,60}}\s{{1,3}}{WORD}"
         ),
         "htpasswd -cb .htpasswd ada hunter2!Zq9",
         "htpasswd -c .htpasswd ada",
@@ -134,9 +134,12 @@ COMMANDS = (
     ),
     Command(
         "echo into a command",
-        ("sudo -s", "password-stdin", "chpasswd", "--stdin", "with-token", "passphrase-fd", "cryptsetup", "kinit"),
+        (
+            *("sudo -s", "password-stdin", "chpasswd", "--stdin", "with-token", "passphrase-fd", "cryptsetup", "kinit"),
+            *("gcloud secrets", "secret put", "secret set", "env add", "smbpasswd"),
+        ),
         pattern(
-            rf"\b(?:echo|printf)\s{{1,3}}(?:-n\s)?(?:\\{{0,4}}[\"']%s(?:\\{{1,2}}n)?\\{{0,4}}[\"']\s)?(?:[\w.-]{{1,40}}:)?{WORD}\s{{0,3}}\|\s{{0,3}}(?:sudo\s-S|[^\n|]{{0,80}}--(?:password-stdin|stdin|with-token|passphrase-fd)|(?:sudo\s)?(?:chpasswd|cryptsetup|kinit))"
+            rf"\b(?:echo|printf)\s{{1,3}}(?:-n\s)?(?:\\{{0,4}}[\"']%s(?:\\{{1,2}}n)?\\{{0,4}}[\"']\s)?(?:[\w.-]{{1,40}}:)?{WORD}\s{{0,3}}\|\s{{0,3}}(?:sudo\s-S|[^\n|]{{0,80}}--(?:password-stdin|stdin|with-token|passphrase-fd)|(?:sudo\s)?(?:chpasswd|cryptsetup|kinit|smbpasswd|gcloud\ssecrets|(?:npx\s)?wrangler\ssecret\sput|gh\ssecret\sset|vercel\senv\sadd))"
         ),
         "echo hunter2!Zq9 | sudo -S apt update",
         "echo done | tee log",
@@ -181,6 +184,8 @@ _BEGUN = pattern(
 )
 """A command whose secret, were the text not cut, something after it would tell."""
 _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
+_SHOWN_ROW = pattern(r"\](?:\s|\\{1,4}n){1,4}\[parameters: \[?\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
+"""What SQLAlchemy's errors show of a statement: ``[parameters: ('ada', …)]``."""
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
 _PARAMETERS = ("key=", "code=", "sid=", "k=", "hash=", "sas=", "skey=")
@@ -344,7 +349,7 @@ def _inserted(scan: Scan) -> Iterator[Span]:
                     yield *item.span(1), "INSERT"
                 at, column = item.end() + 1, column + 1
             last = row.end()
-            row = _TUPLE.match(text, last)
+            row = _TUPLE.match(text, last) or _SHOWN_ROW.match(text, last)
         if columns and scan.open_end and text[last:].lstrip(" ,\n").startswith("("):
             yield text.index("(", last) + 1, len(text), "INSERT"
     begun = _BEGUN.search(text, max(0, len(text) - _LONGEST)) if scan.open_end else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, is_odd, is_secret_word
+from infinium_integrations.redaction.values import ENOUGH, is_after_a_string, is_odd, is_secret_word
 
 __all__ = ["FORMS", "Form", "Named", "loosely"]
 
@@ -47,13 +47,14 @@ class Form:
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
 _CLOSE = r"\\{0,8}[\"'`]?"
 _NAMING = pattern(
-    r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w.-]{0,40}\Z",
+    r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w./:-]{0,60}\Z",
     re.IGNORECASE,
 )
 _COPULA = (
     r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are"
-    r"|will be|must be|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|—|provided|given|supplied|received|used|found)"
+    r"|(?:will|must|should|would|has to|needs to|used to) be|remains|became|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|هي|هو|là|adalah|—|provided|given|supplied|received|used|found)"
 )
+_TEMPORARY = "(?: (?:temporaire|provisoire|temporal|provisional|temporanea|temporária|tijdelijke?|tymczasowe|actuel|actual|nueva|nouveau))?"
 _TAG = r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,80})?>"
 
 _BESIDE = pattern(
@@ -78,7 +79,46 @@ def _long_word(value: str, kind: Kind) -> bool:
         return False
     if kind == "password":
         return len(value) >= _LEAST and _one_word(value, kind)
+    if kind == "code":
+        return value.isdigit() and len(value) == _LEAST
     return len(value) >= _LONG and any(map(str.isupper, value)) and any(map(str.islower, value)) and is_odd(value, kind)
+
+
+def _given(value: str, kind: Kind) -> bool:
+    """Take under a password's name one word, whichever it is."""
+    return " " not in value.strip() and is_secret_word(value, kind)
+
+
+def _clear_word(value: str, kind: Kind) -> bool:
+    """Take of a password what is odd, of a token only what is long and mixed."""
+    return _one_word(value, kind) if kind == "password" else _mixed_word(value, kind)
+
+
+def _clear_line(value: str, kind: Kind) -> bool:
+    """Take a line of its own: a password that is no word of prose or code, a token that is long and mixed."""
+    if kind != "password":
+        return _mixed_word(value, kind)
+    return _is_strong(value) or (
+        _mixed_word(value, kind) and len(value) >= _LONG_WORD and _INSIDE.search(value) is not None
+    )
+
+
+def _is_strong(value: str) -> bool:
+    """Return whether a value is no word of prose or code, whatever is said of it: letters, digits and other marks."""
+    return (
+        not _STRONG.isdisjoint(value[1:])
+        and any(map(str.isdigit, value))
+        and any(map(str.isalpha, value))
+        and _NO_PLACE.isdisjoint(value[:-1])
+        and _ADDRESS.search(value) is None
+        and is_odd(value, "password")
+    )
+
+
+_STRONG = frozenset("!#$%^&*?~@")
+_ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
+_LONG_WORD, _INSIDE = 8, pattern(r"[A-Za-z][0-9]+[A-Za-z]")
+_BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}`?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
 
 
 FORMS = (
@@ -86,7 +126,7 @@ FORMS = (
         "sentence",
         " *_`\\\"'",
         pattern(
-            rf"[*_`\"']{{0,3}}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor)(?: [^\s:;=|<>\"'`]{{1,40}}+){{1,6}}?)?(?: now| here)? {_COPULA}(?: now)?(?::| →| =)? {{1,2}}"
+            rf"[*_`\"']{{0,3}}{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|für|zum|der|des|de|del|du|pour|para|per|van|voor|do|od|dla|от|для)(?: [^\s:;=|<>\"'`]{{1,40}}+){{1,6}}?)?(?: now| here)? {_COPULA}(?: now)?(?: ?:| →| =)? {{1,2}}"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         is_odd,
@@ -94,10 +134,29 @@ FORMS = (
         "The password for the staging server is wrong.",
     ),
     Form(
-        "sentence with a mark",
-        " *_`\\\"':–—→-",
+        "sentence with a clause",
+        " ",
         pattern(
-            rf"[*_`\"']{{0,3}}(?:(?: \([^()\n]{{1,40}}\))?(?: (?:for|of|to|on|in|at|from|provided|given|supplied|used|found|received|is|was|are)[^\n:;=|<>\"'`.]{{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf" (?:that |which )?(?:(?:we|you|they|he|she|I)(?:'ve| have)? [a-z]{{2,12}}(?: [\w'-]{{1,15}}){{0,3}}?|(?:that|which)(?: [a-z]{{2,12}}){{1,3}}?) (?:is|was|are)(?: now)?:? {{1,2}}(?:\*{{1,3}}|[“‘«])?{_Q}?"
+        ),
+        _clear_word,
+        "The password that we use is hunter2!Zq9",
+        "The password that we use is weak",
+    ),
+    Form(
+        "set aside in a sentence",
+        " ,",
+        pattern(rf"(?:,| \()\s?(?=[^\s()]{{6,60}}[,)]){_Q}?"),
+        lambda value, kind: kind == "password" and _is_strong(value.rstrip(",)")),
+        "The new password, hunter2!Zq9, expires soon.",
+        "The new password, however, expires soon.",
+        soon=",)",
+    ),
+    Form(
+        "sentence with a mark",
+        " *_`\\\"':–—→-(",
+        pattern(
+            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|de|del|da|do|от|для|do|od|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -107,7 +166,7 @@ FORMS = (
     Form(
         "sentence without spaces",
         "はは是为為는은이가：: ",
-        pattern(r"(?:は|是|为|為|는|은|이|가|：|:)?\s?(?:は|是|为|為|：|:)\s?[「『“‘\"']?"),
+        pattern(r"(?:(?:は|是|为|為|는|은|이|가|：)\s?){1,2}[「『“‘\"']?"),
         is_odd,
         "パスワードは「hunter2!Zq9」です",
         "パスワードは必須です",
@@ -117,12 +176,24 @@ FORMS = (
         "\\\"'`, ;\n:",
         pattern(
             rf"{_CLOSE}\s{{0,4}}[,;]?(?:\\n|\s){{0,40}}(?:{_CLOSE}[A-Za-z_]{{2,16}}{_CLOSE}\s{{0,3}}[:=]\s{{0,3}}[\w\"']{{1,20}}[,;]?(?:\\n|\s){{0,40}}){{0,2}}"
-            rf"{_CLOSE}(?i:value|val|content|default|default_?value|v){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
+            rf"{_CLOSE}(?i:(?:[a-z]{{1,10}}_?)?value|val|content|default|v){_CLOSE}\s{{0,3}}[:=]\s{{0,3}}{_Q}?"
         ),
         is_secret_word,
         '{"name": "DB_PASSWORD", "value": "hunter2!Zq9"}',
         '{"name": "DB_HOST", "value": "db.example.com"}',
         _NAMING,
+    ),
+    Form(
+        "part of a form",
+        "\\\"'\r\n",
+        pattern(
+            r"(?:\\{0,4}[\"'])?(?:(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)[Cc]ontent-[Tt]ype: [\w/;= -]{1,60})?(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){2}"
+        ),
+        is_secret_word,
+        'Content-Disposition: form-data; name="password"\n\nhunter2!Zq9\n--x',
+        'Content-Disposition: form-data; name="password"\n\nrequired\n--x',
+        pattern(r"form-data; name=\\{0,4}[\"']?\Z"),
+        ("form-data",),
     ),
     Form(
         "name and element",
@@ -178,12 +249,87 @@ FORMS = (
         "call",
         "(",
         pattern(
-            rf"\((?:\s{{0,3}}\\{{0,8}}[\"'][^\"'\n\\]{{0,60}}\\{{0,8}}[\"']\s?,\s?){{0,2}}(?:[bruf]{{1,2}}(?=[\"']))?{_Q}"
+            rf"\((?:\s{{0,3}}\\{{0,8}}[\"'][^\"'\n\\]{{0,60}}\\{{0,8}}[\"']\s?,\s?){{0,2}}\s{{0,3}}(?:[bruf]{{1,2}}(?=[\"']))?{_Q}"
         ),
         _one_word,
         'builder.password("hunter2!Zq9")',
         'builder.password("Enter it here")',
         pattern(r"(?<!new )\Z"),
+    ),
+    Form(
+        "value by default",
+        "\\\"' )]:",
+        pattern(
+            rf"(?::\s?)?{_CLOSE}\]?\)?\s?(?:(?:\|\||\?\?|\?:|or)\s{{1,3}}|,(?=[^()]{{0,120}}?\bdefault\s?=)[^()]{{0,120}}?\bdefault\s?=\s?)[bruf]{{0,2}}{_Q}"
+        ),
+        _given,
+        'process.env.DB_PASSWORD || "hunter2!Zq9"',
+        'process.env.DB_PASSWORD || "required"',
+        soon="|?=r",
+    ),
+    Form(
+        "default of a field",
+        " :=",
+        pattern(
+            rf"\s?(?::\s?[A-Za-z_][\w.\[\], |]{{0,40}}?\s?)?=\s?(?:(?:\w{{1,20}}\.)?(?:\w{{0,12}}Field|Field|field|mapped_column|config|env|SecretStr|SecretBytes|String)|new String)\((?:[a-z_]{{1,16}}=[\w.]{{1,20}},\s?)?(?:default\s?=\s?)?[bruf]{{0,2}}{_Q}"
+        ),
+        _one_word,
+        'password: str = Field(default="hunter2!Zq9")',
+        'password: str = Field(default="required")',
+        soon="(",
+    ),
+    Form(
+        "key of a database",
+        ")",
+        pattern(r"\)=\((?:[^(),\n]{0,60}, ){0,3}"),
+        is_secret_word,
+        "Key (password)=(hunter2!Zq9) already exists.",
+        "Key (password)=(required) already exists.",
+        pattern(r"\((?:\w{1,40}, ){0,3}\Z"),
+        ("(",),
+        soon="(",
+    ),
+    Form(
+        "argument below the option",
+        "\\\"'\n",
+        pattern(rf"{_CLOSE}(?:\n|\\{{1,4}}n)[ \t]{{0,40}}- {_Q}?"),
+        is_secret_word,
+        "- --password\n- hunter2!Zq9",
+        "- --password\n- required",
+        pattern(r"- \\{0,8}[\"']?\Z"),
+        ("- ",),
+        soon="-",
+    ),
+    Form(
+        "block of Terraform",
+        "\\\"'",
+        pattern(
+            rf"\\{{0,8}}[\"'] ?\{{(?:\n|\\{{1,4}}n)(?:[^\n{{}}\\]{{0,200}}(?:\n|\\{{1,4}}n)){{0,6}}?[ \t]{{1,8}}(?:default|value)[ \t]{{0,20}}= {_Q}"
+        ),
+        is_secret_word,
+        'variable "db_password" {\n  type = string\n  default = "hunter2!Zq9"\n}',
+        'variable "db_password" {\n  type = string\n  default = "required"\n}',
+        pattern(r"\b(?:variable|output) \\{0,8}[\"']\w{0,40}\Z"),
+        ("variable", "output"),
+        soon="{",
+    ),
+    Form(
+        "dump of PHP",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"'](?:\]=>\s{{0,10}}string\([0-9]{{1,5}}\)\s|;s:[0-9]{{1,5}}:){_Q}"),
+        is_secret_word,
+        '["password"]=> string(11) "hunter2!Zq9"',
+        '["password"]=> string(8) "required"',
+        soon=")s",
+    ),
+    Form(
+        "comparison by a call",
+        ".",
+        pattern(rf"\.(?:[Ee]quals(?:IgnoreCase)?|compareTo|eq|toBe|toEqual)\(\s?{_Q}"),
+        _one_word,
+        'password.equals("hunter2!Zq9")',
+        'password.equals("")',
+        soon="(",
     ),
     Form(
         "login as a pair",
@@ -233,9 +379,78 @@ FORMS = (
         "{&quot;password&quot;: &quot;required&quot;}",
     ),
     Form(
+        "typed into a field, as arguments",
+        " \\\"'?]:",
+        pattern(
+            rf"[\w \[\]=*.:?-]{{0,30}}{_CLOSE}\]?{_CLOSE}(?:(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}[A-Za-z_]{{1,20}}{_CLOSE}\s?[:=]\s?{_CLOSE}[\w. -]{{0,40}}{_CLOSE}){{0,3}}"
+            rf"(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}(?i:text|value|input|input_?text|data|keys|content|answer|response|reply){_CLOSE}\s?[:=]\s?{_Q}"
+        ),
+        _one_word,
+        '{"element": "Password field", "ref": "e12", "text": "hunter2!Zq9"}',
+        '{"element": "Password field", "ref": "e12", "text": "Show"}',
+        pattern(
+            r"(?:element|selector|field|target|label|locator|css|xpath|question|prompt|placeholder|[Tt]ype)\\{0,8}[\"']?\s?[:=]\s?\\{0,8}[\"'][^\"'\n]{0,40}\\{0,8}[\"']?\Z"
+        ),
+        soon=",;",
+    ),
+    Form(
+        "typed into a field, by a call",
+        " \\\"']",
+        pattern(
+            rf"[\w \]=-]{{0,20}}\\{{0,8}}[\"']\]?{_CLOSE}\){{1,2}}(?:\.\w{{1,20}}\(\)){{0,2}}\s{{0,20}}\.(?:fill|type|send_?[Kk]eys|set_?[Vv]alue|press_?[Ss]equentially)\(\s?{_Q}"
+        ),
+        _given,
+        'page.get_by_label("Password").fill("hunter2!Zq9")',
+        'page.get_by_label("Password").fill("wrong")',
+        soon=")",
+    ),
+    Form(
+        "typed into what a selector finds",
+        " \\\"']",
+        pattern(rf"[\w =-]{{0,20}}\\{{0,8}}[\"']?\]?{_CLOSE},\s?{_Q}"),
+        _given,
+        "page.fill('input[name=\"password\"]', 'hunter2!Zq9')",
+        "page.fill('input[name=\"password\"]', 'wrong')",
+        pattern(r"\.(?:fill|type|set_?[Vv]alue|send_?[Kk]eys)\(\s?\\{0,8}[\"'][^\n]{0,60}\Z"),
+        ("fill", "type", "alue", "eys"),
+        soon=",",
+    ),
+    Form(
+        "filled with",
+        " ",
+        pattern(rf"(?: (?:field|box|input|textbox))?[\"']? (?:with|to):? {{1,2}}{_Q}?"),
+        is_odd,
+        "Filled the password field with hunter2!Zq9",
+        "Filled the password field with text",
+        pattern(r"(?:[Ff]ill|[Ss]et)(?:ed|ing)?(?: in| out)? (?:the |your |its |user )?[\"']?\Z"),
+        ("ill", "et"),
+    ),
+    Form(
+        "field of a page",
+        "\\\"'",
+        pattern(rf"\\{{0,8}}[\"'](?: \[[\w=-]{{1,20}}\]){{1,4}}: ?{_Q}?"),
+        _one_word,
+        '- textbox "Password" [ref=e12]: hunter2!Zq9',
+        '- textbox "Password" [ref=e12]: Enter password',
+        soon="[",
+    ),
+    Form(
+        "input of a page",
+        "\\\"' ",
+        pattern(rf"{_CLOSE}\s[^<>]{{0,100}}?\bvalue={_Q}?"),
+        is_secret_word,
+        "<input type=password value=hunter2!Zq9>",
+        "<input type=password value=password>",
+        pattern(r"\btype=\\{0,8}[\"']?\Z"),
+        ("type=",),
+        soon="=",
+    ),
+    Form(
         "answer",
         "?",
-        pattern(rf"\? (?:It'?s|It is|That'?s|Sure[,:]?|Yes[,:]?)(?: it'?s)? {_Q}?"),
+        pattern(
+            rf"\?(?: |(?:\n|\\n){{1,2}}[\w -]{{1,20}}: )(?:It'?s|It is|That'?s|Sure[,:]?|Yes[,:]?|(?<=: )(?=[^\s\"']{{6,60}}[.!]?\s{{0,2}}(?:\n|\\|\Z|\")))(?: ?it'?s)? ?{_Q}?"
+        ),
         is_odd,
         "What is the password? It's hunter2!Zq9",
         "What is the password? It's secret.",
@@ -248,6 +463,24 @@ FORMS = (
         "<tr><td>Password</td><td>hunter2!Zq9</td></tr>",
         "<tr><td>Password</td><td>required</td></tr>",
         soon="<",
+    ),
+    Form(
+        "line below a name and a mark",
+        ":*_`",
+        pattern(rf"[*_`]{{0,3}}:[*_`]{{0,3}}{_BELOW}"),
+        lambda value, kind: "://" not in value and _one_word(value, kind),
+        "Password:\n\n    hunter2!Zq9\n",
+        "Password:\n\n    required\n",
+        soon="\n\\",
+    ),
+    Form(
+        "line below a name",
+        "\n\r\\*_`",
+        pattern(rf"[*_`]{{0,3}}{_BELOW}"),
+        _clear_line,
+        "Username\nada\nPassword\nhunter2!Zq9\n",
+        "Username\nPassword\nAddress2\n",
+        pattern(r"(?:\A|\n|\\n|[\"'])[ \t#>*_`-]{0,8}(?:[\w']{1,15} ){0,3}\Z"),
     ),
     Form(
         "row of a table",
@@ -282,7 +515,7 @@ FORMS = (
     Form(
         "beside the name",
         " \t",
-        pattern(r"[ \t]{1,4}(?=[^\s\"'`(<{\[|&;:=,.)])"),
+        pattern(r"[ \t]{1,40}(?=[^\s\"'`(<{\[|&;:=,.)])"),
         _long_word,
         "log in as ada with password hunter2!Zq9",
         "the password must have 8 characters",
@@ -298,11 +531,13 @@ FORMS = (
     Form(
         "user and password",
         "s :",
-        pattern(rf"(?:s?(?: are| is)?:?) {{1,2}}[\w.@-]{{2,40}} ?[/:] ?{_Q}?"),
+        pattern(
+            rf"(?:s?(?: (?:for|to|of) [\w .'-]{{1,40}}?)?(?: are| is)?:?) {{1,2}}(?:[\w.@-]{{2,40}} ?[/:] ?|[\w.+-]{{1,40}}@[\w.-]{{3,40}},? ){_Q}?"
+        ),
         _one_word,
         "credentials: ada / hunter2!Zq9",
         "credentials: see docs / wiki",
-        soon="/:",
+        soon="/:@",
     ),
 )
 _VALUE = pattern(r"""(?:[^\s"'`<>\\,;|)\[\]}”’»」』]++|\[REDACTED\]|\[)++""")
@@ -327,15 +562,24 @@ for _form in FORMS:
         _BY_FIRST.setdefault(_letter, []).append(_form)
 _AFTER_BLANKS = {
     "sentence": "a—→",
-    "sentence with a mark": "a:–—→-(",
+    "sentence with a mark": "a:–—→-([",
+    "sentence with a clause": "a",
+    "set aside in a sentence": ",(",
     "sentence without spaces": "a:：",
     "name and value": "a\"'\\,;-\n",
     "element with attributes": "a",
     "object under the name": ':={"',
+    "value by default": "a|?,",
+    "default of a field": ":=",
     "login as a pair": ":=",
     "wrapped value": ":=",
     "elements beside each other": "<:*_&\n",
     "row of a table": "|*_`",
+    "typed into a field, as arguments": "a",
+    "typed into a field, by a call": "a",
+    "typed into what a selector finds": "a",
+    "filled with": "a",
+    "input of a page": "a",
     "beside the name, in quotes": "\"'`\\",
     "words that are a key": "a:=\"'",
     "user and password": "a:",
@@ -354,6 +598,18 @@ _AFTER_QUOTES = {
     "pair in a list": ",",
     "beside the name, in a list": ",",
     "wrapped value": ":=",
+    "part of a form": "a",
+    "argument below the option": "a",
+    "block of Terraform": "{",
+    "dump of PHP": "];",
+    "value by default": "),]|?",
+    "typed into a field, as arguments": "a,;]",
+    "typed into a field, by a call": ")]",
+    "typed into what a selector finds": ",]",
+    "field of a page": "",
+    "input of a page": "",
+    "line below a name and a mark": "a:",
+    "line below a name": "a",
 }
 """With which characters those forms may go on after a quote, a blank aside; a letter is ``a``."""
 _BY_QUOTED: dict[str, dict[str, list[Form]]] = {
@@ -381,7 +637,15 @@ def _candidates(text: str, end: int) -> Sequence[Form]:
 
 _BLANKS = " \t"
 _CLOSED, _MOST_QUOTES = "\\\"'`*_", 12
-_AS = pattern(r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z")
+_AS = pattern(
+    r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z"
+    r"|\bwith [\"'`]?([^\s\"'`]{4,60})[\"'`]? as \Z"
+    r"|\b(?:[Tt]yp(?:e|ed|ing)|[Ee]nter(?:ed|ing)?|[Ff]ill(?:ed|ing)?|[Ii]nput|[Pp]ut|[Pp]asted?) [\"'`]?([^\s\"'`]{4,60})[\"'`]? (?:in|into) (?:the |your |my |its )?[\"']?(?:[\w-]{1,20} ){0,2}\Z"
+)
+_IS_IT = pattern(
+    r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
+)
+_SAYS_WHAT_IT_IS = (" as ", " in ", " into ", " is ", " was ", " for ", " that's ")
 
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
@@ -393,24 +657,35 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and prose[1] not in _LEADING
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
+        and not scan.text.startswith("  ", named.end)
     ):
+        yield from _before(scan, named)
         return
     before = scan.text[max(0, named.start - _BEFORE) : named.start]
     near = scan.text[named.end : named.end + _SOON]
     found = _by_form(scan, named, before, near)
     if found:
         yield found
-    elif (
-        named.kind == "password"
-        and " as " in before
-        and (first := _AS.search(scan.text, max(0, named.start - _BEFORE), named.start))
-    ):
-        if is_odd(first[1], "password"):
-            yield *first.span(1), "before the name"
+    elif first := [*_before(scan, named)]:
+        yield from first
     elif following and following in _BEFORE_BLOCKS and named.kind != "code" and has_one(near, _IN_BLOCKS):
         yield from _block(scan, named)
     if named.start >= scan.reached.get("columns", 0):
         yield from _columns(scan, named)
+
+
+def _before(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find a password of which is said after it what it is: ``… as the password``, ``typed … into the password field``."""
+    if named.kind != "password":
+        return
+    start = max(0, named.start - _BEFORE)
+    if not has_one(scan.text[start : named.start], _SAYS_WHAT_IT_IS):
+        return
+    if found := _AS.search(scan.text, start, named.start):
+        if is_odd(found[found.lastindex or 0], "password"):
+            yield *found.span(found.lastindex or 0), "before the name"
+    elif (found := _IS_IT.search(scan.text, start, named.start)) and _is_strong(found[1]):
+        yield *found.span(1), "before the name"
 
 
 def _by_form(scan: Scan, named: Named, before: str, near: str) -> Span | None:
@@ -445,7 +720,9 @@ _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
 _LEADING = words(
     """
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
-    here has been provided given supplied received used found value val content type string required
+    here has been provided given supplied received used found value val content type string required or str new with field box textbox
+    we you they he she that which should would has needs remains became
+    do od dla temporaire provisoire temporal provisional temporanea actuel actual nueva nouveau
     """
 )
 """A plain word that follows a name leads to its secret only if it is one of these."""
@@ -466,7 +743,9 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
     if (named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))) or (
-        form.name == "call" and named.name.startswith(_QUESTIONS)
+        (form.name == "argument below the option" and not named.name.startswith("-"))
+        or (form.name == "call" and named.name.startswith(_QUESTIONS) and not _is_strong(value))
+        or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))
     ):
         return None
     is_template = value.startswith("{") and text.startswith("}", end)
@@ -564,6 +843,8 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     header = text[start:end]
     mark = next((mark for mark in "|\t,;" if mark in header), None)
     if mark is None:
+        if newline == "\n":
+            yield from _aligned(scan, start, end)
         return
     names = header.split(mark)
     if mark == "|" and (not names[0].strip()) != (not names[-1].strip()):
@@ -576,6 +857,43 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     if not columns or len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
         return
     yield from _rows(scan, end, newline, mark, len(names), columns)
+
+
+_ALIGNED = pattern(r"[ \t]*+(?:[A-Za-z#][\w.#/()-]{0,30}(?: [\w.#/()-]{1,30})?(?:[ \t]{2,40}|\s{0,4}\Z)){1,12}+")
+_ONE_NAME = pattern(r"[\w.-]+")
+_MOST_ROWS = 200
+
+
+def _aligned(scan: Scan, start: int, end: int) -> Iterator[Span]:
+    """Find the values below a name in a table that blanks align, to the left or to the right: those of kubectl, pandas."""
+    text = scan.text
+    header = text[start:end]
+    is_apart = "  " in header.strip() or not header[:1].strip()
+    if not is_apart or not _ALIGNED.fullmatch(header):
+        return
+    columns = [(*name.span(), kind) for name in _ONE_NAME.finditer(header) if (kind := kind_of(name[0]))]
+    for _ in range(_MOST_ROWS):
+        at = end + 1
+        end = text.find("\n", at, at + _WIDEST)
+        end = end if end >= 0 else min(len(text), at + _WIDEST)
+        row = text[at:end]
+        if not _RULE.fullmatch(row):
+            cells = [(*cell, kind) for left, right, kind in columns if (cell := _cell_at(row, left, right))]
+            if not cells:
+                return
+            for first, last, kind in cells:
+                if (is_odd if kind == "password" else _clear_word)(row[first:last], kind):
+                    yield at + first, at + last, "column of a table"
+        scan.reached["columns"] = at
+
+
+def _cell_at(row: str, left: int, right: int) -> tuple[int, int] | None:
+    """Return where the word lies in a row that begins or ends where the column's name does."""
+    if row[left : left + 1].strip() and not row[max(0, left - 1) : left].strip():
+        return left, left + len(row[left:].split(None, 1)[0])
+    if row[right - 1 : right].strip() and not row[right : right + 1].strip():
+        return len(row[:right]) - len(row[:right].rsplit(maxsplit=1)[-1]), right
+    return None
 
 
 def _rows(scan: Scan, end: int, newline: str, mark: str, width: int, columns: Mapping[int, Kind]) -> Iterator[Span]:

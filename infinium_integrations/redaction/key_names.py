@@ -104,19 +104,44 @@ _OWNERS = (
         "functions",
         "consumer",
         "instrumentation",
+        "shared",
+        "hmac",
+        "unseal",
     ),
     *_VENDORS,
 )
 _KEYS = tuple(f"{owner}key" for owner in _OWNERS)
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "kennwort", "wachtwoord", "contrase", "motdepasse")
-_PASSWORD_ENDINGS = ("pwd", "storepass", "keypass", "userpass", "dbpass", "rootpass", "adminpass", "sshpass")
+_PASSWORD_ENDINGS = (
+    "pwd",
+    "storepass",
+    "keypass",
+    "userpass",
+    "dbpass",
+    "rootpass",
+    "adminpass",
+    "sshpass",
+    "requirepass",
+    "passcode",
+    "pswd",
+    "passwrd",
+    "pasword",
+    "masterauth",
+)
 _PASSWORD_PARTS = words(
     """
     pwd pw passcode pass senha haslo hasło heslo jelszó parola parool parole пароль lösenord lösenordet passord
     passordet passe adgangskode salasana şifre sifre şifresi geslo mdp clave 密码 密碼 口令 パスワード
-    비밀번호 κωδικός סיסמה
+    비밀번호 κωδικός סיסמה adgangskoden lozinka paswoord şifreniz salasõna slaptažodis kodeord 비번 пасс
     """
 )
+_PASSWORDS_ABROAD = (
+    "كلمةالمرور",
+    "كلمةالسر",
+    *map("".join, map(re.compile(r"[^\W\d_]+").findall, ("पासवर्ड", "รหัสผ่าน"))),
+    "mậtkhẩu",
+)
+"""Without what is no letter, as names are joined."""
 _ANYWHERE = (
     "apikey",
     "secretkey",
@@ -129,7 +154,7 @@ _ANYWHERE = (
 )
 _ENDINGS = (*_KEYS, "secret", "credential", "cookie", "authtoken", "accesstoken", "sharedaccesssignature")
 _WORDS = frozenset({"secret", "secrets", "credentials", "creds", "authorization", "cookie", "cookies", "jwt"})
-_LAST = frozenset({"auth", "jwt", "token", "secret"})
+_LAST = frozenset({"auth", "jwt", "token", "secret", "psk"})
 _CODES = frozenset({"cvv", "cvc", "otp", "pin", "totp", "pincode"})
 _CODE_OWNERS = words(
     "fa factor sms security access verification auth authorization activation recovery backup pin otp mfa login secret"
@@ -141,7 +166,7 @@ _NO_SECRET_AFTER = words(
     count counts length len limit limits size budget usage type types name names policy required enabled expiry
     expires expired in at ttl seconds url uri endpoint path file field fields hint id ids index strategy method
     mode present details rotation format error errors consent banner domain samesite vault manager provider
-    version ms store str env prompt label title placeholder description hint help regex pattern validator
+    version ms store str env prompt label title placeholder description hint help regex pattern validator source
     """
 )
 _NO_TOKEN = words(
@@ -333,6 +358,8 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     joined = "".join(parts)
     if not (_TELLING if name.isascii() else _TELLING_ABROAD).search(joined):
         return ""
+    if not name.isascii() and has_one(joined, _PASSWORDS_ABROAD):
+        return "password"
     if has_one(joined, _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
         return "password"
     if parts[-1] in _PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
@@ -342,7 +369,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     return "weak" if _is_weak(name, parts, joined) else ""
 
 
-_PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORD_ENDINGS, *_PASSWORD_PARTS}
+_PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *_PASSWORD_PARTS}
 _STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *_CODES, "code", "key", "token"}
 _LEAST_STEMS = [stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1]
 _TELLING_ABROAD = re.compile(any_of(_LEAST_STEMS))

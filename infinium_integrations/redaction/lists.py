@@ -182,9 +182,14 @@ _NEXT = pattern(
     r"[\"'`*]{0,3}(?:[ ]?[,;/|][ ]?(?:and |or |& |und |y |et |e )?|[ ](?:and |or |& |und |y |et |e )?)[\"'`*]{0,3}([^\s\"'`*,;<>()\[\]{}=\\]{4,400})(?![=:])"
 )
 
+_CHANGED = pattern(r"\\{0,8}[\"'`]? (?:->|=>|→) \\{0,8}[\"'`]([^\s\"'`\\]{1,200})")
+"""What a change says after the old value: ``password = "a1" -> "b2"``."""
+
 
 def more(scan: Scan, named: Named, end: int) -> Iterator[Span]:
-    """Find what goes on after a secret under a name of several: ``passwords: a1, b2 and c3``."""
+    """Find what goes on after a secret under a name of several: ``passwords: a1, b2 and c3``; or its new value."""
+    if (changed := _CHANGED.match(scan.text, end)) and is_secret_word(changed[1], named.kind):
+        yield *changed.span(1), "new value"
     if not named.name.endswith(_OF_SEVERAL) or end < scan.reached.get(f"more {named.kind}", 0):
         return
     while (found := _NEXT.match(scan.text, end)) and is_odd(value := found[1].rstrip(".!?:"), named.kind):

@@ -26,6 +26,8 @@ OTHERS = (
     Example("value after =", "password=hunter2!Zq9", "password=required"),
     Example("value after :", 'password: "hunter2!Zq9"', "password: string"),
     Example("value after a name in a sentence", "the password is hunter2!Zq9", "the password is wrong"),
+    Example("new value", 'password = "hunter2!" -> "hunter2!Zq9"', 'password = "required" -> "optional"'),
+    Example("code of a message", "Your code is 482913", "Your code is 482913 lines long"),
     Example("value after a tag", "<password>hunter2!Zq9</password>", "<password>string</password>"),
     Example("value after an option", "tool --password hunter2!Zq9", "tool --password required"),
     Example("value after a name in a pair", "('password', 'hunter2!Zq9')", "('password', 'token')"),

@@ -26,10 +26,12 @@ _LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,8}+){1,
 _LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
 """A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
 _AFTER = pattern(
-    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==)|\*{1,3}|_{1,2})? (?P<space>[ \t]{0,4}+)
-        (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}[ ]=(?=[ ]) | (?<=[ ])is:?(?=[ ]) | => | := | ={1,2} | : | %3[Dd]
+    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==|[ ]=>)|\*{1,3}|_{1,2})?
+        (?P<space>[ \t]{0,40}+)
+        (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3}[ ]=(?=[ ])
+               | (?<=[ ])is:?(?=[ ]) | ={1,2}> | := | !?={1,3} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
-        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,4}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
+        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,40}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
         (?:[bruf]{1,2}(?=["'])|(?<=:[ ])![a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
@@ -239,7 +241,7 @@ def _word_before(text: str, at: int) -> str:
     before = text[max(0, at - _LONGEST) : at]
     word = (before[:-1].rsplit(None, 1) or [""])[-1]
     word = (_ESCAPED.sub("", word) if "\\" in word else word).lstrip("*_`(|>\"'")
-    return f"{word}_" if word.isalnum() else ""
+    return f"{word}_" if word.replace("-", "").isalnum() else ""
 
 
 def _before_stars(text: str, start: int) -> int:
@@ -255,6 +257,8 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     """Return the kind of separator, or None where it does not separate a name from its value."""
     sep = found["sep"]
     if sep == ":":
+        if found["close"] and _is_choice(text, start, found["close"][-1]):
+            return None
         return " = " if found["close"] else ":"
     if sep == "":
         return "option" if text.startswith("-", start) and found["space"] else None
@@ -270,11 +274,21 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         if text.startswith("-", start) and found["close"]:
             return "option"
         return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
-    if sep == "==":
-        return "=="
+    if sep in _COMPARISONS:
+        return None if found["close"] and found["close"][-1] in "\"'`" else "=="
     if sep in {"=", "%3D", "%3d"}:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
     return ":" if sep == "：" and not found["close"] else " = "
+
+
+def _is_choice(text: str, start: int, quote: str) -> bool:
+    """Return whether a string is one of two that code chooses between: ``isNew ? "Set password" : "Reset"``."""
+    at = text.rfind(quote, max(0, start - _CHOICE), start + 1)
+    return at > 0 and text[max(0, at - _BLANK_BEFORE) : at].rstrip().endswith("?")
+
+
+_CHOICE, _BLANK_BEFORE = 60, 3
+_COMPARISONS = frozenset({"==", "===", "!=", "!=="})
 
 
 def _end(text: str, name: str, quote: str, start: int, reach: int) -> tuple[int, bool]:

@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 
 from infinium_integrations import diagnostics, otel_environment, settings
 from infinium_integrations.errors import ConfigurationError
+from infinium_integrations.redaction.codes import codes
 from infinium_integrations.redaction.commands import commands
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Cut, is_secret_key, own_names
 from infinium_integrations.redaction.pairs import pairs
@@ -176,6 +177,8 @@ def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     yield from shapes(seen)
     if seen.keywords:
         yield from pairs(seen)
+    if "code" in seen.keywords:
+        yield from codes(seen)
     yield from commands(seen)
     if open_end:
         yield from unfinished(seen)

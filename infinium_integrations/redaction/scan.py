@@ -145,10 +145,10 @@ _BY_LETTER = (
     (
         "p",
         pattern(
-            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|in(?:code)?(?![a-z])|hrase"
+            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|s(?:k|wd)(?![a-z])|asword|in(?:code)?(?![a-z])|hrase"
             "|(?<=otp)(?![a-z])|(?<=mdp)(?![a-z])|aro+l)"
         ),
-        ("pass", "pwd", "pw", "pin", "phrase", "otp", "mdp", "parol", "parool"),
+        ("pass", "pwd", "pw", "psk", "pswd", "pasword", "pin", "phrase", "otp", "mdp", "parol", "parool"),
     ),
     (
         "c",
@@ -159,13 +159,26 @@ _BY_LETTER = (
 )
 """Telling names by their rarest letter, for which prose is searched quickly, and what they may go on with."""
 _AUTH = pattern("auth(?:orization|(?![a-z]))")
-_BESIDE_A_MARK = ("signature", "wachtwoord", "senha", "heslo", "hasl", "salasana", "sifre", "geslo")
+_BESIDE_A_MARK = (
+    "signature",
+    "wachtwoord",
+    "senha",
+    "heslo",
+    "hasl",
+    "salasana",
+    "sifre",
+    "geslo",
+    "lozinka",
+    "kodeord",
+    "paswoord",
+)
 """In prose, they are looked for before marks only."""
 KEYWORDS = (*(keyword for *_, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)
 _ELSEWHERE = ("senha", "sifre", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
+    *("salasõna", "slaptažodis", "비번", "пасс"),
 )
 _BY_LETTER_ABROAD = [(max(name), name) for name in _ABROAD]
 _WRITTEN = tuple(

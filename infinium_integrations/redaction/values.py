@@ -9,7 +9,16 @@ from itertools import pairwise
 from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
 
-__all__ = ["ENOUGH", "HEADERS", "Pair", "is_odd", "is_secret_at_a_glance", "is_secret_value", "is_secret_word"]
+__all__ = [
+    "ENOUGH",
+    "HEADERS",
+    "Pair",
+    "is_after_a_string",
+    "is_odd",
+    "is_secret_at_a_glance",
+    "is_secret_value",
+    "is_secret_word",
+]
 
 ENOUGH = 160
 """Characters of a value that are looked at to judge it."""
@@ -73,7 +82,7 @@ _ALGORITHM = pattern(
 )
 _PUNCTUATED = pattern(r"[\W_]+")
 _ENTITY = pattern(r"&(?:#|\w{1,8};)")
-_CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)[;,)\]}]")
+_CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)(?:[;,)\]}]|[!=]=)")
 _STOPS = ".,;!?:"
 _SHORTEST, _MIN_VALUE = 4, 6
 _LONG_NUMBER = 8
@@ -83,16 +92,26 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 
 _NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
 """What stands under ``token`` and ``key`` and is none: a small number, a colour, an OID."""
+_MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 _NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
+_MINIFIED = pattern(
+    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]?[,)=]|\?(?:\(0,|void 0|null))|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
+)
+"""What follows a name in code that a machine shortened: ``{token:e}=t``."""
+_DESTRUCTURED = pattern(r"[A-Za-z_$][\w$]?\}=[\w$(]")
+_AFTER_A_STRING = pattern(
+    r",\s?[A-Za-z_$][\w$.]{0,40}[,()]|[)}']{0,3}\.[a-z]{1,20}\(|\s?\+\s?(?:\(|[A-Za-z_$][\w$.]{0,40}(?:\(|\)[;,)}]|;(?:let|var|const|return|if)\b))|[)}]{1,3}[,;)]|\)\s(?:or|\|\||\?\?)\s"
+)
+"""What follows in code where a string ends: ``log("token:",e)``."""
 
 
 def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
-    if _NUMBER.fullmatch(value.strip()) is not None:
+    if _NUMBER.fullmatch(value.strip().partition(";")[0]) is not None:
         return True
     if not pair.quote:
-        return _NEGATION.match(value) is not None
+        return _NEGATION.match(value) is not None or _MINIFIED.match(value) is not None
     before = pair.start - len(pair.quote) - 1
     return "{" in value and text[max(0, before) : before + 1] in {"f", "F"}
 
@@ -104,7 +123,7 @@ _BETWEEN = " \t\r\n,"
 def is_secret_value(text: str, pair: Pair) -> bool:
     """Judge a value that stands right after a name: ``password=…``, ``"api_key": "…"``."""
     value = text[pair.start : min(pair.end, pair.start + ENOUGH)]
-    if _is_nothing(value, pair):
+    if _is_nothing(text, value, pair):
         return False
     if pair.quote and "\n" in value:
         value = value[: value.index("\n")]
@@ -131,6 +150,7 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
     return not pair.name.endswith(HEADERS) and (
         core in HARMLESS
         or _CONSTANT.match(core) is not None
+        or (not pair.quote and _DESTRUCTURED.match(value) is not None)
         or _is_name(core, pair.name)
         or _is_placeholder(text, pair, value)
     )
@@ -148,10 +168,10 @@ _MIXED = pattern(
 )
 
 
-def _is_nothing(value: str, pair: Pair) -> bool:
+def _is_nothing(text: str, value: str, pair: Pair) -> bool:
     """Return whether no value is there: blanks, an open bracket, what is hidden already, what stands between strings."""
     if pair.quote:
-        return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(value, pair)
+        return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(text, value, pair)
     rest = value.replace(HIDDEN, "")
     return not rest.strip(" \t\r\n{[(") or (rest != value and not any(map(str.isalnum, rest)))
 
@@ -164,9 +184,32 @@ def _is_name(core: str, name: str) -> bool:
     )
 
 
-def _is_between_strings(value: str, pair: Pair) -> bool:
+def _is_between_strings(text: str, value: str, pair: Pair) -> bool:
     """Return whether the quote before a value closes a string: ``ask('password: ')``."""
-    return value[0] in "\n\r" or ("\n" in value and (value[0] in ")]},; %.+" or pair.quote == "`"))
+    return (
+        value[0] in "\n\r"
+        or ("\n" in value and (value[0] in ")]},; %.+" or pair.quote == "`"))
+        or (pair.sep in _UNQUOTED and is_after_a_string(text, pair.start, pair.quote))
+    )
+
+
+def is_after_a_string(text: str, start: int, quote: str) -> bool:
+    """Return whether code begins where a value would, since the quote before it closes a string with the name in it."""
+    if _AFTER_A_STRING.match(text, start) is None:
+        return False
+    if text.startswith("'.", start):  # ``'key="'.concat(key)``
+        return True
+    begin = start - len(quote)
+    at = text.rfind(quote[-1], max(0, begin - _LONGEST_NAME), begin)
+    return at >= 0 and text[at - 1 : at] in _BEFORE_STRINGS and "\n" not in text[at:begin]
+
+
+_LONGEST_NAME = 100
+_BEFORE_STRINGS = frozenset("(,+[:=? ")
+
+
+_UNQUOTED = frozenset(":=")
+"""What stands after a name that no quote closes."""
 
 
 def _is_other(pair: Pair, value: str, core: str) -> bool:
@@ -190,6 +233,8 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
     low = core.lower()
+    if _CONSTANT.match(low.lstrip("(")):
+        return False
     if low in HARMLESS or _ENTITY.match(core) or "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
         return False
     if kind == "code":
@@ -200,6 +245,7 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
         return _is_random(core)
     if kind != "password" and (
         _NUMBER.fullmatch(core) is not None
+        or _MAIL.fullmatch(core) is not None
         or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
         or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
         or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
@@ -266,7 +312,8 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if not any(letter.isalnum() for letter in core) or _is_path(core) or _looks_like_code(core):
         return False
     if pair.name.endswith(("cookie", "cookies")):
-        return " " not in core.partition("=")[0] and ("=" in core or is_odd(core, "weak"))
+        name, mark, rest = core.partition("=")
+        return " " not in name and (rest.lstrip()[:1] not in {"", ";"} if mark else is_odd(core, "weak"))
     return len(core) >= _SHORTEST and not (pair.name.endswith(_OF_TOKENS) and _is_phrase(core))
 
 

@@ -179,3 +179,133 @@ def test_a_headers_value_is_hidden_with_what_stands_in_quotes_in_it(text):
 def test_a_header_in_a_quoted_argument_ends_with_it():
     assert Redactor().text('curl -H "Cookie: a=4711b" -H "X-A: b"') == 'curl -H "Cookie: [REDACTED]" -H "X-A: b"'
     assert Redactor().text('curl -H "Cookie: a=" -H "X-A: b" x') == 'curl -H "Cookie: a=" -H "X-A: b" x'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password that we use is {X}",
+        "the password I got from Bob is {X}",
+        "the password you need is: {X}",
+        "The password should be {X}.",
+        "The new password, {X}, must be changed.",
+        "I forgot my old password ({X}), set a new one",
+        "Password for ada@example.com: {X}",
+        "Password [case sensitive]: {X}",
+        "password(s): {X}",
+        "ada: what is the root password?\nbob: {X}",
+        "User: What's the wifi password?\nAssistant: It's {X}.",
+        "Username\nada\nPassword\n{X}\nSign in",
+        "Password:\n\n    {X}\n",
+        '"content": "Password:\\n\\n{X}"',
+        "API Key\n{T}\n",
+        'form-data; name="password"\n\n{X}\n--b',
+        '{"ParameterKey":"DbPassword","ParameterValue":"{X}"}',
+        '{"Name":"/prod/db/password","Type":"SecureString","Value":"{X}"}',
+        '{"prompt":"Enter password:","response":"{X}"}',
+    ],
+)
+def test_a_secret_in_a_clause_below_its_name_or_in_an_answer_is_hidden(text):
+    shown = Redactor().text(text.replace("{X}", PASSWORD).replace("{T}", TOKEN))
+    assert PASSWORD not in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password that we store is hashed with bcrypt2.",
+        "The token that we use is RS256-signed",
+        "the password should be 12 characters",
+        "The password (SHA-256, salted) is kept",
+        "The password, as in RFC2307, is hashed",
+        "Password\nAddress2\nZip",
+        "Password:\n\n- 8 to 64 characters",
+        "ID Token:\n    http://openid.net/specs/core-1_0.html#IDToken",
+        "Forgot your password?\nbob: ask user2 about it",
+    ],
+)
+def test_what_is_said_of_a_secret_stays(text):
+    assert Redactor().text(text) == text
+
+
+PROSE = "The travellers went on through the hills, and nobody had thought of rain until the evening came. " * 15
+
+
+@pytest.mark.parametrize("around", ["{}", PROSE + "{} " + PROSE])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 482913.",
+        "Your Acme login code: 482913",
+        "482913 is your Acme verification code.",
+        "G-482913 is your Google verification code.",
+        "Enter this code to sign in: 482913",
+        "Use code 482 913 now",
+        "Two-factor code: 482913",
+        "Your 2FA code 482913 expires soon",
+    ],
+)
+def test_a_code_that_a_message_brings_is_hidden(text, around):
+    shown = Redactor().text(around.format(text))
+    assert "913" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 482913 lines long",
+        "Your exit code is 482913",
+        "Your postal code: 560001",
+        "The error code is 482913.",
+        "error code: 482913",
+        '{"code": 482913}',
+    ],
+)
+def test_other_numbers_of_a_code_stay(text):
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "votre mot de passe temporaire est : {X}",
+        "Su contraseña temporal es: {X}",
+        "Hasło do serwera to {X}",
+        "Пароль от сервера: {X}",
+        "비밀번호는 {X} 입니다",
+        "Adgangskoden er {X}",
+        "şifreniz: {X}",
+        "كلمة المرور: {X}",
+        "كلمة المرور هي {X}",
+        "पासवर्ड: {X}",
+        "Mật khẩu: {X}",
+        "รหัสผ่าน: {X}",
+        "Lozinka: {X}",
+        "Slaptažodis: {X}",
+        "Paswoord: {X}",
+    ],
+)
+def test_a_password_in_another_language_is_hidden(text):
+    assert PASSWORD not in Redactor().text(text.replace("{X}", PASSWORD))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'network={ ssid="home" psk="{X}" }',
+        "PresharedKey = {T}",
+        "pre-shared key: {X}",
+        "redis-server --requirepass {X} --appendonly yes",
+        "masterauth {X}",
+    ],
+)
+def test_a_shared_key_is_hidden(text):
+    shown = Redactor().text(text.replace("{X}", PASSWORD).replace("{T}", TOKEN))
+    assert PASSWORD not in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize("text", ["psk: boolean", "WPA2-PSK", "PSK31 is a mode", "shared_key: required"])
+def test_what_is_no_shared_key_stays(text):
+    assert Redactor().text(text) == text

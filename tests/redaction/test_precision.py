@@ -86,6 +86,18 @@ def test_less_than_3_in_1000_ordinary_documents_are_altered():
         'getpass("%s@%s\'s password: "%(username, server))\nx = "a"\n',
         '"Cookie: %s=%s" % (name, value)',
         "Authorization: OAuth 2.0 is required",
+        "let{userId:e,accessToken:r}=e,[n,o]=(0,t.useState)([])",
+        "mutationFn:async e=>{let{username:t,password:s}=e;return login(t)}",
+        "return{token:x,accessToken:null!==(e=null==f?void 0:f.key)}",
+        "__SECRET_INTERNALS_DO_NOT_USE={usingClientEntryPoint:!1,Events:[]}",
+        'console.error("Error fetching credentials:",e),r&&r(t),v("x")',
+        'fetch("".concat(o,"?api_key=").concat(t),{method:"GET"})',
+        'document.cookie="token="+Z;let t=(0,x.base)();f("a")',
+        'document.cookie="token=; expires=Thu, 01 Jan 1970 00:00:00 UTC"',
+        'title: isNew ? "Create a password" : "Reset it2"',
+        'input("Password: ") or ask("x")',
+        'jsx(N,{apiKeySource:"custom"})',
+        "--debugTokenExpression-value:#6c6c6ccc;--debugTokenExpression-name:#ccc9;",
     ],
 )
 def test_code_numbers_and_colours_under_telling_names_stay(text):
