@@ -663,11 +663,12 @@ _CLOSED, _MOST_QUOTES = "\\\"'`*_", 12
 _AS = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z"
     r"|\bwith [\"'`]?([^\s\"'`]{4,60})[\"'`]? as \Z"
-    r"|\b(?:[Tt]yp(?:e|ed|ing)|[Ee]nter(?:ed|ing)?|[Ff]ill(?:ed|ing)?|[Ii]nput|[Pp]ut|[Pp]asted?) [\"'`]?([^\s\"'`]{4,60})[\"'`]? (?:in|into) (?:the |your |my |its )?[\"']?(?:[\w-]{1,20} ){0,2}\Z"
+    r"|\b(?:[Tt]yp(?:e|ed|ing)|[Ee]nter(?:ed|ing)?|[Ff]ill(?:ed|ing)?|[Ii]nput|[Pp]asted?) [\"'`]?([^\s\"'`]{4,60})[\"'`]? (?:in|into) (?:the |your |my |its )?[\"']?(?:[\w-]{1,20} ){0,2}\Z"
 )
 _IS_IT = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
 )
+_FILE = pattern(r"\w\.[a-z]{2,5}\Z")
 _SAYS_WHAT_IT_IS = (" as ", " in ", " into ", " is ", " was ", " for ", " that's ")
 
 
@@ -705,7 +706,7 @@ def _before(scan: Scan, named: Named) -> Iterator[Span]:
     if not has_one(scan.text[start : named.start], _SAYS_WHAT_IT_IS):
         return
     if found := _AS.search(scan.text, start, named.start):
-        if is_odd(found[found.lastindex or 0], "password"):
+        if _FILE.search(found[found.lastindex or 0]) is None and is_odd(found[found.lastindex or 0], "password"):
             yield *found.span(found.lastindex or 0), "before the name"
     elif (found := _IS_IT.search(scan.text, start, named.start)) and _is_strong(found[1]):
         yield *found.span(1), "before the name"

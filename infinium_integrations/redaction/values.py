@@ -302,6 +302,8 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return False
     if core.replace(".", "").isdigit():
         return len(core) >= _LONG_NUMBER
+    if pair.sep == "==" and pair.name in _OF_LEXERS and len(core) <= _LONGEST_WORD and core.isidentifier():
+        return _is_random(core)
     if _is_word_under_a_clear_name(core, pair):
         return True
     if _PLAIN.fullmatch(core):
@@ -329,6 +331,9 @@ def _is_phrase(core: str) -> bool:
 _OF_MANY_MEANINGS = words(
     "token tokens auth secret secrets key keys credential credentials creds cookie cookies jwt authorization"
 )
+
+
+_OF_LEXERS = words("token tok")
 
 
 def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
