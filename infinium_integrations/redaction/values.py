@@ -93,6 +93,8 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 _NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
 """What stands under ``token`` and ``key`` and is none: a small number, a colour, an OID."""
 _DATE = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9](?:[Tt][0-9:.+-]{4,20}[Zz]?)?")
+_BESIDE = 24
+"""Characters after a token of a language model in which its probability is given."""
 _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 _NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
@@ -111,6 +113,8 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
     if _NUMBER.fullmatch(value.strip().partition(";")[0]) is not None:
         return True
+    if pair.name == "token" and "logprob" in text[pair.end : pair.end + _BESIDE]:
+        return len(value) <= _LONGEST_WORD
     if not pair.quote:
         return _NEGATION.match(value) is not None or _MINIFIED.match(value) is not None
     before = pair.start - len(pair.quote) - 1
