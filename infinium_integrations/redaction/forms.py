@@ -58,7 +58,7 @@ _TEMPORARY = "(?: (?:temporaire|provisoire|temporal|provisional|temporanea|tempo
 _TAG = r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,80})?>"
 
 _BESIDE = pattern(
-    rf"(?:[*_:]|\s|&nbsp;){{0,4}}</(?:\w{{1,12}})>(?:[ \t:=]{{0,4}}(?=[^\s<])|(?:\s|[:=]|&nbsp;){{0,12}}(?:{_TAG}\s{{0,20}}){{1,6}})"
+    rf"(?:[*_:]|\s|&nbsp;){{0,4}}</(?:\w{{1,12}})>(?:[ \t:=]{{0,4}}(?=[^\s<&])|(?:[ \t:=]|&nbsp;){{1,4}}(?=[^\s<&])|(?:\s|[:=]|&nbsp;){{0,12}}(?:{_TAG}\s{{0,20}}){{1,6}})"
 )
 
 
@@ -118,7 +118,7 @@ def _is_strong(value: str) -> bool:
 _STRONG = frozenset("!#$%^&*?~@")
 _ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
 _LONG_WORD, _INSIDE = 8, pattern(r"[A-Za-z][0-9]+[A-Za-z]")
-_BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}`?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
+_BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}(?:`{3}\w{0,10}(?:\n|\\{1,4}n)|`)?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
 
 
 FORMS = (
@@ -146,7 +146,7 @@ FORMS = (
     Form(
         "set aside in a sentence",
         " ,",
-        pattern(rf"(?:,| \()\s?(?=[^\s()]{{6,60}}[,)]){_Q}?"),
+        pattern(rf"(?:,|(?: [\w']{{1,12}}){{0,4}} \()\s?(?=[^\s()]{{6,60}}[,)]){_Q}?"),
         lambda value, kind: kind == "password" and _is_strong(value.rstrip(",)")),
         "The new password, hunter2!Zq9, expires soon.",
         "The new password, however, expires soon.",
@@ -156,7 +156,7 @@ FORMS = (
         "sentence with a mark",
         " *_`\\\"':–—→-(",
         pattern(
-            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|de|del|da|do|от|для|do|od|provided|given|supplied|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|de|del|da|do|от|для|do|od|provided|given|supplied|created|generated|issued|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -466,12 +466,34 @@ FORMS = (
     ),
     Form(
         "line below a name and a mark",
-        ":*_`",
-        pattern(rf"[*_`]{{0,3}}:[*_`]{{0,3}}{_BELOW}"),
+        ":*_` ",
+        pattern(rf"[*_`]{{0,3}}(?: is| are)?(?: below| as follows| follows)?:[*_`]{{0,3}}{_BELOW}"),
         lambda value, kind: "://" not in value and _one_word(value, kind),
         "Password:\n\n    hunter2!Zq9\n",
         "Password:\n\n    required\n",
         soon="\n\\",
+    ),
+    Form(
+        "what a shell shows",
+        "}\\\"')]\n\r",
+        pattern(
+            rf"\}}?{_CLOSE}[\])]?{_CLOSE}[ \t]{{0,4}}(?:\r?\n|\\{{1,4}}n)(?:Out\[[0-9]{{1,4}}\]: )?{_Q}?(?=[^\s\"'\\]{{6,200}}[\"']?[ \t]{{0,4}}(?:\r?\n|\\|\Z|\"))"
+        ),
+        _clear_word,
+        "$ echo $DB_PASSWORD\nhunter2!Zq9",
+        "$ echo $DB_PASSWORD\nrequired",
+        pattern(
+            r"(?:\becho \\{0,4}\"?\$\{?|(?:>>>|In \[[0-9]{1,4}\]:|\(Pdb\) p|ipdb> p?) ?(?:[\w.]{1,40}[\[.(]\\{0,4}[\"']?)?)\Z"
+        ),
+        ("$", ">>>", "In [", "db"),
+    ),
+    Form(
+        "beside a mark",
+        "'’.?;,·•/>< :",
+        pattern(r" ?(?:['’]s|\.{3}|[?;,·•/]|>>|<-|<=|::) {1,2}(?=\S{6,60}(?:[\s\"']|\\|\Z))"),
+        lambda value, kind: kind == "password" and _is_strong(value),
+        "my password's hunter2!Zq9",
+        "my password's SHA256 hash",
     ),
     Form(
         "line below a name",
@@ -564,7 +586,8 @@ _AFTER_BLANKS = {
     "sentence": "a—→",
     "sentence with a mark": "a:–—→-([",
     "sentence with a clause": "a",
-    "set aside in a sentence": ",(",
+    "line below a name and a mark": "a",
+    "set aside in a sentence": "a,(",
     "sentence without spaces": "a:：",
     "name and value": "a\"'\\,;-\n",
     "element with attributes": "a",
@@ -640,11 +663,12 @@ _CLOSED, _MOST_QUOTES = "\\\"'`*_", 12
 _AS = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z"
     r"|\bwith [\"'`]?([^\s\"'`]{4,60})[\"'`]? as \Z"
-    r"|\b(?:[Tt]yp(?:e|ed|ing)|[Ee]nter(?:ed|ing)?|[Ff]ill(?:ed|ing)?|[Ii]nput|[Pp]ut|[Pp]asted?) [\"'`]?([^\s\"'`]{4,60})[\"'`]? (?:in|into) (?:the |your |my |its )?[\"']?(?:[\w-]{1,20} ){0,2}\Z"
+    r"|\b(?:[Tt]yp(?:e|ed|ing)|[Ee]nter(?:ed|ing)?|[Ff]ill(?:ed|ing)?|[Ii]nput|[Pp]asted?) [\"'`]?([^\s\"'`]{4,60})[\"'`]? (?:in|into) (?:the |your |my |its )?[\"']?(?:[\w-]{1,20} ){0,2}\Z"
 )
 _IS_IT = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
 )
+_FILE = pattern(r"\w\.[a-z]{2,5}\Z")
 _SAYS_WHAT_IT_IS = (" as ", " in ", " into ", " is ", " was ", " for ", " that's ")
 
 
@@ -682,7 +706,7 @@ def _before(scan: Scan, named: Named) -> Iterator[Span]:
     if not has_one(scan.text[start : named.start], _SAYS_WHAT_IT_IS):
         return
     if found := _AS.search(scan.text, start, named.start):
-        if is_odd(found[found.lastindex or 0], "password"):
+        if _FILE.search(found[found.lastindex or 0]) is None and is_odd(found[found.lastindex or 0], "password"):
             yield *found.span(found.lastindex or 0), "before the name"
     elif (found := _IS_IT.search(scan.text, start, named.start)) and _is_strong(found[1]):
         yield *found.span(1), "before the name"
@@ -721,7 +745,7 @@ _LEADING = words(
     """
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
     here has been provided given supplied received used found value val content type string required or str new with field box textbox
-    we you they he she that which should would has needs remains became
+    we you they he she that which should would has needs remains became below follows as created generated issued
     do od dla temporaire provisoire temporal provisional temporanea actuel actual nueva nouveau
     """
 )

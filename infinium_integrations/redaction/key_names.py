@@ -104,7 +104,7 @@ _OWNERS = (
         "functions",
         "consumer",
         "instrumentation",
-        "shared",
+        "preshared",
         "hmac",
         "unseal",
     ),

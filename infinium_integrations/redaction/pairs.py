@@ -31,7 +31,8 @@ _AFTER = pattern(
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3}[ ]=(?=[ ])
                | (?<=[ ])is:?(?=[ ]) | ={1,2}> | := | !?={1,3} | : | %3[Dd]
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
-        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,40}+ (?:\*{1,3}|<(?:b|code|strong|em|i|kbd|pre|samp)>)?
+        (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,40}+
+        (?:\*{1,3}|(?:<(?:b|code|strong|em|i|kbd|pre|samp|br[ ]?/?)>){1,2})?
         (?:[bruf]{1,2}(?=["'])|(?<=:[ ])![a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
@@ -240,7 +241,7 @@ def _word_before(text: str, at: int) -> str:
     """Return the word before ``key`` in ``api key``, as a part of the name."""
     before = text[max(0, at - _LONGEST) : at]
     word = (before[:-1].rsplit(None, 1) or [""])[-1]
-    word = (_ESCAPED.sub("", word) if "\\" in word else word).lstrip("*_`(|>\"'")
+    word = (_ESCAPED.sub("", word) if "\\" in word else word).rpartition(">")[2].lstrip("*_`(|\"'")
     return f"{word}_" if word.replace("-", "").isalnum() else ""
 
 
@@ -267,7 +268,8 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     if sep == ">":
         return (
             "tag"
-            if text[start - 1 : start] == "<" or text[max(0, start - 20) : start].rpartition("<")[2].endswith(":")
+            if text[start - 1 : start] == "<"
+            or text[max(0, start - 20) : start].rpartition("<")[2].endswith((":", "parameter="))
             else None
         )
     if sep == ",":

@@ -49,7 +49,7 @@ class Scan:
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
     words: set[bytes] | None
-    """The same words, of prose those before options and in code; None where they aren't known."""
+    """The same words, of prose those before options, in code and in short paragraphs; None where they aren't known."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -83,10 +83,11 @@ def scan(text: str, *, open_end: bool) -> Scan:
     words: set[bytes] | None = set()
     if is_prose:
         vocabulary, names = plain, _heads(plain, before_values, options)
-        if options or "`" in plain:
+        apart = [part for part in plain.split("\n\n") if len(part) < _APART] if "\n\n" in plain else []
+        if options or apart or "`" in plain:
             is_few = len(options) * _LINE < len(plain)
             before = [plain[max(0, at - _LINE) : at] for at in options] if is_few else [plain]
-            near = " ".join((*before, *plain.split("`")[1::2]))
+            near = " ".join((*before, *plain.split("`")[1::2], *apart))
             words = {*near.encode("ascii", "replace").translate(_LETTERS).split()}
     else:
         words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
@@ -190,6 +191,8 @@ _WRITTEN = tuple(
 """The same as JSON writes them, in lower case but for what is escaped: ``\\\\u5bc6\\\\u7801``."""
 _LINE = 260
 """Characters before an option in which its command stands."""
+_APART = 200
+"""Characters of a paragraph that may be a command."""
 _SHORT = 1_000
 _SPARSE = 150
 _HEAD = 24

@@ -92,6 +92,9 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 
 _NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
 """What stands under ``token`` and ``key`` and is none: a small number, a colour, an OID."""
+_DATE = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9](?:[Tt][0-9:.+-]{4,20}[Zz]?)?")
+_BESIDE = 24
+"""Characters after a token of a language model in which its probability is given."""
 _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 _NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
@@ -110,6 +113,8 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
     if _NUMBER.fullmatch(value.strip().partition(";")[0]) is not None:
         return True
+    if pair.name == "token" and "logprob" in text[pair.end : pair.end + _BESIDE]:
+        return len(value) <= _LONGEST_WORD
     if not pair.quote:
         return _NEGATION.match(value) is not None or _MINIFIED.match(value) is not None
     before = pair.start - len(pair.quote) - 1
@@ -233,7 +238,7 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
     low = core.lower()
-    if _CONSTANT.match(low.lstrip("(")):
+    if _CONSTANT.match(low.lstrip("(")) or _DATE.fullmatch(core):
         return False
     if low in HARMLESS or _ENTITY.match(core) or "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
         return False
@@ -305,6 +310,8 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return False
     if core.replace(".", "").isdigit():
         return len(core) >= _LONG_NUMBER
+    if pair.sep == "==" and pair.name in _OF_LEXERS and len(core) <= _LONGEST_WORD and core.isidentifier():
+        return _is_random(core)
     if _is_word_under_a_clear_name(core, pair):
         return True
     if _PLAIN.fullmatch(core):
@@ -332,6 +339,9 @@ def _is_phrase(core: str) -> bool:
 _OF_MANY_MEANINGS = words(
     "token tokens auth secret secrets key keys credential credentials creds cookie cookies jwt authorization"
 )
+
+
+_OF_LEXERS = words("token tok")
 
 
 def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:

@@ -191,3 +191,15 @@ def test_a_secret_given_to_a_command_is_hidden(text):
 )
 def test_a_command_without_a_secret_stays(text):
     assert Redactor().text(text) == text
+
+
+PROSE = "The travellers went on through the hills, and nobody had thought of rain until the evening came. " * 15
+
+
+@pytest.mark.parametrize(
+    "text", ["vault login {T}", "rabbitmqctl add_user ada {X}", "mc alias set m https://h ada {X}", 'btoa("ada:{X}")']
+)
+def test_a_command_in_a_paragraph_of_its_own_is_found_in_long_prose(text):
+    shown = Redactor().text(f"{PROSE}\n\n{text.format(X=PASSWORD, T=TOKEN)}\n\n{PROSE}")
+    assert PASSWORD not in shown
+    assert TOKEN not in shown

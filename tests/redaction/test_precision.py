@@ -97,6 +97,11 @@ def test_less_than_3_in_1000_ordinary_documents_are_altered():
         'title: isNew ? "Create a password" : "Reset it2"',
         'input("Password: ") or ask("x")',
         'jsx(N,{apiKeySource:"custom"})',
+        '{"token": "Paris2", "logprob": -0.1, "bytes": [80]}',
+        'if token === "function1" {',
+        "assert token == 'NAME1'",
+        "Type config2.yaml in the password box",
+        'shared_key: "cache_v2"',
         "--debugTokenExpression-value:#6c6c6ccc;--debugTokenExpression-name:#ccc9;",
     ],
 )
