@@ -83,7 +83,7 @@ def scan(text: str, *, open_end: bool) -> Scan:
     words: set[bytes] | None = set()
     if is_prose:
         vocabulary, names = plain, _heads(plain, before_values, options)
-        apart = [part for part in plain.split("\n\n") if len(part) < _APART] if "\n\n" in plain else []
+        apart = _apart(plain.split("\n")) if "\n" in plain else []
         if options or apart or "`" in plain:
             is_few = len(options) * _LINE < len(plain)
             before = [plain[max(0, at - _LINE) : at] for at in options] if is_few else [plain]
@@ -94,6 +94,12 @@ def scan(text: str, *, open_end: bool) -> Scan:
         vocabulary = names = plain if words is None else b" ".join(words).decode()
     keywords = _keywords(low, vocabulary, names, is_whole=vocabulary is plain)
     return Scan(text, low, vocabulary, words, _long_words(once), keywords, letters, marks, open_end, {}, set(), set())
+
+
+def _apart(lines: list[str]) -> list[str]:
+    """Return the short lines that are a paragraph of their own."""
+    around = zip(["", *lines], lines, [*lines[1:], ""], strict=False)
+    return [line for before, line, after in around if not before and not after and 0 < len(line) < _APART]
 
 
 def _once(raw: bytes) -> bytes:
