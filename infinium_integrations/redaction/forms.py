@@ -669,7 +669,9 @@ _IS_IT = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
 )
 _FILE = pattern(r"\w\.[a-z]{2,5}\Z")
-_SAYS_WHAT_IT_IS = (" as ", " in ", " into ", " is ", " was ", " for ", " that's ")
+_LEADS_TO_IT = (" as ", " in ", " into ")
+_SAYS_WHAT_IT_IS = (" is ", " was ", " for ", " to be ", " that's ")
+_BEFORE_A_NAME = frozenset(" \"'")
 
 
 def loosely(scan: Scan, named: Named) -> Iterator[Span]:
@@ -700,15 +702,18 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
 
 def _before(scan: Scan, named: Named) -> Iterator[Span]:
     """Find a password of which is said after it what it is: ``… as the password``, ``typed … into the password field``."""
-    if named.kind != "password":
+    if named.kind != "password" or scan.text[named.start - 1 : named.start] not in _BEFORE_A_NAME:
         return
     start = max(0, named.start - _BEFORE)
-    if not has_one(scan.text[start : named.start], _SAYS_WHAT_IT_IS):
-        return
-    if found := _AS.search(scan.text, start, named.start):
+    before = scan.text[start : named.start]
+    if has_one(before, _LEADS_TO_IT) and (found := _AS.search(scan.text, start, named.start)):
         if _FILE.search(found[found.lastindex or 0]) is None and is_odd(found[found.lastindex or 0], "password"):
             yield *found.span(found.lastindex or 0), "before the name"
-    elif (found := _IS_IT.search(scan.text, start, named.start)) and _is_strong(found[1]):
+    elif (
+        has_one(before, _SAYS_WHAT_IT_IS)
+        and (found := _IS_IT.search(scan.text, start, named.start))
+        and _is_strong(found[1])
+    ):
         yield *found.span(1), "before the name"
 
 
@@ -895,7 +900,11 @@ def _aligned(scan: Scan, start: int, end: int) -> Iterator[Span]:
     is_apart = "  " in header.strip() or not header[:1].strip()
     if not is_apart or not _ALIGNED.fullmatch(header):
         return
-    columns = [(*name.span(), kind) for name in _ONE_NAME.finditer(header) if (kind := kind_of(name[0]))]
+    columns = [
+        (*name.span(), kind)
+        for name in _ONE_NAME.finditer(header)
+        if name[0] != "pass" and (kind := kind_of(name[0]))  # a statement of Python
+    ]
     for _ in range(_MOST_ROWS):
         at = end + 1
         end = text.find("\n", at, at + _WIDEST)

@@ -82,6 +82,7 @@ def test_less_than_3_in_1000_ordinary_documents_are_altered():
         "thought_signature=_decode_signature(part)",
         "the URL `https://REDACTED:REDACTED@www.example.com/`",
         "# we do this to pass tests/test8.deb",
+        "    if start == 0:\n        pass\n        slobj2 = [slice(None)]\n",
         'getpass("%s@%s\'s password: " % (username, server))\nprint(1)\n',
         'getpass("%s@%s\'s password: "%(username, server))\nx = "a"\n',
         '"Cookie: %s=%s" % (name, value)',
