@@ -124,7 +124,6 @@ _PASSWORD_ENDINGS = (
     "requirepass",
     "passcode",
     "pswd",
-    "passwrd",
     "pasword",
     "masterauth",
 )
