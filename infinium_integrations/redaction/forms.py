@@ -51,7 +51,7 @@ _NAMING = pattern(
     re.IGNORECASE,
 )
 _COPULA = (
-    r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are"
+    r"(?:(?:(?:is|was|were|are|has been|had been|will be|must be)(?: now)? )?(?:(?:re)?set|changed|updated|rotated) (?:to|as)|is|was|are|as"
     r"|(?:will|must|should|would|has to|needs to|used to) be|remains|became|equals|changed|to jest|to|ist|lautet|es|est|é|è|er|är|on|je|jest|это|هي|هو|là|adalah|—|provided|given|supplied|received|used|found)"
 )
 _TEMPORARY = "(?: (?:temporaire|provisoire|temporal|provisional|temporanea|temporária|tijdelijke?|tymczasowe|actuel|actual|nueva|nouveau))?"
@@ -123,6 +123,14 @@ _BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}(?:`{3}\w{0
 
 FORMS = (
     Form(
+        "former value",
+        " ",
+        pattern(rf" from (?=\S{{4,60}} to ){_Q}?"),
+        is_odd,
+        "Changed the password from hunter2!Zq9 to another",
+        "Changed the password from one to another",
+    ),
+    Form(
         "sentence",
         " *_`\\\"'",
         pattern(
@@ -154,9 +162,9 @@ FORMS = (
     ),
     Form(
         "sentence with a mark",
-        " *_`\\\"':–—→-(",
+        " *_`\\\"':–—→-(.~",
         pattern(
-            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|de|del|da|do|от|для|do|od|provided|given|supplied|created|generated|issued|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→]| -{{1,2}}>?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
+            rf"(?:\(s\))?[*_`\"']{{0,3}}(?:(?: [(\[][^()\[\]\n]{{1,40}}[)\]])?{_TEMPORARY}(?: (?:for|of|to|on|in|at|from|de|del|da|do|от|для|do|od|provided|given|supplied|created|generated|issued|used|found|received|is|was|are)(?:[^\n:;=|<>\"'`.]|\.(?=\w)){{0,60}}+)?:| ?[–—→⇒➜➡👉~]\ufe0f?| -{{1,2}}>?| ?\.{{3,60}}:?)[*_]{{0,3}}(?:\s{{1,2}}|(?=[\"'`]))"
             rf"(?:\*{{1,3}}|[“‘«])?{_Q}?"
         ),
         _one_word,
@@ -361,7 +369,7 @@ FORMS = (
         "wrapped value",
         "\\\"' :=",
         pattern(
-            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode)\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}"
+            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}"
         ),
         is_secret_word,
         "{'password': SecretStr('hunter2!Zq9')}",
@@ -584,7 +592,8 @@ for _form in FORMS:
         _BY_FIRST.setdefault(_letter, []).append(_form)
 _AFTER_BLANKS = {
     "sentence": "a—→",
-    "sentence with a mark": "a:–—→-([",
+    "sentence with a mark": "a:–—→⇒➜➡👉~-([.",
+    "former value": "a",
     "sentence with a clause": "a",
     "line below a name and a mark": "a",
     "set aside in a sentence": "a,(",
@@ -615,7 +624,7 @@ for _letter in {"other", *"".join(_AFTER_BLANKS.values())}:
 _QUOTES = frozenset("\\\"'`")
 _AFTER_QUOTES = {
     "sentence": "",
-    "sentence with a mark": ":–—→-",
+    "sentence with a mark": ":–—→⇒➜➡👉~-.",
     "name and value": "a,;",
     "object under the name": ":={",
     "pair in a list": ",",
@@ -771,7 +780,8 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     value = text[start:end].rstrip("*_.,;!?") if not quote else text[start:end]
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
-    if (named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))) or (
+    is_verb = named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))
+    if (is_verb and not _is_strong(value)) or (
         (form.name == "argument below the option" and not named.name.startswith("-"))
         or (form.name == "call" and named.name.startswith(_QUESTIONS) and not _is_strong(value))
         or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))

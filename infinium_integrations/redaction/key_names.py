@@ -132,6 +132,7 @@ _PASSWORD_PARTS = words(
     pwd pw passcode pass senha haslo hasło heslo jelszó parola parool parole пароль lösenord lösenordet passord
     passordet passe adgangskode salasana şifre sifre şifresi geslo mdp clave 密码 密碼 口令 パスワード
     비밀번호 κωδικός סיסמה adgangskoden lozinka paswoord şifreniz salasõna slaptažodis kodeord 비번 пасс
+    psw sandi zugangscode
     """
 )
 _PASSWORDS_ABROAD = (

@@ -29,11 +29,11 @@ _AFTER = pattern(
     r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==|[ ]=>)|\*{1,3}|_{1,2})?
         (?P<space>[ \t]{0,40}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3}[ ]=(?=[ ])
-               | (?<=[ ])is:?(?=[ ]) | ={1,2}> | := | !?={1,3} | : | %3[Dd]
+               | (?<=[ ])is:?(?=[ ]) | ={1,2}> | := | !?={1,3} | : | [+]?%3[DdAa](?:%20|[+](?=[^+]))?
                | ,(?=[ ]?\\{0,8}["']) | > | ：|＝| (?<=[ ]) )
         (?P<open>(?:\*{1,3}|_{1,2}(?=[ ]))?) [ \t]{0,40}+
         (?:\*{1,3}|(?:<(?:b|code|strong|em|i|kbd|pre|samp|br[ ]?/?)>){1,2})?
-        (?:[bruf]{1,2}(?=["'])|(?<=:[ ])![a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
+        (?:[bruf]{1,2}(?=["'])|(?<=:[ ])!{1,2}[a-z]{1,20}[ ])? (?P<quote>\\{0,8}["'`])?""",
     re.VERBOSE | re.ASCII,
 )
 _BARE = pattern(
@@ -165,7 +165,7 @@ def _secrets(scan: Scan, named: Named) -> list[Span]:
 
 
 _QUOTES = frozenset("\"'\\")
-_NO_MARKS = frozenset("/.)(;?|&<}~!@#$+^{")
+_NO_MARKS = frozenset("/.)(;?|&<}~!@#$^{")
 """What a name may be followed by that leads to no value right after it."""
 
 
@@ -278,7 +278,7 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
     if sep in _COMPARISONS:
         return None if found["close"] and found["close"][-1] in "\"'`" else "=="
-    if sep in {"=", "%3D", "%3d"}:
+    if sep == "=" or "%3" in sep:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
     return ":" if sep == "：" and not found["close"] else " = "
 

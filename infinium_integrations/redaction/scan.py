@@ -152,10 +152,10 @@ _BY_LETTER = (
     (
         "p",
         pattern(
-            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|s(?:k|wd)(?![a-z])|asword|in(?:code)?(?![a-z])|hrase"
+            "p(?:ass(?:w|cod|phr|ord|e?(?![a-z])|(?<=motdepass)e)|wd|w(?![a-z])|s(?:k|wd?)(?![a-z])|asword|in(?:code)?(?![a-z])|hrase"
             "|(?<=otp)(?![a-z])|(?<=mdp)(?![a-z])|aro+l)"
         ),
-        ("pass", "pwd", "pw", "psk", "pswd", "pasword", "pin", "phrase", "otp", "mdp", "parol", "parool"),
+        ("pass", "pwd", "pw", "psk", "psw", "pswd", "pasword", "pin", "phrase", "otp", "mdp", "parol", "parool"),
     ),
     (
         "c",
@@ -178,6 +178,7 @@ _BESIDE_A_MARK = (
     "lozinka",
     "kodeord",
     "paswoord",
+    "sandi",
 )
 """In prose, they are looked for before marks only."""
 KEYWORDS = (*(keyword for *_, group in _BY_LETTER for keyword in group), "auth", *_BESIDE_A_MARK)

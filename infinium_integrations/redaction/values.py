@@ -424,6 +424,8 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     scheme = _SCHEME.match(value)
     core = value[scheme.end() :] if scheme else value
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
+        if pair.name in _BRACED and _BRACED_SECRET.match(core):
+            return False
         closing = core[-1:] if pair.quote else core[-1:] + text[pair.end : pair.end + 1]
         return any(mark in closing for mark in "}>)]") and not core.startswith(HIDDEN)
     return (
@@ -437,6 +439,13 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
             or core.lower().startswith("change")
         )
     )
+
+
+_BRACED, _BRACED_SECRET = (
+    words("pwd password"),
+    pattern(r"\{(?=[^}0-9]*+[0-9])(?=[^}A-Za-z]*+[A-Za-z])[^{}\s]*[!#%^&*?~@]"),
+)
+"""As ODBC writes a password with marks: ``PWD={hunter2!}``."""
 
 
 def _is_cookie(value: str) -> bool:
