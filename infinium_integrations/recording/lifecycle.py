@@ -216,7 +216,7 @@ class OpenTraces:
     def sweep(self, now: float) -> float | None:
         """Seal what is overdue. Return the seconds until the next deadline, or None where there is none.
 
-        It is not waited for a lock that is held: whoever holds it may wait for the thread that sweeps.
+        Where the lock is held it returns soon, to be called again: who holds it may wait for the thread that sweeps.
         """
         if not self.lock.acquire(timeout=BUSY_SECONDS):
             return BUSY_SECONDS

@@ -11,12 +11,25 @@ _AFTER = pattern(
     r"(?: is| to [a-z -]{3,30})?:?\s{1,2}(?:[*_`]{1,3}|<(?:b|strong)>|[\"'])?([0-9]{6}|[0-9]{3}[ -][0-9]{3})"
     r"(?![\w%-]|[.,:/][0-9]| [a-z]{3,20}s\b)"
 )
+_OTHERS = (
+    "zip|post|area|err|exit|status|country|promo|coupon|order|tracking|invoice|booking|discount|employee|source|repo|product"
+    "|voucher|gift|student|customer|member|ref|room|team|group|course|class|dial|bar|qr|colo|http|return|sort|swift|tax|stock"
+    "|sqlstate|project|invit|job|mysql|postgres|year|machine|byte|morse|dress"
+)
+"""Of which codes are no secrets."""
 _OF_A_CODE = pattern(
     r"\b(?:your|use|enter|login)(?: the| this)?"
-    r"(?: (?!zip|post|area|err|exit|status|country|promo|coupon|order)[\w'-]{1,20}){0,2} \Z",
+    rf"(?: (?!{_OTHERS})[\w'-]{{1,20}}){{0,2}} \Z",
     re.IGNORECASE,
 )
-_BEFORE = pattern(r"(?<![\w.:/-])(?:[A-Z]-)?([0-9]{4,8}|[0-9]{3}[ -][0-9]{3}) is (?:your|the) (?:[\w'-]{1,20} ){0,3}\Z")
+_BEFORE = pattern(
+    r"(?<![\w.:/-])(?:[A-Z]-)?([0-9]{4,8}|[0-9]{3}[ -][0-9]{3}) is"
+    rf" (?:your(?: (?!{_OTHERS})[\w'-]{{1,20}}){{0,3}}"
+    r"|the (?:[\w'-]{1,20} ){0,2}(?:verification|security|login|access|authentication|confirmation|activation"
+    r"|recovery|reset))"
+    r" \Z",
+    re.IGNORECASE,
+)
 _NEAR = 70
 _NAME = "code"
 

@@ -680,6 +680,7 @@ _IS_IT = pattern(
 _FILE = pattern(r"\w\.[a-z]{2,5}\Z")
 _LEADS_TO_IT = (" as ", " in ", " into ")
 _SAYS_WHAT_IT_IS = (" is ", " was ", " for ", " to be ", " that's ")
+_AFTER_A_FIELD = words("field box input textbox and for to now please")
 _BEFORE_A_NAME = frozenset(" \"'")
 
 
@@ -694,7 +695,8 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and scan.text[named.start - 1 : named.start] != "<"
         and not scan.text.startswith("  ", named.end)
     ):
-        yield from _before(scan, named)
+        if prose[1] in _AFTER_A_FIELD:
+            yield from _before(scan, named)
         return
     before = scan.text[max(0, named.start - _BEFORE) : named.start]
     near = scan.text[named.end : named.end + _SOON]
@@ -907,8 +909,7 @@ def _aligned(scan: Scan, start: int, end: int) -> Iterator[Span]:
     """Find the values below a name in a table that blanks align, to the left or to the right: those of kubectl, pandas."""
     text = scan.text
     header = text[start:end]
-    is_apart = "  " in header.strip() or not header[:1].strip()
-    if not is_apart or not _ALIGNED.fullmatch(header):
+    if "  " not in header.strip() or not _ALIGNED.fullmatch(header):
         return
     columns = [
         (*name.span(), kind)
@@ -925,7 +926,7 @@ def _aligned(scan: Scan, start: int, end: int) -> Iterator[Span]:
             if not cells:
                 return
             for first, last, kind in cells:
-                if (is_odd if kind == "password" else _clear_word)(row[first:last], kind):
+                if _clear_line(row[first:last], kind):
                     yield at + first, at + last, "column of a table"
         scan.reached["columns"] = at
 

@@ -258,7 +258,7 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     """Return the kind of separator, or None where it does not separate a name from its value."""
     sep = found["sep"]
     if sep == ":":
-        if found["close"] and _is_choice(text, start, found["close"][-1]):
+        if found["close"] and _is_choice(text, start, found.end(), found["close"][-1]):
             return None
         return " = " if found["close"] else ":"
     if sep == "":
@@ -283,13 +283,18 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
     return ":" if sep == "：" and not found["close"] else " = "
 
 
-def _is_choice(text: str, start: int, quote: str) -> bool:
+def _is_choice(text: str, start: int, after: int, quote: str) -> bool:
     """Return whether a string is one of two that code chooses between: ``isNew ? "Set password" : "Reset"``."""
     at = text.rfind(quote, max(0, start - _CHOICE), start + 1)
-    return at > 0 and text[max(0, at - _BLANK_BEFORE) : at].rstrip().endswith("?")
+    before = text[max(0, at - _BLANK_BEFORE) : max(0, at)]
+    question = before.rstrip(" ")
+    if not question.endswith("?") or (question != before and question[-2:-1] != " ") or _STRONG.match(text, after):
+        return False
+    return question[:-1].rstrip(" ")[-1:] not in {"", "\n"}
 
 
-_CHOICE, _BLANK_BEFORE = 60, 3
+_CHOICE, _BLANK_BEFORE = 60, 6
+_STRONG = pattern(r"(?=[^\s\"']{0,60}[0-9])(?=[^\s\"']{0,60}[A-Za-z])[^\s\"']{0,60}[!#$%^&*?~@]")
 _COMPARISONS = frozenset({"==", "===", "!=", "!=="})
 
 

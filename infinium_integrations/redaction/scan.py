@@ -83,7 +83,7 @@ def scan(text: str, *, open_end: bool) -> Scan:
     words: set[bytes] | None = set()
     if is_prose:
         vocabulary, names = plain, _heads(plain, before_values, options)
-        apart = _apart(plain.split("\n")) if "\n" in plain else []
+        apart = _apart(plain.replace("\r", "").split("\n")) if "\n" in plain else []
         if options or apart or "`" in plain:
             is_few = len(options) * _LINE < len(plain)
             before = [plain[max(0, at - _LINE) : at] for at in options] if is_few else [plain]
@@ -185,7 +185,7 @@ KEYWORDS = (*(keyword for *_, group in _BY_LETTER for keyword in group), "auth",
 _ELSEWHERE = ("senha", "sifre", "hasl", "salasana")
 _ABROAD = (
     *("şifre", "jelszó", "lösenord", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło"),
-    *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "लेख", "पासवर्ड"),
+    *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "รหัสผ่าน", "mật khẩu", "पासवर्ड"),
     *("salasõna", "slaptažodis", "비번", "пасс"),
 )
 _BY_LETTER_ABROAD = [(max(name), name) for name in _ABROAD]

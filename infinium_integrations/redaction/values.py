@@ -80,7 +80,6 @@ _ALGORITHM = pattern(
     r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
     re.IGNORECASE,
 )
-_PUNCTUATED = pattern(r"[\W_]+")
 _ENTITY = pattern(r"&(?:#|\w{1,8};)")
 _CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)(?:[;,)\]}]|[!=]=)")
 _STOPS = ".,;!?:"
@@ -90,8 +89,10 @@ _LONGEST_WORD = 20
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
-_NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
-"""What stands under ``token`` and ``key`` and is none: a small number, a colour, an OID."""
+_NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,4}|(?:[0-9]{1,10}\.){4,20}[0-9]{1,10}")
+"""What stands under a weak name and is none: a small number, an OID."""
+_OF_DESIGN = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
+"""And under the bare names ``token`` and ``key``: longer numbers, colours, versions."""
 _DATE = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9](?:[Tt][0-9:.+-]{4,20}[Zz]?)?")
 _BESIDE = 24
 """Characters after a token of a language model in which its probability is given."""
@@ -111,7 +112,9 @@ _AFTER_A_STRING = pattern(
 
 def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
-    if _NUMBER.fullmatch(value.strip().partition(";")[0]) is not None:
+    number = value.strip().partition(";")[0]
+    is_bare = pair.name.strip("_-") in _OF_TOKENS or (pair.sep == ":" and number[:1] == "#")  # of a style sheet
+    if _NUMBER.fullmatch(number) is not None or (is_bare and _OF_DESIGN.fullmatch(number) is not None):
         return True
     if pair.name == "token" and "logprob" in text[pair.end : pair.end + _BESIDE]:
         return len(value) <= _LONGEST_WORD
@@ -249,7 +252,7 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     if _PLAIN.fullmatch(core):
         return _is_random(core)
     if kind != "password" and (
-        _NUMBER.fullmatch(core) is not None
+        _OF_DESIGN.fullmatch(core) is not None
         or _MAIL.fullmatch(core) is not None
         or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
         or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
@@ -321,18 +324,22 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.name.endswith(("cookie", "cookies")):
         name, mark, rest = core.partition("=")
         return " " not in name and (rest.lstrip()[:1] not in {"", ";"} if mark else is_odd(core, "weak"))
-    return len(core) >= _SHORTEST and not (pair.name.endswith(_OF_TOKENS) and _is_phrase(core))
+    return len(core) >= _SHORTEST and not (pair.name.strip("_-") in _OF_TOKENS and _is_phrase(core))
 
 
-_OF_TOKENS = ("token", "tokens", "key", "keys", "jwt")
+_OF_TOKENS = words("token tokens key keys jwt")
 
 
 def _is_phrase(core: str) -> bool:
     """Return whether a value is plain words and counts: ``RFC 2518``, ``expected 2 tokens``."""
     parts = [part.strip("().,;:!?'") for part in core.split()]
-    return len(parts) > 1 and all(
-        not part or (len(part) < _LONG_NUMBER and part.isdigit()) or (part.isalpha() and not _is_random(part))
-        for part in parts
+    return (
+        len(parts) > 1
+        and any(map(str.isalpha, parts))
+        and all(
+            not part or (len(part) < _LONG_NUMBER and part.isdigit()) or (part.isalpha() and not _is_random(part))
+            for part in parts
+        )
     )
 
 
@@ -424,7 +431,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     scheme = _SCHEME.match(value)
     core = value[scheme.end() :] if scheme else value
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
-        if pair.name in _BRACED and _BRACED_SECRET.match(core):
+        if pair.name == "pwd" and _BRACED_SECRET.match(text, pair.start):
             return False
         closing = core[-1:] if pair.quote else core[-1:] + text[pair.end : pair.end + 1]
         return any(mark in closing for mark in "}>)]") and not core.startswith(HIDDEN)
@@ -441,15 +448,16 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
-_BRACED, _BRACED_SECRET = (
-    words("pwd password"),
-    pattern(r"\{(?=[^}0-9]*+[0-9])(?=[^}A-Za-z]*+[A-Za-z])[^{}\s]*[!#%^&*?~@]"),
+_BRACED_SECRET = pattern(
+    r"\{(?=[^}0-9]{0,60}[0-9])(?=[^}A-Za-z]{0,60}[A-Za-z])(?![\w.]{1,40}![rsa][:}])[^{}\s?]{0,60}[!#%^&*~@][^{}\s]{0,60}\}"
 )
 """As ODBC writes a password with marks: ``PWD={hunter2!}``."""
 
 
 def _is_cookie(value: str) -> bool:
     """Return whether a value gives some cookie's: not ``a=``, ``%s=%s``."""
+    if "=" not in value:
+        return is_odd(value, "weak")
     if _COOKIE.match(value) is None or _CODE.match(value) is not None:
         return False
     return any(part.partition("=")[2].replace("%s", "").strip(' "\\') for part in value.split(";"))

@@ -184,6 +184,13 @@ def test_a_header_in_a_quoted_argument_ends_with_it():
 @pytest.mark.parametrize(
     "text",
     [
+        'Ok?\n"password": "{X}"',
+        "Right? 'password': '{X}'",
+        'isNew ? "Set a password" : "{X}"',
+        '? "password" : "{X}"',
+        "NAME    PASSWORD\nada     {X}\n",
+        "cookie:{T}",
+        "prose\r\n\r\nrabbitmqctl add_user ada {X}\r\n\r\nprose",
         "User: ada Pass {X}",
         "the pass for the zip is {X}",
         "I've set your password as {X}",
