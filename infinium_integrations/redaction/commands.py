@@ -214,6 +214,8 @@ def _candidates(scan: Scan) -> Iterable[Command]:
         return COMMANDS
     by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
     by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
+    if scan.has_all_words:
+        return dict.fromkeys((*by_word, *by_option))
     by_mark = (command for command, mark in _IN_PROSE if mark in scan.marks)
     return dict.fromkeys((*by_word, *by_option, *by_mark))
 

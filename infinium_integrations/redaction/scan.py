@@ -50,6 +50,8 @@ class Scan:
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
     words: set[bytes] | None
     """The same words, of prose those before options, in code and in short paragraphs; None where they aren't known."""
+    has_all_words: bool
+    """Whether these are all of them, as of a text that is no prose."""
     long_words: str
     """Its words of 15 characters or more, but for plain ones: a vendor's secret stands in one of these."""
     keywords: tuple[str, ...]
@@ -93,7 +95,21 @@ def scan(text: str, *, open_end: bool) -> Scan:
         words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
         vocabulary = names = plain if words is None else b" ".join(words).decode()
     keywords = _keywords(low, vocabulary, names, is_whole=vocabulary is plain)
-    return Scan(text, low, vocabulary, words, _long_words(once), keywords, letters, marks, open_end, {}, set(), set())
+    return Scan(
+        text,
+        low,
+        vocabulary,
+        words,
+        not is_prose,
+        _long_words(once),
+        keywords,
+        letters,
+        marks,
+        open_end,
+        {},
+        set(),
+        set(),
+    )
 
 
 def _apart(lines: list[str]) -> list[str]:
