@@ -695,8 +695,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
         and scan.text[named.start - 1 : named.start] != "<"
         and not scan.text.startswith("  ", named.end)
     ):
-        if prose[1] in _AFTER_A_FIELD:
-            yield from _before(scan, named)
+        yield from _before(scan, named)
         return
     before = scan.text[max(0, named.start - _BEFORE) : named.start]
     near = scan.text[named.end : named.end + _SOON]
@@ -714,6 +713,8 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
 def _before(scan: Scan, named: Named) -> Iterator[Span]:
     """Find a password of which is said after it what it is: ``… as the password``, ``typed … into the password field``."""
     if named.kind != "password" or scan.text[named.start - 1 : named.start] not in _BEFORE_A_NAME:
+        return
+    if (prose := _PROSE.match(scan.text, named.end)) and prose[1] not in _AFTER_A_FIELD:
         return
     start = max(0, named.start - _BEFORE)
     before = scan.text[start : named.start]

@@ -90,6 +90,7 @@ def test_less_than_3_in_1000_ordinary_documents_are_altered():
         "2024 is the code freeze, 2024 is the year the code was written",
         "your tracking code is 482913. Please use the discount code 482913.",
         "We use PBKDF2 as the password hashing function. Use sha256 as the password hash",
+        "enter user123 in the password reset form",
         'f"login failed: password={pw1!r} user={user!r}"',
         'x = isNew ? "Set password" : "Reset"; y=isNew?"Set password":"Reset"',
         "All 14 tests pass ~ 3 s; we let pass 3 of them, and those that pass 2.5.1-rc1 checks",
