@@ -143,6 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--mixtures", type=int, default=400, help="how many by chance")
+    parser.add_argument("--units", type=int, default=0, help="how many names and marks by chance, again and again")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     texts = {path.name: path.read_text(errors="replace") for path in given.files}
@@ -161,7 +162,7 @@ def main() -> int:
         return 0
     worst = sorted(
         (*max((best(make(GLANCE), times=1, open_end=cut), cut) for cut in (False, True)), index, name, make)
-        for index, (name, make) in enumerate(hostile(given.mixtures, given.seed))
+        for index, (name, make) in enumerate(hostile(given.mixtures, given.seed, given.units))
     )[: -SHOWN - 1 : -1]
     bound = 0.0
     for _, cut, _, name, make in worst:
@@ -171,7 +172,7 @@ def main() -> int:
     return int(bound > 1)
 
 
-def hostile(mixtures: int, seed: int) -> Iterator[tuple[str, Callable[[int], str]]]:
+def hostile(mixtures: int, seed: int, units: int = 0) -> Iterator[tuple[str, Callable[[int], str]]]:
     """Return hostile texts: the name of each, and what makes it in a size."""
     names = [*KEYWORDS]
     pieces = [*PIECES, *(rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS)), *names]
@@ -184,6 +185,11 @@ def hostile(mixtures: int, seed: int) -> Iterator[tuple[str, Callable[[int], str
         few = [*dice.sample(pieces, dice.randint(2, 12)), dice.choice(names), *dice.sample(MARKS, dice.randint(0, 4))]
         chosen = dice.choice((few, [*names, *dice.sample(MARKS, 5)], [*pieces, *MARKS]))
         yield f"a mixture of {len(chosen)}: {chosen[:3]!r:.60}…", partial(mixed, chosen, dice.getrandbits(32))
+    for _ in range(units):
+        named = [
+            dice.choice(names) + "".join(dice.choices(MARKS, k=dice.randint(0, 3))) for _ in range(dice.randint(1, 3))
+        ]
+        yield f"{''.join(named)!r} as a unit", partial(dice.choice((repeated, numbered)), "".join(named))
 
 
 def repeated(piece: str, size: int) -> str:
