@@ -210,8 +210,6 @@ def commands(scan: Scan) -> Iterator[Span]:
 
 def _candidates(scan: Scan) -> Iterable[Command]:
     """Return the commands with which a word of the text may begin; in prose, those that its options and marks allow."""
-    if scan.words is None:
-        return COMMANDS
     by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
     by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
     if scan.has_all_words:

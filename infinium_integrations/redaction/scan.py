@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from infinium_integrations.redaction.key_names import own_keywords
@@ -48,8 +48,8 @@ class Scan:
     """The text in lower case, of the same length."""
     vocabulary: str
     """The words of letters in it, each once, or all of it where it is prose: what isn't here isn't in the text."""
-    words: set[bytes] | None
-    """The same words, of prose those before options, in code and in short paragraphs; None where they aren't known."""
+    words: set[bytes]
+    """The same words, of prose those before options, in code and in short paragraphs."""
     has_all_words: bool
     """Whether these are all of them, as of a text that is no prose."""
     long_words: str
@@ -61,11 +61,11 @@ class Scan:
     marks: bytes
     """What the text has of ``:=|>('"-``, in order."""
     open_end: bool
-    reached: dict[str, int]
+    reached: dict[str, int] = field(default_factory=dict)
     """How far a detector that looks ahead has come."""
-    seen: set[str]
+    seen: set[str] = field(default_factory=set)
     """Some names with what follows them at once, of a long text."""
-    fruitless: set[str]
+    fruitless: set[str] = field(default_factory=set)
     """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
 
 
@@ -73,16 +73,16 @@ def scan(text: str, *, open_end: bool) -> Scan:
     """Look a text over."""
     low = text.lower()
     low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
-    raw = text.encode("ascii", "replace")
+    raw = text.replace(_KELVIN, "k").encode("ascii", "replace")
     marks = raw.translate(None, _UNMARKED)
     before_values = marks.translate(None, b"('\"-")
     is_prose = _SHORT < len(low) > len(before_values) * _SPARSE and not _has_tuples(low, marks)
     once = raw if is_prose else _once(raw)
-    plain = low if _KELVIN in text or low.isascii() else raw.decode().lower()  # is searched quicker
+    plain = low if low.isascii() else raw.decode().lower()  # is searched quicker
     searched = plain if is_prose or b"-" not in marks else once.decode().lower()
     options = _options(searched) if b"-" in marks else []
     letters = "".join({searched[at] for at in options})
-    words: set[bytes] | None = set()
+    words: set[bytes] = set()
     if is_prose:
         vocabulary, names = plain, _heads(plain, before_values, options)
         apart = _apart(plain.replace("\r", "").split("\n")) if "\n" in plain else []
@@ -90,26 +90,12 @@ def scan(text: str, *, open_end: bool) -> Scan:
             is_few = len(options) * _LINE < len(plain)
             before = [plain[max(0, at - _LINE) : at] for at in options] if is_few else [plain]
             near = " ".join((*before, *plain.split("`")[1::2], *apart))
-            words = {*near.encode("ascii", "replace").translate(_LETTERS).split()}
+            words = {*near.encode().translate(_LETTERS).split()}
     else:
-        words = {*once.translate(_LETTERS).split()} if _KELVIN not in text else None
-        vocabulary = names = plain if words is None else b" ".join(words).decode()
-    keywords = _keywords(low, vocabulary, names, is_whole=vocabulary is plain)
-    return Scan(
-        text,
-        low,
-        vocabulary,
-        words,
-        not is_prose,
-        _long_words(once),
-        keywords,
-        letters,
-        marks,
-        open_end,
-        {},
-        set(),
-        set(),
-    )
+        words = {*once.translate(_LETTERS).split()}
+        vocabulary = names = b" ".join(words).decode()
+    keywords = _keywords(low, vocabulary, names, is_prose=is_prose)
+    return Scan(text, low, vocabulary, words, not is_prose, _long_words(once), keywords, letters, marks, open_end)
 
 
 def _apart(lines: list[str]) -> list[str]:
@@ -224,8 +210,8 @@ _MARKS = b":=|>('\"-"
 _UNMARKED = bytes(code for code in range(256) if code not in _MARKS)
 
 
-def _keywords(low: str, vocabulary: str, names: str, *, is_whole: bool) -> tuple[str, ...]:
-    if is_whole:
+def _keywords(low: str, vocabulary: str, names: str, *, is_prose: bool) -> tuple[str, ...]:
+    if is_prose:
         found = [
             keyword
             for letter, shape, group in _BY_LETTER
