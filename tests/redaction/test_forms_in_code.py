@@ -1,10 +1,18 @@
 """Secrets in source code and in what programs print of their values."""
 
 import pytest
+from secret_cases import PROSE
 
 from infinium_integrations.redaction.redactor import Redactor
 
 PASSWORD, TOKEN = "hunter2!Zq9", "aB3dE5gH7jK9mN1pQ4sT6vW8"
+
+
+def assert_hidden(text):
+    """Neither the password nor the token of a text is shown."""
+    shown = Redactor().text(text.format(X=PASSWORD, T=TOKEN))
+    assert PASSWORD not in shown
+    assert TOKEN not in shown
 
 
 @pytest.mark.parametrize(
@@ -68,9 +76,7 @@ PASSWORD, TOKEN = "hunter2!Zq9", "aB3dE5gH7jK9mN1pQ4sT6vW8"
     ],
 )
 def test_a_secret_in_code_is_hidden(text):
-    shown = Redactor().text(text.format(X=PASSWORD, T=TOKEN))
-    assert PASSWORD not in shown
-    assert TOKEN not in shown
+    assert_hidden(text)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +179,7 @@ def test_what_an_agent_does_without_a_password_stays(text):
     ],
 )
 def test_a_secret_given_to_a_command_is_hidden(text):
-    shown = Redactor().text(text.format(X=PASSWORD, T=TOKEN))
-    assert PASSWORD not in shown
-    assert TOKEN not in shown
+    assert_hidden(text)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +195,6 @@ def test_a_secret_given_to_a_command_is_hidden(text):
 )
 def test_a_command_without_a_secret_stays(text):
     assert Redactor().text(text) == text
-
-
-PROSE = "The travellers went on through the hills, and nobody had thought of rain until the evening came. " * 15
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from infinium_integrations.redaction.redactor import spans
 from infinium_integrations.redaction.rules import VENDORS
 
+PROSE = "The travellers went on through the hills, and nobody had thought of rain until the evening came. " * 15
 PASSWORDS = (
     "hunter2!Zq9",
     "Tr0ub4dor&3x",
