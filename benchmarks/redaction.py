@@ -17,10 +17,10 @@ from pathlib import Path
 
 from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.forms import FORMS
+from infinium_integrations.redaction.keywords import KEYWORDS
 from infinium_integrations.redaction.lists import LISTS
 from infinium_integrations.redaction.redactor import spans
 from infinium_integrations.redaction.rules import VENDORS
-from infinium_integrations.redaction.scan import KEYWORDS
 
 PROSE = (
     "The weather was fine and the travellers went on through the hills; nobody had thought of rain. They talked of "

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from infinium_integrations.redaction.clients import CLIENTS, WORD, Command
 from infinium_integrations.redaction.key_names import has_one, kind_of
+from infinium_integrations.redaction.prefilter import Prefilter, loosened
 from infinium_integrations.redaction.scan import Scan, Span, pattern, places
 from infinium_integrations.redaction.values import is_odd, is_secret_word
 
@@ -190,32 +191,55 @@ _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+)
 _PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
 _PARAMETERS = ("key=", "code=", "sid=", "k=", "hash=", "sas=", "skey=")
 _BEFORE_A_PARAMETER = "?&#;"
+_IN_PGPASS = (":5432:", ":*:")
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
+
+
+def _prefilters() -> Iterator[str]:
+    yield from (loosened(command.shape.pattern, joined=True) for command in COMMANDS)
+    yield loosened(_PARAMETER.pattern)
+    yield rf"(?i:\)[\s\\n]*values[\s\\n]*\()|{'|'.join(map(re.escape, _IN_PGPASS))}"
+
+
+_PREFILTER = Prefilter(_prefilters)
 
 
 def commands(scan: Scan) -> Iterator[Span]:
     """Find what commands, statements and addresses hold."""
     text, low = scan.text, scan.low
-    asked = [command for command in _candidates(scan) if _may_occur(scan, command)]
-    yield from _found(asked, text, low)
-    if asked and _has_arguments(scan) and has_one(text, _BETWEEN):
-        yield from _in_lists(asked, text)
-    if scan.open_end or (b"('" in scan.marks and "values" in low):
-        yield from _inserted(scan)
-    if b"=" in scan.marks and has_one(text, _BEFORE_A_PARAMETER):
-        yield from _parameters(text, low)
-    if b"::::" in scan.marks and (":5432:" in text or ":*:" in text):
-        yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
+    if _PREFILTER.may_match(scan.plain):
+        asked = _candidates(scan)
+        yield from _found(asked, text, low)
+        if asked and _has_arguments(text) and has_one(text, _BETWEEN):
+            yield from _in_lists(asked, text)
+        if "values" in low:
+            yield from _inserted(scan)
+        if has_one(text, _BEFORE_A_PARAMETER):
+            yield from _parameters(text, low)
+        if has_one(text, _IN_PGPASS):
+            yield from ((*found.span(1), "line of .pgpass") for found in _PGPASS.finditer(text))
+    if scan.open_end and (begun := _BEGUN.search(text, max(0, len(text) - _LONGEST))) and is_odd(begun[1], "password"):
+        yield *begun.span(1), "beginning of a command"
 
 
-def _candidates(scan: Scan) -> Iterable[Command]:
-    """Return the commands with which a word of the text may begin; in prose, those that its options and marks allow."""
-    by_word = (command for word in _FIRST_WORDS & scan.words for command in _BY_WORD[word])
-    by_option = (command for letter in scan.options for command in _OF_ANY_WORD.get(letter, ()))
-    if scan.has_all_words:
-        return dict.fromkeys((*by_word, *by_option))
-    by_mark = (command for command, mark in _IN_PROSE if mark in scan.marks)
-    return dict.fromkeys((*by_word, *by_option, *by_mark))
+_LETTERS = "".join(chr(code) if chr(code).islower() else " " for code in range(128))
+_OPTION = pattern(r"-(?=[a-z])(?:(?<=[ \n\"'-]-)|(?<=\A-))")
+"""What comes before the letter of what may be an option: ``--token``, ``-p``."""
+
+
+def _candidates(scan: Scan) -> list[Command]:
+    """Return the commands with which a word of the text may begin and whose options it has."""
+    low = scan.plain.lower()
+    options = {low[found.end()] for found in _OPTION.finditer(low)}
+    by_word = (
+        command for word in sorted(_BY_WORD.keys() & {*low.translate(_LETTERS).split()}) for command in _BY_WORD[word]
+    )
+    by_option = (command for letter in sorted(options & _OF_ANY_WORD.keys()) for command in _OF_ANY_WORD[letter])
+    return [
+        command
+        for command in dict.fromkeys((*by_word, *by_option))
+        if (not command.option or not options.isdisjoint(command.option)) and command.mark in scan.text
+    ]
 
 
 def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
@@ -263,12 +287,9 @@ def _in_lists(asked: Iterable[Command], text: str) -> Iterator[Span]:
         yield start + removed[bisect_left(at, start)], end + removed[bisect_left(at, end)], name
 
 
-def _has_arguments(scan: Scan) -> bool:
+def _has_arguments(text: str) -> bool:
     """Return whether a string may be an option: ``"-p"``; in a short text, whether there are strings."""
-    marks = scan.marks
-    if len(scan.text) < _SHORT:
-        return b'"' in marks or b"'" in marks
-    return (b'"-' in marks and '"-' in scan.text) or (b"'-" in marks and "'-" in scan.text)
+    return has_one(text, ('"', "'") if len(text) < _SHORT else ('"-', "'-"))
 
 
 def _parameters(text: str, low: str) -> Iterator[Span]:
@@ -286,39 +307,9 @@ def _parameters(text: str, low: str) -> Iterator[Span]:
                 yield *found.span(1), "parameter of a URL"
 
 
-def _may_occur(scan: Scan, command: Command) -> bool:
-    if command.option and not has_one(scan.options, _LETTERS_OF[command.name]):
-        return False
-    parts, letters = _PARTS_OF[command.name]
-    if command.mark and (command.mark[0] not in scan.text or command.mark not in scan.text):
-        return False
-    return has_one(scan.vocabulary, parts) or has_one(scan.options, letters)
-
-
-_MARKS_OF = {
-    "IDENTIFIED BY": b"'",
-    "echo into a command": b"|",
-    "Oracle login": b":",
-    "login at a host": b":",
-    "here-string": b"",
-}
-"""What the text of a command without options has, so that prose without it isn't searched."""
-_LETTERS_OF = {command.name: tuple(command.option) for command in COMMANDS}
-_OPTION = re.compile(r"[ \"]?-+([a-z])")
-
-
-def _parts(words: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the longest part of letters of each word, and of those that are options the first letter."""
-    options = {word: option[1] for word in words if (option := _OPTION.match(word))}
-    parts = [max(re.split("[^a-z]", word), key=len) for word in words if word not in options]
-    return list(dict.fromkeys(parts)), list(dict.fromkeys(options.values()))
-
-
 _PREFIXES = ("mysql", "mariadb", "mongo", "clickhouse", "ldap", "snmp")
 """What words begin with that are commands."""
-_PARTS_OF = {command.name: _parts(command.words) for command in COMMANDS}
-"""Of which one must occur: where a text's words and options have none of these, no word of the command is there."""
-_BY_WORD: dict[bytes, list[Command]] = {}
+_BY_WORD: dict[str, list[Command]] = {}
 _OF_ANY_WORD: dict[str, list[Command]] = {}
 """By the letters of their options, those that may begin with a longer word: ``mysqldump``."""
 for _command in COMMANDS:
@@ -329,15 +320,13 @@ for _command in COMMANDS:
         for _letter in _command.option:
             _OF_ANY_WORD.setdefault(_letter, []).append(_command)
     for _begin in _begins:
-        _BY_WORD.setdefault(next(part for part in re.split("[^a-z]", _begin) if part).encode(), []).append(_command)
-_FIRST_WORDS = frozenset(_BY_WORD)
-_IN_PROSE = [(command, _MARKS_OF[command.name]) for command in COMMANDS if command.name in _MARKS_OF]
+        _BY_WORD.setdefault(next(part for part in re.split("[^a-z]", _begin) if part), []).append(_command)
 
 
 def _inserted(scan: Scan) -> Iterator[Span]:
     """Find the values of an SQL INSERT whose columns are secrets by name."""
     text = scan.text
-    for found in _INSERT.finditer(text) if "values" in scan.low else ():
+    for found in _INSERT.finditer(text):
         names = [name.strip(" \t\"`[]'\\") for name in found["names"].split(",")]
         columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name))}
         row, last = (_TUPLE.match(text, found.end()) if columns else None), found.end()
@@ -352,6 +341,3 @@ def _inserted(scan: Scan) -> Iterator[Span]:
             row = _TUPLE.match(text, last) or _SHOWN_ROW.match(text, last)
         if columns and scan.open_end and text[last:].lstrip(" ,\n").startswith("("):
             yield text.index("(", last) + 1, len(text), "INSERT"
-    begun = _BEGUN.search(text, max(0, len(text) - _LONGEST)) if scan.open_end else None
-    if begun and is_odd(begun[1], "password"):
-        yield *begun.span(1), "beginning of a command"

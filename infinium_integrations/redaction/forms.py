@@ -12,7 +12,7 @@ from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, wo
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, is_after_a_string, is_odd, is_secret_word
 
-__all__ = ["FORMS", "Form", "Named", "loosely"]
+__all__ = ["FORMS", "LEADING", "Form", "Named", "loosely"]
 
 
 @dataclass(slots=True)
@@ -690,7 +690,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     prose = _PROSE.match(scan.text, named.end) if following in _BEFORE_PROSE else None
     if (
         prose
-        and prose[1] not in _LEADING
+        and prose[1] not in LEADING
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
         and not scan.text.startswith("  ", named.end)
@@ -758,7 +758,7 @@ def _by_form(scan: Scan, named: Named, before: str, near: str) -> Span | None:
 
 _BEFORE_PROSE = frozenset(" \t:=")
 _PROSE = pattern(r"[ \t:=]{1,4}([a-z]{2,20})(?=[ ,.:]|$)")
-_LEADING = words(
+LEADING = words(
     """
     für zum der des de del du pour para per van voor is was are will must equals set changed reset updated to ist lautet es est er on je jest for of in at from now
     here has been provided given supplied received used found value val content type string required or str new with field box textbox

@@ -7,9 +7,14 @@ from typing import Any, Literal, NamedTuple
 from infinium_integrations import settings
 
 __all__ = [
+    "CODES",
+    "CODE_OWNERS",
     "HIDDEN",
+    "KEY_OWNERS",
     "PAIR_VALUES",
+    "PASSWORD_PARTS",
     "SLACK",
+    "TOKEN_OWNERS",
     "Cut",
     "Kind",
     "Redacted",
@@ -89,7 +94,7 @@ _VENDORS = (
     "gemini",
     "google",
 )
-_OWNERS = (
+KEY_OWNERS = (
     *("api", "access", "secret", "private", "encryption", "signing", "auth", "account", "master", "service", "storage"),
     *(
         "subscription",
@@ -110,7 +115,7 @@ _OWNERS = (
     ),
     *_VENDORS,
 )
-_KEYS = tuple(f"{owner}key" for owner in _OWNERS)
+_KEYS = tuple(f"{owner}key" for owner in KEY_OWNERS)
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "kennwort", "wachtwoord", "contrase", "motdepasse")
 _PASSWORD_ENDINGS = (
     "pwd",
@@ -127,7 +132,7 @@ _PASSWORD_ENDINGS = (
     "pasword",
     "masterauth",
 )
-_PASSWORD_PARTS = words(
+PASSWORD_PARTS = words(
     """
     pwd pw passcode pass senha haslo hasło heslo jelszó parola parool parole пароль lösenord lösenordet passord
     passordet passe adgangskode salasana şifre sifre şifresi geslo mdp clave 密码 密碼 口令 パスワード
@@ -155,12 +160,12 @@ _ANYWHERE = (
 _ENDINGS = (*_KEYS, "secret", "credential", "cookie", "authtoken", "accesstoken", "sharedaccesssignature")
 _WORDS = frozenset({"secret", "secrets", "credentials", "creds", "authorization", "cookie", "cookies", "jwt"})
 _LAST = frozenset({"auth", "jwt", "token", "secret", "psk"})
-_CODES = frozenset({"cvv", "cvc", "otp", "pin", "totp", "pincode"})
-_CODE_OWNERS = words(
+CODES = frozenset({"cvv", "cvc", "otp", "pin", "totp", "pincode"})
+CODE_OWNERS = words(
     "fa factor sms security access verification auth authorization activation recovery backup pin otp mfa login secret"
 )
-_TOKEN_OWNERS = frozenset({"access", "auth", "refresh", "api", "bearer", "session", "secret", "id", "identity"})
-_TOKEN_OWNERS |= frozenset({"csrf", "xsrf", "security", "bot", "user", "service", "deploy", "personal", "oauth"})
+TOKEN_OWNERS = frozenset({"access", "auth", "refresh", "api", "bearer", "session", "secret", "id", "identity"})
+TOKEN_OWNERS |= frozenset({"csrf", "xsrf", "security", "bot", "user", "service", "deploy", "personal", "oauth"})
 _NO_SECRET_AFTER = words(
     """
     count counts length len limit limits size budget usage type types name names policy required enabled expiry
@@ -362,15 +367,15 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
         return "password"
     if has_one(joined, _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
         return "password"
-    if parts[-1] in _PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
+    if parts[-1] in PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
         return "password"
-    if parts[-1] in _CODES or (parts[-1] == "code" and len(parts) > 1 and parts[-2] in _CODE_OWNERS):
+    if parts[-1] in CODES or (parts[-1] == "code" and len(parts) > 1 and parts[-2] in CODE_OWNERS):
         return "code"
     return "weak" if _is_weak(name, parts, joined) else ""
 
 
-_PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *_PASSWORD_PARTS}
-_STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *_CODES, "code", "key", "token"}
+_PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *PASSWORD_PARTS}
+_STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *CODES, "code", "key", "token"}
 _LEAST_STEMS = [stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1]
 _TELLING_ABROAD = re.compile(any_of(_LEAST_STEMS))
 _TELLING = re.compile(any_of(filter(str.isascii, _LEAST_STEMS)))
@@ -388,7 +393,7 @@ def _is_weak(name: str, parts: list[str], joined: str) -> bool:
 
 def _is_token(parts: list[str]) -> bool:
     if parts[-1] == "tokens":
-        return len(parts) > 1 and parts[-2] in _TOKEN_OWNERS
+        return len(parts) > 1 and parts[-2] in TOKEN_OWNERS
     if parts[-1].endswith("token") and parts[-1] != "token":
         return parts[-1].removesuffix("token") not in _NO_TOKEN
     at = len(parts) - 1 - parts[::-1].index("token") if "token" in parts else -1

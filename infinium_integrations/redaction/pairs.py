@@ -51,9 +51,14 @@ _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
+_VERY_MANY, _ROOM = 1_000, 100
+"""How many names with some room are read in full, and for how many characters one more."""
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
+_LEAST_OF_A_CODE = pattern("[0-9](?:[^0-9]{0,2}[0-9]){2}")
+_LEAST_CHARS = pattern("(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{3}")
+"""What stands at least before the next name, of names in a row: three digits of a code, or something with a digit."""
 _REMEMBERED = 256
 """Names of a text whose meaning is remembered."""
 _SECOND_WORDS = ("key", "cod", "phr")
@@ -61,21 +66,18 @@ _NEXT_NAME = pattern(r"[ ]([A-Za-z]{3,20})\d{0,4}(?=[ ,.;]|$)")
 _BLANK = " \t\r\n\\\"'"
 
 
-def pairs(scan: Scan) -> Iterator[Span]:
-    """Find values that follow a secret's name."""
+def pairs(scan: Scan, found_at: dict[int, str]) -> Iterator[Span]:
+    """Find values that follow a secret's name; what ``keywords`` found is given."""
     text, low = scan.text, scan.low
-    keywords: dict[int, str] = {}
-    for keyword in sorted(scan.keywords, key=len):
-        keywords.update(dict.fromkeys([found.start() for found in re.finditer(re.escape(keyword), low)], keyword))
-    order = sorted(keywords)
-    resume = dict.fromkeys(scan.keywords, 0)
+    order = list(found_at)
+    resume = dict.fromkeys(found_at.values(), 0)
     kinds: dict[str, Kind] = {}
     row = _Row(order, low)
     before, until = (0, 0), 0
-    for number, at in enumerate(order):
-        keyword = keywords[at]
-        if at < resume[keyword]:
-            continue
+    for number, (at, following) in enumerate(zip(order, [*order[1:], -1], strict=False)):
+        keyword = found_at[at]
+        if at < resume[keyword] or following == at + len(keyword):
+            continue  # where another keyword follows at once, the name is read from that
         name, start, end = _read(text, at, keyword)
         kind = kinds.get(name)
         if kind is None:
@@ -103,27 +105,42 @@ class _Row:
     """How close to each other names stand: of very many in a row, only what follows right after each is looked at.
 
     Each that has some room before the next is read in full; of others a hundred, and then one in so many characters.
+    Of thousands that have some room, no more are than the text has characters for; those alike count once.
     """
 
     def __init__(self, order: list[int], low: str) -> None:
         self._order, self._low = order, low
         self._left: float = _MANY
-        self._last = self._following = 0
+        self._last = self._following = self._read = 0
         self._fruitless: set[str] = set()
+        self._seen: set[str] = set()
 
     def leaves_time(self, number: int, named: Named) -> bool:
         """Return whether there is time to look at all ways to write the name that is this one in order."""
-        following = bisect_left(self._order, named.end, number)
-        if following == len(self._order) or self._order[following] - named.end > _GAPS[named.kind]:
-            return True
+        following = number + 1
+        if following < len(self._order) and self._order[following] < named.end:
+            following = bisect_left(self._order, named.end, following)
+        self._following = self._order[following] if following < len(self._order) else len(self._low)
+        if self._following - named.end > _GAPS[named.kind] or following == len(self._order):
+            around = self._low[named.start : named.end + _AHEAD]
+            if around not in self._seen:
+                if len(self._seen) >= _REMEMBERED:
+                    self._seen.clear()
+                self._seen.add(around)
+                self._read += 1
+            return self._read <= _VERY_MANY + named.end / _ROOM
         left = min(_MANY, self._left + (named.start - self._last) * _PACE)
-        self._left, self._last, self._following = max(0, left - 1), named.start, self._order[following]
+        self._left, self._last = max(0, left - 1), named.start
         return left >= 1
 
     def hastily(self, scan: Scan, named: Named) -> list[Span]:
-        """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``."""
+        """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``.
+
+        Nor is a code of fewer than three digits.
+        """
         between = self._low[named.end : self._following]
-        if len(between) <= _NO_GAP and not any(map(str.isdigit, between)):
+        least = _LEAST_OF_A_CODE if named.kind == "code" else _LEAST_CHARS if len(between) <= _NO_GAP else None
+        if least and not least.search(between):
             return []
         around = scan.text[named.start : named.end + _AHEAD]
         if around in self._fruitless:

@@ -14,6 +14,7 @@ from infinium_integrations.errors import ConfigurationError
 from infinium_integrations.redaction.codes import codes
 from infinium_integrations.redaction.commands import commands
 from infinium_integrations.redaction.key_names import HIDDEN, SLACK, Cut, is_secret_key, own_names
+from infinium_integrations.redaction.keywords import keywords
 from infinium_integrations.redaction.pairs import pairs
 from infinium_integrations.redaction.scan import Span, pattern, scan
 from infinium_integrations.redaction.shapes import shapes, unfinished
@@ -175,9 +176,9 @@ def spans(text: str, *, open_end: bool) -> Iterator[Span]:
     """
     seen = scan(text, open_end=open_end)
     yield from shapes(seen)
-    if seen.keywords:
-        yield from pairs(seen)
-    if "code" in seen.keywords:
+    found_at = keywords(seen)
+    if found_at:
+        yield from pairs(seen, found_at)
         yield from codes(seen)
     yield from commands(seen)
     if open_end:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import any_of
+from infinium_integrations.redaction.prefilter import Prefilter, loosened
 from infinium_integrations.redaction.rules import ESCAPES, VENDORS, Vendor, at_start
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 
@@ -34,11 +35,11 @@ def _rule(vendor: Vendor) -> _Rule:
     """Make patterns that begin with their literal, so that the search is quick, and look back from there."""
     literal = re.escape(vendor.start)
     if vendor.where == "any":
-        return _Rule(vendor.start, None, pattern(literal + vendor.body, re.ASCII), 0, vendor.name)
+        return _Rule(vendor.start, None, pattern(f"{literal}(?:{vendor.body})", re.ASCII), 0, vendor.name)
     if vendor.where == "inside" and not vendor.before:
         shape = pattern(vendor.body, re.ASCII)
         return _Rule(vendor.start, _AFTER.get(vendor.start, shape), shape, 0, vendor.name)
-    shape = pattern(at_start(literal, vendor.before) + vendor.body, re.ASCII)
+    shape = pattern(f"{at_start(literal, vendor.before)}(?:{vendor.body})", re.ASCII)
     width = vendor.hidden.index(vendor.start) if vendor.before else 0
     return _Rule(vendor.start, shape, shape, width, vendor.name)
 
@@ -71,22 +72,61 @@ for _vendor in VENDORS:
     _GROUPS.setdefault(_mark, _Group()).add(_rule(_vendor), _mark) if _mark else _UNMARKED_RULES.append(_rule(_vendor))
 
 
+def _loosely(vendor: Vendor) -> str:
+    """Return what a vendor's secret has at least, from its start on."""
+    literal = re.escape(vendor.start)
+    if vendor.where != "inside":
+        return loosened(f"{literal}(?:{vendor.body})")
+    if vendor.before:
+        letter, many = re.findall(r"(\[[^\]]+\])(?:\{(\d+)\})?\Z", vendor.before)[0]
+        few = min(int(many or 1), _FEW_BEFORE) if len(vendor.start) < _TELLS_ENOUGH else 1
+        return f"{letter}{{{few}}}{loosened(literal + vendor.body)}"
+    after = _AFTER.get(vendor.start)
+    return loosened(after.pattern if after else literal + vendor.body.rpartition(literal)[2])
+
+
+def _prefilters() -> Iterator[str]:
+    words = "|".join(dict.fromkeys(_loosely(vendor) for vendor in VENDORS if vendor.where == "word"))
+    yield rf"(?:\A|[^A-Za-z0-9]|{'|'.join(ESCAPES)})(?:{words})"
+    yield from dict.fromkeys(_loosely(vendor) for vendor in VENDORS if vendor.where == "any")
+    begun = {vendor.start for vendor in VENDORS if vendor.where != "inside"}
+    yield from (_loosely(vendor) for vendor in VENDORS if vendor.where == "inside" and vendor.start not in begun)
+    yield from ("PRIVATE KEY", "Private-Lines", "[0-9]{8}:AA")
+    yield from (loosened(rf"://[^{_NO_LOGIN}]*@"), loosened(_BEFORE_SOURCES.pattern))
+    yield rf"(?i:bearer{_BLANK}(?:[a-z._~+/=-]{{0,23}}[0-9]|[a-z._~+/=-]{{24}})|basic{_BLANK}[a-z]*(?-i:[A-Z0-9+/_-]))"
+
+
+_FEW_BEFORE, _TELLS_ENOUGH = 8, 3
+"""How many characters before a mark inside are asked for, and how long a mark needs but one: counts take time."""
+_PREFILTER = Prefilter(_prefilters)
+
+
 def shapes(scan: Scan) -> Iterator[Span]:
     """Find what a shape gives away."""
+    if not _PREFILTER.may_match(scan.plain):
+        return
     yield from _vendors(scan)
     yield from _private_keys(scan)
     if "@" in scan.text:
         yield from _urls(scan.text)
-    if ":AA" in scan.long_words:
+    if ":AA" in scan.text:
         for found in _TELEGRAM.finditer(scan.text):
             yield *found.span(), "Telegram"
     yield from _schemes(scan)
 
 
+_LONG = 15
+_WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./~=:%+$@\\["
+_WORDS = "".join(chr(code) if chr(code) in _WORD else " " for code in range(128))
+
+
+def _long_words(plain: str) -> str:
+    """Return the words of 15 characters or more: a vendor's secret stands in one of these."""
+    return " ".join(dict.fromkeys(word for word in plain.translate(_WORDS).split() if len(word) >= _LONG))
+
+
 def _vendors(scan: Scan) -> Iterator[Span]:
-    text, words = scan.text, scan.long_words
-    if not words:
-        return
+    text, words = scan.text, _long_words(scan.plain)
     rules = [rule for mark, group in _GROUPS.items() if mark in words for rule in group.asked(words, mark)]
     for start, probe, shape, width, name in (*rules, *_UNMARKED_RULES):
         if start in words and (probe is None or (probe.search(words) and (probe is shape or shape.search(words)))):
@@ -110,9 +150,7 @@ _PUTTY = pattern(r"Private-Lines: \d{1,3}\s{1,2}((?:[A-Za-z0-9+/=]{1,64}+\s{1,2}
 def _private_keys(scan: Scan) -> Iterator[Span]:
     """Find PEM blocks, whole or cut off."""
     text, open_end = scan.text, scan.open_end
-    if "key" not in scan.keywords:
-        return
-    begins = list(_BEGIN.finditer(text)) if "private" in scan.vocabulary and "PRIVATE KEY" in text else []
+    begins = list(_BEGIN.finditer(text)) if "PRIVATE KEY" in text else []
     for begin, following in zip(begins, [*begins[1:], None], strict=False):
         until = following.start() if following else len(text)
         end = _END.search(text, begin.end(), until)
@@ -123,11 +161,12 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
             yield begin.start(), len(text), "private key"
         elif (body := _BODY.match(text, begin.end(), until)) and body.end() - begin.end() > _FEW:
             yield begin.start(), body.end(), "private key"
-    if "putty" in scan.vocabulary and "PuTTY-User-Key-File" in text:
+    if "PuTTY-User-Key-File" in text:
         yield from ((*found.span(1), "private key") for found in _PUTTY.finditer(text))
 
 
-_AUTHORITY = pattern(r"""://([^\s/"'<>\\`]{3,}+)""")
+_NO_LOGIN = r"""\s/"'<>\\`"""
+_AUTHORITY = pattern(rf"://([^{_NO_LOGIN}]{{3,}}+)")
 _USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = pattern(
     r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[?REDACTED\]?|%s"
@@ -171,15 +210,13 @@ def _is_token(user: str) -> bool:
 _TELEGRAM = pattern(r"(?<![0-9:])[0-9]{8,12}:AA[A-Za-z0-9_-]{30,}+", re.ASCII)
 _TELEGRAM_BEGUN = pattern(r"(?<![0-9:])[0-9]{8,12}(?::[A-Za-z0-9_-]*+)?\Z", re.ASCII)
 _LONGEST_BOT = 60
-_A_SCHEME = pattern("b(?:earer|asic)")
-_BEARER = pattern(r"bearer(?:[ \t]|%20|\+)++([a-z0-9._~+/=-]{8,}+)")
-_BASIC = pattern(r"basic(?:[ \t]|%20|\+)++([a-z0-9+/_-]{6,}+={0,2})")
+_BLANK = r"(?:[ \t]|%20|\+)+"
+_BEARER = pattern(rf"bearer{_BLANK}+([a-z0-9._~+/=-]{{8,}}+)")
+_BASIC = pattern(rf"basic{_BLANK}+([a-z0-9+/_-]{{6,}}+={{0,2}})")
 
 
 def _schemes(scan: Scan) -> Iterator[Span]:
     text, low = scan.text, scan.low
-    if not _A_SCHEME.search(scan.vocabulary):
-        return
     if "bearer" in low:
         for found in _BEARER.finditer(low):
             if len(found[1]) >= _LONG_WORD or any(letter.isdigit() for letter in found[1]):

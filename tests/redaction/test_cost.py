@@ -6,6 +6,7 @@ import pytest
 from secret_cases import cpu_seconds, grows_with_its_length
 
 from infinium_integrations.redaction.key_names import _STEMS, kind_of
+from infinium_integrations.redaction.keywords import keywords
 from infinium_integrations.redaction.redactor import Redactor
 from infinium_integrations.redaction.scan import scan
 
@@ -135,4 +136,4 @@ def test_prose_is_searched_for_every_name_that_tells(stem):
     stems = (stem, stem.upper(), stem.title())
     names = [f"{first}{each}{last}" for first, each, last in product(("", "my", "db_", "user-"), stems, LASTS)]
     telling = [name for name in names if kind_of(name)]
-    assert not [name for name in telling if not scan(f"{prose}{name}: a", open_end=False).keywords]
+    assert not [name for name in telling if not keywords(scan(f"{prose}{name}: a", open_end=False))]

@@ -1,0 +1,151 @@
+# ruff: noqa: E501  (examples are read best in one piece)
+"""The first look at a text lets by only what holds nothing, and lets ordinary texts by."""
+
+import json
+import re
+import shlex
+from itertools import product
+
+import pytest
+from client_cases import CLIENTS as CLIENT_CASES
+from client_cases import filled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infinium_integrations.redaction import commands, keywords, shapes
+from infinium_integrations.redaction.commands import COMMANDS
+from infinium_integrations.redaction.forms import FORMS
+from infinium_integrations.redaction.key_names import CODE_OWNERS, KEY_OWNERS, PASSWORD_PARTS, TOKEN_OWNERS, kind_of
+from infinium_integrations.redaction.lists import LISTS
+from infinium_integrations.redaction.page import OTHERS
+from infinium_integrations.redaction.prefilter import Prefilter, loosened
+from infinium_integrations.redaction.redactor import Redactor
+from infinium_integrations.redaction.rules import VENDORS
+from infinium_integrations.redaction.scan import scan
+
+REDACTOR = Redactor()
+PREFILTERS = {"shapes": shapes._PREFILTER, "commands": commands._PREFILTER, "names": keywords._NAMES}
+EXAMPLES = [rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS, *OTHERS)]
+EXAMPLES += [filled(case)[0] for case in CLIENT_CASES]
+
+
+def with_and_without(monkeypatch, texts):
+    """What is found with the first look, and what without it."""
+    quick = [REDACTOR.findings(text) for text in texts]
+    with monkeypatch.context() as patched:
+        patched.setattr(Prefilter, "may_match", lambda self, text: True)
+        return quick, [REDACTOR.findings(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", "and {} so", "x{}", "\u00e9 {} \U0001f600", '{{"text": "a\\n{}"}}', "\ud800{}"], ids=ascii
+)
+def test_what_is_let_by_holds_nothing(monkeypatch, around):
+    quick, slow = with_and_without(monkeypatch, [around.format(example) for example in EXAMPLES])
+    assert quick == slow
+
+
+def test_what_is_let_by_holds_nothing_where_arguments_are_a_list(monkeypatch):
+    texts = []
+    for command in (*(command.hidden for command in COMMANDS), *(filled(case)[0] for case in CLIENT_CASES)):
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            words = command.split()
+        texts += [json.dumps(words), json.dumps(words, indent=1), repr(words), json.dumps(json.dumps(words))]
+        texts += [json.dumps(words, separators=(",", ":"))]
+    quick, slow = with_and_without(monkeypatch, texts)
+    assert quick == slow
+    assert sum(map(bool, slow)) > 300
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_command_is_asked_for_whatever_its_pattern_matches(command, data):
+    text = data.draw(st.from_regex(re.compile(command.shape.pattern), alphabet=st.characters(max_codepoint=127)))
+    assert commands._PREFILTER.may_match(text)
+    assert commands._PREFILTER.may_match(text.replace(" ", '", "'))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"(?<!x)a{20,30}+(?=b)\s", "ya" + "a" * 20 + "\t"),
+        (r"[^\s\"'&~\[]+?\Z", "a"),
+        (r"(?P<one>a|b)*+(?!c[)]d)e", "abe"),
+        (r"\b\w\d\S\.", "a1_."),
+        (r"(?i:B)[&\]~-]", "b~"),
+    ],
+)
+def test_a_loosened_pattern_matches_where_pythons_does(pattern, text):
+    assert re.search(pattern.replace("(?=b)", ""), text)
+    assert Prefilter(lambda: [loosened(pattern)]).may_match(text)
+    assert not Prefilter(lambda: [loosened(pattern)]).may_match("")
+
+
+WORDS = (
+    *("pass", "word", "phrase", "code", "pwd", "pw", "key", "keys", "token", "tokens", "secret", "secrets", "auth"),
+    *(
+        "cookie",
+        "credential",
+        "creds",
+        "jwt",
+        "pin",
+        "otp",
+        "cvv",
+        "my",
+        "db",
+        "value",
+        "user",
+        "mot",
+        "de",
+        "passe",
+        "x",
+    ),
+    *("string", "header", "seed", "recovery", "master", "shared", "access", "signature", "2", "id", "of", "open", "ai"),
+)
+CASES = (str, str.upper, str.title)
+JOINTS = ("", "_", "-", "_2_")
+
+
+def telling(words):
+    """The names that words make, in each way to write them, that tell something."""
+    for joint, first, *others in product(JOINTS, CASES, *([CASES] * (len(words) - 1))):
+        name = joint.join(case(word) for case, word in zip((first, *others), words, strict=True))
+        if kind_of(name):
+            yield name
+
+
+@pytest.mark.parametrize("first", WORDS)
+def test_every_name_that_tells_is_asked_for_and_found(first):
+    owners = sorted({*KEY_OWNERS, *CODE_OWNERS, *TOKEN_OWNERS, *filter(str.isascii, PASSWORD_PARTS)})
+    pairs = [(first,), *((first, second) for second in WORDS), *((owner, first) for owner in owners)]
+    names = {name for words in pairs for name in telling(words)}
+    names |= {f"{owner} {first}" for owner in owners if first in {"key", "code"} and kind_of(f"{owner}_{first}")}
+    for before, after in (("", "=a1"), ("\\n", ": b"), ('{"', '": "c"}'), ("--", " d"), ("the ", " is e")):
+        texts = [f"{before}{name}{after}" for name in names]
+        assert not [text for text in texts if not keywords.keywords(scan(text, open_end=False))]
+
+
+@pytest.mark.parametrize("first", ["my", "db", "user", "api", "next"])
+def test_names_of_three_words_are_asked_for_and_found(first):
+    names = {name for second, third in product(WORDS, WORDS) for name in telling((first, second, third))}
+    assert not [name for name in names if not keywords.keywords(scan(f"{name}=a1", open_end=False))]
+
+
+ORDINARY = (
+    "The weather was fine and the travellers went on; nobody had thought of rain (4.50), nor where to sleep. ",
+    '{"id": "3f9a1c7e-5b2d-8046-af13-ce97bd205846", "name": "Ada", "created_at": "2026-01-31T12:00:01Z", "tags": ["a"]}\n',
+    "2026-01-31T12:00:01.123Z INFO app.api - GET /v1/orders/4711 200 12ms trace=4bf92f3577b34da6a3ce929d0e0e4736\n",
+    '{"role": "assistant", "usage": {"input_tokens": 118, "output_tokens": 4, "total_tokens": 122}, "tool_calls": []}\n',
+    "def load(self, path: str) -> list[Row]:\n    for row in rows:\n        if not row:\n            pass\n    return -x\n",
+    "## Install\n\n- run `pip install acme`\n- see [the docs](https://example.com/a-b/c.html#d)\n\n| a | b |\n|---|---|\n",
+    "Pass the rows on; the code of the monkeys is in `keyboard.py`, by the authors. We had to pass it by hand. ",
+)
+
+
+@pytest.mark.parametrize("text", ORDINARY, ids=lambda text: text[:20])
+@pytest.mark.parametrize("name", PREFILTERS)
+def test_an_ordinary_text_is_let_by(name, text):
+    assert not PREFILTERS[name].may_match(text * 9)
