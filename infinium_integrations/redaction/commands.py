@@ -151,7 +151,7 @@ COMMANDS = (
         "IDENTIFIED BY",
         ("identified",),
         pattern(
-            r"(?i:\b(?:user|grant|role|link|login)\b[^;\n]{0,200}?\bidentified(?:\s{1,3}with\s{1,3}[\w']{1,40})?\s{1,3}(?:by|as))\s{1,3}(?:password\s{1,3})?\\{0,4}(?:'([^'\n\\]{1,200})|\"([^\"\n\\]{1,200})|(?=[^\s]{0,40}[0-9])([^\s'\"\\;`]{6,200}))"
+            r"(?i:\b(?:user|grant|role|link|login)\b)[^\n;]{0,200}?(?i:\bidentified(?:\s{1,3}with\s{1,3}[\w']{1,40})?\s{1,3}(?:by|as))\s{1,3}(?:password\s{1,3})?\\{0,4}(?:'([^'\n\\]{1,200})|\"([^\"\n\\]{1,200})|(?=[^\s]{0,40}[0-9])([^\s'\"\\;`]{6,200}))"
         ),
         "CREATE USER ada IDENTIFIED BY 'hunter2!Zq9'",
         "a file identified by its name",
@@ -193,21 +193,43 @@ _PARAMETERS = ("key=", "code=", "sid=", "k=", "hash=", "sas=", "skey=")
 _BEFORE_A_PARAMETER = "?&#;"
 _IN_PGPASS = (":5432:", ":*:")
 _PGPASS = pattern(r"(?m:^)[\w.*-]{1,100}:(?:[0-9]{4,5}|\*):[\w*-]{1,60}:[\w*.-]{1,60}:([^\s:]{4,100})$", re.MULTILINE)
+_BETWEEN_ARGUMENTS = re.compile(r"\[\^\\n\|?;\]\{0,\d+\}\?")
+_CLIENT = re.compile(r"\\b(?:[^()|]+|\((?:[^()]|\([^()]*\))*\))(?:\\b)?|\(\?i:\\b\(\?:[^()]*\)\\b\)")
+"""What a command's pattern begins with, up to what may stand between that and its option."""
 
 
-def _prefilters() -> Iterator[str]:
-    yield from (loosened(command.shape.pattern, joined=True) for command in COMMANDS)
-    yield loosened(_PARAMETER.pattern)
-    yield rf"(?i:\)[\s\\n]*values[\s\\n]*\()|{'|'.join(map(re.escape, _IN_PGPASS))}"
+def _at_least(command: Command) -> tuple[str, str]:
+    """Return two patterns of what a command has, in a list of arguments too: its client, and its option.
+
+    To look for both in one search would make that slow. Where they are not apart, or the option says enough, the two
+    are the same.
+    """
+    shape, client = command.shape.pattern, ""
+    between = _BETWEEN_ARGUMENTS.search(shape)
+    if between and _CLIENT.fullmatch(shape, 0, between.start()):
+        client, shape = shape[: between.start()], shape[between.end() :]
+    function, bracket, _ = shape.partition(r"\(")
+    piped = shape.partition(rf"{WORD}\s{{0,3}}\|\s{{0,3}}")[2].replace(r"[^\n|]{0,80}", "")
+    option = loosened(function + bracket) if bracket else loosened(piped or shape.replace(WORD, ""), joined=True)
+    return loosened(client, joined=True) if client and command.option and not command.mark else option, option
 
 
-_PREFILTER = Prefilter(_prefilters)
+def _prefilter(which: int) -> Prefilter:
+    def parts() -> Iterator[str]:
+        yield from dict.fromkeys(_at_least(command)[which] for command in COMMANDS)
+        yield loosened(_PARAMETER.pattern)
+        yield rf"(?i:\)[\s\\n]*values[\s\\n]*\()|{'|'.join(map(re.escape, _IN_PGPASS))}"
+
+    return Prefilter(parts)
+
+
+_CLIENTS, _OPTIONS = _prefilter(0), _prefilter(1)
 
 
 def commands(scan: Scan) -> Iterator[Span]:
     """Find what commands, statements and addresses hold."""
     text, low = scan.text, scan.low
-    if _PREFILTER.may_match(scan.plain):
+    if _OPTIONS.may_match(scan.plain) and _CLIENTS.may_match(scan.plain):
         asked = _candidates(scan)
         yield from _found(asked, text, low)
         if asked and _has_arguments(text) and has_one(text, _BETWEEN):

@@ -78,30 +78,23 @@ _END = r"[0-9_-]*(?:[^A-Za-z0-9_-]|\z)"
 _BEFORE = r"(?:\A|[^A-Za-z]|\\[nrt])"
 """What stands before a part of a name."""
 _PASSES = "store|key|user|db|root|admin|ssh|require"
-_ALWAYS_KEYS = ("api", "secret", "private", "access")
 
 
 def _telling() -> Iterator[str]:
     """Return what every name has that tells something, and few others: what ``kind_of`` asks, more loosely."""
-    keys = "|".join(map(_spread, sorted(KEY_OWNERS)))
-    yield f"(?i:pass{_JOINED}(?:w|phr|cod)|kennwort|wachtwoord|contrase|{_spread('motde')}[0-9_-]*passe|secret|cookie)"
+    keys = "|".join(sorted(KEY_OWNERS)).replace("openai", "open[_-]?ai").replace("preshared", "pre[_-]?shared")
+    yield f"(?i:pass{_JOINED}(?:w|phr|cod)|kennwort|wachtwoord|contrase|mot[_-]?de[_-]?passe|secret|cookie)"
     yield f"(?i:pwd|pswd|pasword|(?:{_PASSES}){_JOINED}pass{_END}|master{_JOINED}auth|(?:seed|recovery){_JOINED}phrase)"
-    yield f"(?i:credential|mnemonic|authorization|{_spread('sharedaccesssignature')})"
-    yield f"(?i:(?:{keys}){_JOINED}keys?{_END}|(?:{'|'.join(map(_spread, _ALWAYS_KEYS))}){_JOINED}key)"
+    yield "(?i:credential|mnemonic|authorization|shared[_-]?access[_-]?signature)"
+    yield f"(?i:(?:{keys}){_JOINED}keys?{_END}|(?:api|secret|private|access){_JOINED}key)"
     yield f"[A-Z](?:[0-9_-]+| )KEY{_END}"
     yield f"(?i:(?:{'|'.join(sorted(CODE_OWNERS))}){_JOINED}code{_END}|creds|jwt)"
     yield f"(?i:(?:{'|'.join(sorted(TOKEN_OWNERS))})[0-9_-]*tokens{_END})"
     yield f"(?i:token[0-9_-]*(?:value|secret|header|string)?{_END})"
     yield from _last(({*PASSWORD_PARTS, *CODES, "auth", "psk"}) - {"pass"})
     yield from (f"[0-9_-](?i:pass){_END}", f"[A-Za-z]P(?:ass|ASS){_END}", f"{_BEFORE}(?i:pass)(?:{_AFTER_PASS})")
-    yield f"(?i:{'|'.join(map(re.escape, _WRITTEN))})"
     yield r"(?i: code(?: is| to [a-z -]{3,30})?:?\s{1,2}[a-z*_`<>\"']*[0-9])"
     yield r"(?i:[0-9] is (?:your|the) [a-z0-9_' -]*code)"
-
-
-def _spread(word: str) -> str:
-    """Return a pattern of a word with what may stand between the parts of a name wherever it may be split."""
-    return "[0-9_-]*".join(word)
 
 
 _A_WORD = any_ascii(r" \t-\r\"'\\") + "*"
@@ -122,8 +115,10 @@ def _last(words: Iterable[str]) -> Iterator[str]:
     yield rf"(?:\A|[^A-Z])(?:{'|'.join(map(str.upper, plain))}){_END}"
 
 
+_ESCAPED = pattern(r"\\u")
 _NAMES = Prefilter(_telling)
 _OTHER_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(_RARE)})"])
+_WRITTEN_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(map(re.escape, _WRITTEN))})"])
 
 
 def keywords(scan: Scan) -> dict[int, str]:
@@ -137,9 +132,9 @@ def keywords(scan: Scan) -> dict[int, str]:
                 found.append((each.start() - at, keyword))
         if _OTHER_NAMES.may_match(scan.plain):
             found += [(at, keyword) for keyword in _RARE for at in places(low, keyword)]
-        if "\\u" in low:
-            found += [(at, keyword) for keyword in _WRITTEN for at in places(low, keyword)]
     others = own_keywords()
+    if "\\" in low and _ESCAPED.search(low) and _WRITTEN_NAMES.may_match(scan.plain):
+        others += _WRITTEN
     if not low.isascii():
         others += [keyword for letter, keyword in _BY_LETTER_ABROAD if letter in low]
     found += [(at, keyword) for keyword in others for at in places(low, keyword)]

@@ -72,38 +72,45 @@ for _vendor in VENDORS:
     _GROUPS.setdefault(_mark, _Group()).add(_rule(_vendor), _mark) if _mark else _UNMARKED_RULES.append(_rule(_vendor))
 
 
-def _loosely(vendor: Vendor) -> str:
-    """Return what a vendor's secret has at least, from its start on."""
+def _inside(vendor: Vendor) -> str:
+    """Return what a secret with its start in the middle has at least, from a little before that on."""
     literal = re.escape(vendor.start)
-    if vendor.where != "inside":
-        return loosened(f"{literal}(?:{vendor.body})")
-    if vendor.before:
-        letter, many = re.findall(r"(\[[^\]]+\])(?:\{(\d+)\})?\Z", vendor.before)[0]
-        few = min(int(many or 1), _FEW_BEFORE) if len(vendor.start) < _TELLS_ENOUGH else 1
-        return f"{letter}{{{few}}}{loosened(literal + vendor.body)}"
-    after = _AFTER.get(vendor.start)
-    return loosened(after.pattern if after else literal + vendor.body.rpartition(literal)[2])
+    if not vendor.before:
+        after = _AFTER.get(vendor.start)
+        return loosened(after.pattern if after else literal + vendor.body.rpartition(literal)[2])
+    letter, many = re.findall(r"(\[[^\]]+\])(?:\{(\d+)\})?\Z", vendor.before)[0]
+    few = min(int(many or 1), _FEW_BEFORE) if len(vendor.start) < _TELLS_ENOUGH else 1
+    return f"{letter}{{{few}}}{loosened(literal + vendor.body)}"
+
+
+def _with_starts(where: str) -> str:
+    """Return what the secrets have at least that begin with their start; those that go on alike together."""
+    starts: dict[str, list[str]] = {}
+    for vendor in VENDORS:
+        if vendor.where == where:
+            starts.setdefault(loosened(vendor.body), []).append(vendor.start)
+    return "|".join(f"(?:{any_of({*ways})})(?:{body})" for body, ways in starts.items())
 
 
 def _prefilters() -> Iterator[str]:
-    words = "|".join(dict.fromkeys(_loosely(vendor) for vendor in VENDORS if vendor.where == "word"))
-    yield rf"(?:\A|[^A-Za-z0-9]|{'|'.join(ESCAPES)})(?:{words})"
-    yield from dict.fromkeys(_loosely(vendor) for vendor in VENDORS if vendor.where == "any")
+    yield rf"(?:\A|[^A-Za-z0-9]|{'|'.join(ESCAPES)})(?:{_with_starts('word')})"
+    yield _with_starts("any")
     begun = {vendor.start for vendor in VENDORS if vendor.where != "inside"}
-    yield from (_loosely(vendor) for vendor in VENDORS if vendor.where == "inside" and vendor.start not in begun)
+    inside = [vendor for vendor in VENDORS if vendor.where == "inside" and vendor.start not in begun]
+    yield from (_inside(vendor) for vendor in inside if vendor.before or vendor.start != ".")
     yield from ("PRIVATE KEY", "Private-Lines", "[0-9]{8}:AA")
     yield from (loosened(rf"://[^{_NO_LOGIN}]*@"), loosened(_BEFORE_SOURCES.pattern))
     yield rf"(?i:bearer{_BLANK}(?:[a-z._~+/=-]{{0,23}}[0-9]|[a-z._~+/=-]{{24}})|basic{_BLANK}[a-z]*(?-i:[A-Z0-9+/_-]))"
 
 
-_FEW_BEFORE, _TELLS_ENOUGH = 8, 3
+_FEW_BEFORE, _TELLS_ENOUGH = 6, 3
 """How many characters before a mark inside are asked for, and how long a mark needs but one: counts take time."""
 _PREFILTER = Prefilter(_prefilters)
 
 
 def shapes(scan: Scan) -> Iterator[Span]:
     """Find what a shape gives away."""
-    if not _PREFILTER.may_match(scan.plain):
+    if not _PREFILTER.may_match(scan.plain) and _AFTER["."].search(scan.plain) is None:
         return
     yield from _vendors(scan)
     yield from _private_keys(scan)

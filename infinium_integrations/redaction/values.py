@@ -499,6 +499,8 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
         return True
     if pair.sep != "is" and _is_with_digits_under_a_clear_name(core, pair):
         return True
+    if pair.sep == "=" and core[:1] == "#" and _OF_DESIGN.fullmatch(core) and pair.name.strip("_-") not in _OF_TOKENS:
+        return True  # no colour: only a design's tokens are
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
     if _is_variable(text, pair, value):

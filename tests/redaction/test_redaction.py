@@ -39,6 +39,11 @@ def test_a_value_after_a_telling_name_vanishes(kind, context):
     assert left(BY_NAME[kind], REDACTOR.text(context.format(BY_NAME[kind])), least=5) == []
 
 
+@pytest.mark.parametrize("text", ["secret_key=#abcdef", "client_secret=#a1b2c3;", "pw=#abcdef"])
+def test_what_looks_like_a_colour_is_hidden_under_a_secrets_name(text):
+    assert "#" not in REDACTOR.text(text)
+
+
 @pytest.mark.parametrize("text", BENIGN)
 def test_ordinary_text_stays_as_it_is(text):
     assert REDACTOR.text(text) == text
