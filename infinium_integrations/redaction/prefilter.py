@@ -14,7 +14,8 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter
 __all__ = ["Prefilter", "any_ascii", "loosened"]
 
 _BLANKS = r" \t-\r\x1c-\x1f"
-_WORD = "0-9A-Za-z_"
+_WORD = "0-9A-Za-z_?"
+"""Letters of words; a question mark may stand for one that isn't ASCII."""
 _MOST = 8
 """Repeats that are counted: more make the search slow, fewer let more texts through."""
 _PIECE = re.compile(
