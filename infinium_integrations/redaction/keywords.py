@@ -124,18 +124,18 @@ _WRITTEN_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(map(re.escape, _WRITTEN))})"
 def keywords(scan: Scan) -> dict[int, str]:
     """Return where names may stand that tell something, in order, and a keyword that each has: the longest there."""
     low = scan.low
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, int, str]] = []
+    others = own_keywords()
     if _NAMES.may_match(scan.plain):
         for search, ways in _SEARCHES:
             for each in search.finditer(low):
                 keyword, at = ways[(each.lastindex or 1) - 1]
-                found.append((each.start() - at, keyword))
+                found.append((each.start() - at, len(keyword), keyword))
         if _OTHER_NAMES.may_match(scan.plain):
-            found += [(at, keyword) for keyword in _RARE for at in places(low, keyword)]
-    others = own_keywords()
+            others += _RARE
     if "\\" in low and _ESCAPED.search(low) and _WRITTEN_NAMES.may_match(scan.plain):
         others += _WRITTEN
     if not low.isascii():
         others += [keyword for letter, keyword in _BY_LETTER_ABROAD if letter in low]
-    found += [(at, keyword) for keyword in others for at in places(low, keyword)]
-    return dict(sorted(found, key=lambda each: (each[0], len(each[1]))))
+    found += [(at, len(keyword), keyword) for keyword in others for at in places(low, keyword)]
+    return {at: keyword for at, _, keyword in sorted(found)}

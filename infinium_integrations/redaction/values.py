@@ -172,7 +172,7 @@ def is_secret_at_a_glance(text: str, pair: Pair) -> bool:
 
 
 _MIXED = pattern(
-    r"(?![$%]|[{<][^}>]*+[}>])(?:[^A-Za-z0-9]*+[0-9][^A-Za-z]*+[A-Za-z]|[^A-Za-z0-9]*+[A-Za-z][^0-9]*+[0-9])"
+    r"(?![$%][A-Za-z_{(]|[{<][^}>]*+[}>])(?:[^A-Za-z0-9]*+[0-9][^A-Za-z]*+[A-Za-z]|[^A-Za-z0-9]*+[A-Za-z][^0-9]*+[0-9])"
 )
 
 
