@@ -3,6 +3,9 @@
 python benchmarks/redaction.py            both
 python benchmarks/redaction.py FILE…      the beginnings of these files instead
 
+Ordinary are six texts that repeat a few lines, and five kinds of many different words, of each a hundred texts: the
+least that the first of them costs, and the mean of all, each seen once.
+
 Hostile are: each rule's beginning, name or example again and again, the same with a number behind each, so that nothing
 comes again, and mixtures of them by chance. The worst are measured anew at three sizes: the least of three times each.
 """
@@ -14,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 from infinium_integrations.redaction.commands import COMMANDS
 from infinium_integrations.redaction.forms import FORMS
@@ -47,6 +51,17 @@ ANSWER = (
     r'{"role": "assistant", "content": "The order **4711** left on Monday.\n\n- carrier: DHL\n- parcel: \"large\"", '
     r'"tool_calls": [{"id": "call_a1", "function": {"name": "find", "arguments": "{\"id\": 4711}"}}], "tokens": 118}'
 )
+WORDS = """
+    about after again air animal answer around because before between boat build carry change city close country
+    course cover cross day does door draw early earth eat example eye face family far farm father feet few find
+    fire first fish five food found four garden great green ground group grow half hand hear help high home horse
+    hundred idea island large last learn leave letter light line list long look many map measure money morning
+    mother mountain music night north number often order page paper part people picture piece place plant problem
+    question quick rain river road room school sea second seem sentence ship slow small snow song south space star
+    start story street summer surface table teach thing think thousand time top town travel tree turn under unit
+    voice wait walk warm watch water week west wheel white whole wind winter wonder wood word work world write
+    year young
+""".split()  # noqa: SIM905
 PIECES = (
     *("eyJ", "eyJhbGciOiJIUzI1NiJ9.", "sk-a-", "password=", "password='\\'", "password=$(", "password: ", "passwords "),
     *(
@@ -160,6 +175,11 @@ def main() -> int:
         print(f"{best(whole, times=200) * 1e6:8.1f} µs for 10 KB of {name}")
     if given.files:
         return 0
+    for name, part in VARIED.items():
+        dice = random.Random(given.seed)
+        many = [varied(part, dice) for _ in range(100)]
+        mean = sum(best(text, times=1) for text in many) / len(many)
+        print(f"{best(many[0], times=200) * 1e6:8.1f} µs, {mean * 1e6:.1f} in the mean, for 10 KB of different {name}")
     worst = sorted(
         (*max((best(make(GLANCE), times=1, open_end=cut), cut) for cut in (False, True)), index, name, make)
         for index, (name, make) in enumerate(hostile(given.mixtures, given.seed, given.units))
@@ -170,6 +190,62 @@ def main() -> int:
         bound = max(bound, *costs)
         print(*(f"{seconds:6.2f}" for seconds in costs), f"s a MB of {name}{', cut short' if cut else ''}")
     return int(bound > 1)
+
+
+def varied(part: Callable[[random.Random], str], dice: random.Random) -> str:
+    """Return 10 KB of a kind of text in which hardly a line comes again."""
+    text = ""
+    while len(text) < SIZE:
+        text += part(dice)
+    return text[:SIZE]
+
+
+def _sentence(dice: random.Random) -> str:
+    words = " ".join(dice.choices(WORDS, k=dice.randint(6, 18)))
+    return f"{words[0].upper()}{words[1:]}{dice.choice(('.', '?', ', 4.5 %.'))} "
+
+
+def _record(dice: random.Random) -> str:
+    number, when = UUID(int=dice.getrandbits(128)), f"2026-01-{dice.randint(10, 30)}T12:00:{dice.randint(10, 59)}Z"
+    name, price = " ".join(dice.sample(WORDS, 2)).title(), dice.randint(1, 9_999) / 100
+    facts = f'"name": "{name}", "price": {price}, "created_at": "{when}", "tags": ["{dice.choice(WORDS)}"]'
+    return f'{{"id": "{number}", {facts}}}\n'
+
+
+def _log(dice: random.Random) -> str:
+    path = f"/v1/{dice.choice(WORDS)}/{dice.randint(1, 9_999)}"
+    return (
+        f"2026-01-31T12:{dice.randint(10, 59)}:{dice.randint(10, 59)}.{dice.randint(100, 999)}Z "
+        f"{dice.choice(('INFO', 'WARN'))} app.{dice.choice(WORDS)} - GET {path} 200 {dice.randint(1, 900)}ms "
+        f"trace={dice.getrandbits(128):032x}\n"
+    )
+
+
+def _markdown(dice: random.Random) -> str:
+    one, two, three = dice.sample(WORDS, 3)
+    return dice.choice(
+        (
+            f"## {one.title()} {two}\n\n",
+            f"- **{one}**: {_sentence(dice)}\n",
+            f"| {one} | {dice.randint(1, 999)} | {two} |\n",
+            f"```python\nx = {one}({two}={dice.randint(1, 9)})\n```\n",
+            f"See [{one}](https://example.com/{two}/{three}-{one}). {_sentence(dice)}\n\n",
+        )
+    )
+
+
+def _message(dice: random.Random) -> str:
+    role, tokens = dice.choice(("user", "assistant")), dice.randint(1, 999)
+    return f'{{"role": "{role}", "content": "{_sentence(dice)}\\n{_sentence(dice)}", "output_tokens": {tokens}}}, '
+
+
+VARIED: dict[str, Callable[[random.Random], str]] = {
+    "prose": _sentence,
+    "records": _record,
+    "logs": _log,
+    "markdown": _markdown,
+    "messages": _message,
+}
 
 
 def hostile(mixtures: int, seed: int, units: int = 0) -> Iterator[tuple[str, Callable[[int], str]]]:

@@ -1,7 +1,9 @@
 """A first look at a text: whether any of many patterns can match in it, asked of all of them in one search.
 
-The search is that of pydantic's string constraints, in Rust: it takes 1.5 µs a KB, whatever it looks for, and time in
-proportion to the text's length. It knows no assertions, so what it looks for is looser than the patterns are.
+The search is that of pydantic's string constraints, in Rust: it takes 1.5 µs a KB, and time in proportion to the
+text's length. It knows no assertions, so what it looks for is looser than the patterns are. What it learns of texts it
+keeps in 2 MB; where that is too little, as for long counts or many patterns that may go on anywhere, it takes many
+times as long (``benchmarks/redaction.py`` shows it: the mean of texts that are seen once).
 """
 
 import re
@@ -17,7 +19,7 @@ _BLANKS = r" \t-\r\x1c-\x1f"
 _WORD = "0-9A-Za-z_?"
 """Letters of words; a question mark may stand for one that isn't ASCII."""
 _MOST = 8
-"""Repeats that are counted: more make the search slow, fewer let more texts through."""
+"""Repeats that are counted: more make the search slow, fewer find more that is nothing."""
 _PIECE = re.compile(
     r"\\.|\[\^?(?:\\.|[^\]\\])+\]|\(\?<?[=!]|\((?:\?(?:P<\w+>|[a-z-]+:|:))?|\{\d+(?:,\d*)?\}[+?]?|[*+?][+?]?|.",
     re.DOTALL,
@@ -63,17 +65,19 @@ def any_ascii(but: str) -> str:
     return rf"[\x00-\x7f&&[^{but}]]" if but else r"[\x00-\x7f]"
 
 
-def loosened(pattern: str, *, joined: bool = False) -> str:
+def loosened(pattern: str, *, joined: bool = False, most: int = _MOST) -> str:
     r"""Return a pattern in Rust's syntax that matches wherever Python's matches in an ASCII text, and elsewhere too.
 
     Args:
         pattern: A pattern of Python, without references to groups.
         joined: Whether it must match too where the words are the strings of a list: ``"mysql", "-p"``. Counts have no
             end then, and what isn't forbidden to hold blanks may hold quotes.
+        most: How many repeats are counted at most.
 
     Example:
-        >>> loosened(r"(?<!x)a{20,30}+(?=b)\\s")
-        'a{8,}[ \\t-\\r\\x1c-\\x1f]'
+        >>> from infinium_integrations.redaction.prefilter import loosened
+        >>> print(loosened(r"(?<!x)a{20,30}+(?=b)[^c]"))
+        a{8,}[\x00-\x7f&&[^c]]
     """
     kept: list[str] = []
     assertions = 0
@@ -81,11 +85,11 @@ def loosened(pattern: str, *, joined: bool = False) -> str:
         if assertions or re.match(r"\(\?<?[=!]", piece):
             assertions += (piece[0] == "(") - (piece == ")")
         elif not (kept and kept[-1] == _BETWEEN and piece[:3] in {"{1,", "{2,"}):  # it is repeated already
-            kept.append(_looser(piece, joined=joined))
+            kept.append(_looser(piece, joined=joined, most=most))
     return "".join(kept)
 
 
-def _looser(piece: str, *, joined: bool) -> str:
+def _looser(piece: str, *, joined: bool, most: int) -> str:
     if piece in {"\\s", " "} and joined:
         return _BETWEEN
     if piece[0] == "\\":
@@ -95,7 +99,7 @@ def _looser(piece: str, *, joined: bool) -> str:
     if piece[0] == "(":
         return "(?:" if piece == "(" or "P<" in piece else piece
     if piece[0] == "{" and len(piece) > 1:
-        return _count(piece, joined=joined)
+        return _count(piece, joined=joined, most=most)
     return piece[0] if piece[0] in "*+?" else piece
 
 
@@ -112,8 +116,8 @@ def _class(inside: str, *, joined: bool) -> str:
     return f"(?:[{text}]|{_BETWEEN})" if joined and has_blanks else f"[{text}]"
 
 
-def _count(piece: str, *, joined: bool) -> str:
+def _count(piece: str, *, joined: bool, most: int) -> str:
     least, comma, _ = piece.rstrip("+?").strip("{}").partition(",")
-    if int(least) <= _MOST and not comma and not joined:
+    if int(least) <= most and not comma and not joined:
         return f"{{{least}}}"
-    return {"0": "*", "1": "+"}.get(least, f"{{{min(int(least), _MOST)},}}")
+    return {"0": "*", "1": "+"}.get(least, f"{{{min(int(least), most)},}}")

@@ -72,6 +72,11 @@ for _vendor in VENDORS:
     _GROUPS.setdefault(_mark, _Group()).add(_rule(_vendor), _mark) if _mark else _UNMARKED_RULES.append(_rule(_vendor))
 
 
+_SHORT_START = 2
+"""Characters of a start that tells little: more is asked for around it, since counts take time."""
+_BEFORE_A_SHORT_START, _AFTER_A_SHORT_START, _AFTER_OTHERS = 6, 40, 8
+
+
 def _inside(vendor: Vendor) -> str:
     """Return what a secret with its start in the middle has at least, from a little before that on."""
     literal = re.escape(vendor.start)
@@ -79,7 +84,7 @@ def _inside(vendor: Vendor) -> str:
         after = _AFTER.get(vendor.start)
         return loosened(after.pattern if after else literal + vendor.body.rpartition(literal)[2])
     letter, many = re.findall(r"(\[[^\]]+\])(?:\{(\d+)\})?\Z", vendor.before)[0]
-    few = min(int(many or 1), _FEW_BEFORE) if len(vendor.start) < _TELLS_ENOUGH else 1
+    few = min(int(many or 1), _BEFORE_A_SHORT_START if len(vendor.start) <= _SHORT_START else 1)
     return f"{letter}{{{few}}}{loosened(literal + vendor.body)}"
 
 
@@ -88,7 +93,8 @@ def _with_starts(where: str) -> str:
     starts: dict[str, list[str]] = {}
     for vendor in VENDORS:
         if vendor.where == where:
-            starts.setdefault(loosened(vendor.body), []).append(vendor.start)
+            most = _AFTER_A_SHORT_START if len(vendor.start) <= _SHORT_START else _AFTER_OTHERS
+            starts.setdefault(loosened(vendor.body, most=most), []).append(vendor.start)
     return "|".join(f"(?:{any_of({*ways})})(?:{body})" for body, ways in starts.items())
 
 
@@ -103,8 +109,6 @@ def _prefilters() -> Iterator[str]:
     yield rf"(?i:bearer{_BLANK}(?:[a-z._~+/=-]{{0,23}}[0-9]|[a-z._~+/=-]{{24}})|basic{_BLANK}[a-z]*(?-i:[A-Z0-9+/_-]))"
 
 
-_FEW_BEFORE, _TELLS_ENOUGH = 6, 3
-"""How many characters before a mark inside are asked for, and how long a mark needs but one: counts take time."""
 _PREFILTER = Prefilter(_prefilters)
 
 
