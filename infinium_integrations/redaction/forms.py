@@ -523,6 +523,18 @@ FORMS = (
         soon="|\t",
     ),
     Form(
+        "later cell of a row",
+        " *_`|",
+        pattern(
+            r"[ *_`]{0,6}\|(?:[^|\n\\]{0,80}\|){1,4}?[ *_`]{0,4}(?=[^\s|`*]{6,80}[ *_`]{0,4}(?:\||\n|\\|\Z))(?=[^\s|]{0,80}[0-9])"
+        ),
+        _clear_line,
+        "| `DB_PASSWORD` | the database's | `hunter2!Zq9` |",
+        "| `DB_PASSWORD` | the database's | `RFC7519` |",
+        pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z"),
+        soon="|",
+    ),
+    Form(
         "beside the name, in quotes",
         " ",
         pattern(rf" {{1,2}}{_Q}"),
@@ -607,6 +619,7 @@ _AFTER_BLANKS = {
     "wrapped value": ":=",
     "elements beside each other": "<:*_&\n",
     "row of a table": "|*_`",
+    "later cell of a row": "|*_`",
     "typed into a field, as arguments": "a",
     "typed into a field, by a call": "a",
     "typed into what a selector finds": "a",

@@ -26,7 +26,7 @@ _LETTERS = pattern(r"(?:\\{1,7}u(?!00[0-7])[0-9A-Fa-f]{4}[A-Za-z0-9_-]{0,8}+){1,
 _LETTER = pattern(r"\\{1,7}u([0-9A-Fa-f]{4})")
 """A letter of a name as JSON writes it: ``contrase\\u00f1a``."""
 _AFTER = pattern(
-    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?==|[ ]=>)|\*{1,3}|_{1,2})?
+    r"""(?P<close>\\{0,8}["'`]\]?|\[\w{0,12}\](?==)|%5B\d?%5D(?==)|\](?=[ ]?=(?!=))|\*{1,3}|_{1,2})?
         (?P<space>[ \t]{0,40}+)
         (?P<sep> :[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3}[ ]=(?=[ ])
                | (?<=[ ])is:?(?=[ ]) | ={1,2}> | := | !?={1,3} | : | [+]?%3[DdAa](?:%20|[+](?=[^+]))?
@@ -295,6 +295,8 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
     if sep in _COMPARISONS:
         return None if found["close"] and found["close"][-1] in "\"'`" else "=="
+    if found["close"] == "]" and found["space"] and text[start - 1 : start] != "[":
+        return None  # a name in a sum: ``row[x - pw] = char2``
     if sep == "=" or "%3" in sep:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
     return ":" if sep == "：" and not found["close"] else " = "

@@ -1,4 +1,4 @@
-"""A text as the rules see it: looked at once, so that what can't be in it is not looked for."""
+"""A text as the rules see it, and patterns that are compiled when first used."""
 
 import re
 from collections.abc import Iterator
