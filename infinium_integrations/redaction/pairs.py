@@ -209,7 +209,11 @@ def _run(keyword: str) -> re.Pattern[str]:
 def _pair(scan: Scan, named: Named, is_secret: Judge = is_secret_value, enough: int = ENOUGH) -> Iterator[Span]:
     text = scan.text
     found = _AFTER.match(text, named.end)
-    sep = _separator(text, max(named.start, 0), named.end, found) if found else None
+    sep = (
+        _separator(text, named.start, named.end, found)
+        if found and not _is_in_a_sum(text, named.start, found)
+        else None
+    )
     if not found or sep is None:
         return
     start = found.end()
@@ -295,11 +299,14 @@ def _separator(text: str, start: int, after: int, found: re.Match[str]) -> str |
         return "tuple" if found["close"] and text[max(0, start - 8) : start].rstrip("\\\"'b").endswith("(") else None
     if sep in _COMPARISONS:
         return None if found["close"] and found["close"][-1] in "\"'`" else "=="
-    if found["close"] == "]" and found["space"] and text[start - 1 : start] != "[":
-        return None  # a name in a sum: ``row[x - pw] = char2``
     if sep == "=" or "%3" in sep:
         return "=" if not found["space"] and text[found.end("sep") : found.end("sep") + 1] not in {" ", "\t"} else " = "
     return ":" if sep == "：" and not found["close"] else " = "
+
+
+def _is_in_a_sum(text: str, start: int, found: re.Match[str]) -> bool:
+    """Return whether a name is a part of what stands in brackets: ``row[x - pw] = char2``."""
+    return found["close"] == "]" and bool(found["space"]) and text[start - 1 : start] != "["
 
 
 def _is_choice(text: str, start: int, after: int, quote: str) -> bool:
