@@ -209,12 +209,11 @@ def _run(keyword: str) -> re.Pattern[str]:
 def _pair(scan: Scan, named: Named, is_secret: Judge = is_secret_value, enough: int = ENOUGH) -> Iterator[Span]:
     text = scan.text
     found = _AFTER.match(text, named.end)
-    sep = (
-        _separator(text, named.start, named.end, found)
-        if found and not _is_in_a_sum(text, named.start, found)
-        else None
-    )
-    if not found or sep is None:
+    begin = max(named.start, 0)
+    if not found or _is_in_a_sum(text, begin, found):
+        return
+    sep = _separator(text, begin, named.end, found)
+    if sep is None:
         return
     start = found.end()
     if text[start - 1] == "*" and text[named.start - 1 : named.start] != "*":
