@@ -218,7 +218,7 @@ def _prefilter(which: int) -> Prefilter:
     def parts() -> Iterator[str]:
         yield from dict.fromkeys(_at_least(command)[which] for command in COMMANDS)
         yield loosened(_PARAMETER.pattern)
-        yield rf"(?i:\)[\s\\n]*values[\s\\n]*\()|{'|'.join(map(re.escape, _IN_PGPASS))}"
+        yield rf"(?i:\)[\s\\n?]*values[\s\\n?]*\()|{'|'.join(map(re.escape, _IN_PGPASS))}"
 
     return Prefilter(parts)
 

@@ -715,7 +715,8 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     found = _by_form(scan, named, before, near)
     if found:
         yield found
-    elif first := [*_before(scan, named)]:
+        return  # what has a value is no column's name
+    if first := [*_before(scan, named)]:
         yield from first
     elif following and following in _BEFORE_BLOCKS and named.kind != "code" and has_one(near, _IN_BLOCKS):
         yield from _block(scan, named)

@@ -13,6 +13,7 @@ __all__ = [
     "KEY_OWNERS",
     "PAIR_VALUES",
     "PASSWORD_PARTS",
+    "SECOND_WORDS",
     "SLACK",
     "TOKEN_OWNERS",
     "Cut",
@@ -339,11 +340,18 @@ def own_names() -> tuple[frozenset[str], frozenset[str]]:
     return own.names
 
 
+SECOND_WORDS = ("key", "cod", "phr")
+"""How words begin that may be the second of a name of two: ``api key``, ``access code``."""
+
+
 def own_keywords() -> list[str]:
-    """Return the longest word of each name of the user's own: where it occurs in a text, the name is read."""
+    """Return words of the names of the user's own: where one of them occurs in a text, a name is read.
+
+    Of each it is the longest word, and one that may be a name's second.
+    """
     known = settings.known()
-    names = known.redact_keys if known else ()
-    return [max(re.split(r"[\W_]+", name.lower()), key=len) for name in names if _bare(name)]
+    names = [re.split(r"[\W_]+", name.lower()) for name in (known.redact_keys if known else ()) if _bare(name)]
+    return [word for words in names for word in words if word == max(words, key=len) or word.startswith(SECOND_WORDS)]
 
 
 def _bare(name: str) -> str:

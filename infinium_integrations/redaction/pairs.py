@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
-from infinium_integrations.redaction.key_names import Kind, kind_of
+from infinium_integrations.redaction.key_names import SECOND_WORDS, Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Scan, Span, pattern
@@ -52,7 +52,7 @@ _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 1_000, 100
-"""How many names with some room are read in full, and for how many characters one more."""
+"""How many names with some room are read in full in vain, and for how many characters one more."""
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
@@ -61,7 +61,6 @@ _LEAST_CHARS = pattern("(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{3}")
 """What stands at least before the next name, of names in a row: three digits of a code, or something with a digit."""
 _REMEMBERED = 256
 """Names of a text whose meaning is remembered."""
-_SECOND_WORDS = ("key", "cod", "phr")
 _NEXT_NAME = pattern(r"[ ]([A-Za-z]{3,20})\d{0,4}(?=[ ,.;]|$)")
 _BLANK = " \t\r\n\\\"'"
 
@@ -76,8 +75,10 @@ def pairs(scan: Scan, found_at: dict[int, str]) -> Iterator[Span]:
     before, until = (0, 0), 0
     for number, (at, following) in enumerate(zip(order, [*order[1:], -1], strict=False)):
         keyword = found_at[at]
-        if at < resume[keyword] or following == at + len(keyword):
-            continue  # where another keyword follows at once, the name is read from that
+        if at < resume[keyword] or (
+            following == at + len(keyword) and _is_read_by(found_at[following], low, at, keyword)
+        ):
+            continue
         name, start, end = _read(text, at, keyword)
         kind = kinds.get(name)
         if kind is None:
@@ -93,7 +94,7 @@ def pairs(scan: Scan, found_at: dict[int, str]) -> Iterator[Span]:
             resume[keyword] = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
         else:
             named = Named(name[-_LONGEST:].lower(), kind, start, end)
-            found = _secrets(scan, named) if row.leaves_time(number, named) else row.hastily(scan, named)
+            found = row.secrets(scan, number, named)
             before, until = (start, end), end
             if found:
                 yield from found
@@ -101,57 +102,68 @@ def pairs(scan: Scan, found_at: dict[int, str]) -> Iterator[Span]:
                 until = resume[keyword] = max(end, found[-1][1])
 
 
+def _is_read_by(following: str, low: str, at: int, keyword: str) -> bool:
+    """Return whether a name is read whole from the keyword that follows at once, as ``secretkey`` is from ``key``."""
+    is_second = low[at - 1 : at] == " " and keyword.startswith(SECOND_WORDS)
+    return keyword.isalpha() and keyword.isascii() == following.isascii() and not is_second
+
+
 class _Row:
     """How close to each other names stand: of very many in a row, only what follows right after each is looked at.
 
-    Each that has some room before the next is read in full; of others a hundred, and then one in so many characters.
-    Of thousands that have some room, no more are than the text has characters for; those alike count once.
+    Each that has some room before the next is read in full; of others a hundred, and then one in so many characters. Of
+    those with some room that lead to nothing, no more are read in full than the text has characters for.
     """
 
     def __init__(self, order: list[int], low: str) -> None:
         self._order, self._low = order, low
         self._left: float = _MANY
-        self._last = self._following = self._read = 0
+        self._last = self._vain = 0
         self._fruitless: set[str] = set()
-        self._seen: set[str] = set()
 
-    def leaves_time(self, number: int, named: Named) -> bool:
-        """Return whether there is time to look at all ways to write the name that is this one in order."""
+    def secrets(self, scan: Scan, number: int, named: Named) -> list[Span]:
+        """Return what the name gives away that is this one in order."""
         following = number + 1
         if following < len(self._order) and self._order[following] < named.end:
             following = bisect_left(self._order, named.end, following)
-        self._following = self._order[following] if following < len(self._order) else len(self._low)
-        if self._following - named.end > _GAPS[named.kind] or following == len(self._order):
-            around = self._low[named.start : named.end + _AHEAD]
-            if around not in self._seen:
-                if len(self._seen) >= _REMEMBERED:
-                    self._seen.clear()
-                self._seen.add(around)
-                self._read += 1
-            return self._read <= _VERY_MANY + named.end / _ROOM
+        until = self._order[following] if following < len(self._order) else len(self._low)
+        has_room = until - named.end > _GAPS[named.kind] or following == len(self._order)
+        if not (self._vain <= _VERY_MANY + named.end / _ROOM if has_room else self._leaves_time(named)):
+            return self._hastily(scan, named, until)
+        found = _secrets(scan, named)
+        if has_room and not found:
+            self._vain += self._notes(scan.text[named.start : named.end + _AHEAD])
+        return found
+
+    def _leaves_time(self, named: Named) -> bool:
+        """Return whether there is time to look at all ways to write a name that stands close to the next."""
         left = min(_MANY, self._left + (named.start - self._last) * _PACE)
         self._left, self._last = max(0, left - 1), named.start
         return left >= 1
 
-    def hastily(self, scan: Scan, named: Named) -> list[Span]:
+    def _hastily(self, scan: Scan, named: Named, until: int) -> list[Span]:
         """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``.
 
-        Nor is a code of fewer than three digits.
+        Codes of fewer than three digits are passed over too.
         """
-        between = self._low[named.end : self._following]
+        between = self._low[named.end : until]
         least = _LEAST_OF_A_CODE if named.kind == "code" else _LEAST_CHARS if len(between) <= _NO_GAP else None
-        if least and not least.search(between):
-            return []
         around = scan.text[named.start : named.end + _AHEAD]
-        if around in self._fruitless:
+        if (least and not least.search(between)) or around in self._fruitless:
             return []
         enough = _AHEAD if named.end + 2 * ENOUGH < len(self._low) else ENOUGH
         found = [*_pair(scan, named, is_secret_at_a_glance, enough)]
         if not found:
-            if len(self._fruitless) >= _REMEMBERED:
-                self._fruitless.clear()
-            self._fruitless.add(around)
+            self._notes(around)
         return found
+
+    def _notes(self, around: str) -> bool:
+        """Note a name with what follows it that led to nothing; return whether it is new, or was long ago."""
+        is_new = around not in self._fruitless
+        if len(self._fruitless) >= _REMEMBERED:
+            self._fruitless.clear()
+        self._fruitless.add(around)
+        return is_new
 
 
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
@@ -159,7 +171,7 @@ def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
     previous, before = text[at - 1 : at], ""
     if previous in _NAME_LETTERS:
         before = _name(text, at)
-    elif previous == " " and keyword[:3] in _SECOND_WORDS and text[at - 2 : at - 1].isalpha():
+    elif previous == " " and keyword[:3] in SECOND_WORDS and text[at - 2 : at - 1].isalpha():
         before = _word_before(text, at)
     end = at + len(keyword)
     following = text[end : end + 1]

@@ -1,6 +1,6 @@
 """A first look at a text: whether any of many patterns can match in it, asked of all of them in one search.
 
-The search is that of pydantic's string constraints, in Rust: it takes 1.5 µs a KB, and time in proportion to the
+A search is that of pydantic's string constraints, in Rust: it takes 1.5 µs a KB, and time in proportion to the
 text's length. It knows no assertions, so what it looks for is looser than the patterns are. What it learns of texts it
 keeps in 2 MB; where that is too little, as for long counts or many patterns that may go on anywhere, it takes many
 times as long (``benchmarks/redaction.py`` shows it: the mean of texts that are seen once).
@@ -8,15 +8,14 @@ times as long (``benchmarks/redaction.py`` shows it: the mean of texts that are 
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property
 
 from pydantic_core import SchemaValidator, core_schema
 
 __all__ = ["Prefilter", "any_ascii", "loosened"]
 
-_BLANKS = r" \t-\r\x1c-\x1f"
-_WORD = "0-9A-Za-z_?"
-"""Letters of words; a question mark may stand for one that isn't ASCII."""
+_ONLY = {"s": r" \t-\r\x1c-\x1f", "w": "0-9A-Za-z_", "d": "0-9"}
+_SETS = {"s": f"{_ONLY['s']}?", "w": f"{_ONLY['w']}?", "d": _ONLY["d"]}
+"""What ``\\s`` and its like stand for; a question mark may stand for a blank or a letter that isn't ASCII."""
 _MOST = 8
 """Repeats that are counted: more make the search slow, fewer find more that is nothing."""
 _PIECE = re.compile(
@@ -24,14 +23,12 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _ESCAPES = {
-    "\\s": f"[{_BLANKS}]",
-    "\\S": rf"[\x00-\x7f&&[^{_BLANKS}]]",
-    "\\w": f"[{_WORD}]",
-    "\\d": "[0-9]",
+    **{f"\\{name}": f"[{items}]" for name, items in _SETS.items()},
+    **{f"\\{name.upper()}": rf"[\x00-\x7f&&[^{items}]]" for name, items in _ONLY.items()},
     "\\b": r"(?-u:\b)",
     "\\Z": "",
 }
-_BETWEEN = rf"(?:[{_BLANKS}\"',\\]+)"
+_BETWEEN = rf"(?:[{_SETS['s']}\"',\\]+)"
 """What may stand between two arguments, and between two strings of a list."""
 _OF_STRINGS = frozenset({'"', "'", '\\"', "\\'", "\\\\", ",", "\\n"})
 
@@ -47,15 +44,19 @@ class Prefilter:
 
     def __init__(self, parts: Callable[[], Iterable[str]]) -> None:
         self._parts = parts
+        self._search: Callable[[str], bool] | None = None
 
-    @cached_property
-    def _search(self) -> Callable[[str], bool]:
-        pattern = "|".join(f"(?:{part})" for part in self._parts())
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")).isinstance_python
+    def may_match(self, plain: str) -> bool:
+        """Return whether a text has what any of the patterns looks for; if not, none of them can match in it.
 
-    def may_match(self, text: str) -> bool:
-        """Return whether a text, which is ASCII, has what any of the patterns looks for; False is certain."""
-        return self._search(text)
+        Args:
+            plain: ``Scan.plain`` of the text.
+        """
+        if self._search is None:  # two threads may both build it, but none waits, so that a fork is no trouble
+            pattern = "|".join(f"(?:{part})" for part in self._parts())
+            schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
+            self._search = SchemaValidator(schema).isinstance_python
+        return self._search(plain)
 
 
 def any_ascii(but: str) -> str:
@@ -64,7 +65,9 @@ def any_ascii(but: str) -> str:
 
 
 def loosened(pattern: str, *, joined: bool = False, most: int = _MOST) -> str:
-    r"""Return a pattern in Rust's syntax that matches wherever Python's matches in an ASCII text, and elsewhere too.
+    r"""Return a pattern in Rust's syntax that matches in ``Scan.plain`` where Python's does in the text, or elsewhere.
+
+    Where it asks for a word's edge, a letter beside it that isn't ASCII counts as none.
 
     Args:
         pattern: A pattern of Python, without references to groups.
@@ -107,8 +110,8 @@ def _class(inside: str, *, joined: bool) -> str:
     has_blanks = not {"\\s", " "}.isdisjoint(items)
     if is_negated and joined and not has_blanks:
         items = [item for item in items if item not in _OF_STRINGS]
-    names = {"\\s": _BLANKS, "\\w": _WORD, "\\d": "0-9"}
-    text = "".join(names.get(item, f"\\{item}" if item in "[&~" else item) for item in items)
+    sets = {f"\\{name}": inside for name, inside in (_ONLY if is_negated else _SETS).items()}
+    text = "".join(sets.get(item, f"\\{item}" if item in "[&~" else item) for item in items)
     if is_negated:
         return any_ascii(text)
     return f"(?:[{text}]|{_BETWEEN})" if joined and has_blanks else f"[{text}]"

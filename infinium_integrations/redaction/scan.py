@@ -1,4 +1,4 @@
-"""A text as the rules see it, and patterns that are compiled when first used."""
+"""A text in the forms in which it is searched, and patterns that are compiled when first used."""
 
 import re
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ class _Pattern:
     """A regular expression that is compiled when first used: by the writer's thread, not while a user imports us."""
 
     def __init__(self, text: str, flags: int) -> None:
-        self.pattern, self.flags = text, flags
+        self.pattern, self._flags = text, flags
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(re.compile(self.pattern, self.flags), name)
+        found = getattr(re.compile(self.pattern, self._flags), name)
         setattr(self, name, found)  # from now on it is found without this method
         return found
 
@@ -44,7 +44,7 @@ class Scan:
     low: str
     """The text in lower case, of the same length."""
     plain: str
-    """The text with a question mark for each letter that is not ASCII, as prefilters read it."""
+    """The text with a question mark for each character that is not ASCII, as prefilters read it."""
     open_end: bool
     reached: dict[str, int] = field(default_factory=dict)
     """How far a detector that looks ahead has come."""
@@ -55,7 +55,7 @@ class Scan:
 
 
 def scan(text: str, *, open_end: bool) -> Scan:
-    """Look a text over."""
+    """Return a text in the forms in which it is searched."""
     low = text.lower()
     low = low if len(low) == len(text) else re.sub("[A-Z]+", lambda found: found[0].lower(), text)
     plain = text if text.isascii() else text.replace(_KELVIN, "k").encode("ascii", "replace").decode()

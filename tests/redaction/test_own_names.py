@@ -33,6 +33,12 @@ def test_values_under_names_of_the_users_own_are_hidden_in_texts(monkeypatch, te
     assert "quiet" not in Redactor().text(text)
 
 
+@pytest.mark.parametrize("text", ["acme key: kitten9", "The acme key is kitten9.", "Partner Code: kitten9"])
+def test_a_name_of_the_users_own_may_be_of_two_words(text):
+    settings.configure(redact_keys=["acme_key", "partner-code"])
+    assert "kitten9" not in Redactor().text(text)
+
+
 def test_values_under_names_of_the_users_own_are_hidden_in_objects():
     settings.configure(redact_keys=["tenant_ref"])
     assert preview({"tenantRef": "plain", "n": 1}, 500) == '{"tenantRef": "[REDACTED]", "n": 1}'

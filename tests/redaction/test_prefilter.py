@@ -24,6 +24,7 @@ from infinium_integrations.redaction.rules import VENDORS
 from infinium_integrations.redaction.scan import scan
 
 REDACTOR = Redactor()
+CHARACTERS = "".join(map(chr, range(128))) + "\u00a0\u2028\u3000"
 PREFILTERS = {"shapes": shapes._PREFILTER, "commands": commands._OPTIONS, "names": keywords._NAMES}
 EXAMPLES = [rule.hidden for rule in (*VENDORS, *FORMS, *COMMANDS, *LISTS, *OTHERS)]
 EXAMPLES += [filled(case)[0] for case in CLIENT_CASES]
@@ -63,10 +64,12 @@ def test_what_is_let_by_holds_nothing_where_arguments_are_a_list(monkeypatch):
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_command_is_asked_for_whatever_its_pattern_matches(command, data):
-    text = data.draw(st.from_regex(re.compile(command.shape.pattern), alphabet=st.characters(max_codepoint=127)))
-    for prefilter in (commands._OPTIONS, commands._CLIENTS):
-        assert prefilter.may_match(text)
-        assert prefilter.may_match(text.replace(" ", '", "')) or "\\(" in command.shape.pattern
+    text = data.draw(st.from_regex(re.compile(command.shape.pattern), alphabet=CHARACTERS))
+    is_call = "\\(" in command.shape.pattern  # whose arguments are no list
+    for each in (text, text.replace(" ", " " if is_call else '", "')):
+        plain = scan(each, open_end=False).plain
+        assert commands._OPTIONS.may_match(plain)
+        assert commands._CLIENTS.may_match(plain)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,49 @@ def test_every_name_that_tells_is_asked_for_and_found(first):
 def test_names_of_three_words_are_asked_for_and_found(first):
     names = {name for second, third in product(WORDS, WORDS) for name in telling((first, second, third))}
     assert not [name for name in names if not keywords.keywords(scan(f"{name}=a1", open_end=False))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- name: PASS\n  value: hunter2!Zq9",
+        "user\tpass\nada\thunter2!Zq9",
+        "user, pass\nada, hunter2!Zq9",
+        "user | pass\n-----+-----\nada | hunter2!Zq9",
+        'user,pass\n"ada","hunter2!Zq9"',
+        "user;pass\nada;hunter2!Zq9",
+        "<th>\n  Pass\n</th>\n<td>\n  hunter2!Zq9\n</td>",
+        "CREATE\u00a0USER\u00a0ada\u00a0IDENTIFIED\u00a0BY\u00a0'hunter2!Zq9'",
+        "ssh\u3000ada:hunter2!Zq9@host.example.com",
+        "INSERT INTO u (name, password)\u00a0VALUES\u00a0('ada', 'hunter2!Zq9')",
+        "密码token=hunter2!Zq9",
+        "api keyphrase: aB3dE5gH7jK9mN1pZq9",
+        "我的 KEY: aB3dE5gH7jK9mN1pZq9",
+        "Secret codes: aB3dE5gH7jK9mN1pZq9",
+        "api keyring: hunter2!Zq9",
+    ],
+)
+def test_what_the_first_look_might_let_by_is_hidden(text):
+    assert "Zq9" not in REDACTOR.text(text)
+
+
+@pytest.mark.parametrize("text", ["Your code is\u00a0482913", "482913 is your Soci\u00e9t\u00e9 code"])
+def test_a_code_beside_letters_from_abroad_is_hidden(text):
+    assert "482913" not in REDACTOR.text(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password for user{0} is 4{0:05}1",
+        "| password | Football{0}! |",
+        "set password to a{0}9292",
+        "pw a{0}pm17600aBcDeFg",
+    ],
+)
+def test_each_of_thousands_of_names_with_room_between_them_is_read(line):
+    lines = [line.format(at) for at in range(3_000)]
+    assert REDACTOR.text("\n".join(lines)).count("[REDACTED]") == len(lines)
 
 
 ORDINARY = (
