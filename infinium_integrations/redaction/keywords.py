@@ -21,7 +21,7 @@ __all__ = ["KEYWORDS", "keywords"]
 _NO_LETTER = "(?![a-z])"
 _BY_LETTER = {
     "k": {
-        "key": "(?:s?(?![a-z])|pass|(?<=apikey)|(?<=secretkey)|(?<=privatekey)|(?<=accesskey)|(?<=[ _-]key))",
+        "key": "(?:s?(?![a-z])|pass|(?<=apikey)|(?<=secretkey)|(?<=privatekey)|(?<=accesskey)|(?<=[ _0-9-]key))",
         "token": "(?:s?(?![a-z])|value|secret|header|string)",
         **dict.fromkeys(("kennwort", "cookie", "adgangskode", "kodeord"), ""),
     },
@@ -32,7 +32,7 @@ _BY_LETTER = {
         **dict.fromkeys(("pwd", "pasword", "paswoord", "phrase", "parol", "parool"), ""),
     },
     "c": {
-        "code": "s?(?![a-z])",
+        "code": "(?:s?(?![a-z])|word|value)",
         "cred": "(?:s|ential)",
         "clave": _NO_LETTER,
         **dict.fromkeys(("cvv", "cvc"), _NO_LETTER),
@@ -93,7 +93,7 @@ def _telling() -> Iterator[str]:
     yield f"(?i:token[0-9_-]*(?:value|secret|header|string)?{_END})"
     yield from _as_last_part(({*PASSWORD_PARTS, *CODES, "auth", "psk"}) - {"pass"})
     yield from (f"[0-9_-](?i:pass){_END}", f"[A-Za-z]P(?:ass|ASS){_END}", f"{_BEFORE}(?i:pass)(?:{_AFTER_PASS})")
-    yield r"P(?:ass|ASS)[ \t]*[\r\n]|(?:[,;|&]|[^\s:][ ]*\t)[ ]*pass[ \t]*[\r\n]"
+    yield r"P(?:ass|ASS)[ \t]*[\r\n]|(?:[,;|&]|[^\s:](?:[ ]*\t|[ ]{2}))[ ]*pass[ \t]*[\r\n]"
     yield r"(?i: code(?: is| to [a-z -]{3,30})?:?[\s?]{1,2}[a-z*_`<>\"']*[0-9])"
     yield r"(?i:[0-9] is (?:your|the) [a-z0-9_' ?-]*code)"
 
@@ -125,12 +125,16 @@ _OTHER_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(_RARE)})"])
 _WRITTEN_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(map(re.escape, _WRITTEN))})"])
 
 
+_LAST_LINES = 200
+"""Characters at the end of a text cut short: what stands below ``pass`` there may be a password's beginning."""
+
+
 def keywords(scan: Scan) -> dict[int, str]:
     """Return where names may stand that tell something, in order, and a keyword that each has: the longest there."""
     low = scan.low
     found: list[tuple[int, int, str]] = []
     others = own_keywords()
-    if _NAMES.may_match(scan.plain):
+    if _NAMES.may_match(scan.plain) or (scan.open_end and "pass" in low[-_LAST_LINES:]):
         for search, ways in _SEARCHES:
             for each in search.finditer(low):
                 keyword, at = ways[(each.lastindex or 1) - 1]

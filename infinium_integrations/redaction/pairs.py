@@ -56,9 +56,12 @@ _VERY_MANY, _ROOM = 1_000, 100
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
-_LEAST_OF_A_CODE = pattern("[0-9](?:[^0-9]{0,2}[0-9]){2}")
-_LEAST_CHARS = pattern("(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{3}")
-"""What stands at least before the next name, of names in a row: three digits of a code, or something with a digit."""
+_LEAST = {
+    (True, True): pattern("[0-9](?:[^0-9]{0,2}[0-9]){2}"),
+    (True, False): pattern("[0-9]"),
+    (False, True): pattern(r"[0-9]\S{0,2}[A-Za-z0-9]|[A-Za-z0-9]\S{0,2}[0-9]"),
+}
+"""What stands at least before the next name, of names in a row: by whether it is a code, and whether that is close."""
 _REMEMBERED = 256
 """Names of a text whose meaning is remembered."""
 _NEXT_NAME = pattern(r"[ ]([A-Za-z]{3,20})\d{0,4}(?=[ ,.;]|$)")
@@ -144,10 +147,10 @@ class _Row:
     def _hastily(self, scan: Scan, named: Named, until: int) -> list[Span]:
         """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``.
 
-        Codes of fewer than three digits are passed over too.
+        Codes without a digit are passed over too, and short ones of fewer than three.
         """
         between = self._low[named.end : until]
-        least = _LEAST_OF_A_CODE if named.kind == "code" else _LEAST_CHARS if len(between) <= _NO_GAP else None
+        least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
         around = scan.text[named.start : named.end + _AHEAD]
         if (least and not least.search(between)) or around in self._fruitless:
             return []

@@ -100,7 +100,8 @@ def test_a_secret_after_very_many_different_names_in_a_row_is_hidden_however_it_
 
 
 @pytest.mark.parametrize(
-    "pair", ["pin=47{0:02} ", '"pw":"Zq{0}x",', "token: a{0:04}bcZ9\n", "otp=9{0:03}&pwd=hunter{0};"]
+    "pair",
+    ["pin=47{0:02} ", "password=d!{0}\n", '"pw":"Zq{0}x",', "token: a{0:04}bcZ9\n", "otp=9{0:03}&pwd=hunter{0};"],
 )
 def test_a_secret_right_after_each_of_very_many_names_in_a_row_is_hidden(pair):
     text = "".join(map(pair.format, range(300)))
