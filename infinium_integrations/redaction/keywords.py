@@ -81,7 +81,10 @@ _PASSES = "store|key|user|db|root|admin|ssh|require"
 
 
 def _telling() -> Iterator[str]:
-    """Return what every name has that tells something, and few others: what ``kind_of`` asks, more loosely."""
+    """Return what every name has that tells something, and few others: what ``kind_of`` asks, more loosely.
+
+    The last two are of messages with a code.
+    """
     keys = "|".join(sorted(KEY_OWNERS)).replace("openai", "open[_-]?ai").replace("preshared", "pre[_-]?shared")
     yield f"(?i:pass{_JOINED}(?:w|phr|cod)|kennwort|wachtwoord|contrase|mot[_-]?de[_-]?passe|secret|cookie)"
     yield f"(?i:pwd|pswd|pasword|(?:{_PASSES}){_JOINED}pass{_END}|master{_JOINED}auth|(?:seed|recovery){_JOINED}phrase)"
@@ -123,8 +126,6 @@ _NAMES = Prefilter(_telling)
 """Names that tell something, those with rarer words included; only where there is one are these looked for."""
 _OTHER_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(_RARE)})"])
 _WRITTEN_NAMES = Prefilter(lambda: [f"(?i:{'|'.join(map(re.escape, _WRITTEN))})"])
-
-
 _LAST_LINES = 200
 """Characters at the end of a text cut short: what stands below ``pass`` there may be a password's beginning."""
 
