@@ -22,7 +22,7 @@ _NO_LETTER = "(?![a-z])"
 _BY_LETTER = {
     "k": {
         "key": "(?:s?(?![a-z])|pass|(?<=apikey)|(?<=secretkey)|(?<=privatekey)|(?<=accesskey)|(?<=[ _0-9-]key))",
-        "token": "(?:s?(?![a-z])|value|secret|header|string)",
+        "token": "(?:s?(?![a-z])|(?=[a-z0-9_-]{0,60}(?:value|secret|header|string)))",
         **dict.fromkeys(("kennwort", "cookie", "adgangskode", "kodeord"), ""),
     },
     "p": {
@@ -93,7 +93,7 @@ def _telling() -> Iterator[str]:
     yield f"[A-Z?](?:[0-9_-]+| )KEY{_END}"
     yield f"(?i:(?:{'|'.join(sorted(CODE_OWNERS))}){_JOINED}code{_END}|creds|jwt)"
     yield f"(?i:(?:{'|'.join(sorted(TOKEN_OWNERS))})[0-9_-]*tokens{_END})"
-    yield f"(?i:token[0-9_-]*(?:value|secret|header|string)?{_END})"
+    yield f"(?i:token(?:[0-9_-]*|[0-9a-z_-]*(?:value|secret|header|string)){_END})"
     yield from _as_last_part(({*PASSWORD_PARTS, *CODES, "auth", "psk"}) - {"pass"})
     yield from (f"[0-9_-](?i:pass){_END}", f"[A-Za-z]P(?:ass|ASS){_END}", f"{_BEFORE}(?i:pass)(?:{_AFTER_PASS})")
     yield r"P(?:ass|ASS)[ \t]*[\r\n]|(?:[,;|&]|[^\s:](?:[ ]*\t|[ ]{2}))[ ]*pass[ \t]*[\r\n]"

@@ -33,6 +33,16 @@ _BETWEEN = rf"(?:[{_SETS['s']}\"',\\]+)"
 _OF_STRINGS = frozenset({'"', "'", '\\"', "\\'", "\\\\", ",", "\\n"})
 
 
+def _searched_by(pattern: str) -> Callable[[str], bool]:
+    """Return what says whether a pattern matches in a text."""
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")).isinstance_python
+
+
+_searched_by("a")("a")
+"""What is set up once for all such searches is so while we are imported, not in a thread: a process that is forked
+meanwhile would wait for that thread, which it hasn't."""
+
+
 class Prefilter:
     """What may be found by some patterns, as one search; it is built when first asked.
 
@@ -52,10 +62,8 @@ class Prefilter:
         Args:
             plain: ``Scan.plain`` of the text.
         """
-        if self._search is None:  # two threads may both build it, but none waits, so that a fork is no trouble
-            pattern = "|".join(f"(?:{part})" for part in self._parts())
-            schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
-            self._search = SchemaValidator(schema).isinstance_python
+        if self._search is None:  # two threads may both build it, but none waits for another
+            self._search = _searched_by("|".join(f"(?:{part})" for part in self._parts()))
         return self._search(plain)
 
 

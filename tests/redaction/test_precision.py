@@ -14,7 +14,6 @@ FOLDERS = (sysconfig.get_path("purelib"), "/usr/share/doc", "/usr/share", "/usr/
 ENDINGS = ("md", "rst", "txt", "py", "json", "html", "toml", "yaml", "yml", "js", "sh", "log")
 LARGEST = 200_000
 EACH = 600
-SAMPLE = 25
 
 
 def documents(each):
@@ -48,19 +47,11 @@ def altered(each):
     return len(changed), len(seen)
 
 
-def test_a_sample_of_ordinary_documents_stays_as_it_is():
-    changed, seen = altered(SAMPLE)
-    assert seen >= 100
-    assert changed <= max(2, seen * 0.01)
-
-
-@pytest.mark.full
 @pytest.mark.timeout(600)
 def test_less_than_3_in_1000_ordinary_documents_are_altered():
     changed, seen = altered(EACH)
-    if seen < 2_000:
-        pytest.skip(f"only {seen} documents are installed here")
-    assert changed / seen < 0.003
+    assert seen >= 100
+    assert changed <= max(2, seen * 0.003)  # few documents say little
 
 
 @pytest.mark.parametrize(

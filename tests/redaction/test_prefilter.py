@@ -133,7 +133,7 @@ def test_every_name_that_tells_is_asked_for_and_found(first):
         assert not [text for text in texts if not keywords.keywords(scan(text, open_end=False))]
 
 
-@pytest.mark.parametrize("first", ["my", "db", "user", "api", "next"])
+@pytest.mark.parametrize("first", ["my", "db", "user", "api", "next", "token", "code", "secret"])
 def test_names_of_three_words_are_asked_for_and_found(first):
     names = {name for second, third in product(WORDS, WORDS) for name in telling((first, second, third))}
     assert not [name for name in names if not keywords.keywords(scan(f"{name}=a1", open_end=False))]
