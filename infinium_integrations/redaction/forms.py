@@ -117,6 +117,7 @@ def _is_strong(value: str) -> bool:
 
 _STRONG = frozenset("!#$%^&*?~@")
 _ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
+_IN_A_ROW = pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z")
 _LONG_WORD, _INSIDE = 8, pattern(r"[A-Za-z][0-9]+[A-Za-z]")
 _BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}(?:`{3}\w{0,10}(?:\n|\\{1,4}n)|`)?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
 
@@ -519,7 +520,7 @@ FORMS = (
         _one_word,
         "| Password | hunter2!Zq9 |",
         "| Password | string |",
-        pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z"),
+        _IN_A_ROW,
         soon="|\t",
     ),
     Form(
@@ -531,7 +532,7 @@ FORMS = (
         _clear_line,
         "| `DB_PASSWORD` | the database's | `hunter2!Zq9` |",
         "| `DB_PASSWORD` | the database's | `RFC7519` |",
-        pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z"),
+        _IN_A_ROW,
         soon="|",
     ),
     Form(

@@ -174,7 +174,7 @@ def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
     previous, before = text[at - 1 : at], ""
     if previous in _NAME_LETTERS:
         before = _name(text, at)
-    elif previous == " " and keyword[:3] in SECOND_WORDS and text[at - 2 : at - 1].isalpha():
+    elif previous == " " and keyword.startswith(SECOND_WORDS) and text[at - 2 : at - 1].isalpha():
         before = _word_before(text, at)
     end = at + len(keyword)
     following = text[end : end + 1]

@@ -13,8 +13,9 @@ from pydantic_core import SchemaValidator, core_schema
 
 __all__ = ["Prefilter", "any_ascii", "loosened"]
 
-_ONLY = {"s": r" \t-\r\x1c-\x1f", "w": "0-9A-Za-z_", "d": "0-9"}
-_SETS = {"s": f"{_ONLY['s']}?", "w": f"{_ONLY['w']}?", "d": _ONLY["d"]}
+_BLANKS, _LETTERS, _DIGITS = r" \t-\r\x1c-\x1f", "0-9A-Za-z_", "0-9"
+_ONLY = {"\\s": _BLANKS, "\\w": _LETTERS, "\\d": _DIGITS}
+_SETS = {"\\s": f"{_BLANKS}?", "\\w": f"{_LETTERS}?", "\\d": _DIGITS}
 """What ``\\s`` and its like stand for; a question mark may stand for a blank or a letter that isn't ASCII."""
 _MOST = 8
 """Repeats that are counted: more make the search slow, fewer find more that is nothing."""
@@ -23,13 +24,14 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _ESCAPES = {
-    **{f"\\{name}": f"[{items}]" for name, items in _SETS.items()},
-    **{f"\\{name.upper()}": rf"[\x00-\x7f&&[^{items}]]" for name, items in _ONLY.items()},
+    **{name: f"[{items}]" for name, items in _SETS.items()},
+    **{name.upper(): rf"[\x00-\x7f&&[^{items}]]" for name, items in _ONLY.items()},
     "\\b": r"(?-u:\b)",
     "\\Z": "",
 }
-_BETWEEN = rf"(?:[{_SETS['s']}\"',\\]+)"
+_BETWEEN = rf"(?:[{_BLANKS}?\"',\\]+)"
 """What may stand between two arguments, and between two strings of a list."""
+_ASSERTIONS = frozenset({"(?=", "(?!", "(?<=", "(?<!"})
 _OF_STRINGS = frozenset({'"', "'", '\\"', "\\'", "\\\\", ",", "\\n"})
 
 
@@ -91,7 +93,7 @@ def loosened(pattern: str, *, joined: bool = False, most: int = _MOST) -> str:
     kept: list[str] = []
     assertions = 0
     for piece in _PIECE.findall(pattern):
-        if assertions or re.match(r"\(\?<?[=!]", piece):
+        if assertions or piece in _ASSERTIONS:
             assertions += (piece[0] == "(") - (piece == ")")
         elif not (kept and kept[-1] == _BETWEEN and piece[:3] in {"{1,", "{2,"}):  # it is repeated already
             kept.append(_looser(piece, joined=joined, most=most))
@@ -118,7 +120,7 @@ def _class(inside: str, *, joined: bool) -> str:
     has_blanks = not {"\\s", " "}.isdisjoint(items)
     if is_negated and joined and not has_blanks:
         items = [item for item in items if item not in _OF_STRINGS]
-    sets = {f"\\{name}": inside for name, inside in (_ONLY if is_negated else _SETS).items()}
+    sets = _ONLY if is_negated else _SETS
     text = "".join(sets.get(item, f"\\{item}" if item in "[&~" else item) for item in items)
     if is_negated:
         return any_ascii(text)
