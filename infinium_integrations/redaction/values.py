@@ -113,8 +113,8 @@ _AFTER_A_STRING = pattern(
 def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
     number = value.strip().partition(";")[0]
-    is_bare = pair.name.strip("_-") in _OF_TOKENS or (pair.sep == ":" and number[:1] == "#")  # of a style sheet
-    if _NUMBER.fullmatch(number) is not None or (is_bare and _OF_DESIGN.fullmatch(number) is not None):
+    is_of_design = _is_bare(pair) or (pair.sep == ":" and number[:1] == "#")  # of a style sheet
+    if _NUMBER.fullmatch(number) is not None or (is_of_design and _OF_DESIGN.fullmatch(number) is not None):
         return True
     if pair.name == "token" and "logprob" in text[pair.end : pair.end + _BESIDE]:
         return len(value) <= _LONGEST_WORD
@@ -324,10 +324,15 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.name.endswith(("cookie", "cookies")):
         name, mark, rest = core.partition("=")
         return " " not in name and (rest.lstrip()[:1] not in {"", ";"} if mark else is_odd(core, "weak"))
-    return len(core) >= _SHORTEST and not (pair.name.strip("_-") in _OF_TOKENS and _is_phrase(core))
+    return len(core) >= _SHORTEST and not (_is_bare(pair) and _is_phrase(core))
 
 
 _OF_TOKENS = words("token tokens key keys jwt")
+
+
+def _is_bare(pair: Pair) -> bool:
+    """Return whether a name says no more than that a token or a key stands there."""
+    return pair.name.strip("_-") in _OF_TOKENS
 
 
 def _is_phrase(core: str) -> bool:
@@ -499,7 +504,7 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
         return True
     if pair.sep != "is" and _is_with_digits_under_a_clear_name(core, pair):
         return True
-    if pair.sep == "=" and core[:1] == "#" and _OF_DESIGN.fullmatch(core) and pair.name.strip("_-") not in _OF_TOKENS:
+    if pair.sep == "=" and core[:1] == "#" and _OF_DESIGN.fullmatch(core) and not _is_bare(pair):
         return True  # no colour: only a design's tokens are
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
