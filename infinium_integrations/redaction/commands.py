@@ -90,7 +90,7 @@ COMMANDS = (
     Command(
         "user:password",
         (" -u", "--user", '"-u"', "-proxy-user", "curl", " -a"),
-        pattern(rf"-(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"),
+        pattern(rf"-(?!out:)(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"),
         "curl -uadmin:hunter2!Zq9 https://example.com",
         "docker run --user 1000:1000 img",
         "uapsfkxil",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, is_after_a_string, is_odd, is_secret_word
+from infinium_integrations.redaction.values import ENOUGH, is_after_a_string, is_odd, is_prose, is_secret_word, names_itself
 
-__all__ = ["FORMS", "LEADING", "Form", "Named", "loosely"]
+__all__ = ["FORMS", "LEADING", "Form", "Named", "is_strong", "loosely"]
 
 
 @dataclass(slots=True)
@@ -98,12 +98,12 @@ def _clear_line(value: str, kind: Kind) -> bool:
     """Take a line of its own: a password that is no word of prose or code, a token that is long and mixed."""
     if kind != "password":
         return _mixed_word(value, kind)
-    return _is_strong(value) or (
+    return is_strong(value) or (
         _mixed_word(value, kind) and len(value) >= _LONG_WORD and _INSIDE.search(value) is not None
     )
 
 
-def _is_strong(value: str) -> bool:
+def is_strong(value: str) -> bool:
     """Return whether a value is no word of prose or code, whatever is said of it: letters, digits and other marks."""
     return (
         not _STRONG.isdisjoint(value[1:])
@@ -156,7 +156,7 @@ FORMS = (
         "set aside in a sentence",
         " ,",
         pattern(rf"(?:,|(?: [\w']{{1,12}}){{0,4}} \()\s?(?=[^\s()]{{6,60}}[,)]){_Q}?"),
-        lambda value, kind: kind == "password" and _is_strong(value.rstrip(",)")),
+        lambda value, kind: kind == "password" and is_strong(value.rstrip(",)")),
         "The new password, hunter2!Zq9, expires soon.",
         "The new password, however, expires soon.",
         soon=",)",
@@ -370,7 +370,7 @@ FORMS = (
         "wrapped value",
         "\\\"' :=",
         pattern(
-            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}"
+            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}(?!utf|ascii|latin|idna|hex\b|base64\b)"
         ),
         is_secret_word,
         "{'password': SecretStr('hunter2!Zq9')}",
@@ -500,7 +500,7 @@ FORMS = (
         "beside a mark",
         "'’.?;,·•/>< :",
         pattern(r" ?(?:['’]s|\.{3}|[?;,·•/]|>>|<-|<=|::) {1,2}(?=\S{6,60}(?:[\s\"']|\\|\Z))"),
-        lambda value, kind: kind == "password" and _is_strong(value),
+        lambda value, kind: kind == "password" and is_strong(value),
         "my password's hunter2!Zq9",
         "my password's SHA256 hash",
     ),
@@ -739,7 +739,7 @@ def _before(scan: Scan, named: Named) -> Iterator[Span]:
     elif (
         has_one(before, _SAYS_WHAT_IT_IS)
         and (found := _IS_IT.search(scan.text, start, named.start))
-        and _is_strong(found[1])
+        and is_strong(found[1])
     ):
         yield *found.span(1), "before the name"
 
@@ -799,11 +799,13 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
     is_verb = named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))
-    if (is_verb and not _is_strong(value)) or (
+    if (is_verb and not is_strong(value)) or (
         (form.name == "argument below the option" and not named.name.startswith("-"))
-        or (form.name == "call" and named.name.startswith(_QUESTIONS) and not _is_strong(value))
+        or (form.name == "call" and named.name.startswith(_QUESTIONS) and not is_strong(value))
         or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))
     ):
+        return None
+    if named.kind == "weak" and names_itself(value, named.name):
         return None
     is_template = value.startswith("{") and text.startswith("}", end)
     if (
@@ -837,7 +839,7 @@ def _block(scan: Scan, named: Named) -> Iterator[Span]:
     text = scan.text
     if triple := _TRIPLE.match(text, named.end):
         end = text.find(triple[1], triple.end())
-        if text[triple.end() : end].strip():
+        if text[triple.end() : end].strip() and not (named.kind == "weak" and is_prose(text[triple.end() : end])):
             yield triple.end(), end if end >= 0 else len(text), "string in triple quotes"
     elif block := _BLOCK.match(text, named.end):
         yield from _yaml_block(scan, named, block)
@@ -898,6 +900,8 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     start = begin + len(newline) if begin >= 0 else max(0, named.start - _WIDEST)
     start = max(start, text.rfind('"', start, named.start) + 1) if newline == "\\n" else start
     header = text[start:end]
+    if header.endswith("."):  # of a sentence
+        return
     mark = next((mark for mark in "|\t,;" if mark in header), None)
     if mark is None:
         if newline == "\n":

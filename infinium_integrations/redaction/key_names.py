@@ -173,6 +173,7 @@ _NO_SECRET_AFTER = words(
     expires expired in at ttl seconds url uri endpoint path file field fields hint id ids index strategy method
     mode present details rotation format error errors consent banner domain samesite vault manager provider
     version ms store str env prompt label title placeholder description hint help regex pattern validator source
+    number processor mgr realm handler factory fd
     """
 )
 _NO_TOKEN = words(
@@ -405,6 +406,8 @@ def _is_token(parts: list[str]) -> bool:
     if parts[-1].endswith("token") and parts[-1] != "token":
         return parts[-1].removesuffix("token") not in _NO_TOKEN
     at = len(parts) - 1 - parts[::-1].index("token") if "token" in parts else -1
+    if at > 1 and parts[at - 2 : at] == ["public", "key"]:
+        return False
     if at < 0 or (at != len(parts) - 1 and parts[-1] not in {"value", "secret", "header", "string"}):
         return False
     return at == 0 or parts[at - 1] not in _NO_TOKEN

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infinium_integrations.redaction.forms import Named
+from infinium_integrations.redaction.forms import Named, is_strong
 from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
@@ -159,7 +159,9 @@ def _all(scan: Scan, named: Named, form: Items, start: int) -> Iterator[Span]:
         value = item[last][:LONGEST]
         is_cut = scan.open_end and item.end() == len(text)
         is_fact = last > 1 and form.plural and item[1].lower() in FACTS
-        if value.strip() and not is_fact and (is_cut or is_secret(value, named.kind)):
+        is_code = text.startswith("(", item.end(last)) and form.name == "list of words"
+        is_verb = named.name == "pass" and form.name == "block of items" and not is_strong(value)
+        if value.strip() and not (is_fact or is_code or is_verb) and (is_cut or is_secret(value, named.kind)):
             yield item.start(last), len(text) if is_cut else item.end(last), form.name
         at = item.end()
     scan.reached["lists"] = max(at, scan.reached.get("lists", 0))

@@ -157,6 +157,8 @@ _BODY = pattern(
 )
 _BLANKS, _FEW = frozenset(" \t\r\n\\nrt\"'+,"), 6
 """A key has more letters than a placeholder has: ``XXXX``, ``...``."""
+_NO_KEY = pattern(r"(?:\s|\\n){0,4}<[^<>]{1,60}>(?:\s|\\n){0,4}|[\"']\s{1,20}\w{1,40} = b?[\"']")
+"""A placeholder, or the code between the two lines as constants."""
 _PUTTY = pattern(r"Private-Lines: \d{1,3}\s{1,2}((?:[A-Za-z0-9+/=]{1,64}+\s{1,2})++)")
 
 
@@ -168,7 +170,8 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
         until = following.start() if following else len(text)
         end = _END.search(text, begin.end(), until)
         if end:
-            if len({*text[begin.end() : end.start()]} - _BLANKS) > _FEW:
+            body = text[begin.end() : end.start()]
+            if len({*body} - _BLANKS) > _FEW and _NO_KEY.fullmatch(body) is None:
                 yield begin.start(), end.end(), "private key"
         elif open_end and following is None:
             yield begin.start(), len(text), "private key"
@@ -183,7 +186,7 @@ _AUTHORITY = pattern(rf"://([^{_NO_LOGIN}]{{3,}}+)")
 _USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = pattern(
     r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[?REDACTED\]?|%s"
-    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|tiger|[A-Z_]{0,20}PASS(?:WORD|WD)?)"
+    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|tiger|[A-Z_]{0,20}(?:PASS(?:WORD|WD)?|TOKEN))"
 )
 _LONG_WORD = 24
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, has_one, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
 
 __all__ = [
@@ -15,9 +15,11 @@ __all__ = [
     "Pair",
     "is_after_a_string",
     "is_odd",
+    "is_prose",
     "is_secret_at_a_glance",
     "is_secret_value",
     "is_secret_word",
+    "names_itself",
 ]
 
 ENOUGH = 160
@@ -39,11 +41,11 @@ class Pair:
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_-]++|[xX]++"
+    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_:/-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
-_MAY_BE_EMPTY = frozenset("{$<&([%*•.…_-xX!yYmMtTsSaAcC")
+_MAY_BE_EMPTY = frozenset("{$<&([%*•.…_:-xX!yYmMtTsSaAcC")
 
 
 def _is_empty(core: str) -> bool:
@@ -91,11 +93,14 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 
 _NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,4}|(?:[0-9]{1,10}\.){4,20}[0-9]{1,10}")
 """What stands under a weak name and is none: a small number, an OID."""
-_OF_DESIGN = pattern(r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}")
-"""And under the bare names ``token`` and ``key``: longer numbers, colours, versions."""
+_OF_DESIGN = pattern(
+    r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}|[0-9]?\*[0-9]?[a-z-]{1,20}"
+)
+"""And under the bare names ``token`` and ``key``: longer numbers, colours, versions, rules of a grammar (``1*tchar``)."""
 _DATE = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9](?:[Tt][0-9:.+-]{4,20}[Zz]?)?")
-_BESIDE = 24
-"""Characters after a token of a language model in which its probability is given."""
+_OF_A_MODEL = pattern(r"log_?prob|\"bytes\":\s?(?:\[|null)")
+_BESIDE = 64
+"""Characters after a token of a language model in which its probability or its bytes are given."""
 _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 _NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
@@ -116,10 +121,12 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     is_of_design = _is_bare(pair) or (pair.sep == ":" and number[:1] == "#")  # of a style sheet
     if _NUMBER.fullmatch(number) is not None or (is_of_design and _OF_DESIGN.fullmatch(number) is not None):
         return True
-    if pair.name == "token" and "logprob" in text[pair.end : pair.end + _BESIDE]:
+    if pair.name == "token" and _OF_A_MODEL.search(text, pair.end, pair.end + _BESIDE):
         return len(value) <= _LONGEST_WORD
     if not pair.quote:
         return _NEGATION.match(value) is not None or _MINIFIED.match(value) is not None
+    if _RELATIVE.fullmatch(value) or _OPTION.fullmatch(value) or _is_prose(value, pair):
+        return True
     before = pair.start - len(pair.quote) - 1
     return "{" in value and text[max(0, before) : before + 1] in {"f", "F"}
 
@@ -138,13 +145,13 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
-    if _is_harmless(text, pair, value, core):
+    if _is_harmless(text, pair, value, core) or _is_of_a_program(text, pair, value):
         return False
     if pair.name.endswith("authorization"):
         return not _is_placeholder(text, pair, value.strip()) and _is_authorization(value.strip(), pair)
     if pair.kind == "code":
         return _is_code(value.strip().rstrip(_STOPS), pair)
-    if _is_other(pair, value, core):
+    if _is_other(text, pair, value, core):
         return False
     if pair.quote:
         return _is_quoted_secret(value, pair)
@@ -184,9 +191,106 @@ def _is_nothing(text: str, value: str, pair: Pair) -> bool:
     return not rest.strip(" \t\r\n{[(") or (rest != value and not any(map(str.isalnum, rest)))
 
 
+_RELATIVE = pattern(r"(?:\.[a-z_]{2,20}){2,8}")
+_OPTION = pattern(r"\s?--[a-z-]{2,30}[= ]?")
+_CHANNELS = pattern(r"[a-z*]{1,20}(?:,[\w:*-]{1,30})*")
+"""What programs are told to log, as in ``DEBUG=pw:api``."""
+_ENTRY_POINT = pattern(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
+_ROLE = pattern(r":?(?:[a-z]{2,20}:){1,2}")
+_VARIABLE = pattern(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
+_TARGETS = pattern(r"[ \t]*(?:(?:[A-Za-z_*][\w.]{0,60}, ?){1,8}[\w.]{1,60}|(?:self|cls|this)\._?\w{1,60}) = ")
+_ENDS_OF_LINES = frozenset({"", "\n", "\r", "\\"})
+_FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'],\s?[\"']\Z")
+_HEADER = pattern("x(?:-[a-z0-9]{2,12}){1,6}")
+_ROOM = 200
+
+
+def _is_of_a_program(text: str, pair: Pair, value: str) -> bool:
+    """Return whether a value is a variable, a type, the name of another field, a template, or a role of reStructuredText."""
+    if names_itself(value, pair.name) and pair.kind == "weak":
+        return True
+    if pair.quote:
+        if pair.sep == "tuple" and (_HEADER.fullmatch(value) or ("_" in value and value.isidentifier())):
+            is_name = not any(map(str.isdigit, value)) and bool(kind_of(value))
+            before = text[max(0, pair.start - _ROOM) : pair.start]
+            return (is_name or value[1] == "-") and _FIELDS.search(before) is not None
+        return "%" in value and _is_template(value, pair.kind)
+    if value.startswith(")|") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):
+        return True
+    if pair.sep != " = " or text[pair.end : pair.end + 1] not in _ENDS_OF_LINES or not _VARIABLE.fullmatch(value):
+        return False
+    if value.rpartition(".")[2].isupper() and "." in value:
+        return True
+    begin = text.rfind("\n", max(0, pair.start - _ROOM), pair.start) + 1
+    return _TARGETS.fullmatch(text, begin, pair.start) is not None
+
+
+_TEMPLATE = pattern(r"%(?:\(\w{1,40}\))?[sdr]")
+
+
+def _is_template(value: str, kind: Kind) -> bool:
+    """Return whether a program puts a value in here: ``"%s"``, and of a token also ``realm="%s"``."""
+    rest, count = _TEMPLATE.subn("", value)
+    if not count or any(map(str.isdigit, rest)):
+        return False
+    return not any(map(str.isalpha, rest)) or (kind != "password" and _STRANGE.isdisjoint(rest) and not _is_random(rest))
+
+
+def names_itself(value: str, name: str) -> bool:
+    """Return whether a path or type of a program says what it is for: ``auth: httpx.Auth``, ``"Token": ".token"``."""
+    path = value.rstrip("(){},;")
+    if _OF_A_PROGRAM.fullmatch(path) is None:
+        return False
+    bare, own = path.replace("_", "").replace(".", "").lower(), name.replace("_", "").replace("-", "")
+    if len(own) < _SHORTEST:
+        return False
+    if own not in bare:
+        return path[:1] == "." and len(bare) >= _MIN_VALUE and bare in own
+    before, _, after = bare.partition(own)
+    if any(map(str.isdigit, path)):
+        is_type = path.rpartition(".")[2][:1].isupper() and not path.isupper()
+        return is_type and _OF_A_TYPE.fullmatch(before) is not None and after.isalpha() == bool(after)
+    return not (_is_random(path) and own != bare)
+
+
+_OF_A_PROGRAM = pattern(r"\.?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
+_OF_A_TYPE = pattern(r"(?:[a-z]{2,10}[0-9]{0,5}){0,2}")
+_TYPE = pattern(
+    r"[A-Z]?(?:[A-Z][a-z]{1,20}[0-9]{0,5}){1,8}(?:Key|Keys|Token|Tokens|Type|Types|Grant|Auth|Role|Secret|Request|Response|Provider|Client|Credential|Credentials|Endpoint|Validator|Processor|Manager|Handler)"
+)
+_WORD = pattern(r"[^\s,()*]+")
+_PROSE_WORDS = 6
+_OF_WORDS = ("phrase", "mnemonic")
+
+
+def _is_prose(value: str, pair: Pair) -> bool:
+    """Return whether a value is a sentence: many words, and none of them odd."""
+    return (
+        value.count(" ") >= _PROSE_WORDS - 1
+        and not pair.name.endswith(_OF_WORDS)
+        and "cookie" not in pair.name
+        and is_prose(value)
+    )
+
+
+def is_prose(value: str) -> bool:
+    """Return whether a text is words, numbers, and where to read more."""
+    return all(map(_is_of_prose, value[:ENOUGH].split()[:-1] if len(value) >= ENOUGH else value.split()))
+
+
+def _is_of_prose(part: str) -> bool:
+    core = part.strip("().,;:!?'\"`$\\")
+    return (
+        not core
+        or (len(core) < _LONG_NUMBER and core.replace(".", "").replace(",", "").isdigit())
+        or (_PLAIN.fullmatch(core) is not None and not _is_random(core))
+        or ("://" in core and _is_path(core))
+    )
+
+
 def _is_name(core: str, name: str) -> bool:
     """Return whether a value is but its own name: ``"CHALLENGE_PASSWORD": "challengePassword"``."""
-    bare = core.replace("_", "").replace("-", "")
+    bare = core.replace("_", "").replace("-", "").replace(".", "")
     return core.lstrip("._-") == name.lstrip("_-") or (
         len(core) >= _LONG_NUMBER and bare == name.replace("_", "").replace("-", "")
     )
@@ -220,13 +324,17 @@ _UNQUOTED = frozenset(":=")
 """What stands after a name that no quote closes."""
 
 
-def _is_other(pair: Pair, value: str, core: str) -> bool:
+def _is_other(text: str, pair: Pair, value: str, core: str) -> bool:
     """Return whether a name means something else here: a folder, how many passed, a cookie of short words."""
     if pair.name in {"pwd", "oldpwd"}:
         is_path = value.startswith(("/", "~/", "./", "../", "~\n")) or value == "~"
+        if pair.quote and _ENTRY_POINT.fullmatch(value):
+            return True
         return is_path and value[1:2] not in _STRANGE and not _has_random_part(value)
     if pair.name == "pass":
         return core.isdigit() and not pair.quote
+    if pair.name == "pw" and pair.sep == ":":
+        return text[pair.start - 4 : pair.start - 3] == "=" and _CHANNELS.fullmatch(value) is not None
     return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
 
 
@@ -245,15 +353,18 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
         return False
     if low in HARMLESS or _ENTITY.match(core) or "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
         return False
+    if "%" in core and _is_template(core, kind):
+        return False
     if kind == "code":
         return core.replace("-", "").replace(" ", "").isdigit()
     if core.isdigit():
         return kind == "password" or len(core) >= _LONG_NUMBER
     if _PLAIN.fullmatch(core):
-        return _is_random(core)
+        return core[-1] != "(" and _is_random(core)
     if kind != "password" and (
         _OF_DESIGN.fullmatch(core) is not None
         or _MAIL.fullmatch(core) is not None
+        or _TYPE.fullmatch(core) is not None
         or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
         or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
         or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
@@ -324,7 +435,7 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.name.endswith(("cookie", "cookies")):
         name, mark, rest = core.partition("=")
         return " " not in name and (rest.lstrip()[:1] not in {"", ";"} if mark else is_odd(core, "weak"))
-    return len(core) >= _SHORTEST and not (_is_bare(pair) and _is_phrase(core))
+    return len(core) >= _SHORTEST and not ((_is_bare(pair) or pair.name.endswith("token")) and _is_phrase(core))
 
 
 _OF_TOKENS = words("token tokens key keys jwt")
@@ -367,7 +478,12 @@ def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
         and not pair.name.endswith("cookie")
         and kind_of(pair.name) == "weak"
         and kind_of(core) == ""
+        and core not in _STAND_INS
     )
+
+
+_STAND_INS = words("fake mock ollama unused")
+"""What is given where a key is asked for and none is needed."""
 
 
 def _is_with_digits_under_a_clear_name(core: str, pair: Pair) -> bool:
@@ -406,7 +522,7 @@ def _is_evenly_written(core: str) -> bool:
 
 def _is_plain_cookie(value: str) -> bool:
     """Return whether a cookie holds but short words: ``theme=dark; Secure``."""
-    parts = value.replace("=", " ").replace(";", " ").split()
+    parts = value.replace("=/", "").replace('"', "").replace("=", " ").replace(";", " ").split()
     return all(len(part) <= _LONGEST_PART and part.isalpha() and not _is_oddly_written(part) for part in parts)
 
 
@@ -418,7 +534,7 @@ def _changes(part: str) -> int:
 @lru_cache(maxsize=512)
 def _is_oddly_written(part: str) -> bool:
     changes = _changes(part)
-    return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes)
+    return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes or len(part) == 1)
 
 
 _LONGEST_PART = 14
@@ -435,6 +551,8 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
     scheme = _SCHEME.match(value)
     core = value[scheme.end() :] if scheme else value
+    if core[:1] == "{" and _EXPRESSION.match(core):
+        return True
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
         if pair.name == "pwd" and _BRACED_SECRET.match(text, pair.start):
             return False
@@ -453,6 +571,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
+_EXPRESSION = pattern(r"\{[A-Za-z_][\w.]{0,40} (?:or|and|if|in|is|not)(?: |\Z)")
 _BRACED_SECRET = pattern(
     r"\{(?=[^}0-9]{0,60}[0-9])(?=[^}A-Za-z]{0,60}[A-Za-z])(?![\w.]{1,40}![rsa][:}])[^{}\s?]{0,60}[!#%^&*~@][^{}\s]{0,60}\}"
 )
@@ -461,8 +580,8 @@ _BRACED_SECRET = pattern(
 
 def _is_cookie(value: str) -> bool:
     """Return whether a value gives some cookie's: not ``a=``, ``%s=%s``."""
-    if "=" not in value:
-        return is_odd(value, "weak")
+    if "=" not in value:  # and no scope of C++
+        return value[:1] != ":" and is_odd(value, "weak") and any(is_odd(word, "weak") for word in _WORD.findall(value))
     if _COOKIE.match(value) is None or _CODE.match(value) is not None:
         return False
     return any(part.partition("=")[2].replace("%s", "").strip(' "\\') for part in value.split(";"))
@@ -476,6 +595,8 @@ def _is_authorization(value: str, pair: Pair) -> bool:
     scheme = _SCHEME.match(value)
     token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
     token = token.rstrip(_STOPS)
+    if _is_path(value) or names_itself(value, pair.name):
+        return False
     if token in {HIDDEN, ""} or token.lower() in HARMLESS or _DOTTED.fullmatch(token + rest) or _CODE.match(token):
         return False
     if scheme:
@@ -492,8 +613,10 @@ def _is_authorization(value: str, pair: Pair) -> bool:
 def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "tag":
         return text.startswith("</", pair.end) and (pair.kind == "password" or _is_quoted_secret(value, pair))
+    if pair.sep == "option" and value == "options":
+        return False
     shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
-    if _CODE.match(value) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
+    if _CODE.match(value.lstrip("(")) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
         return False
     core = value.rstrip(_STOPS)
     is_mixed = _is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and _changes(core) > 1)
@@ -527,9 +650,11 @@ def _is_variable(text: str, pair: Pair, value: str) -> bool:
     if pair.kind != "password":
         return True
     is_joined = "_" in value or _JOINT.search(value) is not None
-    return (is_joined or value.lower() in _PASSWORDS) and (pair.sep in _OF_CODE or _is_argument(text, pair))
+    is_code = pair.sep in _OF_CODE or _LAST_ARGUMENT.match(text, pair.end) is not None
+    return is_code and (is_joined or value.lower() in _PASSWORDS)
 
 
+_LAST_ARGUMENT = pattern(r"[,)]|\r?\n[ \t]{0,40}\)")
 _JOINT = pattern("[a-z][A-Z]")
 _PASSWORDS = words("passphrase passwd pwd passcode")
 _OF_CODE = frozenset({" = ", "==", ":"})
@@ -542,7 +667,10 @@ def _names_itself(name: str, value: str) -> bool:
     """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
     last = value.rpartition(".")[2].lower().replace("_", "")
     is_same = len(last) >= _LEAST_NAME and name.replace("_", "").replace("-", "").endswith(last)
-    return is_same or any(word in value.lower() for word in ("password", "passwd"))
+    return is_same or has_one(value.lower(), _OF_A_VARIABLE)
+
+
+_OF_A_VARIABLE = ("password", "passwd", "passphrase", "_pass_")
 
 
 def _is_mixed(value: str) -> bool:
