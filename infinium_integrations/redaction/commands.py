@@ -270,7 +270,11 @@ def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
             for found in _matches(command, text, low):
                 last = found.lastindex or 0
                 value = found[last]
-                if not value.isdigit() and (is_odd if command.is_odd else is_secret_word)(value, "password"):
+                if (
+                    not value.isdigit()
+                    and not value.startswith("//")
+                    and (is_odd if command.is_odd else is_secret_word)(value, "password")
+                ):
                     yield *found.span(last), command.name
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, is_after_a_string, is_odd, is_prose, is_secret_word, names_itself
+from infinium_integrations.redaction.values import (
+    ENOUGH,
+    is_after_a_string,
+    is_odd,
+    is_prose,
+    is_secret_word,
+    names_itself,
+)
 
 __all__ = ["FORMS", "LEADING", "Form", "Named", "is_strong", "loosely"]
 
@@ -343,7 +350,9 @@ FORMS = (
     Form(
         "login as a pair",
         " =:",
-        pattern(rf"\s?[=:]\s?[\[(]\s?\\{{0,8}}[\"'][^\"'\n\\]{{0,80}}\\{{0,8}}[\"']\s?,\s?{_Q}"),
+        pattern(
+            rf"\s?[=:]\s?[\[(]\s?\\{{0,8}}[\"'](?!(?:GET|PUT|POST|PATCH|DELETE|HEAD)[\"'])[^\"'\n\\]{{0,80}}\\{{0,8}}[\"']\s?,\s?{_Q}"
+        ),
         is_secret_word,
         'requests.get(url, auth=("ada", "hunter2!Zq9"))',
         "requests.get(url, auth=(user, password))",
@@ -370,7 +379,7 @@ FORMS = (
         "wrapped value",
         "\\\"' :=",
         pattern(
-            rf"{_CLOSE}\s?(?::|=)\s?(?:[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}(?!utf|ascii|latin|idna|hex\b|base64\b)"
+            rf"{_CLOSE}\s?(?::|=)\s?(?:(?![\w.]{{0,30}}get_)[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}(?!utf|ascii|latin|idna|hex\b|base64\b)"
         ),
         is_secret_word,
         "{'password': SecretStr('hunter2!Zq9')}",
@@ -566,7 +575,7 @@ FORMS = (
     Form(
         "words that are a key",
         " :=i",
-        pattern(r"\s?(?:[:=]|is)?\s{1,3}[\"']?(?=(?:[a-z]{3,8}[ ,]{1,2}){11})"),
+        pattern(r"\s?(?:[:=]|is)?\s{1,3}[\"']?(?=(?:(?!(?:the|and|are|was|with|but|not)[ ,])[a-z]{3,8}[ ,]{1,2}){11})"),
         lambda _value, _kind: True,
         "seed phrase: legal winner thank year wave sausage worth useful legal winner thank yellow",
         "seed phrase: write down twelve words",
@@ -802,10 +811,16 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if (is_verb and not is_strong(value)) or (
         (form.name == "argument below the option" and not named.name.startswith("-"))
         or (form.name == "call" and named.name.startswith(_QUESTIONS) and not is_strong(value))
-        or (quote and form.name.startswith(("sentence", "user and")) and is_after_a_string(text, start, quote))
+        or (
+            quote
+            and form.name.startswith(("sentence", "user and", "beside the name, in q"))
+            and is_after_a_string(text, start, quote)
+        )
     ):
         return None
-    if named.kind == "weak" and names_itself(value, named.name):
+    if names_itself(value, named.name) and (
+        named.kind == "weak" or value.lstrip("_").lower() == named.name.lstrip("_")
+    ):
         return None
     is_template = value.startswith("{") and text.startswith("}", end)
     if (
@@ -883,6 +898,7 @@ _CELL = {
 }
 _HEADER = pattern(r"[ *_`\"\r]{0,4}[A-Za-z#][\w.#/-]{0,30}(?: [\w.#/()-]{1,30}){0,3}[ *_`\"\r]{0,4}")
 _RULE = pattern(r"[-:|+= ]+")
+_IMPORT = pattern(r"\s*(?:from [\w.]+ )?import ")
 _WIDEST = 600
 
 
@@ -900,7 +916,7 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     start = begin + len(newline) if begin >= 0 else max(0, named.start - _WIDEST)
     start = max(start, text.rfind('"', start, named.start) + 1) if newline == "\\n" else start
     header = text[start:end]
-    if header.endswith("."):  # of a sentence
+    if header.endswith(".") or _IMPORT.match(header):  # a sentence, code
         return
     mark = next((mark for mark in "|\t,;" if mark in header), None)
     if mark is None:

@@ -173,7 +173,8 @@ _NO_SECRET_AFTER = words(
     expires expired in at ttl seconds url uri endpoint path file field fields hint id ids index strategy method
     mode present details rotation format error errors consent banner domain samesite vault manager provider
     version ms store str env prompt label title placeholder description hint help regex pattern validator source
-    number processor mgr realm handler factory fd
+    number processor mgr realm handler factory fd ref refs reference selector list projection algorithm alg var variable
+    message messages msg hashers routes validators backends mechanism map api
     """
 )
 _NO_TOKEN = words(
@@ -182,6 +183,10 @@ _NO_TOKEN = words(
     prev previous page continuation cursor eos bos pad unk sep cls mask special stop start end text audio image
     tool accepted rejected remaining used thinking candidates budget design
     """
+)
+_OF_BOUNDS = frozenset({"max", "min"})
+_NO_PASS = words(
+    "on first second third final last next forward backward backwards multi single one two render compute each per"
 )
 _NO_KEY = words(
     """
@@ -367,7 +372,9 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
         if bare in more:
             return "password"
     parts = _split(name)
-    if not parts or parts[-1] in _NO_SECRET_AFTER:
+    if not parts or parts[-1] in _NO_SECRET_AFTER or parts[0] in _OF_BOUNDS or "internals" in parts:
+        return ""
+    if len(parts) > 1 and (parts[-2] == "no" or (parts[-1] == "pass" and parts[-2] in _NO_PASS)):
         return ""
     joined = "".join(parts)
     if not (_TELLING if name.isascii() else _TELLING_ABROAD).search(joined):

@@ -34,7 +34,7 @@ class Items:
 _Q = r"\\{0,8}[\"'`]"
 _NEWLINE = r"(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)"
 _GAP = r"(?:\s|\\{1,4}[nrt]){0,200}+"
-_NAMED = rf"(?:{_Q})?\]?\s?(?:\[\])?\s{{0,3}}(?::\s?[\w\[\]., ]{{1,30}}\s?=|:=|=>?|:)\s{{0,4}}"
+_NAMED = rf"(?:{_Q})?\]?\s?(?:\[\])?\s{{0,3}}(?::[ ]?[\w\[\]., ]{{1,30}}\s?=|:=|=>?|:)\s{{0,4}}"
 _KIND_OF_LIST = (
     r"(?:\[\]\w{1,10}|(?:frozen)?set|tuple|list|array|new\s\w{1,12}\[\]|Arrays\.asList|(?:List|Set)\.of)?\s?"
 )
@@ -159,12 +159,29 @@ def _all(scan: Scan, named: Named, form: Items, start: int) -> Iterator[Span]:
         value = item[last][:LONGEST]
         is_cut = scan.open_end and item.end() == len(text)
         is_fact = last > 1 and form.plural and item[1].lower() in FACTS
-        is_code = text.startswith("(", item.end(last)) and form.name == "list of words"
+        is_code = _is_code(text, item.start(last), item.end(last), form.name)
         is_verb = named.name == "pass" and form.name == "block of items" and not is_strong(value)
         if value.strip() and not (is_fact or is_code or is_verb) and (is_cut or is_secret(value, named.kind)):
             yield item.start(last), len(text) if is_cut else item.end(last), form.name
         at = item.end()
     scan.reached["lists"] = max(at, scan.reached.get("lists", 0))
+
+
+_MODULE = pattern(
+    r"[a-z_]\w{0,40}(?:\.\w{1,60}){2,8}|(?:/[\w$.-]{1,40}){2,12}/?|[a-z]{2,12}(?:_[a-z]{2,20}){1,4}_pass(?:word|wd)?"
+)
+"""What stands in lists of code under such a name: classes by their path, addresses, other names."""
+_EXPRESSION = pattern(r"\*?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,6}|\*[A-Za-z_]\w{0,60}")
+
+
+def _is_code(text: str, start: int, end: int, form: str) -> bool:
+    """Return whether an item of a list is code: a call, a constant by its path, a string into which values are put."""
+    if form == "list of words":
+        return text.startswith(("(", " or "), end) or _EXPRESSION.fullmatch(text, start, end) is not None
+    if form != "list of strings":
+        return False
+    is_put_in = text[max(0, start - 2) : start - 1] in {"f", "F"} and "{" in text[start:end]
+    return is_put_in or _MODULE.fullmatch(text, start, end) is not None
 
 
 def is_secret_item(value: str, kind: Kind) -> bool:

@@ -351,7 +351,12 @@ _TALKING = _family(
     ("Mailchimp", "-us", "[0-9]{1,2}", f"{_HEX[:32]}-us12", "inside", f"{_H}{{32}}"),
     ("Brevo", "xkeysib- xsmtpsib-", f"{_H}{{40,}}+-[A-Za-z0-9]{{16}}", f"{_HEX[:64]}-{_ALNUM[:16]}", "any"),
     ("Resend", "re_", f"{_A}{{8}}_{_A}{{20,}}+", f"{_ALNUM[:8]}_{_ALNUM[:24]}"),
-    ("Facebook", "EAA", "(?=[A-Za-z]{0,80}[0-9])(?!(?:[A-Za-z0-9]{0,12}?AA){4})[A-Za-z0-9_-]{60,}+", f"C{_ALNUM[:110]}"),
+    (
+        "Facebook",
+        "EAA",
+        "(?=[A-Za-z]{0,80}[0-9])(?!(?:[A-Za-z0-9]{0,12}?AA){4})[A-Za-z0-9_-]{60,}+",
+        f"C{_ALNUM[:110]}",
+    ),
     ("X", "AAAAAAAAAAAAAAAAAAAAA", "(?=(?:A{0,9}[B-Za-z0-9%]){16})[A-Za-z0-9%]{40,}+", _ALNUM[:80]),
     ("LinkedIn", "WPL_AP1.", "[A-Za-z0-9]{10,}+\\.?[A-Za-z0-9+/=]*+", f"{_ALNUM[:16]}.{_ALNUM[:8]}", "any"),
     ("Intercom", "dG9rO", "[A-Za-z0-9+/]{40,}+={0,2}", _ALNUM[:60]),

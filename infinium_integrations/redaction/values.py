@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from infinium_integrations.redaction.identifiers import is_computed, is_masked, is_template, worded
 from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, has_one, kind_of, own_names, words
 from infinium_integrations.redaction.scan import pattern
 
@@ -41,11 +42,11 @@ class Pair:
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_:/-]++|[xX]++"
+    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$[0-9]{1,2}(?:::\w{1,20})?|\$[a-z]\w{0,40}\.[A-Z][a-z]{1,20}|#\{\w{1,60}\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w./-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_:/-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
-_MAY_BE_EMPTY = frozenset("{$<&([%*•.…_:-xX!yYmMtTsSaAcC")
+_MAY_BE_EMPTY = frozenset("{$<&([%#*•.…_:-xX!yYmMtTsSaAcC")
 
 
 def _is_empty(core: str) -> bool:
@@ -79,7 +80,7 @@ _PATH = pattern(
     r"(?:/|\./|\.\./|~(?=[\\/]|\Z|\w{1,16}[\\/])|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}+[\\/:?&=]++)*+[\w.@-]{0,24}+"
 )
 _ALGORITHM = pattern(
-    r"(?:[a-z]{2,5}-?\d{1,3}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
+    r"(?:[a-z]{2,5}-?\d{1,3}|[a-z]{2}-[a-z]{4,9}-\d|[a-z]{2,6}-\d{2,4}-[a-z]{2,4}|@?v?\d+(?:\.\d+)+[a-z]{0,4}\d?|\d{1,3}-?[a-z]{1,10}|[a-z]{1,6}\d|[a-z]+[_.-]\d|x\.509|(?:sha|md)\d{1,3}[:-][a-z0-9+/=]+)",
     re.IGNORECASE,
 )
 _ENTITY = pattern(r"&(?:#|\w{1,8};)")
@@ -91,7 +92,7 @@ _LONGEST_WORD = 20
 _STRANGE = frozenset("!@#$%^&*+?~")
 
 
-_NUMBER = pattern(r"0[xX][0-9A-Fa-f]{1,4}|(?:[0-9]{1,10}\.){4,20}[0-9]{1,10}")
+_NUMBER = pattern(r"0[xX]0{0,8}[0-9A-Fa-f]{1,4}|(?:[0-9]{1,10}\.){4,20}[0-9]{1,10}")
 """What stands under a weak name and is none: a small number, an OID."""
 _OF_DESIGN = pattern(
     r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}|[0-9]?\*[0-9]?[a-z-]{1,20}"
@@ -102,10 +103,10 @@ _OF_A_MODEL = pattern(r"log_?prob|\"bytes\":\s?(?:\[|null)")
 _BESIDE = 64
 """Characters after a token of a language model in which its probability or its bytes are given."""
 _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
-_NEGATION = pattern(r"!\(|!\w+\.[\w.]+;?\Z|/\^")
+_NEGATION = pattern(r"!!?\(|!!?\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
 _MINIFIED = pattern(
-    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]?[,)=]|\?(?:\(0,|void 0|null))|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
+    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|=>?\Z|\?\.|\?[A-Za-z_$][\w$]{0,2}:|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
 )
 """What follows a name in code that a machine shortened: ``{token:e}=t``."""
 _DESTRUCTURED = pattern(r"[A-Za-z_$][\w$]?\}=[\w$(]")
@@ -124,7 +125,11 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     if pair.name == "token" and _OF_A_MODEL.search(text, pair.end, pair.end + _BESIDE):
         return len(value) <= _LONGEST_WORD
     if not pair.quote:
-        return _NEGATION.match(value) is not None or _MINIFIED.match(value) is not None
+        return _NEGATION.match(value) is not None
+    if pair.quote == "`" and "${" in value:
+        return True
+    if pair.name.endswith("token") and _MARKED.fullmatch(value):
+        return True
     if _RELATIVE.fullmatch(value) or _OPTION.fullmatch(value) or _is_prose(value, pair):
         return True
     before = pair.start - len(pair.quote) - 1
@@ -154,7 +159,7 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if _is_other(text, pair, value, core):
         return False
     if pair.quote:
-        return _is_quoted_secret(value, pair)
+        return not (pair.sep == "option" and _LONG_OPTION.fullmatch(value)) and _is_quoted_secret(value, pair)
     return _is_cookie(value) if pair.name.endswith("cookie") else _is_bare_secret(text, pair, value)
 
 
@@ -164,8 +169,11 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
         return True
     return not pair.name.endswith(HEADERS) and (
         core in HARMLESS
+        or (")[" in core and core.partition(")")[0] in HARMLESS)
         or _CONSTANT.match(core) is not None
-        or (not pair.quote and _DESTRUCTURED.match(value) is not None)
+        or (not pair.quote and (_DESTRUCTURED.match(value) is not None or _MINIFIED.match(value) is not None))
+        or is_computed(value)
+        or (pair.kind == "weak" and is_masked(core))
         or _is_name(core, pair.name)
         or _is_placeholder(text, pair, value)
     )
@@ -192,15 +200,24 @@ def _is_nothing(text: str, value: str, pair: Pair) -> bool:
 
 
 _RELATIVE = pattern(r"(?:\.[a-z_]{2,20}){2,8}")
-_OPTION = pattern(r"\s?--[a-z-]{2,30}[= ]?")
+_OPTION = pattern(r"\s?--[a-z-]{2,30}[= ]?|#(?![0-9a-f]{3,8}\Z)[a-z]{3,20}|`[a-z]{1,12}`")
+_VERB = pattern(
+    r"(?i:\b(?:first|second|third|final|last|next|each|single|to|can|must|should|will|not|also|you|they|tests)[ ]pass)\W{1,4}(?![\s\S])"
+)
+_MARKED = pattern(r"[\]<>|\[▁]{1,3}[A-Za-z_]{1,20}[\]<>|\[]{1,3}")
 _CHANNELS = pattern(r"[a-z*]{1,20}(?:,[\w:*-]{1,30})*")
 """What programs are told to log, as in ``DEBUG=pw:api``."""
 _ENTRY_POINT = pattern(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
+_KEYWORDS = words("await lambda lambda: yield")
+_ADJECTIVE = pattern(r"[A-Z][a-z0-9]{2,12}-(?:provided|encoded|supplied|protected|encrypted|defined|based|specific)")
 _ROLE = pattern(r":?(?:[a-z]{2,20}:){1,2}")
 _VARIABLE = pattern(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
 _TARGETS = pattern(r"[ \t]*(?:(?:[A-Za-z_*][\w.]{0,60}, ?){1,8}[\w.]{1,60}|(?:self|cls|this)\._?\w{1,60}) = ")
+_ANNOTATED = pattern(r":[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3} = (?![\s\S])")
+_GOES_ON = pattern(" (?:or|and|if) [A-Za-z_(]")
 _ENDS_OF_LINES = frozenset({"", "\n", "\r", "\\"})
-_FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'],\s?[\"']\Z")
+_FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'],\s?[\"'](?![\s\S])")
+_FIELD = pattern("x(?:-[a-z0-9]{2,12}){1,6}|[A-Za-z]{2,20}(?:[_-][A-Za-z]{2,20}){0,5}")
 _HEADER = pattern("x(?:-[a-z0-9]{2,12}){1,6}")
 _ROOM = 200
 
@@ -210,14 +227,28 @@ def _is_of_a_program(text: str, pair: Pair, value: str) -> bool:
     if names_itself(value, pair.name) and pair.kind == "weak":
         return True
     if pair.quote:
-        if pair.sep == "tuple" and (_HEADER.fullmatch(value) or ("_" in value and value.isidentifier())):
-            is_name = not any(map(str.isdigit, value)) and bool(kind_of(value))
-            before = text[max(0, pair.start - _ROOM) : pair.start]
-            return (is_name or value[1] == "-") and _FIELDS.search(before) is not None
+        if pair.sep == "tuple" and (pair.kind == "weak" or "_" in value) and _FIELD.fullmatch(value):
+            return _FIELDS.search(text, max(0, pair.start - _ROOM), pair.start) is not None
         return "%" in value and _is_template(value, pair.kind)
-    if value.startswith(")|") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):
+    if pair.sep == "==":
+        return _VARIABLE.fullmatch(value.rstrip(":;")) is not None and (
+            "." in value or _names_itself(pair.name, value.rstrip(":;0123456789"))
+        )
+    if value in _KEYWORDS and text.startswith(" ", pair.end):
         return True
-    if pair.sep != " = " or text[pair.end : pair.end + 1] not in _ENDS_OF_LINES or not _VARIABLE.fullmatch(value):
+    if (
+        value.startswith(")|")
+        or _ADJECTIVE.fullmatch(value)
+        or (text.startswith("`", pair.end) and _ROLE.fullmatch(value))
+    ):
+        return True
+    if not _is_worded_path(value):
+        return False
+    if _GOES_ON.match(text, pair.end) and (pair.kind == "weak" or _names_itself(pair.name, value)):
+        return True
+    if _ANNOTATED.search(text, max(0, pair.start - _ROOM), pair.start):
+        return True
+    if pair.sep != " = " or text[pair.end : pair.end + 1] not in _ENDS_OF_LINES:
         return False
     if value.rpartition(".")[2].isupper() and "." in value:
         return True
@@ -225,25 +256,28 @@ def _is_of_a_program(text: str, pair: Pair, value: str) -> bool:
     return _TARGETS.fullmatch(text, begin, pair.start) is not None
 
 
-_TEMPLATE = pattern(r"%(?:\(\w{1,40}\))?[sdr]")
+_PLACES = pattern(r"%(?:\(\w{1,40}\))?[sdr]")
 
 
 def _is_template(value: str, kind: Kind) -> bool:
     """Return whether a program puts a value in here: ``"%s"``, and of a token also ``realm="%s"``."""
-    rest, count = _TEMPLATE.subn("", value)
-    if not count or any(map(str.isdigit, rest)):
-        return False
-    return not any(map(str.isalpha, rest)) or (kind != "password" and _STRANGE.isdisjoint(rest) and not _is_random(rest))
+    if is_template(value):
+        return True
+    rest, count = _PLACES.subn("", value)
+    is_plain = _STRANGE.isdisjoint(rest) and not any(map(str.isdigit, rest)) and not _is_random(rest)
+    return kind != "password" and count > 0 and is_plain
 
 
 def names_itself(value: str, name: str) -> bool:
     """Return whether a path or type of a program says what it is for: ``auth: httpx.Auth``, ``"Token": ".token"``."""
-    path = value.rstrip("(){},;")
+    path = value.rstrip("(){},;-> ").lstrip("~")
     if _OF_A_PROGRAM.fullmatch(path) is None:
         return False
     bare, own = path.replace("_", "").replace(".", "").lower(), name.replace("_", "").replace("-", "")
     if len(own) < _SHORTEST:
         return False
+    if own == bare:
+        return True
     if own not in bare:
         return path[:1] == "." and len(bare) >= _MIN_VALUE and bare in own
     before, _, after = bare.partition(own)
@@ -255,9 +289,6 @@ def names_itself(value: str, name: str) -> bool:
 
 _OF_A_PROGRAM = pattern(r"\.?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
 _OF_A_TYPE = pattern(r"(?:[a-z]{2,10}[0-9]{0,5}){0,2}")
-_TYPE = pattern(
-    r"[A-Z]?(?:[A-Z][a-z]{1,20}[0-9]{0,5}){1,8}(?:Key|Keys|Token|Tokens|Type|Types|Grant|Auth|Role|Secret|Request|Response|Provider|Client|Credential|Credentials|Endpoint|Validator|Processor|Manager|Handler)"
-)
 _WORD = pattern(r"[^\s,()*]+")
 _PROSE_WORDS = 6
 _OF_WORDS = ("phrase", "mnemonic")
@@ -275,17 +306,11 @@ def _is_prose(value: str, pair: Pair) -> bool:
 
 def is_prose(value: str) -> bool:
     """Return whether a text is words, numbers, and where to read more."""
-    return all(map(_is_of_prose, value[:ENOUGH].split()[:-1] if len(value) >= ENOUGH else value.split()))
+    parts = value[:ENOUGH].split()[:-1] if len(value) >= ENOUGH else value.split()
+    return not any(is_odd(part.strip(_AROUND), "weak") for part in parts)
 
 
-def _is_of_prose(part: str) -> bool:
-    core = part.strip("().,;:!?'\"`$\\")
-    return (
-        not core
-        or (len(core) < _LONG_NUMBER and core.replace(".", "").replace(",", "").isdigit())
-        or (_PLAIN.fullmatch(core) is not None and not _is_random(core))
-        or ("://" in core and _is_path(core))
-    )
+_AROUND = "().,;:!?'\"`$\\{}[]<>%"
 
 
 def _is_name(core: str, name: str) -> bool:
@@ -332,7 +357,8 @@ def _is_other(text: str, pair: Pair, value: str, core: str) -> bool:
             return True
         return is_path and value[1:2] not in _STRANGE and not _has_random_part(value)
     if pair.name == "pass":
-        return core.isdigit() and not pair.quote
+        is_verb = _VERB.search(text, max(0, pair.start - _LONGEST_NAME), pair.start) is not None
+        return (core.isdigit() and not pair.quote) or (is_verb and not any(map(str.isdigit, core)))
     if pair.name == "pw" and pair.sep == ":":
         return text[pair.start - 4 : pair.start - 3] == "=" and _CHANNELS.fullmatch(value) is not None
     return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
@@ -349,6 +375,8 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
     low = core.lower()
+    if kind == "weak" and is_masked(core):
+        return False
     if _CONSTANT.match(low.lstrip("(")) or _DATE.fullmatch(core):
         return False
     if low in HARMLESS or _ENTITY.match(core) or "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
@@ -359,19 +387,20 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
         return core.replace("-", "").replace(" ", "").isdigit()
     if core.isdigit():
         return kind == "password" or len(core) >= _LONG_NUMBER
+    if kind != "password":
+        core = worded(core)
     if _PLAIN.fullmatch(core):
-        return core[-1] != "(" and _is_random(core)
+        return core[-1] != "(" and "[" not in core and _is_random(core)
     if kind != "password" and (
         _OF_DESIGN.fullmatch(core) is not None
         or _MAIL.fullmatch(core) is not None
-        or _TYPE.fullmatch(core) is not None
         or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
         or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
         or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
     ):
         return False
     if (
-        _CODE.match(core)
+        _CODE.match(core.lstrip("("))
         or _REGEX.match(core)
         or (kind == "password" and len(core) < _MIN_VALUE and not _has_all(core))
     ):
@@ -405,13 +434,15 @@ def _is_code(core: str, pair: Pair) -> bool:
     plain = core.replace("-", "").replace(" ", "")
     if plain.isdigit():
         return len(plain) >= (3 if "cv" in pair.name else 4)
-    if " " in core:
+    if " " in core or _HEADER.fullmatch(core) or (core.count("_") >= _JOINTS and core.replace("_", "").isalpha()):
         return False
     is_given = pair.sep in {"=", "tag"} or (pair.sep != "tuple" and pair.quote[-1:] in _QUOTES)
     is_one = is_given and pair.name.endswith(_CODES) and is_secret_word(core, "password")
     return is_one or is_odd(core, "weak")
 
 
+_JOINTS = 3
+"""How many parts of a name are joined in one that is no code, as in ``_encrypted_content_affinity_pinned``."""
 _QUOTES = frozenset("'\"")
 _CODES = ("otp", "cvv", "cvc", "pin")
 
@@ -428,6 +459,7 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return _is_random(core)
     if _is_word_under_a_clear_name(core, pair):
         return True
+    core = worded(core)
     if _PLAIN.fullmatch(core):
         return _is_random(core) or (pair.name.endswith("cookie") and "=" in core)
     if not any(letter.isalnum() for letter in core) or _is_path(core) or _looks_like_code(core):
@@ -475,10 +507,12 @@ def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
         and not core.isdigit()
         and pair.sep != "=="
         and pair.name.strip("_-") not in _OF_MANY_MEANINGS
+        and not pair.name.endswith("_auth")
         and not pair.name.endswith("cookie")
         and kind_of(pair.name) == "weak"
         and kind_of(core) == ""
         and core not in _STAND_INS
+        and not (pair.quote == "`" and core[0].isupper() and _changes(core))
     )
 
 
@@ -551,7 +585,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
     scheme = _SCHEME.match(value)
     core = value[scheme.end() :] if scheme else value
-    if core[:1] == "{" and _EXPRESSION.match(core):
+    if core[:1] == "{" and _PUT_IN.fullmatch(core):
         return True
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
         if pair.name == "pwd" and _BRACED_SECRET.match(text, pair.start):
@@ -571,7 +605,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
-_EXPRESSION = pattern(r"\{[A-Za-z_][\w.]{0,40} (?:or|and|if|in|is|not)(?: |\Z)")
+_PUT_IN = pattern(r"\{\w{1,40}\}[\w./-]{0,30}")
 _BRACED_SECRET = pattern(
     r"\{(?=[^}0-9]{0,60}[0-9])(?=[^}A-Za-z]{0,60}[A-Za-z])(?![\w.]{1,40}![rsa][:}])[^{}\s?]{0,60}[!#%^&*~@][^{}\s]{0,60}\}"
 )
@@ -587,6 +621,16 @@ def _is_cookie(value: str) -> bool:
     return any(part.partition("=")[2].replace("%s", "").strip(' "\\') for part in value.split(";"))
 
 
+_SCHEME_ALONE = pattern(
+    r"(?:basic|bearer)(?:%20|\+)?(?:[^\w$]{0,4}(?:redacted|\$\{\w{1,20}\})?[^\w]{0,4})?\Z", re.IGNORECASE
+)
+_NAME_OF_A_HEADER = pattern("[A-Za-z]{1,12}(?:-[A-Za-z]{2,14}){1,5}")
+
+
+def _is_worded_path(value: str) -> bool:
+    return _VARIABLE.fullmatch(value) is not None and not any(map(str.isdigit, value)) and not _is_random(value)
+
+
 def _is_authorization(value: str, pair: Pair) -> bool:
     if pair.sep == " = " and not pair.quote and value.isidentifier() and not any(map(str.isdigit, value)):
         return False  # a variable
@@ -595,7 +639,12 @@ def _is_authorization(value: str, pair: Pair) -> bool:
     scheme = _SCHEME.match(value)
     token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
     token = token.rstrip(_STOPS)
-    if _is_path(value) or names_itself(value, pair.name):
+    if _is_path(value) or names_itself(value, pair.name) or _CONSTANT.match(value) or _SCHEME_ALONE.match(value):
+        return False
+    first = value.partition(" ")[0].rstrip(",})")
+    if not pair.quote and pair.sep == " = " and _is_worded_path(first):
+        return False
+    if pair.quote and (value == "Authorization" or (_NAME_OF_A_HEADER.fullmatch(value) and kind_of(value))):
         return False
     if token in {HIDDEN, ""} or token.lower() in HARMLESS or _DOTTED.fullmatch(token + rest) or _CODE.match(token):
         return False
@@ -610,13 +659,18 @@ def _is_authorization(value: str, pair: Pair) -> bool:
     )
 
 
+_LONG_OPTION = pattern("--[a-z]{2,20}(?:-[a-z]{2,20}){1,5}")
+
+
 def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "tag":
         return text.startswith("</", pair.end) and (pair.kind == "password" or _is_quoted_secret(value, pair))
-    if pair.sep == "option" and value == "options":
+    if pair.sep == "option" and (value == "options" or _LONG_OPTION.fullmatch(value)):
         return False
     shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
-    if _CODE.match(value.lstrip("(")) or (value.isdigit() and len(value) < shortest):  # a count is no code: ``token: 1204``
+    if _CODE.match(value.lstrip("(")) or (
+        value.isdigit() and len(value) < shortest
+    ):  # a count is no code: ``token: 1204``
         return False
     core = value.rstrip(_STOPS)
     is_mixed = _is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and _changes(core) > 1)
@@ -678,7 +732,9 @@ def _is_mixed(value: str) -> bool:
     core = value.rstrip(_STOPS)
     if not core.isalpha() or len(core) < _LONG_NUMBER:
         return False
-    return (len(_HUMPS.findall(core)) * 10 >= len(core) * 3 or not core.isascii()) and _changes(core) > 1
+    humps = _HUMPS.findall(core)
+    is_of_words = len(core) > _LONG_NUMBER + 1 and min(map(len, humps), default=0) > 2 and core.isascii()
+    return not is_of_words and (len(humps) * 10 >= len(core) * 3 or not core.isascii()) and _changes(core) > 1
 
 
 @lru_cache(maxsize=512)
