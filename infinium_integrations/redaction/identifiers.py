@@ -27,15 +27,22 @@ _MIXED = (
 _WORD = pattern(
     r"(?<=[a-z])_0[0-9]{3}\Z"
     rf"|(?<![^\W_])(?i:{'|'.join(_MIXED)})(?![^\W_])"
-    r"|(?:(?<![^\W_])|(?<=[a-z]))(?:V[1-9]|OAuth2|PKCS\d{1,2}|PBKDF2|(?:BCrypt)?SHA\d{1,3}|MD5|Ed(?:25519|448)|X509|Argon2|Base64|B64|S3)(?=[A-Z][a-zA-Z]|_|\Z)"
+    r"|(?:(?<![^\W_])|(?<=[a-z]))(?:V[1-9]|OAuth2|PKCS\d{1,2}|PBKDF2|(?:BCrypt)?SHA\d{1,3}|MD5|Ed(?:25519|448)|X509|Argon2|Base64|B64|S3)(?=[A-Z][a-z]{3}|_)"
 )
-_NUMBERED = pattern(r"[0-9]{1,4}(?=(?:_[a-z]{2,20}){2,12}\Z)|0[0-9]{3}(?=_[a-z])|[.~@](?=v[0-9]_|[a-z_]{4})")
+_NUMBERED = pattern(
+    r"[0-9]{1,4}(?=(?:_[a-z]{2,20}){2,12}\Z)|0[0-9]{3}(?=_[a-z])|~(?=[a-z_]{2,20}\.)|[.@](?=(?:v[0-9]_)?[a-z_]{4,60}(?:[.(]|\Z))"
+)
 """What may come first: the number of a migration, a point, a mark."""
+
+
+_SHORTEST = 9
 
 
 @lru_cache(maxsize=512)
 def worded(core: str) -> str:
     """Return a name of a program with plain words instead of those that have digits: ``V1SecretReference``."""
+    if len(core) < _SHORTEST:
+        return core
     first = _NUMBERED.match(core)
     core = core[first.end() :].lstrip("_") if first else core
     return _WORD.sub(lambda found: "Word" if found[0][0].isupper() else "word", core)
@@ -57,7 +64,7 @@ def is_computed(value: str) -> bool:
     return _COMPUTED.match(value) is not None
 
 
-_TEMPLATE = pattern(r"%(?:\(\w{1,40}\))?[sdr]")
+_TEMPLATE = pattern(r"%(?:\(\w{1,40}\))?[sdr](?![A-Za-z0-9])")
 _PUT_IN = pattern(r"[\w-]{1,40}=")
 
 

@@ -106,7 +106,7 @@ _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 _NEGATION = pattern(r"!!?\(|!!?\w+\.[\w.]+;?\Z|/\^")
 """There in code: a negation, the beginning of a regular expression."""
 _MINIFIED = pattern(
-    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|=>?\Z|\?\.|\?[A-Za-z_$][\w$]{0,2}:|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
+    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|=>?\Z|\?\.[A-Za-z_$]|\?[A-Za-z_$][\w$]{0,2}:[A-Za-z_$]|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
 )
 """What follows a name in code that a machine shortened: ``{token:e}=t``."""
 _DESTRUCTURED = pattern(r"[A-Za-z_$][\w$]?\}=[\w$(]")
@@ -256,7 +256,7 @@ def _is_of_a_program(text: str, pair: Pair, value: str) -> bool:
     return _TARGETS.fullmatch(text, begin, pair.start) is not None
 
 
-_PLACES = pattern(r"%(?:\(\w{1,40}\))?[sdr]")
+_PLACES = pattern(r"%(?:\(\w{1,40}\))?[sdr](?![A-Za-z0-9])")
 
 
 def _is_template(value: str, kind: Kind) -> bool:
@@ -434,7 +434,11 @@ def _is_code(core: str, pair: Pair) -> bool:
     plain = core.replace("-", "").replace(" ", "")
     if plain.isdigit():
         return len(plain) >= (3 if "cv" in pair.name else 4)
-    if " " in core or _HEADER.fullmatch(core) or (core.count("_") >= _JOINTS and core.replace("_", "").isalpha()):
+    if (
+        " " in core
+        or _HEADER.fullmatch(core)
+        or (core[0] == "_" and core.count("_") > _JOINTS and core.replace("_", "").isalpha())
+    ):
         return False
     is_given = pair.sep in {"=", "tag"} or (pair.sep != "tuple" and pair.quote[-1:] in _QUOTES)
     is_one = is_given and pair.name.endswith(_CODES) and is_secret_word(core, "password")
@@ -512,10 +516,11 @@ def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
         and kind_of(pair.name) == "weak"
         and kind_of(core) == ""
         and core not in _STAND_INS
-        and not (pair.quote == "`" and core[0].isupper() and _changes(core))
+        and not (pair.quote == "`" and _TYPE.fullmatch(core))
     )
 
 
+_TYPE = pattern("(?:[A-Z][a-z]{2,20}){2,6}")
 _STAND_INS = words("fake mock ollama unused")
 """What is given where a key is asked for and none is needed."""
 
