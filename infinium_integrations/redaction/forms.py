@@ -9,15 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
+from infinium_integrations.redaction.programs import is_after_a_string, says_its_name
 from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import (
-    ENOUGH,
-    is_after_a_string,
-    is_odd,
-    is_prose,
-    is_secret_word,
-    names_itself,
-)
+from infinium_integrations.redaction.values import ENOUGH, is_odd, is_prose, is_secret_word
 
 __all__ = ["FORMS", "LEADING", "Form", "Named", "is_strong", "loosely"]
 
@@ -818,19 +812,22 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         )
     ):
         return None
-    if names_itself(value, named.name) and (
-        named.kind == "weak" or value.lstrip("_").lower() == named.name.lstrip("_")
-    ):
-        return None
     is_template = value.startswith("{") and text.startswith("}", end)
     if (
         not value
         or is_template
+        or _is_of_a_program(value, named)
         or not form.is_secret(value[:ENOUGH], named.kind)
         or (form.before and not form.before.search(before))
     ):
         return None
     return start, start + len(value), form.name
+
+
+def _is_of_a_program(value: str, named: Named) -> bool:
+    """Return whether a value is a type or a path that the name says again, of a password's name whole."""
+    is_whole = named.kind == "weak" or value.lstrip("_").lower() == named.name.lstrip("_")
+    return is_whole and says_its_name(value, named.name)
 
 
 def _is_word(value: str) -> bool:

@@ -372,9 +372,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
         if bare in more:
             return "password"
     parts = _split(name)
-    if not parts or parts[-1] in _NO_SECRET_AFTER or parts[0] in _OF_BOUNDS or "internals" in parts:
-        return ""
-    if len(parts) > 1 and (parts[-2] == "no" or (parts[-1] == "pass" and parts[-2] in _NO_PASS)):
+    if not parts or _says_otherwise(parts):
         return ""
     joined = "".join(parts)
     if not (_TELLING if name.isascii() else _TELLING_ABROAD).search(joined):
@@ -388,6 +386,18 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     if parts[-1] in CODES or (parts[-1] == "code" and len(parts) > 1 and parts[-2] in CODE_OWNERS):
         return "code"
     return "weak" if _is_weak(name, parts, joined) else ""
+
+
+def _says_otherwise(parts: list[str]) -> bool:
+    """Return whether a name says by its first words or its last that no secret stands there: ``max_password_bytes``."""
+    before = parts[-2] if len(parts) > 1 else ""
+    return (
+        parts[-1] in _NO_SECRET_AFTER
+        or parts[0] in _OF_BOUNDS
+        or "internals" in parts
+        or before == "no"
+        or (parts[-1] == "pass" and before in _NO_PASS)
+    )
 
 
 _PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *PASSWORD_PARTS}

@@ -10,8 +10,8 @@ from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import SECOND_WORDS, Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
-from infinium_integrations.redaction.scan import Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, HEADERS, Pair, is_secret_at_a_glance, is_secret_value
+from infinium_integrations.redaction.scan import Pair, Scan, Span, pattern
+from infinium_integrations.redaction.values import ENOUGH, HEADERS, is_secret_at_a_glance, is_secret_value
 
 __all__ = ["pairs"]
 

@@ -1,11 +1,13 @@
-"""A text in the forms in which it is searched, and patterns that are compiled when first used."""
+"""A text in the forms in which it is searched, a pair found in it, and patterns that are compiled when first used."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-__all__ = ["Scan", "Span", "pattern", "places", "scan"]
+from infinium_integrations.redaction.key_names import Kind
+
+__all__ = ["Pair", "Scan", "Span", "pattern", "places", "scan"]
 
 Span = tuple[int, int, str]
 """Where a secret begins and ends, and the name of the rule that says so."""
@@ -52,6 +54,18 @@ class Scan:
     """Some names with what follows them at once, of a long text."""
     fruitless: set[str] = field(default_factory=set)
     """Names with all around them of which no form gave anything: in a text that repeats itself they come again."""
+
+
+@dataclass(slots=True)
+class Pair:
+    """A secret's name, its kind, what stands between, and where the value lies; of a long value, its first part."""
+
+    name: str
+    kind: Kind
+    sep: str
+    quote: str
+    start: int
+    end: int
 
 
 def scan(text: str, *, open_end: bool) -> Scan:

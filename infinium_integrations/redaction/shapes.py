@@ -170,8 +170,8 @@ def _private_keys(scan: Scan) -> Iterator[Span]:
         until = following.start() if following else len(text)
         end = _END.search(text, begin.end(), until)
         if end:
-            body = text[begin.end() : end.start()]
-            if len({*body} - _BLANKS) > _FEW and _NO_KEY.fullmatch(body) is None:
+            between = text[begin.end() : end.start()]
+            if len({*between} - _BLANKS) > _FEW and _NO_KEY.fullmatch(between) is None:
                 yield begin.start(), end.end(), "private key"
         elif open_end and following is None:
             yield begin.start(), len(text), "private key"

@@ -2,43 +2,55 @@
 """Whether what stands after a secret's name is a secret: not a number, a path, an identifier, a word, a placeholder."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
-from infinium_integrations.redaction.identifiers import is_computed, is_masked, is_template, worded
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, has_one, kind_of, own_names, words
-from infinium_integrations.redaction.scan import pattern
+from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
+from infinium_integrations.redaction.letters import (
+    HUMPS,
+    changes,
+    has_all,
+    is_evenly_written,
+    is_mixed,
+    is_oddly_written,
+    is_random,
+)
+from infinium_integrations.redaction.programs import (
+    CODE,
+    DOTTED,
+    HEADER,
+    JOINT,
+    hands_on,
+    is_after_a_string,
+    is_alone,
+    is_argument,
+    is_computed,
+    is_its_name,
+    is_masked,
+    is_minified,
+    is_negated,
+    is_of_a_program,
+    is_template,
+    is_variable,
+    is_worded_path,
+    says_its_name,
+    worded,
+)
+from infinium_integrations.redaction.scan import Pair, pattern
 
 __all__ = [
     "ENOUGH",
     "HEADERS",
-    "Pair",
-    "is_after_a_string",
     "is_odd",
     "is_prose",
     "is_secret_at_a_glance",
     "is_secret_value",
     "is_secret_word",
-    "names_itself",
 ]
 
 ENOUGH = 160
 """Characters of a value that are looked at to judge it."""
 HEADERS = ("authorization", "cookie")
 """How names end whose value is the rest of the line."""
-
-
-@dataclass(slots=True)
-class Pair:
-    """A secret's name, its kind, what stands between, and where the value lies; of a long value, its first part."""
-
-    name: str
-    kind: Kind
-    sep: str
-    quote: str
-    start: int
-    end: int
 
 
 _EMPTY = pattern(
@@ -57,7 +69,7 @@ def _is_empty(core: str) -> bool:
         core[0] in _CLOSING
         and len(core) >= _SHORTEST
         and _CLOSING[core[0]] not in core
-        and (_has_all(core) or not _RARE.isdisjoint(core))
+        and (has_all(core) or not _RARE.isdisjoint(core))
     ):
         return False
     return _EMPTY.fullmatch(core) is not None or (core[:1] == "$" and core[1:].isidentifier() and bool(kind_of(core)))
@@ -65,16 +77,12 @@ def _is_empty(core: str) -> bool:
 
 _RARE = frozenset("@#$^")
 _CLOSING = {"<": ">", "(": ")", "[": "]"}
-_CODE = pattern(
-    r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
-)
 _SCHEME = pattern(r"(?:(?:bearer|basic|token|apikey|api-key)\s++)", re.IGNORECASE)
 _COOKIE = pattern(r"\s*+[^\s=;,]++=")
 _OTHER_SCHEME = pattern(
     r"\s*+(?:digest|negotiate|aws4-hmac-sha256|signature|hawk|ntlm|oauth|key)\b.*[=\d]", re.IGNORECASE
 )
 _ENCODING = pattern(r"base\d|sha\d|md\d|utf|x509|oauth|aes|rsa|pbkdf", re.IGNORECASE)
-_DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
 _PLAIN = pattern(r"_{0,2}[^\W\d_]+(?:[ _.:,;!?/'’()\[\]{}<>&|\\\"-]+[^\W\d_]+)*[ _.:,;!?/'’()\[\]{}<>&|\\\"-]*")
 _PATH = pattern(
     r"(?:/|\./|\.\./|~(?=[\\/]|\Z|\w{1,16}[\\/])|[A-Za-z]:[\\/]|[a-z]{2,8}://)(?:[\w.@-]{0,24}+[\\/:?&=]++)*+[\w.@-]{0,24}+"
@@ -103,17 +111,6 @@ _OF_A_MODEL = pattern(r"log_?prob|\"bytes\":\s?(?:\[|null)")
 _BESIDE = 64
 """Characters after a token of a language model in which its probability or its bytes are given."""
 _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
-_NEGATION = pattern(r"!!?\(|!!?\w+\.[\w.]+;?\Z|/\^")
-"""There in code: a negation, the beginning of a regular expression."""
-_MINIFIED = pattern(
-    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|=>?\Z|\?\.[A-Za-z_$]|\?[A-Za-z_$][\w$]{0,2}:[A-Za-z_$]|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
-)
-"""What follows a name in code that a machine shortened: ``{token:e}=t``."""
-_DESTRUCTURED = pattern(r"[A-Za-z_$][\w$]?\}=[\w$(]")
-_AFTER_A_STRING = pattern(
-    r",\s?[A-Za-z_$][\w$.]{0,40}[,()]|[)}']{0,3}\.[a-z]{1,20}\(|\s?\+\s?(?:\(|[A-Za-z_$][\w$.]{0,40}(?:\(|\)[;,)}]|;(?:let|var|const|return|if)\b))|[)}]{1,3}[,;)]|\)\s(?:or|\|\||\?\?)\s"
-)
-"""What follows in code where a string ends: ``log("token:",e)``."""
 
 
 def _is_no_token(text: str, pair: Pair, value: str) -> bool:
@@ -125,7 +122,7 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     if pair.name == "token" and _OF_A_MODEL.search(text, pair.end, pair.end + _BESIDE):
         return len(value) <= _LONGEST_WORD
     if not pair.quote:
-        return _NEGATION.match(value) is not None
+        return is_negated(value)
     if pair.quote == "`" and "${" in value:
         return True
     if pair.name.endswith("token") and _MARKED.fullmatch(value):
@@ -150,7 +147,7 @@ def is_secret_value(text: str, pair: Pair) -> bool:
     if pair.sep == "tag" and not text.startswith("</", pair.end + len(pair.quote)):
         return False
     core = value.strip().rstrip(_STOPS).lower()
-    if _is_harmless(text, pair, value, core) or _is_of_a_program(text, pair, value):
+    if _is_harmless(text, pair, value, core) or is_of_a_program(text, pair, value):
         return False
     if pair.name.endswith("authorization"):
         return not _is_placeholder(text, pair, value.strip()) and _is_authorization(value.strip(), pair)
@@ -171,10 +168,10 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
         core in HARMLESS
         or (")[" in core and core.partition(")")[0] in HARMLESS)
         or _CONSTANT.match(core) is not None
-        or (not pair.quote and (_DESTRUCTURED.match(value) is not None or _MINIFIED.match(value) is not None))
+        or (not pair.quote and is_minified(value))
         or is_computed(value)
         or (pair.kind == "weak" and is_masked(core))
-        or _is_name(core, pair.name)
+        or is_its_name(core, pair.name)
         or _is_placeholder(text, pair, value)
     )
 
@@ -208,87 +205,8 @@ _MARKED = pattern(r"[\]<>|\[▁]{1,3}[A-Za-z_]{1,20}[\]<>|\[]{1,3}")
 _CHANNELS = pattern(r"[a-z*]{1,20}(?:,[\w:*-]{1,30})*")
 """What programs are told to log, as in ``DEBUG=pw:api``."""
 _ENTRY_POINT = pattern(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
-_KEYWORDS = words("await lambda lambda: yield")
-_ADJECTIVE = pattern(r"[A-Z][a-z0-9]{2,12}-(?:provided|encoded|supplied|protected|encrypted|defined|based|specific)")
-_ROLE = pattern(r":?(?:[a-z]{2,20}:){1,2}")
-_VARIABLE = pattern(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
-_TARGETS = pattern(r"[ \t]*(?:(?:[A-Za-z_*][\w.]{0,60}, ?){1,8}[\w.]{1,60}|(?:self|cls|this)\._?\w{1,60}) = ")
-_ANNOTATED = pattern(r":[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3} = (?![\s\S])")
-_GOES_ON = pattern(" (?:or|and|if) [A-Za-z_(]")
-_ENDS_OF_LINES = frozenset({"", "\n", "\r", "\\"})
-_FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'],\s?[\"'](?![\s\S])")
-_FIELD = pattern("x(?:-[a-z0-9]{2,12}){1,6}|[A-Za-z]{2,20}(?:[_-][A-Za-z]{2,20}){0,5}")
-_HEADER = pattern("x(?:-[a-z0-9]{2,12}){1,6}")
-_ROOM = 200
 
 
-def _is_of_a_program(text: str, pair: Pair, value: str) -> bool:
-    """Return whether a value is a variable, a type, the name of another field, a template, or a role of reStructuredText."""
-    if names_itself(value, pair.name) and pair.kind == "weak":
-        return True
-    if pair.quote:
-        if pair.sep == "tuple" and (pair.kind == "weak" or "_" in value) and _FIELD.fullmatch(value):
-            return _FIELDS.search(text, max(0, pair.start - _ROOM), pair.start) is not None
-        return "%" in value and _is_template(value, pair.kind)
-    if pair.sep == "==":
-        return _VARIABLE.fullmatch(value.rstrip(":;")) is not None and (
-            "." in value or _names_itself(pair.name, value.rstrip(":;0123456789"))
-        )
-    if value in _KEYWORDS and text.startswith(" ", pair.end):
-        return True
-    if (
-        value.startswith(")|")
-        or _ADJECTIVE.fullmatch(value)
-        or (text.startswith("`", pair.end) and _ROLE.fullmatch(value))
-    ):
-        return True
-    if not _is_worded_path(value):
-        return False
-    if _GOES_ON.match(text, pair.end) and (pair.kind == "weak" or _names_itself(pair.name, value)):
-        return True
-    if _ANNOTATED.search(text, max(0, pair.start - _ROOM), pair.start):
-        return True
-    if pair.sep != " = " or text[pair.end : pair.end + 1] not in _ENDS_OF_LINES:
-        return False
-    if value.rpartition(".")[2].isupper() and "." in value:
-        return True
-    begin = text.rfind("\n", max(0, pair.start - _ROOM), pair.start) + 1
-    return _TARGETS.fullmatch(text, begin, pair.start) is not None
-
-
-_PLACES = pattern(r"%(?:\(\w{1,40}\))?[sdr](?![A-Za-z0-9])")
-
-
-def _is_template(value: str, kind: Kind) -> bool:
-    """Return whether a program puts a value in here: ``"%s"``, and of a token also ``realm="%s"``."""
-    if is_template(value):
-        return True
-    rest, count = _PLACES.subn("", value)
-    is_plain = _STRANGE.isdisjoint(rest) and not any(map(str.isdigit, rest)) and not _is_random(rest)
-    return kind != "password" and count > 0 and is_plain
-
-
-def names_itself(value: str, name: str) -> bool:
-    """Return whether a path or type of a program says what it is for: ``auth: httpx.Auth``, ``"Token": ".token"``."""
-    path = value.rstrip("(){},;-> ").lstrip("~")
-    if _OF_A_PROGRAM.fullmatch(path) is None:
-        return False
-    bare, own = path.replace("_", "").replace(".", "").lower(), name.replace("_", "").replace("-", "")
-    if len(own) < _SHORTEST:
-        return False
-    if own == bare:
-        return True
-    if own not in bare:
-        return path[:1] == "." and len(bare) >= _MIN_VALUE and bare in own
-    before, _, after = bare.partition(own)
-    if any(map(str.isdigit, path)):
-        is_type = path.rpartition(".")[2][:1].isupper() and not path.isupper()
-        return is_type and _OF_A_TYPE.fullmatch(before) is not None and after.isalpha() == bool(after)
-    return not (_is_random(path) and own != bare)
-
-
-_OF_A_PROGRAM = pattern(r"\.?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
-_OF_A_TYPE = pattern(r"(?:[a-z]{2,10}[0-9]{0,5}){0,2}")
 _WORD = pattern(r"[^\s,()*]+")
 _PROSE_WORDS = 6
 _OF_WORDS = ("phrase", "mnemonic")
@@ -313,14 +231,6 @@ def is_prose(value: str) -> bool:
 _AROUND = "().,;:!?'\"`$\\{}[]<>%"
 
 
-def _is_name(core: str, name: str) -> bool:
-    """Return whether a value is but its own name: ``"CHALLENGE_PASSWORD": "challengePassword"``."""
-    bare = core.replace("_", "").replace("-", "").replace(".", "")
-    return core.lstrip("._-") == name.lstrip("_-") or (
-        len(core) >= _LONG_NUMBER and bare == name.replace("_", "").replace("-", "")
-    )
-
-
 def _is_between_strings(text: str, value: str, pair: Pair) -> bool:
     """Return whether the quote before a value closes a string: ``ask('password: ')``."""
     return (
@@ -328,21 +238,6 @@ def _is_between_strings(text: str, value: str, pair: Pair) -> bool:
         or ("\n" in value and (value[0] in ")]},; %.+" or pair.quote == "`"))
         or (pair.sep in _UNQUOTED and is_after_a_string(text, pair.start, pair.quote))
     )
-
-
-def is_after_a_string(text: str, start: int, quote: str) -> bool:
-    """Return whether code begins where a value would, since the quote before it closes a string with the name in it."""
-    if _AFTER_A_STRING.match(text, start) is None:
-        return False
-    if text.startswith("'.", start):  # ``'key="'.concat(key)``
-        return True
-    begin = start - len(quote)
-    at = text.rfind(quote[-1], max(0, begin - _LONGEST_NAME), begin)
-    return at >= 0 and text[at - 1 : at] in _BEFORE_STRINGS and "\n" not in text[at:begin]
-
-
-_LONGEST_NAME = 100
-_BEFORE_STRINGS = frozenset("(,+[:=? ")
 
 
 _UNQUOTED = frozenset(":=")
@@ -357,7 +252,7 @@ def _is_other(text: str, pair: Pair, value: str, core: str) -> bool:
             return True
         return is_path and value[1:2] not in _STRANGE and not _has_random_part(value)
     if pair.name == "pass":
-        is_verb = _VERB.search(text, max(0, pair.start - _LONGEST_NAME), pair.start) is not None
+        is_verb = _VERB.search(text, max(0, pair.start - _LONGEST_WORD * 2), pair.start) is not None
         return (core.isdigit() and not pair.quote) or (is_verb and not any(map(str.isdigit, core)))
     if pair.name == "pw" and pair.sep == ":":
         return text[pair.start - 4 : pair.start - 3] == "=" and _CHANNELS.fullmatch(value) is not None
@@ -374,14 +269,7 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     core = value.strip().rstrip(_STOPS)
     if len(core) < _SHORTEST or (len(core) < _LONG_NUMBER and core.isalpha() and core[1:].islower()):
         return False
-    low = core.lower()
-    if kind == "weak" and is_masked(core):
-        return False
-    if _CONSTANT.match(low.lstrip("(")) or _DATE.fullmatch(core):
-        return False
-    if low in HARMLESS or _ENTITY.match(core) or "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
-        return False
-    if "%" in core and _is_template(core, kind):
+    if _says_no_more(core, kind):
         return False
     if kind == "code":
         return core.replace("-", "").replace(" ", "").isdigit()
@@ -390,25 +278,35 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
     if kind != "password":
         core = worded(core)
     if _PLAIN.fullmatch(core):
-        return core[-1] != "(" and "[" not in core and _is_random(core)
+        return core[-1] != "(" and "[" not in core and is_random(core)
     if kind != "password" and (
         _OF_DESIGN.fullmatch(core) is not None
         or _MAIL.fullmatch(core) is not None
-        or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not _is_random(core))
-        or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and _is_evenly_written(core)) or not _has_all(core)))
-        or (_is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not _is_random(core))
+        or ("_" in core and core.islower() and core.isidentifier() and bool(kind_of(core)) and not is_random(core))
+        or (len(core) < _MIN_VALUE and ((_STRANGE.isdisjoint(core) and is_evenly_written(core)) or not has_all(core)))
+        or (is_evenly_written(core) and _ALGORITHM.fullmatch(value.strip().rstrip(".,;:")) and not is_random(core))
     ):
         return False
     if (
-        _CODE.match(core.lstrip("("))
+        CODE.match(core.lstrip("("))
         or _REGEX.match(core)
-        or (kind == "password" and len(core) < _MIN_VALUE and not _has_all(core))
+        or (kind == "password" and len(core) < _MIN_VALUE and not has_all(core))
     ):
         return False
     if not any(map(str.isdigit, core)):
-        is_strange = not _STRANGE.isdisjoint(core) and not core.isidentifier() and _DOTTED.fullmatch(core) is None
-        return is_strange or _is_random(core)
+        is_strange = not _STRANGE.isdisjoint(core) and not core.isidentifier() and DOTTED.fullmatch(core) is None
+        return is_strange or is_random(core)
     return any(map(str.isalpha, core)) or len(core) >= _LONG_NUMBER
+
+
+def _says_no_more(core: str, kind: Kind) -> bool:
+    """Return whether a value is a constant, a word of schemas, a placeholder, a mask, a template, or a path."""
+    low = core.lower()
+    if low in HARMLESS or _CONSTANT.match(low.lstrip("(")) or _DATE.fullmatch(core) or _ENTITY.match(core):
+        return True
+    if "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
+        return True
+    return is_computed(core) or (kind == "weak" and is_masked(core)) or ("%" in core and is_template(core, kind))
 
 
 def is_secret_word(value: str, kind: Kind) -> bool:
@@ -421,12 +319,8 @@ def is_secret_word(value: str, kind: Kind) -> bool:
         and core.lower() not in HARMLESS
         and HIDDEN not in core
         and not _is_empty(core)
-        and not _CODE.match(core)
+        and not CODE.match(core)
     )
-
-
-def _has_all(core: str) -> bool:
-    return any(map(str.isdigit, core)) and any(map(str.isalpha, core))
 
 
 def _is_code(core: str, pair: Pair) -> bool:
@@ -436,7 +330,7 @@ def _is_code(core: str, pair: Pair) -> bool:
         return len(plain) >= (3 if "cv" in pair.name else 4)
     if (
         " " in core
-        or _HEADER.fullmatch(core)
+        or HEADER.fullmatch(core)
         or (core[0] == "_" and core.count("_") > _JOINTS and core.replace("_", "").isalpha())
     ):
         return False
@@ -460,12 +354,12 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if core.replace(".", "").isdigit():
         return len(core) >= _LONG_NUMBER
     if pair.sep == "==" and pair.name in _OF_LEXERS and len(core) <= _LONGEST_WORD and core.isidentifier():
-        return _is_random(core)
+        return is_random(core)
     if _is_word_under_a_clear_name(core, pair):
         return True
     core = worded(core)
     if _PLAIN.fullmatch(core):
-        return _is_random(core) or (pair.name.endswith("cookie") and "=" in core)
+        return is_random(core) or (pair.name.endswith("cookie") and "=" in core)
     if not any(letter.isalnum() for letter in core) or _is_path(core) or _looks_like_code(core):
         return False
     if pair.name.endswith(("cookie", "cookies")):
@@ -489,7 +383,7 @@ def _is_phrase(core: str) -> bool:
         len(parts) > 1
         and any(map(str.isalpha, parts))
         and all(
-            not part or (len(part) < _LONG_NUMBER and part.isdigit()) or (part.isalpha() and not _is_random(part))
+            not part or (len(part) < _LONG_NUMBER and part.isdigit()) or (part.isalpha() and not is_random(part))
             for part in parts
         )
     )
@@ -544,8 +438,8 @@ def _has_random_part(core: str) -> bool:
     """Return whether a part between slashes is no name of a file: upper and lower case, and digits here and there."""
     return not (core.isupper() or core.islower()) and any(
         not (part.isupper() or part.islower())
-        and _has_all(part)
-        and (len(_DIGITS.findall(part)) > (len(part) < len(core) - 1) or len(_HUMPS.findall(part)) * 3 > len(part))
+        and has_all(part)
+        and (len(_DIGITS.findall(part)) > (len(part) < len(core) - 1) or len(HUMPS.findall(part)) * 3 > len(part))
         and _FILE.search(part) is None
         for part in re.split(r"[\\/]", core)
     )
@@ -555,25 +449,10 @@ _DIGITS = pattern(r"[0-9]+")
 _FILE = pattern(r"[._-]|\A[A-Z]?[a-z]{2,20}[0-9]{1,4}\Z")
 
 
-def _is_evenly_written(core: str) -> bool:
-    return core == core.upper() or core[1:] == core[1:].lower()
-
-
 def _is_plain_cookie(value: str) -> bool:
     """Return whether a cookie holds but short words: ``theme=dark; Secure``."""
     parts = value.replace("=/", "").replace('"', "").replace("=", " ").replace(";", " ").split()
-    return all(len(part) <= _LONGEST_PART and part.isalpha() and not _is_oddly_written(part) for part in parts)
-
-
-def _changes(part: str) -> int:
-    """Return how often a lower-case letter is followed by one of upper case."""
-    return sum(a.islower() and b.isupper() for a, b in pairwise(part))
-
-
-@lru_cache(maxsize=512)
-def _is_oddly_written(part: str) -> bool:
-    changes = _changes(part)
-    return _is_no_word(part) or changes * 5 >= len(part) or not (part[1:].islower() or changes or len(part) == 1)
+    return all(len(part) <= _LONGEST_PART and part.isalpha() and not is_oddly_written(part) for part in parts)
 
 
 _LONGEST_PART = 14
@@ -582,7 +461,7 @@ _REGEX = pattern(r"/?\^.*(?:[\\\[(|]|\$\Z)|.*\[[^\]]*[a-z]-[zZ]|.*\\[dws]|/.*/[a
 
 def _looks_like_code(core: str) -> bool:
     return _REGEX.match(core) is not None or (
-        _DOTTED.fullmatch(core) is not None and not (_is_random(core) or any(map(str.isdigit, core)))
+        DOTTED.fullmatch(core) is not None and not (is_random(core) or any(map(str.isdigit, core)))
     )
 
 
@@ -621,7 +500,7 @@ def _is_cookie(value: str) -> bool:
     """Return whether a value gives some cookie's: not ``a=``, ``%s=%s``."""
     if "=" not in value:  # and no scope of C++
         return value[:1] != ":" and is_odd(value, "weak") and any(is_odd(word, "weak") for word in _WORD.findall(value))
-    if _COOKIE.match(value) is None or _CODE.match(value) is not None:
+    if _COOKIE.match(value) is None or CODE.match(value) is not None:
         return False
     return any(part.partition("=")[2].replace("%s", "").strip(' "\\') for part in value.split(";"))
 
@@ -632,10 +511,6 @@ _SCHEME_ALONE = pattern(
 _NAME_OF_A_HEADER = pattern("[A-Za-z]{1,12}(?:-[A-Za-z]{2,14}){1,5}")
 
 
-def _is_worded_path(value: str) -> bool:
-    return _VARIABLE.fullmatch(value) is not None and not any(map(str.isdigit, value)) and not _is_random(value)
-
-
 def _is_authorization(value: str, pair: Pair) -> bool:
     if pair.sep == " = " and not pair.quote and value.isidentifier() and not any(map(str.isdigit, value)):
         return False  # a variable
@@ -644,17 +519,17 @@ def _is_authorization(value: str, pair: Pair) -> bool:
     scheme = _SCHEME.match(value)
     token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
     token = token.rstrip(_STOPS)
-    if _is_path(value) or names_itself(value, pair.name) or _CONSTANT.match(value) or _SCHEME_ALONE.match(value):
+    if _is_path(value) or says_its_name(value, pair.name) or _CONSTANT.match(value) or _SCHEME_ALONE.match(value):
         return False
     first = value.partition(" ")[0].rstrip(",})")
-    if not pair.quote and pair.sep == " = " and _is_worded_path(first):
+    if not pair.quote and pair.sep == " = " and is_worded_path(first):
         return False
     if pair.quote and (value == "Authorization" or (_NAME_OF_A_HEADER.fullmatch(value) and kind_of(value))):
         return False
-    if token in {HIDDEN, ""} or token.lower() in HARMLESS or _DOTTED.fullmatch(token + rest) or _CODE.match(token):
+    if token in {HIDDEN, ""} or token.lower() in HARMLESS or DOTTED.fullmatch(token + rest) or CODE.match(token):
         return False
     if scheme:
-        if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not _is_random(token):
+        if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not is_random(token):
             return False
         return (not rest or not token.isalpha()) and not _is_empty(token)
     return (
@@ -673,16 +548,16 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "option" and (value == "options" or _LONG_OPTION.fullmatch(value)):
         return False
     shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
-    if _CODE.match(value.lstrip("(")) or (
+    if CODE.match(value.lstrip("(")) or (
         value.isdigit() and len(value) < shortest
     ):  # a count is no code: ``token: 1204``
         return False
     core = value.rstrip(_STOPS)
-    is_mixed = _is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and _changes(core) > 1)
-    is_word = core.isalpha() and not is_mixed  # of prose, with what ends a sentence
+    has_humps = is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and changes(core) > 1)
+    is_word = core.isalpha() and not has_humps  # of prose, with what ends a sentence
     if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
         return False
-    if pair.sep == "=" and not _is_argument(text, pair) and _is_word_under_a_clear_name(core, pair):
+    if pair.sep == "=" and not is_argument(text, pair) and _is_word_under_a_clear_name(core, pair):
         return True
     if pair.sep != "is" and _is_with_digits_under_a_clear_name(core, pair):
         return True
@@ -690,104 +565,21 @@ def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
         return True  # no colour: only a design's tokens are
     if pair.kind == "weak" and not is_odd(value, pair.kind):
         return False
-    if _is_variable(text, pair, value):
+    if is_variable(text, pair, value):
         return False
     return pair.sep == "=" or _looks_secret(text, pair, value)
-
-
-def _is_argument(text: str, pair: Pair) -> bool:
-    return text[pair.end : pair.end + 1] in {",", ")"}
-
-
-def _is_variable(text: str, pair: Pair, value: str) -> bool:
-    """Return whether a value is a name of code by what it is called; a password looks like one now and then."""
-    itself = _names_itself(pair.name, value)
-    if _DOTTED.fullmatch(value):
-        return itself or (pair.sep == " = " and not (pair.kind == "password" and _is_alone(text, pair, value)))
-    if not value.isidentifier() or not (kind_of(value) or (pair.sep == " = " and itself)):
-        return False
-    if pair.kind != "password":
-        return True
-    is_joined = "_" in value or _JOINT.search(value) is not None
-    is_code = pair.sep in _OF_CODE or _LAST_ARGUMENT.match(text, pair.end) is not None
-    return is_code and (is_joined or value.lower() in _PASSWORDS)
-
-
-_LAST_ARGUMENT = pattern(r"[,)]|\r?\n[ \t]{0,40}\)")
-_JOINT = pattern("[a-z][A-Z]")
-_PASSWORDS = words("passphrase passwd pwd passcode")
-_OF_CODE = frozenset({" = ", "==", ":"})
-
-
-_LEAST_NAME = 3
-
-
-def _names_itself(name: str, value: str) -> bool:
-    """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
-    last = value.rpartition(".")[2].lower().replace("_", "")
-    is_same = len(last) >= _LEAST_NAME and name.replace("_", "").replace("-", "").endswith(last)
-    return is_same or has_one(value.lower(), _OF_A_VARIABLE)
-
-
-_OF_A_VARIABLE = ("password", "passwd", "passphrase", "_pass_")
-
-
-def _is_mixed(value: str) -> bool:
-    """Return whether letters change between lower and upper case as no word's do."""
-    core = value.rstrip(_STOPS)
-    if not core.isalpha() or len(core) < _LONG_NUMBER:
-        return False
-    humps = _HUMPS.findall(core)
-    is_of_words = len(core) > _LONG_NUMBER + 1 and min(map(len, humps), default=0) > 2 and core.isascii()
-    return not is_of_words and (len(humps) * 10 >= len(core) * 3 or not core.isascii()) and _changes(core) > 1
-
-
-@lru_cache(maxsize=512)
-def _is_random(value: str) -> bool:
-    """Return whether some letters in a row make no word: by their case, their length, or pairs that no language has."""
-    return any(_is_mixed(letters) or _is_no_word(letters) for letters in _LETTERS.findall(value)) or (
-        sum(len(_HUMPS.findall(part)) * 3 > len(part) for part in _PARTS.findall(value)) > 1
-        or (" " not in value and not _is_evenly_written(value) and _GLUED.search(value) is not None)
-    )
-
-
-def _is_no_word(letters: str) -> bool:
-    if len(letters) > _LONGEST_WORD + 2 and (letters.islower() or letters.isupper()):
-        return True
-    parts = _HUMPS.findall(letters)
-    strange = sum(second in _UNLIKELY.get(first, "") for part in parts for first, second in pairwise(part.lower()))
-    return strange > 1 and strange * 8 >= len(letters)
-
-
-_LETTERS = pattern(r"[A-Za-z]{8,}")
-_GLUED = pattern(r"[A-Za-z](?=[^\w\s]{0,3}[!?&])[^\w\s]{1,4}[A-Za-z]")
-_PARTS = pattern(r"(?=[A-Za-z]{0,20}[a-z][A-Z])[A-Za-z]{4,}")
-_HUMPS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_UNLIKELY = {
-    pair[0]: pair[1:]
-    for pair in words(
-        "bkqvz cgjqvxz dqz fbdhjkmpqvwxz gjkqwx hcfghjqvwxz ihwy jbghjknqwxyz kcjkqrvxz lhjqw mhkqwxz nqx oq pjvz rjxz sj "
-        "qabcdefghijkmnopqrstvwxyz tjq uhjkqvwyz vbdfhjklpqvwxyz wfjmqtuvxyz xgjlnqrvwz yfhjkquvxy zbfghjknpqrtuvwx"
-    )
-}
-"""Letters that hardly follow another in words: counted in the documents of some hundred packages."""
 
 
 def _looks_secret(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a secret rather than a word of prose or code."""
     if all(letter.isalpha() or letter in "._" for letter in value.rstrip(_STOPS)):
-        is_given = pair.sep == "option" and _JOINT.search(value) and not _names_itself(pair.name, value)
-        is_long = pair.sep == "is" and len(value) >= _LONG_NUMBER and _changes(value) > 1
+        is_given = pair.sep == "option" and JOINT.search(value) and not hands_on(pair.name, value)
+        is_long = pair.sep == "is" and len(value) >= _LONG_NUMBER and changes(value) > 1
         return pair.kind == "password" and (
-            _is_alone(text, pair, value) or bool(is_given) or _is_random(value) or is_long
+            is_alone(text, pair, value) or bool(is_given) or is_random(value) or is_long
         )
     if pair.sep == "is" and not any(letter.isdigit() for letter in value):
-        return _is_mixed(value) or is_odd(value, pair.kind)
+        return is_mixed(value) or is_odd(value, pair.kind)
     if pair.kind == "weak" and not value.isdigit() and not any(map(str.isalpha, value)):
         return False
-    return len(value) >= _MIN_VALUE or _is_alone(text, pair, value)
-
-
-def _is_alone(text: str, pair: Pair, value: str) -> bool:
-    """Return whether a value is the last word of its line."""
-    return len(value) >= _MIN_VALUE - 2 and text[pair.end : pair.end + 1] in {"", "\n", "\r", "\\", "*", "`"}
+    return len(value) >= _MIN_VALUE or is_alone(text, pair, value)
