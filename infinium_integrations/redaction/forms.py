@@ -612,10 +612,10 @@ _AFTER_BLANKS = {
     "former value": "a",
     "sentence with a clause": "a",
     "line below a name and a mark": "a",
-    "set aside in a sentence": "a,(",
+    "set aside in a sentence": "a1,(",
     "sentence without spaces": "a:：",
     "name and value": "a\"'\\,;-\n",
-    "element with attributes": "a",
+    "element with attributes": "a1",
     "object under the name": ':={"',
     "value by default": "a|?,",
     "default of a field": ":=",
@@ -624,16 +624,19 @@ _AFTER_BLANKS = {
     "elements beside each other": "<:*_&\n",
     "row of a table": "|*_`",
     "later cell of a row": "|*_`",
-    "typed into a field, as arguments": "a",
-    "typed into a field, by a call": "a",
-    "typed into what a selector finds": "a",
+    "typed into a field, as arguments": "a1",
+    "typed into a field, by a call": "a1",
+    "typed into what a selector finds": "a1",
     "filled with": "a",
-    "input of a page": "a",
+    "input of a page": "a1",
     "beside the name, in quotes": "\"'`\\",
     "words that are a key": "a:=\"'",
-    "user and password": "a:",
+    "user and password": "a1:",
 }
-"""With which characters those forms may go on that begin with a blank; a letter is ``a``. The others may with any."""
+"""With which characters those forms may go on that begin with a blank; the others may with any.
+
+A letter is ``a``, that of a word with a digit ``1``.
+"""
 _BY_SECOND: dict[str, list[Form]] = {}
 for _letter in {"other", *"".join(_AFTER_BLANKS.values())}:
     _BY_SECOND[_letter] = [form for form in _BY_FIRST[" "] if _letter in _AFTER_BLANKS.get(form.name, _letter)]
@@ -681,10 +684,13 @@ def _candidates(text: str, end: int) -> Sequence[Form]:
     if following not in _BLANKS or not following:
         return _BY_FIRST.get(following, ())
     second = text[end : end + 5].lstrip(" \t")[:1]
-    return _BY_SECOND.get("a" if second.isalpha() else second, _BY_SECOND["other"])
+    if second.isalpha():
+        second = "1" if _WITH_DIGIT.match(text, end) else "a"
+    return _BY_SECOND.get(second, _BY_SECOND["other"])
 
 
 _BLANKS = " \t"
+_WITH_DIGIT = pattern("[ \t]{1,4}[A-Za-z_]{1,20}[0-9]")
 _CLOSED, _MOST_QUOTES = "\\\"'`*_", 12
 _AS = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{4,60})[\"'`]? as (?:the|your|my|a|an|its|our) (?:[\w-]{1,20} ){0,2}\Z"
@@ -923,14 +929,15 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     names = header.split(mark)
     if mark == "|" and (not names[0].strip()) != (not names[-1].strip()):
         return
-    columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
     edges = names[1:-1] if mark == "|" and not (names[0] + names[-1]).strip() else names
     before = text[max(0, begin - _WIDEST) : begin] if begin >= 0 else ""
     previous = before.rpartition(newline)[2]
     is_row = previous.count(mark) == header.count(mark) and not (mark == "," and previous.rstrip().endswith(","))
-    if not columns or len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
+    if len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
         return
-    yield from _rows(scan, end, newline, mark, len(names), columns)
+    columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
+    if columns:
+        yield from _rows(scan, end, newline, mark, len(names), columns)
 
 
 _ALIGNED = pattern(r"[ \t]*+(?:[A-Za-z#][\w.#/()-]{0,30}(?: [\w.#/()-]{1,30})?(?:[ \t]{2,40}|\s{0,4}\Z)){1,12}+")

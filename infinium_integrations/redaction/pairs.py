@@ -53,6 +53,8 @@ _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 1_000, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
+_MOST, _EACH = 2_000, 40
+"""How many of them in all."""
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
@@ -121,7 +123,7 @@ class _Row:
     def __init__(self, order: list[int], low: str) -> None:
         self._order, self._low = order, low
         self._left: float = _MANY
-        self._last = self._vain = 0
+        self._last = self._vain = self._read = 0
         self._fruitless: set[str] = set()
 
     def secrets(self, scan: Scan, number: int, named: Named) -> list[Span]:
@@ -131,12 +133,18 @@ class _Row:
             following = bisect_left(self._order, named.end, following)
         until = self._order[following] if following < len(self._order) else len(self._low)
         has_room = until - named.end > _GAPS[named.kind] or following == len(self._order)
-        if not (self._vain <= _VERY_MANY + named.end / _ROOM if has_room else self._leaves_time(named)):
+        if not (self._leaves_room(named) if has_room else self._leaves_time(named)):
             return self._hastily(scan, named, until)
         found = _secrets(scan, named)
-        if has_room and not found:
-            self._vain += self._notes(scan.text[named.start : named.end + _AHEAD])
+        if has_room:
+            self._read += 1
+            if not found:
+                self._vain += self._notes(scan.text[named.start : named.end + _AHEAD])
         return found
+
+    def _leaves_room(self, named: Named) -> bool:
+        """Return whether not too many names were read in full, of those that have some room before the next."""
+        return self._vain <= _VERY_MANY + named.end / _ROOM and self._read <= _MOST + named.end / _EACH
 
     def _leaves_time(self, named: Named) -> bool:
         """Return whether there is time to look at all ways to write a name that stands close to the next."""

@@ -331,7 +331,7 @@ def _is_code(core: str, pair: Pair) -> bool:
     if (
         " " in core
         or HEADER.fullmatch(core)
-        or (core[0] == "_" and core.count("_") > _JOINTS and core.replace("_", "").isalpha())
+        or (core[:1] == "_" and core.count("_") > _JOINTS and core.replace("_", "").isalpha())
     ):
         return False
     is_given = pair.sep in {"=", "tag"} or (pair.sep != "tuple" and pair.quote[-1:] in _QUOTES)
