@@ -11,6 +11,7 @@ __all__ = ["HUMPS", "changes", "has_all", "is_evenly_written", "is_mixed", "is_o
 _STOPS = ".,;!?:"
 _SHORTEST, _LONG, _SHORTEST_HUMP = 8, 10, 3
 _LONGEST_WORD = 22
+_CHANGE = pattern("[a-z][A-Z]")
 HUMPS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """The words of ``camelCase``."""
 _LETTERS = pattern(r"[A-Za-z]{8,}")
@@ -28,6 +29,8 @@ _UNLIKELY = {
 
 def changes(part: str) -> int:
     """Return how often a lower-case letter is followed by one of upper case."""
+    if part.isascii():
+        return len(_CHANGE.findall(part))
     return sum(a.islower() and b.isupper() for a, b in pairwise(part))
 
 

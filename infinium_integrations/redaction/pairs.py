@@ -53,7 +53,7 @@ _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 1_000, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
-_MOST, _EACH = 2_000, 40
+_MOST, _EACH = 2_000, 60
 """How many of them in all."""
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6

@@ -542,20 +542,23 @@ def _is_authorization(value: str, pair: Pair) -> bool:
 _LONG_OPTION = pattern("--[a-z]{2,20}(?:-[a-z]{2,20}){1,5}")
 
 
+def _is_word(core: str, pair: Pair) -> bool:
+    """Return whether a value is a word of prose, with what ends a sentence."""
+    has_humps = is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and changes(core) > 1)
+    return core.isalpha() and not has_humps
+
+
 def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "tag":
         return text.startswith("</", pair.end) and (pair.kind == "password" or _is_quoted_secret(value, pair))
     if pair.sep == "option" and (value == "options" or _LONG_OPTION.fullmatch(value)):
         return False
     shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
-    if CODE.match(value.lstrip("(")) or (
-        value.isdigit() and len(value) < shortest
-    ):  # a count is no code: ``token: 1204``
+    is_count = value.isdigit() and len(value) < shortest  # no code: ``token: 1204``
+    if is_count or CODE.match(value.lstrip("(")):
         return False
     core = value.rstrip(_STOPS)
-    has_humps = is_mixed(core) or (pair.kind == "password" and len(core) >= _LONG_NUMBER and changes(core) > 1)
-    is_word = core.isalpha() and not has_humps  # of prose, with what ends a sentence
-    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or is_word):
+    if pair.sep == "is" and ("token" in pair.name or _ENCODING.match(value) or _is_word(core, pair)):
         return False
     if pair.sep == "=" and not is_argument(text, pair) and _is_word_under_a_clear_name(core, pair):
         return True
