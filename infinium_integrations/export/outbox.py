@@ -26,6 +26,8 @@ __all__ = ["Outbox", "Outcome", "Transport", "Try"]
 
 LOCK_FIRST, LOCK_LIMIT = 0.02, 1.0
 """Seconds between looks at what another process delivers for us."""
+LAST_LOOKS = 6
+"""After so many looks at exit, within a good second, what waits is left to the process that still has the lock."""
 LOOK = 1.0
 """Seconds between looks at what other processes leave to us, while we deliver;"""
 LOOK_SHARE = 50
@@ -487,9 +489,10 @@ class Outbox:
         return not self.sending and time.monotonic() + self._retry.left > deadline
 
     def hopeful(self, deadline: float) -> bool:
-        """Whether something waits, and requests make progress, or may before the deadline."""
+        """Whether something waits, and requests make progress, or may before the deadline, be it another process's."""
         if not self._waiting or self.sending or not self._retry.failing:
-            return bool(self._waiting) and not self._elsewhere
+            patient = bool(self._mine) and self._looks < LAST_LOOKS
+            return bool(self._waiting) and (patient or not self._elsewhere)
         soon = time.monotonic() + self._retry.left < deadline
         return soon and (self._retry.reached or not self.transport.ready) and not self._retry.blocked
 
@@ -499,6 +502,11 @@ class Outbox:
             self._scan()
         except OSError as error:
             self._unreadable(error)
+
+    def leave(self) -> None:
+        """Take in what waits by now, and ask anew whether another process delivers: that may have ended."""
+        self._may_look_at, self._looks = 0.0, 0
+        self.look()
 
     def close(self) -> None:
         """Begin nothing more; another process may, once what is on its way has landed."""

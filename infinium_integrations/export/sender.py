@@ -133,7 +133,7 @@ class Sender:
         with self._locked(deadline) as locked:
             outboxes = list(self._outboxes.values()) if locked else []
             for outbox in outboxes:
-                outbox.look()
+                outbox.leave()
             begun_until = time.monotonic() + (deadline - time.monotonic()) * LEAVING
             if any(outbox.pending for outbox in outboxes):
                 self._summon()

@@ -1,5 +1,6 @@
 """Exit, crashes, forks and several processes on one store (rows E, F and G of the matrix)."""
 
+import math
 import os
 import signal
 import time
@@ -11,6 +12,8 @@ from faultserver import FaultServer, Hang, Reply, closed_port
 
 from infinium_integrations import settings
 from infinium_integrations.export import writer
+from infinium_integrations.storage.folder import make_folder
+from infinium_integrations.storage.selector import account_of
 
 SUBMIT = """
     delivery = new_delivery()
@@ -374,6 +377,52 @@ def test_the_exit_hook_runs_without_a_thread_where_none_can_be_started(leaving, 
             assert len(files(settings.current().store, "outbox")) == 1
         leaving._sender._run_here(time.monotonic() + 5)
         assert len(server.accepted) == 1
+
+
+@pytest.fixture
+def elsewhere(leaving, serve):
+    """The server, the lock that another process holds, and the outbox that has seen that."""
+    server = serve()
+    given = settings.current()
+    store = leaving._selector.store(given)
+    make_folder(store.root / "outbox" / account_of(given))
+    lock = store.lock(account_of(given))
+    assert lock.take()
+    leaving.submit(new_id())
+    until(lambda: any(box._elsewhere for box in leaving._sender._outboxes.values()))
+    yield server, lock, *leaving._sender._outboxes.values()
+    lock.release()
+
+
+def test_the_exit_hook_sends_what_another_process_has_left_that_ended(leaving, elsewhere):
+    server, lock, box = elsewhere
+    with leaving._sender._changed:
+        box._may_look_at = math.inf  # what was seen of the other is not asked for again but at exit
+    lock.release()
+    leaving._at_exit()
+    assert len(server.accepted) == 1
+
+
+def test_the_exit_hook_sends_what_another_process_leaves_that_ends_meanwhile(leaving, elsewhere, monkeypatch):
+    server, lock, box = elsewhere
+    take = box._lock.take
+
+    def refused() -> bool:
+        taken = take()
+        if leaving._exiting:
+            lock.release()
+        return taken
+
+    monkeypatch.setattr(box._lock, "take", refused)
+    leaving._at_exit()
+    assert len(server.accepted) == 1
+
+
+def test_the_exit_hook_leaves_to_another_process_soon_what_that_holds_on_to(leaving, elsewhere, caplog):
+    server, _, box = elsewhere
+    settings.configure(exit_timeout=600)
+    leaving._at_exit()
+    assert (server.requests, box.pending, caplog.text) == ([], 1, "")
 
 
 def test_what_only_memory_holds_at_exit_is_counted_as_dropped(leaving, caplog):
