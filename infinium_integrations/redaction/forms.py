@@ -766,9 +766,10 @@ def _by_form(scan: Scan, named: Named, before: str, near: str) -> Span | None:
         scan.seen.add(following)
         if surroundings in scan.fruitless:
             return None
+    may_be_cut = scan.open_end and named.end + _FARTHEST >= len(text)
     for form in _candidates(text, named.end):
         if (not form.soon or has_one(near, form.soon)) and (
-            scan.open_end or not form.words or has_one(before, form.words)
+            not form.words or may_be_cut or has_one(before, form.words)
         ):
             between = form.between.match(text, named.end)
             if between and (found := _read(scan, named, form, between, before)):

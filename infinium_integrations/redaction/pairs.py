@@ -51,7 +51,7 @@ _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
-_VERY_MANY, _ROOM = 1_000, 100
+_VERY_MANY, _ROOM = 700, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
 _MOST, _EACH = 2_000, 60
 """How many of them in all."""

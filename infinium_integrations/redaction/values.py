@@ -133,6 +133,8 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     return "{" in value and text[max(0, before) : before + 1] in {"f", "F"}
 
 
+_MARKS = 2
+"""Marks that are no value by themselves."""
 _BETWEEN = " \t\r\n,"
 """What stands between two strings of a list."""
 
@@ -192,6 +194,8 @@ def _is_nothing(text: str, value: str, pair: Pair) -> bool:
     """Return whether no value is there: blanks, an open bracket, what is hidden already, what stands between strings."""
     if pair.quote:
         return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(text, value, pair)
+    if len(value) <= _MARKS and not value.isalnum() and not any(map(str.isalnum, value)):
+        return True
     rest = value.replace(HIDDEN, "")
     return not rest.strip(" \t\r\n{[(") or (rest != value and not any(map(str.isalnum, rest)))
 
