@@ -55,6 +55,9 @@ _VERY_MANY, _ROOM = 700, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
 _MOST, _EACH = 2_000, 60
 """How many of them in all."""
+_HASTY = 3_000
+"""How many of the others are judged, before what has a digit is hidden, whatever it is."""
+_BESIDE = pattern(r"""[\s"'`:=>\\,(\[]{1,8}([^\s"'`<>,;0-9]{0,40}[0-9][^\s"'`<>,;]{0,60})""")
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
@@ -117,13 +120,13 @@ class _Row:
     """How close to each other names stand: of very many in a row, only what follows right after each is looked at.
 
     Each that has some room before the next is read in full; of others a hundred, and then one in so many characters. Of
-    those with some room that lead to nothing, no more are read in full than the text has characters for.
+    those with some room, no more are read in full than the text has characters for, of those that lead to nothing less.
     """
 
     def __init__(self, order: list[int], low: str) -> None:
         self._order, self._low = order, low
         self._left: float = _MANY
-        self._last = self._vain = self._read = 0
+        self._last = self._vain = self._read = self._passed = 0
         self._fruitless: set[str] = set()
 
     def secrets(self, scan: Scan, number: int, named: Named) -> list[Span]:
@@ -159,6 +162,9 @@ class _Row:
         """
         between = self._low[named.end : until]
         least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
+        self._passed += 1
+        if self._passed > _HASTY + named.end / _ROOM:
+            return _crudely(scan.text, named)
         around = scan.text[named.start : named.end + _AHEAD]
         if (least and not least.search(between)) or around in self._fruitless:
             return []
@@ -175,6 +181,12 @@ class _Row:
             self._fruitless.clear()
         self._fruitless.add(around)
         return is_new
+
+
+def _crudely(text: str, named: Named) -> list[Span]:
+    """Return what has a digit and follows right after a name."""
+    found = _BESIDE.match(text, named.end)
+    return [(*found.span(1), _RULES["="])] if found else []
 
 
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:
