@@ -188,7 +188,7 @@ _TUPLE = pattern(r"[\s,]{0,10}\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*
 _SHOWN_ROW = pattern(r"\](?:\s|\\{1,4}n){1,4}\[parameters: \[?\(((?:\\{0,4}'(?:[^'\\\n]|'')*+\\{0,4}'|[^()'\n])*+)\)")
 """What SQLAlchemy's errors show of a statement: ``[parameters: ('ada', …)]``."""
 _ITEM = pattern(r"\s{0,3}(?:\\{0,4}[NE]?'((?:[^'\\\n]|'')*+)\\{0,4}'|([^,'\n]*+))\s{0,3}")
-_PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=([^\s&#\"'<>\\`);]{8,400})")
+_PARAMETER = pattern(r"[?&#;](?i:key|code|sid|k|hash|sas|skey)=(?!=)([^\s&#\"'<>\\`);]{8,400})")
 _PARAMETERS = ("key=", "code=", "sid=", "k=", "hash=", "sas=", "skey=")
 _BEFORE_A_PARAMETER = "?&#;"
 _IN_PGPASS = (":5432:", ":*:")

@@ -38,11 +38,11 @@ CODE = pattern(
 DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
 _NEGATION = pattern(r"!!?\(|!!?\w+\.[\w.]+;?\Z|/\^")
 _MINIFIED = pattern(
-    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|=>?\Z|\?\.[A-Za-z_$]|\?[A-Za-z_$][\w$]{0,2}:[A-Za-z_$]|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||\{\w{1,40}:![01]"
+    r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|,![01]|=>?\Z|\?\.[A-Za-z_$]|\?[A-Za-z_$][\w$]{0,2}:[A-Za-z_$]|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||[A-Za-z_$]{1,20}(?:\.[A-Za-z_$]{1,40}){0,4}\?\.[A-Za-z_$]|\$\.[A-Za-z_$]|\{\w{1,40}:![01]"
 )
 _DESTRUCTURED = pattern(r"[A-Za-z_$][\w$]?\}=[\w$(]")
 _AFTER_A_STRING = pattern(
-    r",\s?[A-Za-z_$][\w$.]{0,40}[,()]|[)}']{0,3}\.[a-z]{1,20}\(|\s?\+\s?(?:\(|[A-Za-z_$][\w$.]{0,40}(?:\(|\)[;,)}]|;(?:let|var|const|return|if)\b))|[)}]{1,3}[,;)]|\)\s(?:or|\|\||\?\?)\s"
+    r",\s?[A-Za-z_$][\w$.]{0,40}[,()]|,[A-Za-z_$][\w$]?=[(\w]|[)}']{0,3}\.[a-z]{1,20}\(|\s?\+\s?(?:\(|[A-Za-z_$][\w$.]{0,40}(?:\(|\)[;,)}]|;(?:let|var|const|return|if)\b))|[)}]{1,3}[,;)]|\)\s(?:or|\|\||\?\?)\s"
 )
 """What follows in code where a string ends: ``log("token:",e)``."""
 _KEYWORDS = words("await lambda lambda: yield")

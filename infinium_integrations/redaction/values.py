@@ -334,6 +334,7 @@ def _is_code(core: str, pair: Pair) -> bool:
         return len(plain) >= (3 if "cv" in pair.name else 4)
     if (
         " " in core
+        or (core.count(".") > 1 and core.lower().endswith(_CODES))
         or HEADER.fullmatch(core)
         or (core[:1] == "_" and core.count("_") > _JOINTS and core.replace("_", "").isalpha())
     ):
@@ -522,7 +523,7 @@ def _is_authorization(value: str, pair: Pair) -> bool:
         return True
     scheme = _SCHEME.match(value)
     token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
-    token = token.rstrip(_STOPS)
+    token = token.rstrip(_STOPS + ")")
     if _is_path(value) or says_its_name(value, pair.name) or _CONSTANT.match(value) or _SCHEME_ALONE.match(value):
         return False
     first = value.partition(" ")[0].rstrip(",})")
