@@ -90,7 +90,7 @@ COMMANDS = (
     Command(
         "user:password",
         (" -u", "--user", '"-u"', "-proxy-user", "curl", " -a"),
-        pattern(rf"-(?!out:)(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"),
+        pattern(rf"-(?:(?<=[ \t\"']-)[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user){_LOGIN}"),
         "curl -uadmin:hunter2!Zq9 https://example.com",
         "docker run --user 1000:1000 img",
         "uapsfkxil",
@@ -270,11 +270,9 @@ def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
             for found in _matches(command, text, low):
                 last = found.lastindex or 0
                 value = found[last]
-                if (
-                    not value.isdigit()
-                    and not value.startswith("//")
-                    and (is_odd if command.is_odd else is_secret_word)(value, "password")
-                ):
+                is_address = command.name == "user:password" and value.startswith(("//", "%("))
+                is_secret = is_odd if command.is_odd else is_secret_word
+                if not value.isdigit() and not is_address and is_secret(value, "password"):
                     yield *found.span(last), command.name
 
 

@@ -13,7 +13,7 @@ from infinium_integrations.redaction.programs import is_after_a_string, says_its
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, is_odd, is_prose, is_secret_word
 
-__all__ = ["FORMS", "LEADING", "Form", "Named", "is_strong", "loosely"]
+__all__ = ["FORMS", "LEADING", "Form", "Named", "loosely"]
 
 
 @dataclass(slots=True)
@@ -99,12 +99,12 @@ def _clear_line(value: str, kind: Kind) -> bool:
     """Take a line of its own: a password that is no word of prose or code, a token that is long and mixed."""
     if kind != "password":
         return _mixed_word(value, kind)
-    return is_strong(value) or (
+    return _is_strong(value) or (
         _mixed_word(value, kind) and len(value) >= _LONG_WORD and _INSIDE.search(value) is not None
     )
 
 
-def is_strong(value: str) -> bool:
+def _is_strong(value: str) -> bool:
     """Return whether a value is no word of prose or code, whatever is said of it: letters, digits and other marks."""
     return (
         not _STRONG.isdisjoint(value[1:])
@@ -157,7 +157,7 @@ FORMS = (
         "set aside in a sentence",
         " ,",
         pattern(rf"(?:,|(?: [\w']{{1,12}}){{0,4}} \()\s?(?=[^\s()]{{6,60}}[,)]){_Q}?"),
-        lambda value, kind: kind == "password" and is_strong(value.rstrip(",)")),
+        lambda value, kind: kind == "password" and _is_strong(value.rstrip(",)")),
         "The new password, hunter2!Zq9, expires soon.",
         "The new password, however, expires soon.",
         soon=",)",
@@ -373,7 +373,7 @@ FORMS = (
         "wrapped value",
         "\\\"' :=",
         pattern(
-            rf"{_CLOSE}\s?(?::|=)\s?(?:(?![\w.]{{0,30}}get_)[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}(?!utf|ascii|latin|idna|hex\b|base64\b)"
+            rf"{_CLOSE}\s?(?::|=)\s?(?:(?![\w.]{{0,30}}get_)[\w.]{{0,30}}(?:[Ss]ecret\w{{0,6}}|[Ss]tr(?:ing)?|[Bb]ytes|quote\w{{0,6}}|encode|MD5|md5|SHA\d{{0,3}}|sha\d{{0,3}}|PASSWORD|crypt|hash\w{{0,6}})\(){{1,2}}\s?(?:b(?=[\"']))?{_Q}(?!(?:utf-?(?:8|16|32)|ascii|latin-?1|idna)[\"'])"
         ),
         is_secret_word,
         "{'password': SecretStr('hunter2!Zq9')}",
@@ -503,7 +503,7 @@ FORMS = (
         "beside a mark",
         "'’.?;,·•/>< :",
         pattern(r" ?(?:['’]s|\.{3}|[?;,·•/]|>>|<-|<=|::) {1,2}(?=\S{6,60}(?:[\s\"']|\\|\Z))"),
-        lambda value, kind: kind == "password" and is_strong(value),
+        lambda value, kind: kind == "password" and _is_strong(value),
         "my password's hunter2!Zq9",
         "my password's SHA256 hash",
     ),
@@ -748,7 +748,7 @@ def _before(scan: Scan, named: Named) -> Iterator[Span]:
     elif (
         has_one(before, _SAYS_WHAT_IT_IS)
         and (found := _IS_IT.search(scan.text, start, named.start))
-        and is_strong(found[1])
+        and _is_strong(found[1])
     ):
         yield *found.span(1), "before the name"
 
@@ -809,9 +809,9 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if "element" in form.name and not text.startswith(("</", "]]>"), end) and form.between is not _BESIDE:
         return None
     is_verb = named.name == "pass" and form.name.startswith(("sentence", "beside", "user and"))
-    if (is_verb and not is_strong(value)) or (
+    if (is_verb and not _is_strong(value)) or (
         (form.name == "argument below the option" and not named.name.startswith("-"))
-        or (form.name == "call" and named.name.startswith(_QUESTIONS) and not is_strong(value))
+        or (form.name == "call" and named.name.startswith(_QUESTIONS) and not _is_strong(value))
         or (
             quote
             and form.name.startswith(("sentence", "user and", "beside the name, in q"))
@@ -849,6 +849,7 @@ def _end(text: str, start: int, quote: str | None, form: str) -> int:
     return found.end() if found else start
 
 
+_LONGEST_PROSE = 4_000
 _BLOCK = pattern(r"\\{0,8}[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+-]?\d?[ \t]{0,4}((?:\r?\n|\\{1,4}n)[ \t]{1,40})")
 _TRIPLE = pattern(r"\s{0,3}[:=]\s{0,3}(\"{3}|'{3})\n?")
 
@@ -857,9 +858,12 @@ def _block(scan: Scan, named: Named) -> Iterator[Span]:
     """Find a YAML block, or a string in triple quotes."""
     text = scan.text
     if triple := _TRIPLE.match(text, named.end):
-        end = text.find(triple[1], triple.end())
-        if text[triple.end() : end].strip() and not (named.kind == "weak" and is_prose(text[triple.end() : end])):
-            yield triple.end(), end if end >= 0 else len(text), "string in triple quotes"
+        closed = text.find(triple[1], triple.end())
+        end = closed if closed >= 0 else len(text)
+        value = text[triple.end() : end]
+        may_be_prose = named.kind == "weak" and len(value) <= _LONGEST_PROSE and (closed >= 0 or not scan.open_end)
+        if value.strip() and not (may_be_prose and is_prose(value, named.name)):
+            yield triple.end(), end, "string in triple quotes"
     elif block := _BLOCK.match(text, named.end):
         yield from _yaml_block(scan, named, block)
 
@@ -902,6 +906,7 @@ _CELL = {
 }
 _HEADER = pattern(r"[ *_`\"\r]{0,4}[A-Za-z#][\w.#/-]{0,30}(?: [\w.#/()-]{1,30}){0,3}[ *_`\"\r]{0,4}")
 _RULE = pattern(r"[-:|+= ]+")
+_SENTENCE = pattern(r"[a-z]{5}\.\Z")
 _IMPORT = pattern(r"\s*(?:from [\w.]+ )?import ")
 _WIDEST = 600
 
@@ -920,7 +925,7 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     start = begin + len(newline) if begin >= 0 else max(0, named.start - _WIDEST)
     start = max(start, text.rfind('"', start, named.start) + 1) if newline == "\\n" else start
     header = text[start:end]
-    if header.endswith(".") or _IMPORT.match(header):  # a sentence, code
+    if _SENTENCE.search(header) or _IMPORT.match(header):
         return
     mark = next((mark for mark in "|\t,;" if mark in header), None)
     if mark is None:

@@ -13,6 +13,7 @@ __all__ = [
     "KEY_OWNERS",
     "PAIR_VALUES",
     "PASSWORD_PARTS",
+    "PASSWORD_WORDS",
     "SECOND_WORDS",
     "SLACK",
     "TOKEN_OWNERS",
@@ -27,6 +28,7 @@ __all__ = [
     "hides",
     "is_secret_key",
     "kind_of",
+    "means_more",
     "own_keywords",
     "own_names",
     "words",
@@ -173,8 +175,7 @@ _NO_SECRET_AFTER = words(
     expires expired in at ttl seconds url uri endpoint path file field fields hint id ids index strategy method
     mode present details rotation format error errors consent banner domain samesite vault manager provider
     version ms store str env prompt label title placeholder description hint help regex pattern validator source
-    number processor mgr realm handler factory fd ref refs reference selector list projection algorithm alg var variable
-    message messages msg hashers routes validators backends mechanism map api
+    processor mgr realm handler factory fd selector projection hashers routes validators backends mechanism
     """
 )
 _NO_TOKEN = words(
@@ -185,9 +186,9 @@ _NO_TOKEN = words(
     """
 )
 _OF_BOUNDS = frozenset({"max", "min"})
-_NO_PASS = words(
-    "on first second third final last next forward backward backwards multi single one two render compute each per"
-)
+_MEASURES = words("bytes chars characters attempts tries retries age days")
+_OF_MORE = words("ref refs reference algorithm alg api var variable message messages msg list map on")
+"""Last words of names, or first ones, under which not only secrets stand, but names and words of programs, too."""
 _NO_KEY = words(
     """
     public primary foreign sort partition cache row hash range routing dedup idempotency group lookup index
@@ -388,19 +389,20 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     return "weak" if _is_weak(name, parts, joined) else ""
 
 
+def means_more(name: str) -> bool:
+    """Return whether under a name words stay that would be secrets under its first ones alone: ``secret_ref``."""
+    parts = _split(name)
+    return len(parts) > 1 and (parts[-1] in _OF_MORE or (parts[0] in _OF_MORE and parts[-1] == "pass"))
+
+
 def _says_otherwise(parts: list[str]) -> bool:
     """Return whether a name says by its first words or its last that no secret stands there: ``max_password_bytes``."""
-    before = parts[-2] if len(parts) > 1 else ""
-    return (
-        parts[-1] in _NO_SECRET_AFTER
-        or parts[0] in _OF_BOUNDS
-        or "internals" in parts
-        or before == "no"
-        or (parts[-1] == "pass" and before in _NO_PASS)
-    )
+    return parts[-1] in _NO_SECRET_AFTER or "internals" in parts or (parts[0] in _OF_BOUNDS and parts[-1] in _MEASURES)
 
 
 _PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *PASSWORD_PARTS}
+PASSWORD_WORDS = _PASSWORD_WORDS - frozenset(_PASSWORD_ENDINGS)
+"""What a password is called, in any language."""
 _STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *CODES, "code", "key", "token"}
 _LEAST_STEMS = [stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1]
 _TELLING_ABROAD = re.compile(any_of(_LEAST_STEMS))

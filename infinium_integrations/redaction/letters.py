@@ -9,8 +9,9 @@ from infinium_integrations.redaction.scan import pattern
 __all__ = ["HUMPS", "changes", "has_all", "is_evenly_written", "is_mixed", "is_oddly_written", "is_random"]
 
 _STOPS = ".,;!?:"
-_SHORTEST, _LONG, _SHORTEST_HUMP = 8, 10, 3
+_SHORTEST, _LONG = 8, 10
 _LONGEST_WORD = 22
+_WORD = pattern("(?=.{0,20}[aeiouyAEIOUY])[A-Za-z]{3,20}")
 _CHANGE = pattern("[a-z][A-Z]")
 HUMPS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """The words of ``camelCase``."""
@@ -52,7 +53,7 @@ def is_mixed(value: str) -> bool:
     if not core.isalpha() or len(core) < _SHORTEST:
         return False
     humps = HUMPS.findall(core)
-    is_of_words = len(core) >= _LONG and min(map(len, humps), default=0) >= _SHORTEST_HUMP and core.isascii()
+    is_of_words = len(core) >= _LONG and core.isascii() and all(map(_WORD.fullmatch, humps))
     return not is_of_words and (len(humps) * 10 >= len(core) * 3 or not core.isascii()) and changes(core) > 1
 
 

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from infinium_integrations.redaction.forms import Named, is_strong
+from infinium_integrations.redaction.forms import Named
 from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, words
+from infinium_integrations.redaction.programs import worded
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
@@ -128,6 +129,7 @@ _PLURALS = (
 ROOM = 50_000
 """Characters of a list that are looked at."""
 LONGEST = 400
+_VERB = pattern(r"\b(?:also|can|must|should|will|may|to) (?![\s\S])")
 _OPENERS = frozenset("[({\n\\\r>")
 _NEAR = 40
 
@@ -160,17 +162,16 @@ def _all(scan: Scan, named: Named, form: Items, start: int) -> Iterator[Span]:
         is_cut = scan.open_end and item.end() == len(text)
         is_fact = last > 1 and form.plural and item[1].lower() in FACTS
         is_code = _is_code(text, item.start(last), item.end(last), form.name)
-        is_verb = named.name == "pass" and form.name == "block of items" and not is_strong(value)
+        is_verb = named.name == "pass" and _VERB.search(text, max(0, named.start - _NEAR), named.start) is not None
         if value.strip() and not (is_fact or is_code or is_verb) and (is_cut or is_secret(value, named.kind)):
             yield item.start(last), len(text) if is_cut else item.end(last), form.name
         at = item.end()
     scan.reached["lists"] = max(at, scan.reached.get("lists", 0))
 
 
-_MODULE = pattern(
-    r"[a-z_]\w{0,40}(?:\.\w{1,60}){2,8}|(?:/[\w$.-]{1,40}){2,12}/?|[a-z]{2,12}(?:_[a-z]{2,20}){1,4}_pass(?:word|wd)?"
-)
-"""What stands in lists of code under such a name: classes by their path, addresses, other names."""
+_PATH = pattern(r"(?=.{0,200}[A-Z_])[a-z_]{2,40}(?:\.[A-Za-z_]{2,60}){2,8}|(?:/[A-Za-z$_.-]{1,40}){2,12}/?")
+"""What stands in lists of code under such a name: classes by their path, addresses."""
+_PLACE = pattern(r"\{[^{}]*\}")
 _EXPRESSION = pattern(r"\*?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,6}|\*[A-Za-z_]\w{0,60}")
 
 
@@ -180,8 +181,10 @@ def _is_code(text: str, start: int, end: int, form: str) -> bool:
         return text.startswith(("(", " or "), end) or _EXPRESSION.fullmatch(text, start, end) is not None
     if form != "list of strings":
         return False
-    is_put_in = text[max(0, start - 2) : start - 1] in {"f", "F"} and "{" in text[start:end]
-    return is_put_in or _MODULE.fullmatch(text, start, end) is not None
+    value = text[start:end]
+    if text[max(0, start - 2) : start - 1] in {"f", "F"} and "{" in value:
+        return not any(map(str.isdigit, _PLACE.sub("", value)))
+    return _PATH.fullmatch(worded(value)) is not None
 
 
 def is_secret_item(value: str, kind: Kind) -> bool:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
-from infinium_integrations.redaction.key_names import SECOND_WORDS, Kind, kind_of
+from infinium_integrations.redaction.key_names import HARMLESS, SECOND_WORDS, Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Pair, Scan, Span, pattern
@@ -53,11 +53,12 @@ _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 700, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
-_MOST, _EACH = 2_000, 60
+_MOST, _EACH = 2_000, 40
 """How many of them in all."""
-_HASTY = 3_000
-"""How many of the others are judged, before what has a digit is hidden, whatever it is."""
-_BESIDE = pattern(r"""[\s"'`:=>\\,(\[]{1,8}([^\s"'`<>,;0-9]{0,40}[0-9][^\s"'`<>,;]{0,60})""")
+_HASTY = 5_000
+"""How many of the others are judged; after these what follows a mark is hidden if it has a digit, a password always."""
+_BESIDE = pattern(r"""[\s"'`:=>\\,(\[-]{1,8}([^\s"'`<>0-9]{0,40}[0-9][^\s"'`<>]{0,60})""")
+_GIVEN = pattern(r"""[ "'`\\]{0,4}(?:[=:>]|->)[ "'`\\]{0,4}([^\s"'`<>\\]{3,100})""")
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
@@ -158,7 +159,7 @@ class _Row:
     def _hastily(self, scan: Scan, named: Named, until: int) -> list[Span]:
         """Return what follows right after a name; nothing where the next follows at once: ``token=token=token=``.
 
-        Codes without a digit are passed over too, and short ones of fewer than three.
+        Codes without a digit are passed over too, and short ones of fewer than three. After thousands none is judged.
         """
         between = self._low[named.end : until]
         least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
@@ -184,8 +185,11 @@ class _Row:
 
 
 def _crudely(text: str, named: Named) -> list[Span]:
-    """Return what has a digit and follows right after a name."""
+    """Return what has a digit and follows right after a name, of a password all that follows a mark but plain words."""
     found = _BESIDE.match(text, named.end)
+    if not found and named.kind == "password":
+        given = _GIVEN.match(text, named.end)
+        found = given if given and given[1].lower().rstrip(",;") not in HARMLESS else None
     return [(*found.span(1), _RULES["="])] if found else []
 
 

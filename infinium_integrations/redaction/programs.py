@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
-from infinium_integrations.redaction.letters import is_random
+from infinium_integrations.redaction.letters import HUMPS, is_random
 from infinium_integrations.redaction.scan import Pair, pattern
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _STRANGE = frozenset("!@#$^&*+?~")
-_SHORTEST, _MIN_VALUE, _LONG = 4, 6, 8
+_SHORTEST, _MIN_VALUE, _LONG, _LEAST_HUMP = 4, 6, 8, 3
 CODE = pattern(
     r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
 )
@@ -45,18 +45,20 @@ _AFTER_A_STRING = pattern(
     r",\s?[A-Za-z_$][\w$.]{0,40}[,()]|,[A-Za-z_$][\w$]?=[(\w]|[)}']{0,3}\.[a-z]{1,20}\(|\s?\+\s?(?:\(|[A-Za-z_$][\w$.]{0,40}(?:\(|\)[;,)}]|;(?:let|var|const|return|if)\b))|[)}]{1,3}[,;)]|\)\s(?:or|\|\||\?\?)\s"
 )
 """What follows in code where a string ends: ``log("token:",e)``."""
-_KEYWORDS = words("await lambda lambda: yield")
-_ADJECTIVE = pattern(r"[A-Z][a-z0-9]{2,12}-(?:provided|encoded|supplied|protected|encrypted|defined|based|specific)")
+_KEYWORDS = words("await lambda lambda: yield void")
+_ADJECTIVE = pattern(
+    r"[A-Z][a-z0-9]{2,12}-(?:provided|encoded|supplied|protected|encrypted|defined|based|specific) [a-z]"
+)
 _ROLE = pattern(r":?(?:[a-z]{2,20}:){1,2}")
 _VARIABLE = pattern(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
-_TARGETS = pattern(r"[ \t]*(?:(?:[A-Za-z_*][\w.]{0,60}, ?){1,8}[\w.]{1,60}|(?:self|cls|this)\._?\w{1,60}) = ")
+_TARGETS = pattern(r"[ \t]{1,40}(?:(?:[A-Za-z_*][\w.]{0,60}, ?){1,8}[\w.]{1,60}|(?:self|cls|this)\._?\w{1,60}) = ")
 _ANNOTATED = pattern(r":[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3} = (?![\s\S])")
-_GOES_ON = pattern(" (?:or|and|if) [A-Za-z_(]")
+_GOES_ON = pattern(r" or [A-Za-z_]\w*[_.(]| if [\w.]{1,40}(?:\(| is | in | not | else )")
 _ENDS_OF_LINES = frozenset({"", "\n", "\r", "\\"})
 _FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'],\s?[\"'](?![\s\S])")
 _FIELD = pattern("x(?:-[a-z0-9]{2,12}){1,6}|[A-Za-z]{2,20}(?:[_-][A-Za-z]{2,20}){0,5}")
 HEADER = pattern("x(?:-[a-z0-9]{2,12}){1,6}")
-_ROOM, _DIGITS = 200, "0123456789"
+_ROOM, _DIGITS, _DIGIT = 200, "0123456789", pattern("[0-9]")
 _OF_A_PROGRAM = pattern(r"\.?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
 _OF_A_TYPE = pattern(r"(?:[a-z]{2,10}[0-9]{0,5}){0,2}")
 _LONGEST_NAME = 100
@@ -66,7 +68,7 @@ JOINT = pattern("[a-z][A-Z]")
 _PASSWORDS = words("passphrase passwd pwd passcode")
 _OF_CODE = frozenset({" = ", "==", ":"})
 _LEAST_NAME = 3
-_OF_A_VARIABLE = ("password", "passwd", "passphrase", "_pass_")
+_OF_A_VARIABLE, _OF_ONE_WITHOUT_DIGITS = ("password", "passwd"), ("passphrase", "_pass_")
 
 
 def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
@@ -76,13 +78,20 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
     if pair.quote:
         return _is_field(text, pair, value) or ("%" in value and is_template(value, pair.kind))
     if pair.sep == "==":
-        core = value.rstrip(":;")
-        return _VARIABLE.fullmatch(core) is not None and ("." in core or hands_on(pair.name, core.rstrip(_DIGITS)))
+        return text[pair.start - 1] == " " and _is_compared(pair.name, value.rstrip(":;"))
     if value in _KEYWORDS and text.startswith(" ", pair.end):
         return True
-    if value.startswith(")|") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):
+    if value.startswith(")|(") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):
         return True
-    return _ADJECTIVE.fullmatch(value) is not None or (is_worded_path(value) and _is_assigned(text, pair, value))
+    return _ADJECTIVE.match(text, pair.start) is not None or (is_worded_path(value) and _is_assigned(text, pair, value))
+
+
+def _is_compared(name: str, core: str) -> bool:
+    """Return whether a variable is what a secret is compared with: ``password != password2``, ``… == form.password``."""
+    if "." in core:
+        return is_worded_path(core)
+    last = core.rstrip(_DIGITS).strip("_").lower()
+    return core.isidentifier() and (core.isupper() or name.rstrip(_DIGITS).strip("_").endswith(last))
 
 
 def _is_field(text: str, pair: Pair, value: str) -> bool:
@@ -97,9 +106,10 @@ def _is_field(text: str, pair: Pair, value: str) -> bool:
 
 def _is_assigned(text: str, pair: Pair, value: str) -> bool:
     """Return whether a variable is assigned: where there are types, more than one target, an expression."""
-    if _GOES_ON.match(text, pair.end) and (pair.kind == "weak" or hands_on(pair.name, value)):
-        return True
-    if _ANNOTATED.search(text, max(0, pair.start - _ROOM), pair.start):
+    if _GOES_ON.match(text, pair.end) and ("_" in value or "." in value or pair.kind == "weak"):
+        return pair.kind == "weak" or hands_on(pair.name, value)
+    annotation = _ANNOTATED.search(text, max(0, pair.start - _ROOM), pair.start)
+    if annotation and text[: annotation.start()].lower().endswith(pair.name):
         return True
     if pair.sep != " = " or text[pair.end : pair.end + 1] not in _ENDS_OF_LINES:
         return False
@@ -112,25 +122,34 @@ def _is_assigned(text: str, pair: Pair, value: str) -> bool:
 def says_its_name(value: str, name: str) -> bool:
     """Return whether a path or type of a program says what it is for: ``auth: httpx.Auth``, ``"Token": ".token"``."""
     path = value.rstrip("(){},;-> ").lstrip("~")
-    if _OF_A_PROGRAM.fullmatch(path) is None:
+    own = name.replace("_", "").replace("-", "")
+    if len(own) < _SHORTEST or _OF_A_PROGRAM.fullmatch(path) is None:
         return False
-    bare, own = path.replace("_", "").replace(".", "").lower(), name.replace("_", "").replace("-", "")
-    if len(own) < _SHORTEST:
-        return False
+    bare = path.replace("_", "").replace(".", "").lower()
     if own == bare:
         return True
     if own not in bare:
         return path[:1] == "." and len(bare) >= _MIN_VALUE and bare in own
     before, _, after = bare.partition(own)
-    if any(map(str.isdigit, path)):
-        is_type = path.rpartition(".")[2][:1].isupper() and not path.isupper()
-        return is_type and _OF_A_TYPE.fullmatch(before) is not None and after.isalpha() == bool(after)
-    return not (is_random(path) and own != bare)
+    return _is_type(path, before, after) if _DIGIT.search(path) else not _is_chance(path)
 
 
-def is_minified(value: str) -> bool:
-    """Return whether code follows that a machine shortened: ``{token:e}=t``."""
-    return _DESTRUCTURED.match(value) is not None or _MINIFIED.match(value) is not None
+def _is_type(path: str, before: str, after: str) -> bool:
+    last = path.rpartition(".")[2]
+    is_named = _OF_A_TYPE.fullmatch(before) is not None and after.isalpha() == bool(after)
+    return last[:1].isupper() and not path.isupper() and is_named and not _is_chance(path)
+
+
+def _is_chance(path: str) -> bool:
+    """Return whether the last name of a path is no words of three letters or more, but for one."""
+    return is_random(path) or sum(len(hump) < _LEAST_HUMP for hump in HUMPS.findall(path.rpartition(".")[2])) > 1
+
+
+def is_minified(value: str, kind: Kind) -> bool:
+    """Return whether code follows that a machine shortened: ``{token:e}=t``; a password looks like it with a digit."""
+    if _DESTRUCTURED.match(value) is not None:
+        return True
+    return (kind == "weak" or _DIGIT.search(value) is None) and _MINIFIED.match(value) is not None
 
 
 def is_negated(value: str) -> bool:
@@ -185,11 +204,14 @@ def hands_on(name: str, value: str) -> bool:
     """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
     last = value.rpartition(".")[2].lower().replace("_", "")
     is_same = len(last) >= _LEAST_NAME and name.replace("_", "").replace("-", "").endswith(last)
-    return is_same or has_one(value.lower(), _OF_A_VARIABLE)
+    low = value.lower()
+    return (
+        is_same or has_one(low, _OF_A_VARIABLE) or (has_one(low, _OF_ONE_WITHOUT_DIGITS) and _DIGIT.search(low) is None)
+    )
 
 
 _WITH_DIGITS = (
-    "[a-z]2[a-z]",
+    "(?:m2m|a2a|b2b|b2c|p2p|s2s)",
     r"v\d{1,2}(?:(?:alpha|beta)\d?)?",
     "base(?:16|32|64)",
     "b64",
@@ -203,9 +225,8 @@ _WITH_DIGITS = (
 )
 """Words with digits that are known in names of programs."""
 _KNOWN = pattern(
-    r"(?<=[a-z])_0[0-9]{3}\Z"
-    rf"|(?<![^\W_])(?i:{'|'.join(_WITH_DIGITS)})(?![^\W_])"
-    r"|(?:(?<![^\W_])|(?<=[a-z]))(?:V[1-9]|OAuth2|PKCS\d{1,2}|PBKDF2|(?:BCrypt)?SHA\d{1,3}|MD5|Ed(?:25519|448)|X509|Argon2|Base64|B64|S3)(?=[A-Z][a-z]{3}|_)"
+    rf"(?<![^\W_])(?i:{'|'.join(_WITH_DIGITS)})(?![^\W_])"
+    r"|(?<![^\W_])V[1-9](?=[A-Z][a-z]{3}|_)|(?:(?<![^\W_])|(?<=[a-z]))(?:OAuth2|PKCS\d{1,2}|PBKDF2|(?:BCrypt)?SHA\d{1,3}|MD5|Ed(?:25519|448)|X509|Argon2|Base64|B64|S3)(?=[A-Z][a-z]{3}|_)"
 )
 _NUMBERED = pattern(
     r"[0-9]{1,4}(?=(?:_[a-z]{2,20}){2,12}\Z)|0[0-9]{3}(?=_[a-z])|~(?=[a-z_]{2,20}\.)|[.@](?=(?:v[0-9]_)?[a-z_]{4,60}(?:[.(]|\Z))"
@@ -226,12 +247,12 @@ def worded(core: str) -> str:
     return _KNOWN.sub(lambda found: "Word" if found[0][0].isupper() else "word", core)
 
 
-_MASKED = pattern(r"[\w.-]{0,12}(?:\*{3,40}|\.{3}|…)[\w-]{0,8}")
+_MASKED, _MOST_SHOWN = pattern(r"[\w.-]{0,12}(?:\*{3,40}|\.{3}|…)[\w-]{0,8}"), 10
 
 
 def is_masked(core: str) -> bool:
     """Return whether a value is shown in part only, as ``sk-***`` and ``sk-...4f2a``."""
-    return _MASKED.fullmatch(core) is not None
+    return _MASKED.fullmatch(core) is not None and sum(map(str.isalnum, core)) <= _MOST_SHOWN
 
 
 _COMPUTED = pattern(r"[\w-]{0,10}\$\(|\{[A-Za-z_][\w.]{0,60}(?:[\[(]|\s(?:or|and|if|in|is|not)(?:\s|\Z))|\{\*\*")
@@ -242,6 +263,7 @@ def is_computed(value: str) -> bool:
     return _COMPUTED.match(value) is not None
 
 
+_AROUND = pattern(r"[\s=\"':<>/]")
 _TEMPLATE = pattern(r"%(?:\(\w{1,40}\))?[sdr](?![A-Za-z0-9])")
 _PUT_IN = pattern(r"[\w-]{1,40}=")
 
@@ -249,7 +271,7 @@ _PUT_IN = pattern(r"[\w-]{1,40}=")
 def is_template(value: str, kind: Kind) -> bool:
     """Return whether a program puts a value in here: ``"%s"``, ``password=%s``, and of a token ``realm="%s"``."""
     rest, count = _TEMPLATE.subn("", value)
-    if kind != "password" and count and _STRANGE.isdisjoint(rest) and not any(map(str.isdigit, rest)):
+    if kind != "password" and count and _STRANGE.isdisjoint(rest) and _AROUND.search(rest) and not _DIGIT.search(rest):
         return not is_random(rest)
     return bool(count) and (
         "%(password)" in value or not any(map(str.isalnum, rest)) or _PUT_IN.fullmatch(rest) is not None

@@ -186,7 +186,7 @@ _AUTHORITY = pattern(rf"://([^{_NO_LOGIN}]{{3,}}+)")
 _USER = pattern(r"[\w.%+~$!*-]*+", re.ASCII)
 _PLACEHOLDER = pattern(
     r"\{.*\}|\$\{?[A-Z_][A-Z0-9_]*\}?|[*•x.…]+|\[?REDACTED\]?|%s"
-    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|tiger|[A-Z_]{0,20}(?:PASS(?:WORD|WD)?|TOKEN))"
+    r"|:?(?:your|my|the|some)?[_-]?(?:pass(?:word|wd|phrase)?|pwd|pw|secret|xyz|abc|token|user|username|tiger|[A-Z_]{0,20}PASS(?:WORD|WD)?|(?:[A-Z]{2,12}_)?TOKEN)"
 )
 _LONG_WORD = 24
 

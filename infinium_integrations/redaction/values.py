@@ -4,7 +4,16 @@
 import re
 from functools import lru_cache
 
-from infinium_integrations.redaction.key_names import HARMLESS, HIDDEN, Kind, kind_of, own_names, words
+from infinium_integrations.redaction.key_names import (
+    HARMLESS,
+    HIDDEN,
+    PASSWORD_WORDS,
+    Kind,
+    kind_of,
+    means_more,
+    own_names,
+    words,
+)
 from infinium_integrations.redaction.letters import (
     HUMPS,
     changes,
@@ -54,7 +63,7 @@ HEADERS = ("authorization", "cookie")
 
 
 _EMPTY = pattern(
-    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$[0-9]{1,2}(?:::\w{1,20})?|\$[a-z]\w{0,40}\.[A-Z][a-z]{1,20}|#\{\w{1,60}\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w./-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_:/-]++|[xX]++"
+    r"\{[^}]*+\}+|\$(?-i:[A-Z_][A-Z0-9_]*)|\$\{[A-Za-z_][A-Za-z0-9_]*\}?|\$[0-9]{1,2}(?:::\w{1,20})?|#\{\w{1,60}\}?|\$\(.*+|(?:\$\{[^}]*+(?:\}|\Z)[:/@ .+*?-]?)++|\{\w{1,40}\}[\w.-]{0,30}|<.*+|!(?:secret|vault|env|ref|sub|include|encrypted|reference)|&(?:lt|#x3c|#60);.*+|\(.*+|\[.*+|%(?:\(\w*\)?)?\w?|%\w+%|[*•.…_:/-]++|[xX]++"
     r"|(?:your|my|the|some|an?)[ _-][A-Za-z _-]{1,40}|change[_-]?(?:me|it)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -72,7 +81,11 @@ def _is_empty(core: str) -> bool:
         and (has_all(core) or not _RARE.isdisjoint(core))
     ):
         return False
-    return _EMPTY.fullmatch(core) is not None or (core[:1] == "$" and core[1:].isidentifier() and bool(kind_of(core)))
+    if core[:1] != "$":
+        return _EMPTY.fullmatch(core) is not None
+    first, _, rest = core[1:].partition(".")
+    is_variable = first.isidentifier() and bool(kind_of(first)) and (not rest or rest.isalpha())
+    return is_variable or _EMPTY.fullmatch(core) is not None
 
 
 _RARE = frozenset("@#$^")
@@ -133,6 +146,9 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
     return "{" in value and text[max(0, before) : before + 1] in {"f", "F"}
 
 
+_ESCAPES = pattern(r"(?:\\x00|\\[0nrt\\])+")
+_LITERAL = pattern(r"0[xX][0-9A-Fa-f]{1,8}[,;)]?|0[bB][01]{1,64}[,;)]?")
+"""A number as programs write it."""
 _MARKS = 2
 """Marks that are no value by themselves."""
 _BETWEEN = " \t\r\n,"
@@ -170,7 +186,7 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
         core in HARMLESS
         or (")[" in core and core.partition(")")[0] in HARMLESS)
         or _CONSTANT.match(core) is not None
-        or (not pair.quote and is_minified(value))
+        or (not pair.quote and (_LITERAL.fullmatch(value) is not None or is_minified(value, pair.kind)))
         or is_computed(value)
         or (pair.kind == "weak" and is_masked(core))
         or is_its_name(core, pair.name)
@@ -192,6 +208,8 @@ _MIXED = pattern(
 
 def _is_nothing(text: str, value: str, pair: Pair) -> bool:
     """Return whether no value is there: blanks, an open bracket, what is hidden already, what stands between strings."""
+    if pair.quote and _ESCAPES.fullmatch(value):
+        return True
     if pair.quote:
         return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(text, value, pair)
     if len(value) <= _MARKS and not value.isalnum() and not any(map(str.isalnum, value)):
@@ -211,25 +229,31 @@ _CHANNELS = pattern(r"[a-z*]{1,20}(?:,[\w:*-]{1,30})*")
 _ENTRY_POINT = pattern(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
 
 
-_WORD = pattern(r"[^\s,()*]+")
+_CODE_AFTER_COOKIE = pattern(r":[A-Za-z]|[Cc]ookie, [*\w]|[A-Za-z_$][\w$.]{0,60} ?\+ ?\Z")
+"""A scope of C++, the next argument, a sum."""
 _PROSE_WORDS = 6
-_OF_WORDS = ("phrase", "mnemonic")
+_OF_WORDS = ("phrase", "mnemonic", "words", "seed")
+_OF_A_KEY = pattern("[a-z]{3,8}")
 
 
 def _is_prose(value: str, pair: Pair) -> bool:
     """Return whether a value is a sentence: many words, and none of them odd."""
     return (
         value.count(" ") >= _PROSE_WORDS - 1
-        and not pair.name.endswith(_OF_WORDS)
         and "cookie" not in pair.name
-        and is_prose(value)
+        and is_prose(value if len(value) < ENOUGH else value.rpartition(" ")[0], pair.name)
     )
 
 
-def is_prose(value: str) -> bool:
-    """Return whether a text is words, numbers, and where to read more."""
-    parts = value[:ENOUGH].split()[:-1] if len(value) >= ENOUGH else value.split()
-    return not any(is_odd(part.strip(_AROUND), "weak") for part in parts)
+def is_prose(value: str, name: str) -> bool:
+    """Return whether a text is many words, numbers, and where to read more; no words that are a key themselves."""
+    parts = value.split()
+    return (
+        len(parts) >= _PROSE_WORDS
+        and not name.endswith(_OF_WORDS)
+        and any(not _OF_A_KEY.fullmatch(part) for part in parts)
+        and not any(is_odd(part.strip(_AROUND), "weak") for part in parts)
+    )
 
 
 _AROUND = "().,;:!?'\"`$\\{}[]<>%"
@@ -260,6 +284,9 @@ def _is_other(text: str, pair: Pair, value: str, core: str) -> bool:
         return (core.isdigit() and not pair.quote) or (is_verb and not any(map(str.isdigit, core)))
     if pair.name == "pw" and pair.sep == ":":
         return text[pair.start - 4 : pair.start - 3] == "=" and _CHANNELS.fullmatch(value) is not None
+    if pair.kind == "password" and means_more(pair.name):
+        is_word = pair.name.endswith("pass") and value.isalpha() and value.islower()
+        return is_word or is_prose(value, pair.name)
     return pair.name.endswith(("cookie", "cookies")) and _is_plain_cookie(value)
 
 
@@ -352,7 +379,8 @@ _CODES = ("otp", "cvv", "cvc", "pin")
 
 def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.kind == "password":
-        return (pair.sep != "tuple" or not value.isalpha()) and (len(value) > 1 or value.isalnum())
+        is_long = len(value) > 1 or value.isalnum()
+        return is_long and not _is_label(value) and (pair.sep != "tuple" or not value.isalpha())
     core = value.strip()
     if pair.sep == "tuple" and value.isalpha():
         return False
@@ -362,6 +390,8 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
         return is_random(core)
     if _is_word_under_a_clear_name(core, pair):
         return True
+    if means_more(pair.name):
+        return is_odd(core, "weak")
     core = worded(core)
     if _PLAIN.fullmatch(core):
         return is_random(core) or (pair.name.endswith("cookie") and "=" in core)
@@ -373,6 +403,16 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     return len(core) >= _SHORTEST and not ((_is_bare(pair) or pair.name.endswith("token")) and _is_phrase(core))
 
 
+def _is_label(value: str) -> bool:
+    """Return whether a value but says that a password stands there, as a form's field does: ``Database password``."""
+    parts = [part.strip("().,:;!?") for part in value.split()]
+    if len(parts) == 1:
+        return value[0].isupper() and value.lower() in PASSWORD_WORDS
+    names = [part.lower() in PASSWORD_WORDS for part in parts]
+    return len(parts) <= _LONGEST_LABEL and any(names) and all(part.isalpha() or not part for part in parts)
+
+
+_LONGEST_LABEL = 10
 _OF_TOKENS = words("token tokens key keys jwt")
 
 
@@ -410,7 +450,7 @@ def _is_word_under_a_clear_name(core: str, pair: Pair) -> bool:
         and not core.isdigit()
         and pair.sep != "=="
         and pair.name.strip("_-") not in _OF_MANY_MEANINGS
-        and not pair.name.endswith("_auth")
+        and not means_more(pair.name)
         and not pair.name.endswith("cookie")
         and kind_of(pair.name) == "weak"
         and kind_of(core) == ""
@@ -456,7 +496,7 @@ _FILE = pattern(r"[._-]|\A[A-Z]?[a-z]{2,20}[0-9]{1,4}\Z")
 
 def _is_plain_cookie(value: str) -> bool:
     """Return whether a cookie holds but short words: ``theme=dark; Secure``."""
-    parts = value.replace("=/", "").replace('"', "").replace("=", " ").replace(";", " ").split()
+    parts = value.replace("=", " ").replace(";", " ").split()
     return all(len(part) <= _LONGEST_PART and part.isalpha() and not is_oddly_written(part) for part in parts)
 
 
@@ -474,7 +514,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
     scheme = _SCHEME.match(value)
     core = value[scheme.end() :] if scheme else value
-    if core[:1] == "{" and _PUT_IN.fullmatch(core):
+    if pair.kind == "weak" and _PUT_IN.fullmatch(core):
         return True
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
         if pair.name == "pwd" and _BRACED_SECRET.match(text, pair.start):
@@ -494,7 +534,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
-_PUT_IN = pattern(r"\{\w{1,40}\}[\w./-]{0,30}")
+_PUT_IN = pattern(r"\{\w{1,40}\}[A-Za-z_./-]{0,30}")
 _BRACED_SECRET = pattern(
     r"\{(?=[^}0-9]{0,60}[0-9])(?=[^}A-Za-z]{0,60}[A-Za-z])(?![\w.]{1,40}![rsa][:}])[^{}\s?]{0,60}[!#%^&*~@][^{}\s]{0,60}\}"
 )
@@ -503,8 +543,8 @@ _BRACED_SECRET = pattern(
 
 def _is_cookie(value: str) -> bool:
     """Return whether a value gives some cookie's: not ``a=``, ``%s=%s``."""
-    if "=" not in value:  # and no scope of C++
-        return value[:1] != ":" and is_odd(value, "weak") and any(is_odd(word, "weak") for word in _WORD.findall(value))
+    if "=" not in value:
+        return _CODE_AFTER_COOKIE.match(value) is None and is_odd(value.partition("  #")[0], "weak")
     if _COOKIE.match(value) is None or CODE.match(value) is not None:
         return False
     return any(part.partition("=")[2].replace("%s", "").strip(' "\\') for part in value.split(";"))
@@ -513,7 +553,9 @@ def _is_cookie(value: str) -> bool:
 _SCHEME_ALONE = pattern(
     r"(?:basic|bearer)(?:%20|\+)?(?:[^\w$]{0,4}(?:redacted|\$\{\w{1,20}\})?[^\w]{0,4})?\Z", re.IGNORECASE
 )
-_NAME_OF_A_HEADER = pattern("[A-Za-z]{1,12}(?:-[A-Za-z]{2,14}){1,5}")
+_NAME_OF_A_HEADER = pattern(
+    "[Xx](?:-[A-Za-z0-9]{2,14}){1,6}|[A-Z][a-z]{1,12}(?:-[A-Z][a-z]{1,14}){1,5}|[Aa][Pp][Ii]-[Kk]ey"
+)
 
 
 def _is_authorization(value: str, pair: Pair) -> bool:
@@ -544,6 +586,7 @@ def _is_authorization(value: str, pair: Pair) -> bool:
     )
 
 
+_OPTIONS = pattern(r"options\s{1,20}[a-z]")
 _LONG_OPTION = pattern("--[a-z]{2,20}(?:-[a-z]{2,20}){1,5}")
 
 
@@ -556,7 +599,7 @@ def _is_word(core: str, pair: Pair) -> bool:
 def _is_bare_secret(text: str, pair: Pair, value: str) -> bool:
     if pair.sep == "tag":
         return text.startswith("</", pair.end) and (pair.kind == "password" or _is_quoted_secret(value, pair))
-    if pair.sep == "option" and (value == "options" or _LONG_OPTION.fullmatch(value)):
+    if pair.sep == "option" and (_LONG_OPTION.fullmatch(value) or _OPTIONS.match(text, pair.start)):
         return False
     shortest = _LONG_NUMBER if pair.kind == "weak" else _MIN_VALUE - 2
     is_count = value.isdigit() and len(value) < shortest  # no code: ``token: 1204``
