@@ -270,10 +270,14 @@ def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
             for found in _matches(command, text, low):
                 last = found.lastindex or 0
                 value = found[last]
-                is_address = command.name == "user:password" and value.startswith(("//", "%("))
+                is_address = command.name == "user:password" and _ADDRESS.match(value) is not None
                 is_secret = is_odd if command.is_odd else is_secret_word
                 if not value.isdigit() and not is_address and is_secret(value, "password"):
                     yield *found.span(last), command.name
+
+
+_ADDRESS = pattern(r"//(?:\.|/|localhost|127\.)|%\(\w{1,40}\)s(?![A-Za-z0-9])")
+"""What else a colon stands before: ``-u file://./folder``, ``-out:%(out)s.manifest``."""
 
 
 def _matches(command: Command, text: str, low: str) -> Iterator[re.Match[str]]:

@@ -172,13 +172,16 @@ def _all(scan: Scan, named: Named, form: Items, start: int) -> Iterator[Span]:
 _PATH = pattern(r"(?=.{0,200}[A-Z_])[a-z_]{2,40}(?:\.[A-Za-z_]{2,60}){2,8}|(?:/[A-Za-z$_.-]{1,40}){2,12}/?")
 """What stands in lists of code under such a name: classes by their path, addresses."""
 _PLACE = pattern(r"\{[^{}]*\}")
-_EXPRESSION = pattern(r"\*?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,6}|\*[A-Za-z_]\w{0,60}")
+_EXPRESSION = pattern(
+    r"\*?[A-Za-z_]{1,60}(?:\.[A-Za-z_]{1,60}){1,6}|[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,6}\.(?:value|name)|\*[A-Z_]{3,60}"
+)
 
 
 def _is_code(text: str, start: int, end: int, form: str) -> bool:
     """Return whether an item of a list is code: a call, a constant by its path, a string into which values are put."""
     if form == "list of words":
-        return text.startswith(("(", " or "), end) or _EXPRESSION.fullmatch(text, start, end) is not None
+        is_word = text.startswith(" or ", end) and worded(text[start:end]).replace("_", "").isalpha()
+        return is_word or text.startswith("(", end) or _EXPRESSION.fullmatch(text, start, end) is not None
     if form != "list of strings":
         return False
     value = text[start:end]

@@ -53,9 +53,9 @@ _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 700, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
-_MOST, _EACH = 2_000, 40
+_MOST, _EACH = 2_000, 50
 """How many of them in all."""
-_HASTY = 5_000
+_HASTY = 2_500
 """How many of the others are judged; after these what follows a mark is hidden if it has a digit, a password always."""
 _BESIDE = pattern(r"""[\s"'`:=>\\,(\[-]{1,8}([^\s"'`<>0-9]{0,40}[0-9][^\s"'`<>]{0,60})""")
 _GIVEN = pattern(r"""[ "'`\\]{0,4}(?:[=:>]|->)[ "'`\\]{0,4}([^\s"'`<>\\]{3,100})""")
@@ -137,7 +137,9 @@ class _Row:
             following = bisect_left(self._order, named.end, following)
         until = self._order[following] if following < len(self._order) else len(self._low)
         has_room = until - named.end > _GAPS[named.kind] or following == len(self._order)
-        if not (self._leaves_room(named) if has_room else self._leaves_time(named)):
+        if has_room and not self._leaves_room(named):
+            return self._hastily(scan, named, until) or _crudely(scan.text, named)
+        if not has_room and not self._leaves_time(named):
             return self._hastily(scan, named, until)
         found = _secrets(scan, named)
         if has_room:

@@ -247,12 +247,14 @@ def worded(core: str) -> str:
     return _KNOWN.sub(lambda found: "Word" if found[0][0].isupper() else "word", core)
 
 
-_MASKED, _MOST_SHOWN = pattern(r"[\w.-]{0,12}(?:\*{3,40}|\.{3}|…)[\w-]{0,8}"), 10
+_MASKED = pattern(
+    r"(?:(?:sk|pk|rk|glpat|ghp|tvly|hvs|AIza|xox[bp]|ya29)[\w.-]{0,2}|[\w.-]{0,4})(?:\*{3,40}|\.{3}|…)[\w-]{0,7}"
+)
 
 
 def is_masked(core: str) -> bool:
     """Return whether a value is shown in part only, as ``sk-***`` and ``sk-...4f2a``."""
-    return _MASKED.fullmatch(core) is not None and sum(map(str.isalnum, core)) <= _MOST_SHOWN
+    return _MASKED.fullmatch(core) is not None
 
 
 _COMPUTED = pattern(r"[\w-]{0,10}\$\(|\{[A-Za-z_][\w.]{0,60}(?:[\[(]|\s(?:or|and|if|in|is|not)(?:\s|\Z))|\{\*\*")

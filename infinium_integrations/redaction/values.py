@@ -116,7 +116,7 @@ _STRANGE = frozenset("!@#$%^&*+?~")
 _NUMBER = pattern(r"0[xX]0{0,8}[0-9A-Fa-f]{1,4}|(?:[0-9]{1,10}\.){4,20}[0-9]{1,10}")
 """What stands under a weak name and is none: a small number, an OID."""
 _OF_DESIGN = pattern(
-    r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}|[0-9]?\*[0-9]?[a-z-]{1,20}"
+    r"0[xX][0-9A-Fa-f]{1,8}|#(?:[0-9A-Fa-f]{3,4}){1,2}|(?:[0-9]{1,10}\.){2,20}[0-9]{1,10}|[0-9]\*[0-9]?[a-z-]{1,20}"
 )
 """And under the bare names ``token`` and ``key``: longer numbers, colours, versions, rules of a grammar (``1*tchar``)."""
 _DATE = pattern(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9](?:[Tt][0-9:.+-]{4,20}[Zz]?)?")
@@ -136,7 +136,7 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
         return len(value) <= _LONGEST_WORD
     if not pair.quote:
         return is_negated(value)
-    if pair.quote == "`" and "${" in value:
+    if pair.quote == "`" and "${" in value and _LOWER.fullmatch(value):
         return True
     if pair.name.endswith("token") and _MARKED.fullmatch(value):
         return True
@@ -149,6 +149,8 @@ def _is_no_token(text: str, pair: Pair, value: str) -> bool:
 _ESCAPES = pattern(r"(?:\\x00|\\[0nrt\\])+")
 _LITERAL = pattern(r"0[xX][0-9A-Fa-f]{1,8}[,;)]?|0[bB][01]{1,64}[,;)]?")
 """A number as programs write it."""
+_LOWER = pattern(r"(?:\$\{[^{}]{1,80}\}|[a-z /;:=._-])+")
+"""What stands around what JavaScript puts into a string."""
 _MARKS = 2
 """Marks that are no value by themselves."""
 _BETWEEN = " \t\r\n,"
@@ -400,7 +402,8 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.name.endswith(("cookie", "cookies")):
         name, mark, rest = core.partition("=")
         return " " not in name and (rest.lstrip()[:1] not in {"", ";"} if mark else is_odd(core, "weak"))
-    return len(core) >= _SHORTEST and not ((_is_bare(pair) or pair.name.endswith("token")) and _is_phrase(core))
+    is_said = _is_bare(pair) or core.partition(" ")[0].isupper()  # ``RFC 2518``
+    return len(core) >= _SHORTEST and not (is_said and _is_phrase(core))
 
 
 def _is_label(value: str) -> bool:
@@ -534,7 +537,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
-_PUT_IN = pattern(r"\{\w{1,40}\}[A-Za-z_./-]{0,30}")
+_PUT_IN = pattern(r"\{\w{1,40}\}[a-z_./-]{0,30}")
 _BRACED_SECRET = pattern(
     r"\{(?=[^}0-9]{0,60}[0-9])(?=[^}A-Za-z]{0,60}[A-Za-z])(?![\w.]{1,40}![rsa][:}])[^{}\s?]{0,60}[!#%^&*~@][^{}\s]{0,60}\}"
 )
