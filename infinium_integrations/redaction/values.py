@@ -221,7 +221,7 @@ def _is_nothing(text: str, value: str, pair: Pair) -> bool:
 
 
 _RELATIVE = pattern(r"(?:\.[a-z_]{2,20}){2,8}")
-_OPTION = pattern(r"\s?--[a-z-]{2,30}[= ]?|#(?![0-9a-f]{3,8}\Z)[a-z]{3,20}|`[a-z]{1,12}`")
+_OPTION = pattern(r"\s?--[a-z-]{2,30}[= ]?|`[a-z]{1,12}`")
 _VERB = pattern(
     r"(?i:\b(?:first|second|third|final|last|next|each|single|to|can|must|should|will|not|also|you|they|tests)[ ]pass)\W{1,4}(?![\s\S])"
 )
@@ -568,7 +568,7 @@ def _is_authorization(value: str, pair: Pair) -> bool:
         return True
     scheme = _SCHEME.match(value)
     token, _, rest = value[scheme.end() if scheme else 0 :].rstrip(_STOPS).partition(" ")
-    token = token.rstrip(_STOPS + ")")
+    token = token.rstrip(_STOPS)
     if _is_path(value) or says_its_name(value, pair.name) or _CONSTANT.match(value) or _SCHEME_ALONE.match(value):
         return False
     first = value.partition(" ")[0].rstrip(",})")
@@ -581,7 +581,7 @@ def _is_authorization(value: str, pair: Pair) -> bool:
     if scheme:
         if len(token) <= _LONGEST_WORD and _PLAIN.fullmatch(token) and not is_random(token):
             return False
-        return (not rest or not token.isalpha()) and not _is_empty(token)
+        return (not rest or not token.isalpha()) and not _is_empty(token.rstrip(")"))
     return (
         (bool(pair.quote) and (rest == "" or any(map(str.isdigit, value))))
         or _OTHER_SCHEME.match(value) is not None

@@ -225,7 +225,6 @@ NAMES_OF_PROGRAMS = (
     "ssh_private_key=#{ssh_private_key}",
     "from .oauth2 import OAuth2PasswordBearer as OAuth2PasswordBearer\n",
     "api_key: str\n\n\nclass Auth:\n    @staticmethod\n    def x(): ...",
-    'TYPE_KEY = "#type"',
     "POLICY_CREATE_SECRET = 0x00000020",
     "MAX_PASSWORD_BYTES: Final = 2048",
     'IMAGE_TOKEN = "▁<PRE>"',
