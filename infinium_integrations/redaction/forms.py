@@ -823,7 +823,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     if (
         not value
         or is_template
-        or _is_of_a_program(value, named)
+        or _says_its_type(value, named)
         or not form.is_secret(value[:ENOUGH], named.kind)
         or (form.before and not form.before.search(before))
     ):
@@ -831,7 +831,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
     return start, start + len(value), form.name
 
 
-def _is_of_a_program(value: str, named: Named) -> bool:
+def _says_its_type(value: str, named: Named) -> bool:
     """Return whether a value is a type or a path that the name says again, of a password's name whole."""
     is_whole = named.kind == "weak" or value.lstrip("_").lower() == named.name.lstrip("_")
     return is_whole and says_its_name(value, named.name)

@@ -57,7 +57,7 @@ _MOST, _EACH = 2_000, 50
 """How many of them in all."""
 _HASTY = 2_500
 """How many of the others are judged; after these what follows a mark is hidden if it has a digit, a password always."""
-_BESIDE = pattern(r"""[\s"'`:=>\\,(\[-]{1,8}([^\s"'`<>0-9]{0,40}[0-9][^\s"'`<>]{0,60})""")
+_WITH_A_DIGIT = pattern(r"""[\s"'`:=>\\,(\[-]{1,8}([^\s"'`<>0-9]{0,40}[0-9][^\s"'`<>]{0,60})""")
 _GIVEN = pattern(r"""[ "'`\\]{0,4}(?:[=:>]|->)[ "'`\\]{0,4}([^\s"'`<>\\]{3,100})""")
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
@@ -188,7 +188,7 @@ class _Row:
 
 def _crudely(text: str, named: Named) -> list[Span]:
     """Return what has a digit and follows right after a name, of a password all that follows a mark but plain words."""
-    found = _BESIDE.match(text, named.end)
+    found = _WITH_A_DIGIT.match(text, named.end)
     if not found and named.kind == "password":
         given = _GIVEN.match(text, named.end)
         found = given if given and given[1].lower().rstrip(",;") not in HARMLESS else None

@@ -36,6 +36,7 @@ CODE = pattern(
     r"!?(?:[A-Za-z_][\w.]*+|\[REDACTED\])[(\[]|![a-z]+\.[a-z]+\Z|(?:self|this|cls|os|settings|config|args|request|env|cfg|ctx|options|process)\.#?\w"
 )
 DOTTED = pattern(r"[A-Za-z_]\w*(?:\.#?[A-Za-z_]\w*)+\(?", re.ASCII)
+"""A path of names, maybe called."""
 _NEGATION = pattern(r"!!?\(|!!?\w+\.[\w.]+;?\Z|/\^")
 _MINIFIED = pattern(
     r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|,![01]|=>?\Z|\?\.[A-Za-z_$]|\?[A-Za-z_$][\w$]{0,2}:[A-Za-z_$]|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||[A-Za-z_$]{1,20}(?:\.[A-Za-z_$]{1,40}){0,4}\?\.[A-Za-z_$]|\$\.[A-Za-z_$]|\{\w{1,40}:![01]"
@@ -46,21 +47,29 @@ _AFTER_A_STRING = pattern(
 )
 """What follows in code where a string ends: ``log("token:",e)``."""
 _KEYWORDS = words("await lambda lambda: yield void")
+"""Words of languages before what computes a value."""
 _ADJECTIVE = pattern(
     r"[A-Z][a-z0-9]{2,12}-(?:provided|encoded|supplied|protected|encrypted|defined|based|specific) [a-z]"
 )
+"""As descriptions of arguments begin: ``passphrase: Admin-provided passphrase``."""
 _ROLE = pattern(r":?(?:[a-z]{2,20}:){1,2}")
+"""Of reStructuredText, before a backtick: ``:py:data:``."""
 _VARIABLE = pattern(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
 _TARGETS = pattern(r"[ \t]{1,40}(?:(?:[A-Za-z_*][\w.]{0,60}, ?){1,8}[\w.]{1,60}|(?:self|cls|this)\._?\w{1,60}) = ")
+"""A line that assigns to several variables, or to an attribute of its own."""
 _ANNOTATED = pattern(r":[ ]?[A-Za-z_][\w.]{0,30}(?:\[[\w.,| \[\]]{0,40}\])?(?:[ ]\|[ ][\w.]{1,20}){0,3} = (?![\s\S])")
+"""The type of an argument or a field, before its value."""
 _GOES_ON = pattern(r" or [A-Za-z_]\w*[_.(]| if [\w.]{1,40}(?:\(| is | in | not | else )")
+"""The rest of an expression."""
 _ENDS_OF_LINES = frozenset({"", "\n", "\r", "\\"})
 _FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'],\s?[\"'](?![\s\S])")
+"""A tuple's beginning in code that looks for names: ``if key in (``, ``@validator(``."""
 _FIELD = pattern("x(?:-[a-z0-9]{2,12}){1,6}|[A-Za-z]{2,20}(?:[_-][A-Za-z]{2,20}){0,5}")
 HEADER = pattern("x(?:-[a-z0-9]{2,12}){1,6}")
 _ROOM, _DIGITS, _DIGIT = 200, "0123456789", pattern("[0-9]")
 _OF_A_PROGRAM = pattern(r"\.?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
 _OF_A_TYPE = pattern(r"(?:[a-z]{2,10}[0-9]{0,5}){0,2}")
+"""What stands before the secret's name in a type's: ``ed25519`` in ``Ed25519PrivateKey``."""
 _LONGEST_NAME = 100
 _BEFORE_STRINGS = frozenset("(,+[:=? ")
 _LAST_ARGUMENT = pattern(r"[,)]|\r?\n[ \t]{0,40}\)")
@@ -232,8 +241,6 @@ _NUMBERED = pattern(
     r"[0-9]{1,4}(?=(?:_[a-z]{2,20}){2,12}\Z)|0[0-9]{3}(?=_[a-z])|~(?=[a-z_]{2,20}\.)|\.(?=(?:v[0-9]_)?[a-z]{2,30}[_.][a-z])|@(?=[a-z_]{4,60}(?:[.(]|\Z))"
 )
 """What may come first: the number of a migration, a point, a mark."""
-
-
 _LEAST_PATH = 9
 
 

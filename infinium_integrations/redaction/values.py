@@ -127,7 +127,7 @@ _MAIL = pattern(r"[\w.+-]{1,64}@[\w-]{1,60}(?:\.[\w-]{1,20}){0,3}\.[a-z]{2,12}")
 
 
 def _is_no_token(text: str, pair: Pair, value: str) -> bool:
-    """Return whether a value is a number, code, or computed: ``f"{prefix}-{number}"``."""
+    """Return whether a value is a number, code, a sentence, or computed: ``f"{prefix}-{number}"``."""
     number = value.strip().partition(";")[0]
     is_of_design = _is_bare(pair) or (pair.sep == ":" and number[:1] == "#")  # of a style sheet
     if _NUMBER.fullmatch(number) is not None or (is_of_design and _OF_DESIGN.fullmatch(number) is not None):
@@ -517,7 +517,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a placeholder: ``{password}``, ``<your-key>``, ``${TOKEN}``, ``Bearer ***``."""
     scheme = _SCHEME.match(value)
     core = value[scheme.end() :] if scheme else value
-    if pair.kind == "weak" and _PUT_IN.fullmatch(core):
+    if pair.kind == "weak" and _FILLED.fullmatch(core):
         return True
     if core[:1] in {"{", "<"} or (pair.quote and core[:1] in {"(", "["}):
         if pair.name == "pwd" and _BRACED_SECRET.match(text, pair.start):
@@ -537,7 +537,7 @@ def _is_placeholder(text: str, pair: Pair, value: str) -> bool:
     )
 
 
-_PUT_IN = pattern(r"\{\w{1,40}\}[a-z_./-]{0,30}")
+_FILLED = pattern(r"\{\w{1,40}\}[a-z_./-]{0,30}")
 _BRACED_SECRET = pattern(
     r"\{(?=[^}0-9]{0,60}[0-9])(?=[^}A-Za-z]{0,60}[A-Za-z])(?![\w.]{1,40}![rsa][:}])[^{}\s?]{0,60}[!#%^&*~@][^{}\s]{0,60}\}"
 )
