@@ -53,12 +53,15 @@ _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 700, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
-_MOST, _EACH = 2_000, 50
+_MOST, _EACH = 2_400, 80
 """How many of them in all."""
 _HASTY = 2_500
 """How many of the others are judged; after these what follows a mark is hidden if it has a digit, a password always."""
 _WITH_A_DIGIT = pattern(r"""[\s"'`:=>\\,(\[-]{1,8}([^\s"'`<>0-9]{0,40}[0-9][^\s"'`<>]{0,60})""")
-_GIVEN = pattern(r"""[ "'`\\]{0,4}(?:[=:>]|->)[ "'`\\]{0,4}([^\s"'`<>\\]{3,100})""")
+_GIVEN = pattern(
+    r"(?: (?:for|of|to|on) \S{1,40})?[ \"'`\\]{0,4}(?:[=:>]|->|is(?= \S{0,60}[A-Z0-9]))"
+    r"[ \"'`\\]{0,4}([^\s\"'`<>\\]{3,100})"
+)
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""

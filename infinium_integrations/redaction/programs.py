@@ -249,9 +249,9 @@ def worded(core: str) -> str:
     """Return a name of a program with plain words instead of those that have digits: ``V1SecretReference``."""
     if len(core) < _LEAST_PATH:
         return core
-    first = _NUMBERED.match(core)
+    first = _NUMBERED.match(core) if not core[0].isalpha() else None
     core = core[first.end() :].lstrip("_") if first else core
-    return _KNOWN.sub(lambda found: "Word" if found[0][0].isupper() else "word", core)
+    return core if core.isalpha() else _KNOWN.sub(lambda found: "Word" if found[0][0].isupper() else "word", core)
 
 
 _MASKED = pattern(
@@ -259,9 +259,12 @@ _MASKED = pattern(
 )
 
 
+_OF_MASKS = ("**", "..", "…")
+
+
 def is_masked(core: str) -> bool:
     """Return whether a value is shown in part only, as ``sk-***`` and ``sk-...4f2a``."""
-    return _MASKED.fullmatch(core) is not None
+    return has_one(core, _OF_MASKS) and _MASKED.fullmatch(core) is not None
 
 
 _COMPUTED = pattern(r"[\w-]{0,10}\$\(|\{[A-Za-z_][\w.]{0,60}(?:[\[(]|\s(?:or|and|if|in|is|not)(?:\s|\Z))|\{\*\*")
@@ -269,7 +272,7 @@ _COMPUTED = pattern(r"[\w-]{0,10}\$\(|\{[A-Za-z_][\w.]{0,60}(?:[\[(]|\s(?:or|and
 
 def is_computed(value: str) -> bool:
     """Return whether a program computes the value: ``sk-$(openssl rand -hex 32)``, ``{key[:20]}``."""
-    return _COMPUTED.match(value) is not None
+    return ("{" in value or "$(" in value) and _COMPUTED.match(value) is not None
 
 
 _AROUND = pattern(r"[\s=\"':<>/]")

@@ -337,7 +337,7 @@ def _says_no_more(core: str, kind: Kind) -> bool:
     low = core.lower()
     if low in HARMLESS or _CONSTANT.match(low.lstrip("(")) or _DATE.fullmatch(core) or _ENTITY.match(core):
         return True
-    if "${" in core or HIDDEN in core or _is_empty(core) or _is_path(core):
+    if "${" in core or HIDDEN in core or _is_empty(core) or (not core[0].isdigit() and _is_path(core)):
         return True
     return is_computed(core) or (kind == "weak" and is_masked(core)) or ("%" in core and is_template(core, kind))
 
