@@ -187,8 +187,8 @@ _NO_TOKEN = words(
 )
 _OF_BOUNDS = frozenset({"max", "min"})
 _MEASURES = words("bytes chars characters attempts tries retries age days")
-_OF_MORE = words("ref refs reference algorithm alg api var variable message messages msg list map on")
-"""Last words of names, or first ones, under which not only secrets stand, but names and words of programs, too."""
+_OF_MORE = words("ref refs reference algorithm alg var variable message messages msg list map")
+"""Last words of names under which not only secrets stand, but names and words of programs, too."""
 _NO_KEY = words(
     """
     public primary foreign sort partition cache row hash range routing dedup idempotency group lookup index
@@ -392,7 +392,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
 def means_more(name: str) -> bool:
     """Return whether under a name words stay that would be secrets under its first ones alone: ``secret_ref``."""
     parts = _split(name)
-    return len(parts) > 1 and (parts[-1] in _OF_MORE or (parts[0] in _OF_MORE and parts[-1] == "pass"))
+    return len(parts) > 1 and (parts[-1] in _OF_MORE or parts == ["on", "pass"])
 
 
 def _says_otherwise(parts: list[str]) -> bool:
@@ -401,8 +401,8 @@ def _says_otherwise(parts: list[str]) -> bool:
 
 
 _PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *PASSWORD_PARTS}
-PASSWORD_WORDS = _PASSWORD_WORDS - frozenset(_PASSWORD_ENDINGS)
-"""What a password is called, in any language."""
+PASSWORD_WORDS = frozenset(_PASSWORDS)
+"""What nothing else than a password is called."""
 _STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *CODES, "code", "key", "token"}
 _LEAST_STEMS = [stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1]
 _TELLING_ABROAD = re.compile(any_of(_LEAST_STEMS))

@@ -171,7 +171,7 @@ def _all(scan: Scan, named: Named, form: Items, start: int) -> Iterator[Span]:
 
 _PATH = pattern(r"(?=.{0,200}[A-Z_])[a-z_]{2,40}(?:\.[A-Za-z_]{2,60}){2,8}|(?:/[A-Za-z$_.-]{1,40}){2,12}/?")
 """What stands in lists of code under such a name: classes by their path, addresses."""
-_PLACE = pattern(r"\{[^{}]*\}")
+_PLACE, _PLAIN = pattern(r"\{[^{}]*\}"), pattern(r"[^0-9!@#$%^&*]*")
 _EXPRESSION = pattern(
     r"\*?[A-Za-z_]{1,60}(?:\.[A-Za-z_]{1,60}){1,6}|[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,6}\.(?:value|name)|\*[A-Z_]{3,60}"
 )
@@ -186,7 +186,7 @@ def _is_code(text: str, start: int, end: int, form: str) -> bool:
         return False
     value = text[start:end]
     if text[max(0, start - 2) : start - 1] in {"f", "F"} and "{" in value:
-        return not any(map(str.isdigit, _PLACE.sub("", value)))
+        return _PLAIN.fullmatch(_PLACE.sub("", value)) is not None
     return _PATH.fullmatch(worded(value)) is not None
 
 

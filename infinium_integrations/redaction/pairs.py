@@ -7,11 +7,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
-from infinium_integrations.redaction.key_names import HARMLESS, SECOND_WORDS, Kind, kind_of
+from infinium_integrations.redaction.key_names import SECOND_WORDS, Kind, kind_of
 from infinium_integrations.redaction.lists import items, more
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Pair, Scan, Span, pattern
-from infinium_integrations.redaction.values import ENOUGH, HEADERS, is_secret_at_a_glance, is_secret_value
+from infinium_integrations.redaction.values import (
+    ENOUGH,
+    HEADERS,
+    is_odd,
+    is_secret_at_a_glance,
+    is_secret_value,
+    is_secret_word,
+)
 
 __all__ = ["pairs"]
 
@@ -56,12 +63,17 @@ _VERY_MANY, _ROOM = 700, 100
 _MOST, _EACH = 2_400, 80
 """How many of them in all."""
 _HASTY = 2_500
-"""How many of the others are judged; after these what follows a mark is hidden if it has a digit, a password always."""
-_WITH_A_DIGIT = pattern(r"""[\s"'`:=>\\,(\[-]{1,8}([^\s"'`<>0-9]{0,40}[0-9][^\s"'`<>]{0,60})""")
+"""How many of the others are judged; of more, what follows a mark is hidden if it is no number; of a token, no word."""
 _GIVEN = pattern(
     r"(?: (?:for|of|to|on) \S{1,40})?[ \"'`\\]{0,4}(?:[=:>]|->|is(?= \S{0,60}[A-Z0-9]))"
-    r"[ \"'`\\]{0,4}([^\s\"'`<>\\]{3,100})"
+    r"[ \"'`\\]{0,4}([^\s\"'`<>\\(){}\[\]]{3,100})"
 )
+_STOPS, _SHORTEST_TOKEN = ",;:.", 7
+_LETTER_OR_MARK, _TOKEN = (
+    pattern(r"[^\W\d_]{2}|[A-Za-z][0-9]|[0-9][A-Za-z]|[!@#$%^&*]"),
+    pattern(r"[A-Za-z][^A-Za-z]{0,60}[0-9]|[0-9][^0-9]{0,60}[A-Za-z]"),
+)
+"""What a value has that is no number, and what a token has."""
 _GAPS: dict[Kind, int] = {"password": 14, "code": 14, "weak": 20}
 _NO_GAP = 6
 """How close to the next a name in a row stands; a token has more characters than a password."""
@@ -141,7 +153,7 @@ class _Row:
         until = self._order[following] if following < len(self._order) else len(self._low)
         has_room = until - named.end > _GAPS[named.kind] or following == len(self._order)
         if has_room and not self._leaves_room(named):
-            return self._hastily(scan, named, until) or _crudely(scan.text, named)
+            return self._hastily(scan, named, until) or _crudely(scan.text, named, is_odd)
         if not has_room and not self._leaves_time(named):
             return self._hastily(scan, named, until)
         found = _secrets(scan, named)
@@ -170,7 +182,7 @@ class _Row:
         least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
         self._passed += 1
         if self._passed > _HASTY + named.end / _ROOM:
-            return _crudely(scan.text, named)
+            return _crudely(scan.text, named, is_secret_word)
         around = scan.text[named.start : named.end + _AHEAD]
         if (least and not least.search(between)) or around in self._fruitless:
             return []
@@ -189,13 +201,15 @@ class _Row:
         return is_new
 
 
-def _crudely(text: str, named: Named) -> list[Span]:
-    """Return what has a digit and follows right after a name, of a password all that follows a mark but plain words."""
-    found = _WITH_A_DIGIT.match(text, named.end)
-    if not found and named.kind == "password":
-        given = _GIVEN.match(text, named.end)
-        found = given if given and given[1].lower().rstrip(",;") not in HARMLESS else None
-    return [(*found.span(1), _RULES["="])] if found else []
+def _crudely(text: str, named: Named, is_secret: Callable[[str, Kind], bool]) -> list[Span]:
+    """Return what is given right after a name, with no look at how: of a token, what has letters and digits."""
+    found = _GIVEN.match(text, named.end) if named.name != "pass" else None
+    value = found[1].rstrip(_STOPS) if found else ""
+    if not found or not _LETTER_OR_MARK.search(value) or not is_secret(value, "password"):
+        return []
+    if named.kind != "password" and (len(value) < _SHORTEST_TOKEN or not _TOKEN.search(value)):
+        return []
+    return [(found.start(1), found.start(1) + len(value), _RULES["="])]
 
 
 def _read(text: str, at: int, keyword: str) -> tuple[str, int, int]:

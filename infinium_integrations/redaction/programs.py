@@ -41,6 +41,7 @@ _NEGATION = pattern(r"!!?\(|!!?\w+\.[\w.]+;?\Z|/\^")
 _MINIFIED = pattern(
     r"[A-Za-z_$][\w$]?(?:\}\)?[=,;:)}]|,[A-Za-z_$][\w$]{0,10}[,)=:.]|,\$\.|,![01]|=>?\Z|\?\.[A-Za-z_$]|\?[A-Za-z_$][\w$]{0,2}:[A-Za-z_$]|=[A-Za-z_$]{1,2}\?|\?(?:\(0,|void 0|null))|![01][}),;]|[\w$.]{1,30}\|\||[A-Za-z_$]{1,20}(?:\.[A-Za-z_$]{1,40}){0,4}\?\.[A-Za-z_$]|\$\.[A-Za-z_$]|\{\w{1,40}:![01]"
 )
+_BRACKETS = pattern("[(){}:?]")
 _DESTRUCTURED = pattern(r"[A-Za-z_$][\w$]?\}=[\w$(]")
 _AFTER_A_STRING = pattern(
     r",\s?[A-Za-z_$][\w$.]{0,40}[,()]|,[A-Za-z_$][\w$]?=[(\w]|[)}']{0,3}\.[a-z]{1,20}\(|\s?\+\s?(?:\(|[A-Za-z_$][\w$.]{0,40}(?:\(|\)[;,)}]|;(?:let|var|const|return|if)\b))|[)}]{1,3}[,;)]|\)\s(?:or|\|\||\?\?)\s"
@@ -66,7 +67,7 @@ _FIELDS = pattern(r"(?:\bin |= ?|(?<!\S)@\w[\w.]{0,40})\(\s?[\"'][\w-]{1,60}[\"'
 """A tuple's beginning in code that looks for names: ``if key in (``, ``@validator(``."""
 _FIELD = pattern("x(?:-[a-z0-9]{2,12}){1,6}|[A-Za-z]{2,20}(?:[_-][A-Za-z]{2,20}){0,5}")
 HEADER = pattern("x(?:-[a-z0-9]{2,12}){1,6}")
-_ROOM, _DIGITS, _DIGIT = 200, "0123456789", pattern("[0-9]")
+_ROOM, _DIGIT, _NUMBER_BEHIND = 200, pattern("[0-9]"), pattern(r"_?[0-9]?\Z")
 _OF_A_PROGRAM = pattern(r"\.?[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,5}")
 _OF_A_TYPE = pattern(r"(?:[a-z]{2,10}[0-9]{0,5}){0,2}")
 """What stands before the secret's name in a type's: ``ed25519`` in ``Ed25519PrivateKey``."""
@@ -98,9 +99,10 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
 def _is_compared(name: str, core: str) -> bool:
     """Return whether a variable is what a secret is compared with: ``password != password2``, ``… == form.password``."""
     if "." in core:
-        return is_worded_path(core)
-    last = core.rstrip(_DIGITS).strip("_").lower()
-    return core.isidentifier() and (core.isupper() or name.rstrip(_DIGITS).strip("_").endswith(last))
+        return is_worded_path(core) and hands_on(name, core)
+    if core.isupper():
+        return "_" in core and is_worded_path(core)
+    return core == core.lower() and _NUMBER_BEHIND.sub("", core) == _NUMBER_BEHIND.sub("", name)
 
 
 def _is_field(text: str, pair: Pair, value: str) -> bool:
@@ -118,7 +120,7 @@ def _is_assigned(text: str, pair: Pair, value: str) -> bool:
     if _GOES_ON.match(text, pair.end) and ("_" in value or "." in value or pair.kind == "weak"):
         return pair.kind == "weak" or hands_on(pair.name, value)
     annotation = _ANNOTATED.search(text, max(0, pair.start - _ROOM), pair.start)
-    if annotation and text[: annotation.start()].lower().endswith(pair.name):
+    if annotation and text[max(0, annotation.start() - len(pair.name)) : annotation.start()].lower() == pair.name:
         return True
     if pair.sep != " = " or text[pair.end : pair.end + 1] not in _ENDS_OF_LINES:
         return False
@@ -158,7 +160,8 @@ def is_minified(value: str, kind: Kind) -> bool:
     """Return whether code follows that a machine shortened: ``{token:e}=t``; a password looks like it with a digit."""
     if _DESTRUCTURED.match(value) is not None:
         return True
-    return (kind == "weak" or _DIGIT.search(value) is None) and _MINIFIED.match(value) is not None
+    may_be = kind == "weak" or (_DIGIT.search(value) is None and _BRACKETS.search(value) is not None)
+    return may_be and _MINIFIED.match(value) is not None
 
 
 def is_negated(value: str) -> bool:

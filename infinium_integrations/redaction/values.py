@@ -83,9 +83,7 @@ def _is_empty(core: str) -> bool:
         return False
     if core[:1] != "$":
         return _EMPTY.fullmatch(core) is not None
-    first, _, rest = core[1:].partition(".")
-    is_variable = first.isidentifier() and bool(kind_of(first)) and (not rest or rest.isalpha())
-    return is_variable or _EMPTY.fullmatch(core) is not None
+    return _EMPTY.fullmatch(core) is not None or (core[1:].isidentifier() and bool(kind_of(core)))
 
 
 _RARE = frozenset("@#$^")
@@ -188,7 +186,8 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
         core in HARMLESS
         or (")[" in core and core.partition(")")[0] in HARMLESS)
         or _CONSTANT.match(core) is not None
-        or (not pair.quote and (_LITERAL.fullmatch(value) is not None or is_minified(value, pair.kind)))
+        or (not pair.quote and is_minified(value, pair.kind))
+        or (pair.sep == " = " and pair.kind != "code" and _LITERAL.fullmatch(value) is not None)
         or is_computed(value)
         or (pair.kind == "weak" and is_masked(core))
         or is_its_name(core, pair.name)
@@ -198,7 +197,8 @@ def _is_harmless(text: str, pair: Pair, value: str, core: str) -> bool:
 
 def is_secret_at_a_glance(text: str, pair: Pair) -> bool:
     """Judge a value where there is little time: one with letters and digits is a secret, whatever else it may be."""
-    if pair.end - pair.start >= _SHORTEST and _MIXED.match(text, pair.start, pair.end):
+    is_long = pair.end - pair.start >= _SHORTEST and pair.name != "token"  # which may be a language model's
+    if is_long and _MIXED.match(text, pair.start, pair.end):
         return True
     return is_secret_value(text, pair)
 
@@ -408,14 +408,13 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
 
 def _is_label(value: str) -> bool:
     """Return whether a value but says that a password stands there, as a form's field does: ``Database password``."""
-    parts = [part.strip("().,:;!?") for part in value.split()]
-    if len(parts) == 1:
-        return value[0].isupper() and value.lower() in PASSWORD_WORDS
-    names = [part.lower() in PASSWORD_WORDS for part in parts]
-    return len(parts) <= _LONGEST_LABEL and any(names) and all(part.isalpha() or not part for part in parts)
+    found = _LABEL.fullmatch(value)
+    return found is not None and value[0].isupper() and found[1].lower() in PASSWORD_WORDS
 
 
-_LONGEST_LABEL = 10
+_LABEL = pattern(
+    r"(?:[A-Z][a-z]{1,14} (?:[A-Za-z]{2,14} ){0,3})?([A-Za-z]{6,11})(?: (?:\(|for |of |to |if |is )[A-Za-z ()'-]{1,60})?[.:!]?"
+)
 _OF_TOKENS = words("token tokens key keys jwt")
 
 

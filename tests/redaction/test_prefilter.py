@@ -182,6 +182,33 @@ def test_each_of_thousands_of_names_with_room_between_them_is_read(line):
     assert REDACTOR.text("\n".join(lines)).count("[REDACTED]") == len(lines)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{{"pass": {0}, "fail": 1}}',
+        '{{"token": "{0}", "logprob": -0.1}},',
+        '{{"token":"a{0}","logprob":-0.1,"bytes":[1]}},',
+        "{{'token': {0}, 'id': 7}}",
+        "ok {0} - pass (40 ms)",
+        "PASS test/unit/a{0}.js",
+        "auth: {0} ms",
+        "token {0} -> 35",
+        "x = secrets[{0}]",
+        "token token token",
+    ],
+)
+def test_of_thousands_of_names_counts_and_a_models_tokens_stay(line):
+    text = "\n".join(line.format(at) for at in range(6_000))
+    assert REDACTOR.findings(text) == []
+
+
+@pytest.mark.parametrize("line", ["password=purpleriver", "token: ab9xYz{0}", "<password>Wordword</password>"])
+def test_of_thousands_of_names_in_a_row_each_value_is_hidden(line):
+    lines = [line.format(at) for at in range(8_000)]
+    shown = REDACTOR.text("\n".join(lines))
+    assert not any(value in shown for value in ("purpleriver", "ab9xYz", "Wordword"))
+
+
 def test_patterns_that_a_release_of_pydantic_cannot_build_let_nothing_by():
     assert Prefilter(lambda: ["a(?=b)"]).may_match("x")
 

@@ -23,19 +23,21 @@ def share(found):
     return hidden.total() / asked.total()
 
 
-def secret_part(vendor):
+def secret_part(vendor, secret):
     if vendor.start in {"sig=", "/api/webhooks/"}:
-        return vendor.hidden.rpartition("sig=" if vendor.start == "sig=" else "/")[2]
-    return vendor.hidden.removeprefix(vendor.start)
+        return secret.rpartition("sig=" if vendor.start == "sig=" else "/")[2]
+    return secret.removeprefix(vendor.start)
 
 
-SECRETS = {vendor.hidden: secret_part(vendor) for vendor in VENDORS}
+SECRETS = {secret: secret_part(vendor, secret) for vendor, _, secret in shapes()}
 
 
 def test_at_least_99_in_100_of_vendors_shapes_are_hidden_in_all_places():
-    assert len(SECRETS) >= 250
+    assert len(SECRETS) >= 300
     assert len(ANYWHERE) >= 60
-    found = ((family, text, not left(SECRETS[secret], REDACTOR.text(text), 8)) for family, _, text, secret in shapes())
+    found = (
+        (vendor.family, text, not left(SECRETS[secret], REDACTOR.text(text), 8)) for vendor, text, secret in shapes()
+    )
     assert share(found) >= 0.99
 
 

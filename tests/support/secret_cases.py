@@ -2,12 +2,13 @@
 """The generator of cases: vendors' shapes and secrets under a name, in many places, whole and cut."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
 from infinium_integrations.redaction.redactor import spans
-from infinium_integrations.redaction.rules import VENDORS
+from infinium_integrations.redaction.rules import VENDORS, Vendor
 
 PROSE = "The travellers went on through the hills, and nobody had thought of rain until the evening came. " * 15
 PASSWORDS = (
@@ -442,11 +443,20 @@ def everyday() -> Iterator[tuple[str, str, str]]:
                     yield family, f"Dear all,\n{text}\nBest, Bob", inner
 
 
-def shapes() -> Iterator[tuple[str, str, str, str]]:
-    """Give family, vendor, text and the secret in it."""
+def shapes() -> Iterator[tuple[Vendor, str, str]]:
+    """Give vendor, text and the secret in it: the example of each, and another with other letters."""
     for vendor in VENDORS:
-        for place in ANYWHERE:
-            yield vendor.family, vendor.name, place.format(vendor.hidden, vendor.hidden), vendor.hidden
+        other = _another(vendor.hidden)
+        for secret in dict.fromkeys((vendor.hidden, other if vendor.start in other else vendor.hidden)):
+            for place in ANYWHERE:
+                yield vendor, place.format(secret, secret), secret
+
+
+def _another(secret: str) -> str:
+    """Return a secret with the second half of its longest run of letters and digits in reverse."""
+    run = max(re.findall("[A-Za-z0-9]+", secret), key=len)
+    half = len(run) // 2
+    return secret.replace(run, run[:half] + run[half:][::-1])
 
 
 def left(secret: str, text: str, least: int = 6) -> bool:
