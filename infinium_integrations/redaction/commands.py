@@ -276,7 +276,7 @@ def _found(asked: Iterable[Command], text: str, low: str) -> Iterator[Span]:
                     yield *found.span(last), command.name
 
 
-_ADDRESS = pattern(r"//(?:\.|/|localhost|127\.)|%\(\w{1,40}\)s(?![A-Za-z0-9])")
+_ADDRESS = pattern(r"//(?:\.|localhost|127\.|/[\w.-]{1,60}(?:/|\Z))|%\(\w{1,40}\)s(?:\.|\Z)")
 """What else a colon stands before: ``-u file://./folder``, ``-out:%(out)s.manifest``."""
 
 
