@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from infinium_integrations import settings
@@ -12,8 +13,8 @@ __all__ = [
     "HIDDEN",
     "KEY_OWNERS",
     "PAIR_VALUES",
+    "PASSWORDS",
     "PASSWORD_PARTS",
-    "PASSWORD_WORDS",
     "SECOND_WORDS",
     "SLACK",
     "TOKEN_OWNERS",
@@ -119,7 +120,8 @@ KEY_OWNERS = (
     *_VENDORS,
 )
 _KEYS = tuple(f"{owner}key" for owner in KEY_OWNERS)
-_PASSWORDS = ("password", "passwd", "passphrase", "passwort", "kennwort", "wachtwoord", "contrase", "motdepasse")
+PASSWORDS = ("password", "passwd", "passphrase", "passwort", "kennwort", "wachtwoord", "contrase", "motdepasse")
+"""Words, or their beginnings, that mean a password wherever they stand in a name."""
 _PASSWORD_ENDINGS = (
     "pwd",
     "storepass",
@@ -380,7 +382,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
         return ""
     if not name.isascii() and has_one(joined, _PASSWORDS_ABROAD):
         return "password"
-    if has_one(joined, _PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
+    if has_one(joined, PASSWORDS) or joined.endswith(_PASSWORD_ENDINGS):
         return "password"
     if parts[-1] in PASSWORD_PARTS or "pwd" in parts or "passcode" in parts:
         return "password"
@@ -389,6 +391,7 @@ def _judge(name: str) -> Kind:  # noqa: PLR0911  (the plainer questions first)
     return "weak" if _is_weak(name, parts, joined) else ""
 
 
+@lru_cache(maxsize=512)
 def means_more(name: str) -> bool:
     """Return whether under a name words stay that would be secrets under its first ones alone: ``secret_ref``."""
     parts = _split(name)
@@ -400,9 +403,7 @@ def _says_otherwise(parts: list[str]) -> bool:
     return parts[-1] in _NO_SECRET_AFTER or "internals" in parts or (parts[0] in _OF_BOUNDS and parts[-1] in _MEASURES)
 
 
-_PASSWORD_WORDS = {*_PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *PASSWORD_PARTS}
-PASSWORD_WORDS = frozenset(_PASSWORDS)
-"""What nothing else than a password is called."""
+_PASSWORD_WORDS = {*PASSWORDS, *_PASSWORDS_ABROAD, *_PASSWORD_ENDINGS, *PASSWORD_PARTS}
 _STEMS = {*_PASSWORD_WORDS, *_ANYWHERE, *_ENDINGS, *_WORDS, *_LAST, *CODES, "code", "key", "token"}
 _LEAST_STEMS = [stem for stem in _STEMS if sum(each in stem for each in _STEMS) == 1]
 _TELLING_ABROAD = re.compile(any_of(_LEAST_STEMS))

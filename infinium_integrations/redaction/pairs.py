@@ -178,11 +178,11 @@ class _Row:
 
         Codes without a digit are passed over too, and short ones of fewer than three. After thousands none is judged.
         """
-        between = self._low[named.end : until]
-        least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
         self._passed += 1
         if self._passed > _HASTY + named.end / _ROOM:
             return _crudely(scan.text, named, is_secret_word)
+        between = self._low[named.end : until]
+        least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
         around = scan.text[named.start : named.end + _AHEAD]
         if (least and not least.search(between)) or around in self._fruitless:
             return []

@@ -86,7 +86,7 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
     if pair.kind == "weak" and says_its_name(value, pair.name):
         return True
     if pair.quote:
-        return _is_field(text, pair, value) or ("%" in value and is_template(value, pair.kind))
+        return _is_field(text, pair, value) or is_template(value, pair.kind)
     if pair.sep == "==":
         return text[pair.start - 1] == " " and _is_compared(pair.name, value.rstrip(":;"))
     if value in _KEYWORDS and text.startswith(" ", pair.end):
@@ -130,13 +130,18 @@ def _is_assigned(text: str, pair: Pair, value: str) -> bool:
     return _TARGETS.fullmatch(text, begin, pair.start) is not None
 
 
+def _joined(name: str) -> str:
+    """Return the words of a name without what stands between them."""
+    return name.replace("_", "").replace("-", "").replace(".", "")
+
+
 def says_its_name(value: str, name: str) -> bool:
     """Return whether a path or type of a program says what it is for: ``auth: httpx.Auth``, ``"Token": ".token"``."""
     path = value.rstrip("(){},;-> ").lstrip("~")
-    own = name.replace("_", "").replace("-", "")
+    own = _joined(name)
     if len(own) < _SHORTEST or _OF_A_PROGRAM.fullmatch(path) is None:
         return False
-    bare = path.replace("_", "").replace(".", "").lower()
+    bare = _joined(path).lower()
     if own == bare:
         return True
     if own not in bare:
@@ -171,10 +176,7 @@ def is_negated(value: str) -> bool:
 
 def is_its_name(core: str, name: str) -> bool:
     """Return whether a value is but its own name: ``"CHALLENGE_PASSWORD": "challengePassword"``."""
-    bare = core.replace("_", "").replace("-", "").replace(".", "")
-    return core.lstrip("._-") == name.lstrip("_-") or (
-        len(core) >= _LONG and bare == name.replace("_", "").replace("-", "")
-    )
+    return core.lstrip("._-") == name.lstrip("_-") or (len(core) >= _LONG and _joined(core) == _joined(name))
 
 
 def is_after_a_string(text: str, start: int, quote: str) -> bool:
@@ -215,7 +217,7 @@ def is_variable(text: str, pair: Pair, value: str) -> bool:
 def hands_on(name: str, value: str) -> bool:
     """Return whether a variable of the same name is handed on: ``password=form.password``, ``passwd=new_passwd``."""
     last = value.rpartition(".")[2].lower().replace("_", "")
-    is_same = len(last) >= _LEAST_NAME and name.replace("_", "").replace("-", "").endswith(last)
+    is_same = len(last) >= _LEAST_NAME and _joined(name).endswith(last)
     low = value.lower()
     return (
         is_same or has_one(low, _OF_A_VARIABLE) or (has_one(low, _OF_ONE_WITHOUT_DIGITS) and _DIGIT.search(low) is None)
@@ -260,8 +262,6 @@ def worded(core: str) -> str:
 _MASKED = pattern(
     r"(?:(?:sk|pk|rk|glpat|ghp|tvly|hvs|AIza|xox[bp]|ya29)[\w.-]{0,2}|[\w.-]{0,4})(?:\*{3,40}|\.{3}|…)[\w-]{0,7}"
 )
-
-
 _OF_MASKS = ("**", "..", "…")
 
 
@@ -285,6 +285,8 @@ _PUT_IN = pattern(r"[\w-]{1,40}=")
 
 def is_template(value: str, kind: Kind) -> bool:
     """Return whether a program puts a value in here: ``"%s"``, ``password=%s``, and of a token ``realm="%s"``."""
+    if "%" not in value:
+        return False
     rest, count = _TEMPLATE.subn("", value)
     if kind != "password" and count and _STRANGE.isdisjoint(rest) and _AROUND.search(rest) and not _DIGIT.search(rest):
         return not is_random(rest)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from infinium_integrations.redaction.key_names import (
     HARMLESS,
     HIDDEN,
-    PASSWORD_WORDS,
+    PASSWORDS,
     Kind,
     kind_of,
     means_more,
@@ -81,9 +81,7 @@ def _is_empty(core: str) -> bool:
         and (has_all(core) or not _RARE.isdisjoint(core))
     ):
         return False
-    if core[:1] != "$":
-        return _EMPTY.fullmatch(core) is not None
-    return _EMPTY.fullmatch(core) is not None or (core[1:].isidentifier() and bool(kind_of(core)))
+    return _EMPTY.fullmatch(core) is not None or (core[:1] == "$" and core[1:].isidentifier() and bool(kind_of(core)))
 
 
 _RARE = frozenset("@#$^")
@@ -210,11 +208,10 @@ _MIXED = pattern(
 
 def _is_nothing(text: str, value: str, pair: Pair) -> bool:
     """Return whether no value is there: blanks, an open bracket, what is hidden already, what stands between strings."""
-    if pair.quote and _ESCAPES.fullmatch(value):
-        return True
     if pair.quote:
-        return not value.strip(_BETWEEN) or value == HIDDEN or _is_between_strings(text, value, pair)
-    if len(value) <= _MARKS and not value.isalnum() and not any(map(str.isalnum, value)):
+        is_blank = not value.strip(_BETWEEN) or _ESCAPES.fullmatch(value) is not None
+        return is_blank or value == HIDDEN or _is_between_strings(text, value, pair)
+    if len(value) <= _MARKS and not any(map(str.isalnum, value)):
         return True
     rest = value.replace(HIDDEN, "")
     return not rest.strip(" \t\r\n{[(") or (rest != value and not any(map(str.isalnum, rest)))
@@ -339,7 +336,7 @@ def _says_no_more(core: str, kind: Kind) -> bool:
         return True
     if "${" in core or HIDDEN in core or _is_empty(core) or (not core[0].isdigit() and _is_path(core)):
         return True
-    return is_computed(core) or (kind == "weak" and is_masked(core)) or ("%" in core and is_template(core, kind))
+    return is_computed(core) or (kind == "weak" and is_masked(core)) or is_template(core, kind)
 
 
 def is_secret_word(value: str, kind: Kind) -> bool:
@@ -409,7 +406,7 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
 def _is_label(value: str) -> bool:
     """Return whether a value but says that a password stands there, as a form's field does: ``Database password``."""
     found = _LABEL.fullmatch(value)
-    return found is not None and value[0].isupper() and found[1].lower() in PASSWORD_WORDS
+    return found is not None and value[0].isupper() and found[1].lower() in PASSWORDS
 
 
 _LABEL = pattern(
