@@ -46,7 +46,7 @@ class Form:
 
 
 _Q = r"(?P<quote>\\{0,8}[\"'`])"
-_CLOSE = r"\\{0,8}[\"'`]?"
+_CLOSE = r"(?:\\{0,8}[\"'`])?+"
 _NAMING = pattern(
     r"(?:name|key|variable|header|field|param|parameter|id|label|(?<![A-Za-z0-9_-])k)\\{0,8}[\"']?\s{0,3}[:=]\s{0,3}\\{0,8}[\"']?[\w./:-]{0,60}\Z",
     re.IGNORECASE,
@@ -249,7 +249,7 @@ FORMS = (
     Form(
         "error of pydantic as a list",
         "\\\"'",
-        pattern(rf"\\{{0,8}}[\"'][^\n{{}}]{{0,20}}[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"),
+        pattern(rf"\\{{0,8}}[\"'][^\n{{}}\])]{{0,20}}+[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"),
         is_secret_word,
         "{'type': 'string_too_short', 'loc': ('password',), 'msg': 'too short', 'input': 'hunter2!Zq9'}",
         "{'type': 'int_parsing', 'loc': ('amount',), 'msg': 'no number', 'input': 'twelve'}",
@@ -394,8 +394,8 @@ FORMS = (
         "typed into a field, as arguments",
         " \\\"'?]:",
         pattern(
-            rf"[\w \[\]=*.:?-]{{0,30}}{_CLOSE}\]?{_CLOSE}(?:(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}[A-Za-z_]{{1,20}}{_CLOSE}\s?[:=]\s?{_CLOSE}[\w. -]{{0,40}}{_CLOSE}){{0,3}}"
-            rf"(?:\\n|\s){{0,20}}[,;](?:\\n|\s){{0,20}}{_CLOSE}(?i:text|value|input|input_?text|data|keys|content|answer|response|reply){_CLOSE}\s?[:=]\s?{_Q}"
+            rf"[\w \[\]=*.:?-]{{0,30}}+{_CLOSE}\]?{_CLOSE}(?:(?:\\n|\s){{0,20}}+[,;](?:\\n|\s){{0,20}}+{_CLOSE}[A-Za-z_]{{1,20}}+{_CLOSE}\s?[:=]\s?{_CLOSE}[\w. -]{{0,40}}+{_CLOSE}){{0,3}}"
+            rf"(?:\\n|\s){{0,20}}+[,;](?:\\n|\s){{0,20}}+{_CLOSE}(?i:text|value|input|input_?text|data|keys|content|answer|response|reply){_CLOSE}\s?[:=]\s?{_Q}"
         ),
         _one_word,
         '{"element": "Password field", "ref": "e12", "text": "hunter2!Zq9"}',
@@ -403,6 +403,7 @@ FORMS = (
         pattern(
             r"(?:element|selector|field|target|label|locator|css|xpath|question|prompt|placeholder|[Tt]ype)\\{0,8}[\"']?\s?[:=]\s?\\{0,8}[\"'][^\"'\n]{0,40}\\{0,8}[\"']?\Z"
         ),
+        ("lement", "elector", "field", "target", "label", "locator", "css", "xpath", "quest", "prompt", "holder", "ype"),
         soon=",;",
     ),
     Form(

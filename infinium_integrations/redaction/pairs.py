@@ -60,9 +60,11 @@ _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
 _VERY_MANY, _ROOM = 700, 100
 """How many names with some room are read in full in vain, and for how many characters one more."""
-_MOST, _EACH = 2_400, 80
+_MOST, _EACH = 2_300, 80
 """How many of them in all."""
-_HASTY = 2_500
+_OPENERS = frozenset("[{(")
+"""Where one of these is near, a name counts twice: lists take longest."""
+_HASTY = 1_000
 """How many of the others are judged; of more, what follows a mark is hidden if it is no number; of a token, no word."""
 _GIVEN = pattern(
     r"(?: (?:for|of|to|on) \S{1,40})?[ \"'`\\]{0,4}(?:[=:>]|->|is(?= \S{0,60}[A-Z0-9]))"
@@ -158,7 +160,7 @@ class _Row:
             return self._hastily(scan, named, until)
         found = _secrets(scan, named)
         if has_room:
-            self._read += 1
+            self._read += 1 + (not _OPENERS.isdisjoint(scan.text[named.end : named.end + _AHEAD]))
             if not found:
                 self._vain += self._notes(scan.text[named.start : named.end + _AHEAD])
         return found
@@ -178,13 +180,15 @@ class _Row:
 
         Codes without a digit are passed over too, and short ones of fewer than three. After thousands none is judged.
         """
+        between = self._low[named.end : until]
+        least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
+        if least and not least.search(between):
+            return []
         self._passed += 1
         if self._passed > _HASTY + named.end / _ROOM:
             return _crudely(scan.text, named, is_secret_word)
-        between = self._low[named.end : until]
-        least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
         around = scan.text[named.start : named.end + _AHEAD]
-        if (least and not least.search(between)) or around in self._fruitless:
+        if around in self._fruitless:
             return []
         enough = _AHEAD if named.end + 2 * ENOUGH < len(self._low) else ENOUGH
         found = [*_pair(scan, named, is_secret_at_a_glance, enough)]
