@@ -249,7 +249,9 @@ FORMS = (
     Form(
         "error of pydantic as a list",
         "\\\"'",
-        pattern(rf"\\{{0,8}}[\"'][^\n{{}}\])]{{0,20}}+[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"),
+        pattern(
+            rf"\\{{0,8}}[\"'][^\n{{}}\])]{{0,20}}+[\])][^{{}}]{{0,300}}?\\{{0,8}}[\"']input\\{{0,8}}[\"']\s?:\s?{_Q}"
+        ),
         is_secret_word,
         "{'type': 'string_too_short', 'loc': ('password',), 'msg': 'too short', 'input': 'hunter2!Zq9'}",
         "{'type': 'int_parsing', 'loc': ('amount',), 'msg': 'no number', 'input': 'twelve'}",
@@ -403,7 +405,20 @@ FORMS = (
         pattern(
             r"(?:element|selector|field|target|label|locator|css|xpath|question|prompt|placeholder|[Tt]ype)\\{0,8}[\"']?\s?[:=]\s?\\{0,8}[\"'][^\"'\n]{0,40}\\{0,8}[\"']?\Z"
         ),
-        ("lement", "elector", "field", "target", "label", "locator", "css", "xpath", "quest", "prompt", "holder", "ype"),
+        (
+            "lement",
+            "elector",
+            "field",
+            "target",
+            "label",
+            "locator",
+            "css",
+            "xpath",
+            "quest",
+            "prompt",
+            "holder",
+            "ype",
+        ),
         soon=",;",
     ),
     Form(

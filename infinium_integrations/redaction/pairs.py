@@ -58,14 +58,12 @@ _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
-_VERY_MANY, _ROOM = 700, 100
-"""How many names with some room are read in full in vain, and for how many characters one more."""
-_MOST, _EACH = 2_300, 80
-"""How many of them in all."""
-_OPENERS = frozenset("[{(")
-"""Where one of these is near, a name counts twice: lists take longest."""
-_HASTY = 1_000
+_IN_ALL, _OF_LISTS, _IN_VAIN = (2_300, 90), (300, 80), (200, 100)
+"""How many names with some room are read in full, and for how many characters one more: in all, with a list near, which
+takes longest, and in vain."""
+_HASTY = 1_000, 100
 """How many of the others are judged; of more, what follows a mark is hidden if it is no number; of a token, no word."""
+_OPENERS = frozenset("[{(")
 _GIVEN = pattern(
     r"(?: (?:for|of|to|on) \S{1,40})?[ \"'`\\]{0,4}(?:[=:>]|->|is(?= \S{0,60}[A-Z0-9]))"
     r"[ \"'`\\]{0,4}([^\s\"'`<>\\(){}\[\]]{3,100})"
@@ -144,7 +142,7 @@ class _Row:
     def __init__(self, order: list[int], low: str) -> None:
         self._order, self._low = order, low
         self._left: float = _MANY
-        self._last = self._vain = self._read = self._passed = 0
+        self._last = self._in_all = self._of_lists = self._in_vain = self._passed = 0
         self._fruitless: set[str] = set()
 
     def secrets(self, scan: Scan, number: int, named: Named) -> list[Span]:
@@ -160,14 +158,19 @@ class _Row:
             return self._hastily(scan, named, until)
         found = _secrets(scan, named)
         if has_room:
-            self._read += 1 + (not _OPENERS.isdisjoint(scan.text[named.end : named.end + _AHEAD]))
+            self._in_all += 1
+            self._of_lists += not _OPENERS.isdisjoint(scan.text[named.end : named.end + _AHEAD])
             if not found:
-                self._vain += self._notes(scan.text[named.start : named.end + _AHEAD])
+                self._in_vain += self._notes(scan.text[named.start : named.end + _AHEAD])
         return found
 
     def _leaves_room(self, named: Named) -> bool:
         """Return whether not too many names were read in full, of those that have some room before the next."""
-        return self._vain <= _VERY_MANY + named.end / _ROOM and self._read <= _MOST + named.end / _EACH
+        return (
+            _is_within(self._in_all, _IN_ALL, named.end)
+            and _is_within(self._of_lists, _OF_LISTS, named.end)
+            and _is_within(self._in_vain, _IN_VAIN, named.end)
+        )
 
     def _leaves_time(self, named: Named) -> bool:
         """Return whether there is time to look at all ways to write a name that stands close to the next."""
@@ -185,7 +188,7 @@ class _Row:
         if least and not least.search(between):
             return []
         self._passed += 1
-        if self._passed > _HASTY + named.end / _ROOM:
+        if not _is_within(self._passed, _HASTY, named.end):
             return _crudely(scan.text, named, is_secret_word)
         around = scan.text[named.start : named.end + _AHEAD]
         if around in self._fruitless:
@@ -203,6 +206,12 @@ class _Row:
             self._fruitless.clear()
         self._fruitless.add(around)
         return is_new
+
+
+def _is_within(count: int, bound: tuple[int, int], at: int) -> bool:
+    """Return whether no more were counted up to a place than a bound allows: so many, and one for some characters."""
+    first, each = bound
+    return count <= first + at / each
 
 
 def _crudely(text: str, named: Named, is_secret: Callable[[str, Kind], bool]) -> list[Span]:
