@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
 from infinium_integrations.redaction.programs import is_after_a_string, says_its_name
+from infinium_integrations.redaction.prose import is_passphrase, is_plain_password
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import ENOUGH, is_odd, is_prose, is_secret_word
 
@@ -121,6 +122,10 @@ _ADDRESS = pattern(r"\w@\w|[\[\]{}<>]")
 _IN_A_ROW = pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z")
 _LONG_WORD, _INSIDE = 8, pattern(r"[A-Za-z][0-9]+[A-Za-z]")
 _BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}(?:`{3}\w{0,10}(?:\n|\\{1,4}n)|`)?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
+
+_WORDS_IN_A_ROW = r"(?:[a-z]{2,12}[ -]){2,10}[a-z]{2,12}|(?:[A-Z][a-z]{1,11}[ -]){3,10}[A-Z][a-z]{1,11}"
+_ENDS = r"(?:[\"'`*](?![A-Za-z])|(?<=[.!,;]) |[ \t]{0,4}(?:\r?\n|\\|\Z|<))"
+"""What follows the last word of a sentence."""
 
 
 FORMS = (
@@ -583,6 +588,27 @@ FORMS = (
         "the password must have 8 characters",
     ),
     Form(
+        "sentence with a plain word",
+        " *_`\\\"'",
+        pattern(
+            rf"(?<!\b[Pp]ass)[*_`\"']{{0,3}}(?: (?:for|of|to) (?:[^\s:;=|<>\"'`.,]{{1,30}}+ ){{1,4}}?| )(?:is|was):? {{1,2}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{4,20}}[.!,;]{{0,2}}{_ENDS})"
+        ),
+        is_plain_password,
+        "The password for ada is swordfish.",
+        "The password for ada is required.",
+        soon="is",
+    ),
+    Form(
+        "passphrase",
+        " *_`\\\"':=",
+        pattern(
+            rf"(?<!\b[Pp]ass)[*_`\"']{{0,3}}(?:\s?[:=]|\sis:?(?=\s[*\\\"'`]))[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q}?(?=(?:{_WORDS_IN_A_ROW})[.!]?{_ENDS})"
+        ),
+        is_passphrase,
+        "passphrase: correct horse battery staple",
+        "passphrase: what the file is encrypted with",
+    ),
+    Form(
         "words that are a key",
         " :=i",
         pattern(r"\s?(?:[:=]|is)?\s{1,3}[\"']?(?=(?:(?!(?:the|and|are|was|with|but|not)[ ,])[a-z]{3,8}[ ,]{1,2}){11})"),
@@ -605,7 +631,12 @@ FORMS = (
 _VALUE = pattern(r"""(?:[^\s"'`<>\\,;|)\[\]}”’»」』]++|\[REDACTED\]|\[)++""")
 _INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
 _SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
-_SHAPES = {"words that are a key": _SEED, **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name}}
+_WORDS_IN_A_ROW = pattern(r"(?:[A-Za-z]{2,12}[ -]){2,10}[A-Za-z]{2,12}")
+_SHAPES = {
+    "words that are a key": _SEED,
+    "passphrase": _WORDS_IN_A_ROW,
+    **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name},
+}
 _SHORTEST, _ODD = 4, frozenset({is_odd, _one_word, _mixed_word, _long_word})
 """Characters without which those judges find no secret."""
 _QUESTIONS = ("get", "check", "verify", "find", "has", "delete", "validate", "is", "input", "read", "prompt")
@@ -618,6 +649,7 @@ _GLIMPSE, _FARTHEST, _MANY = 24, 1_200, 10_000
 """Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
 
+_OF_WORDS = next(form for form in FORMS if form.name == "passphrase")
 _BY_FIRST: dict[str, list[Form]] = {}
 for _form in FORMS:
     for _letter in _form.first:
@@ -730,6 +762,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     if (
         prose
         and prose[1] not in LEADING
+        and not (prose[0].strip() and _OF_WORDS.between.match(scan.text, named.end))
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
         and not scan.text.startswith("  ", named.end)
@@ -840,6 +873,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         not value
         or is_template
         or _says_its_type(value, named)
+        or _is_type_or_import(text, end, value, between[0], before)
         or not form.is_secret(value[:ENOUGH], named.kind)
         or (form.before and not form.before.search(before))
     ):
@@ -851,6 +885,18 @@ def _says_its_type(value: str, named: Named) -> bool:
     """Return whether a value is a type or a path that the name says again, of a password's name whole."""
     is_whole = named.kind == "weak" or value.lstrip("_").lower() == named.name.lstrip("_")
     return is_whole and says_its_name(value, named.name)
+
+
+def _is_type_or_import(text: str, end: int, value: str, between: str, before: str) -> bool:
+    """Return whether a name of a program stands where a type does, ``api_key: ApiKeyT | None``, or is imported."""
+    if not value.isidentifier():
+        return False
+    return text.startswith(_OR_NONE, end) or (
+        " as " in between and _IMPORT.match(before.rpartition("\n")[2]) is not None
+    )
+
+
+_OR_NONE = (" | None", " | str")
 
 
 def _is_word(value: str) -> bool:

@@ -81,6 +81,10 @@ _LEAST_NAME = 3
 _OF_A_VARIABLE, _OF_ONE_WITHOUT_DIGITS = ("password", "passwd"), ("passphrase", "_pass_")
 
 
+_OF_A_RESOURCE = pattern(r"\barn:aws[a-z-]{0,8}:[a-z0-9-]{2,40}:[a-z0-9-]{0,20}:[0-9]{0,12}:[a-z-]{2,20}:\Z")
+"""How names of resources begin: ``arn:aws:secretsmanager:eu-west-1:123456789012:secret:MyDatabase-a1b2c3``."""
+
+
 def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a variable, a type, another field's name, a template, a role of reStructuredText."""
     if pair.kind == "weak" and says_its_name(value, pair.name):
@@ -89,7 +93,8 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
         return _is_field(text, pair, value) or is_template(value, pair.kind)
     if pair.sep == "==":
         return text[pair.start - 1] == " " and _is_compared(pair.name, value.rstrip(":;"))
-    if value in _KEYWORDS and text.startswith(" ", pair.end):
+    is_resource = pair.sep == ":" and _OF_A_RESOURCE.search(text, max(0, pair.start - _ROOM), pair.start) is not None
+    if is_resource or (value in _KEYWORDS and text.startswith(" ", pair.end)):
         return True
     if value.startswith(")|(") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):
         return True
@@ -99,9 +104,15 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
 def _is_compared(name: str, core: str) -> bool:
     """Return whether a variable is what a secret is compared with: ``password != password2``, ``… == form.password``."""
     if "." in core:
-        return is_worded_path(core) and hands_on(name, core)
+        path, _, last = core.rpartition(".")
+        return is_worded_path(path) and ((hands_on(name, core) and is_worded_path(core)) or _is_numbered(last, name))
     if core.isupper():
         return "_" in core and is_worded_path(core)
+    return _is_numbered(core, name)
+
+
+def _is_numbered(core: str, name: str) -> bool:
+    """Return whether a variable has a name but for the number behind it."""
     return core == core.lower() and _NUMBER_BEHIND.sub("", core) == _NUMBER_BEHIND.sub("", name)
 
 
@@ -202,9 +213,14 @@ def is_argument(text: str, pair: Pair) -> bool:
 
 def is_variable(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a name of code by what it is called; a password looks like one now and then."""
+    value = value.removesuffix(":") if pair.sep == " = " else value
     itself = hands_on(pair.name, value)
     if DOTTED.fullmatch(value):
-        return itself or (pair.sep == " = " and not (pair.kind == "password" and is_alone(text, pair, value)))
+        return (
+            itself
+            or (is_worded_path(value) and bool(kind_of(value.rpartition(".")[2])))
+            or (pair.sep == " = " and not (pair.kind == "password" and is_alone(text, pair, value)))
+        )
     if not value.isidentifier() or not (kind_of(value) or (pair.sep == " = " and itself)):
         return False
     if pair.kind != "password":

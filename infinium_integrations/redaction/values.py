@@ -7,7 +7,6 @@ from functools import lru_cache
 from infinium_integrations.redaction.key_names import (
     HARMLESS,
     HIDDEN,
-    PASSWORDS,
     Kind,
     kind_of,
     means_more,
@@ -44,6 +43,7 @@ from infinium_integrations.redaction.programs import (
     says_its_name,
     worded,
 )
+from infinium_integrations.redaction.prose import is_label
 from infinium_integrations.redaction.scan import Pair, pattern
 
 __all__ = [
@@ -102,6 +102,8 @@ _ALGORITHM = pattern(
 )
 _ENTITY = pattern(r"&(?:#|\w{1,8};)")
 _CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)(?:[;,)\]}]|[!=]=)")
+_RESOURCE = pattern(r"(?:arn:aws[a-z-]{0,8}:[a-z0-9-]{2,40}:|urn:ietf:)")
+"""How names of resources begin."""
 _STOPS = ".,;!?:"
 _SHORTEST, _MIN_VALUE = 4, 6
 _LONG_NUMBER = 8
@@ -332,7 +334,13 @@ def _is_odd(value: str, kind: Kind, own: object) -> bool:  # noqa: ARG001  (what
 def _says_no_more(core: str, kind: Kind) -> bool:
     """Return whether a value is a constant, a word of schemas, a placeholder, a mask, a template, or a path."""
     low = core.lower()
-    if low in HARMLESS or _CONSTANT.match(low.lstrip("(")) or _DATE.fullmatch(core) or _ENTITY.match(core):
+    if (
+        low in HARMLESS
+        or _CONSTANT.match(low.lstrip("("))
+        or _DATE.fullmatch(core)
+        or _ENTITY.match(core)
+        or _RESOURCE.match(low)
+    ):
         return True
     if "${" in core or HIDDEN in core or _is_empty(core) or (not core[0].isdigit() and _is_path(core)):
         return True
@@ -379,7 +387,8 @@ _CODES = ("otp", "cvv", "cvc", "pin")
 def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.kind == "password":
         is_long = len(value) > 1 or value.isalnum()
-        return is_long and not _is_label(value) and (pair.sep != "tuple" or not value.isalpha())
+        is_variable = value.isupper() and "_" in value and kind_of(value) != ""  # of the environment
+        return is_long and not is_label(value) and not is_variable and (pair.sep != "tuple" or not value.isalpha())
     core = value.strip()
     if pair.sep == "tuple" and value.isalpha():
         return False
@@ -403,15 +412,6 @@ def _is_quoted_secret(value: str, pair: Pair) -> bool:
     return len(core) >= _SHORTEST and not (is_said and _is_phrase(core))
 
 
-def _is_label(value: str) -> bool:
-    """Return whether a value but says that a password stands there, as a form's field does: ``Database password``."""
-    found = _LABEL.fullmatch(value)
-    return found is not None and value[0].isupper() and found[1].lower() in PASSWORDS
-
-
-_LABEL = pattern(
-    r"(?:[A-Z][a-z]{1,14} (?:[A-Za-z]{2,14} ){0,3})?([A-Za-z]{6,11})(?: (?:\(|for |of |to |if |is )[A-Za-z ()'-]{1,60})?[.:!]?"
-)
 _OF_TOKENS = words("token tokens key keys jwt")
 
 

@@ -121,7 +121,7 @@ def test_code_numbers_and_colours_under_telling_names_stay(text):
 
 NAMES_OF_PROGRAMS = (
     '{"password": "Passwort", "host": "Server"}',
-    '"password": "Trino password (if authentication is enabled)"',
+    '"password": "Database password (if authentication is enabled)"',
     "USER_CHANGE_PASSWORD = 0x00000040\n",
     "creds['Credential'] = b'\\x00'*8",
     "t.CancellationToken=void 0;",
@@ -198,6 +198,13 @@ NAMES_OF_PROGRAMS = (
     "self, password: Union[str, object] = values.unset\n",
     "api_key=await ask(x)",
     "get_credentials=lambda _: [1]",
+    "    user=username,\n    password=token_response.token,\n    database=name)",
+    "if password := input.new_password:\n",
+    'ENV_POSTGRES_PASSWORD = "ACME_POSTGRES_PASSWORD"',
+    "def f(api_key: _AzureApiKeyT | None, b):",
+    "from acme.db.models import ApiKey as OrmApiKey",
+    "if a.token0 == metadata_params.token0:\n",
+    '{"CreateSecret": [{"ARN": "arn:aws:secretsmanager:us-west-2:123456789012:secret:MyDatabase-a1b2c3"}]}',
     "AND ($3::text IS NULL OR api_key = $3::text)",
     'dependencies = [("auth", "0004_alter_user_username_opts")]',
     'client_credentials = "m2m-client-credentials"',
