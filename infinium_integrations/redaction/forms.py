@@ -631,10 +631,9 @@ FORMS = (
 _VALUE = pattern(r"""(?:[^\s"'`<>\\,;|)\[\]}”’»」』]++|\[REDACTED\]|\[)++""")
 _INSIDE_TAGS = pattern(r"[^<\n]{1,400}")
 _SEED = pattern(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
-_WORDS_IN_A_ROW = pattern(r"(?:[A-Za-z]{2,12}[ -]){2,10}[A-Za-z]{2,12}")
 _SHAPES = {
     "words that are a key": _SEED,
-    "passphrase": _WORDS_IN_A_ROW,
+    "passphrase": pattern(_WORDS_IN_A_ROW),
     **{form.name: _INSIDE_TAGS for form in FORMS if "element" in form.name},
 }
 _SHORTEST, _ODD = 4, frozenset({is_odd, _one_word, _mixed_word, _long_word})
@@ -679,6 +678,8 @@ _AFTER_BLANKS = {
     "input of a page": "a1",
     "beside the name, in quotes": "\"'`\\",
     "words that are a key": "a:=\"'",
+    "sentence with a plain word": "a",
+    "passphrase": "a:=",
     "user and password": "a1:",
 }
 """With which characters those forms may go on that begin with a blank; the others may with any.
@@ -710,6 +711,8 @@ _AFTER_QUOTES = {
     "input of a page": "",
     "line below a name and a mark": "a:",
     "line below a name": "a",
+    "sentence with a plain word": "a",
+    "passphrase": "a:=",
 }
 """With which characters those forms may go on after a quote, a blank aside; a letter is ``a``."""
 _BY_QUOTED: dict[str, dict[str, list[Form]]] = {

@@ -112,7 +112,8 @@ def pairs(scan: Scan, found_at: dict[int, str]) -> Iterator[Span]:
         resume[keyword] = end
         if not kind:
             continue
-        if (start, end) == before:  # by another keyword: ``client_secret_key``
+        is_read = end == before[1] and before[0] <= start and (start == before[0] or until > end)
+        if is_read:  # by another keyword: ``client_secret_key``, ``api keypwd``
             resume[keyword] = max(end, until)
         elif kind == "weak" and low[end : end + 1] == " " and _leads_to_a_name(text, end):
             resume[keyword] = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
