@@ -213,12 +213,13 @@ def is_argument(text: str, pair: Pair) -> bool:
 
 def is_variable(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a name of code by what it is called; a password looks like one now and then."""
-    value = value.removesuffix(":") if pair.sep == " = " else value
+    if pair.sep == " = " and is_worded_path(value.removesuffix(":")):
+        value = value.removesuffix(":")
     itself = hands_on(pair.name, value)
     if DOTTED.fullmatch(value):
         return (
             itself
-            or (is_worded_path(value) and bool(kind_of(value.rpartition(".")[2])))
+            or ("_" in value and is_worded_path(value) and bool(kind_of(value.rpartition(".")[2])))
             or (pair.sep == " = " and not (pair.kind == "password" and is_alone(text, pair, value)))
         )
     if not value.isidentifier() or not (kind_of(value) or (pair.sep == " = " and itself)):
