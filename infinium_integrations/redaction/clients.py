@@ -41,12 +41,12 @@ def _takes(client: str, options: str, *, glued: str = "") -> re.Pattern[str]:
 _GLUED = "|"
 _ARGUMENT = r"(?:[\w$.\[\]]{1,40}|[bru]?\\{0,4}[\"'][^\"'\n]{0,100}[\"']),\s{0,20}"
 _BY_POSITION = (
-    ("hashpw", "fernet", "azurekeycredential"),
+    ("hashpw", "bcrypt.hash", "hmac.new", "fernet", "azurekeycredential"),
     (
         *("networkcredential", "usernamepasswordcredentials", "passwordauthentication", "jwt.encode"),
         *("basicawscredentials", "newstaticcredentials", "storagesharedkeycredential", "jwt.sign", "jwt.verify"),
         *("createhmac", "pgp_sym_encrypt", "pgp_sym_decrypt", "aes_encrypt", "aes_decrypt", "cx_oracle.connect"),
-        *("boto3.session", "basicauth"),
+        *("boto3.session", "basicauth", "httpbasicauthhandler", "authenticationheadervalue", "twilio.init"),
     ),
     ("getconnection", "mysqli", "mysqli_connect", "pdo", "mysqldb.connect", "pymysql.connect", "create_user"),
 )
@@ -100,7 +100,7 @@ CLIENTS = (
         "AUTH",
         ("auth ",),
         pattern(
-            r"(?:(?m:^)|(?<=[\"'`n>]))(?:> ?|C: ?)?AUTH\s(?:PLAIN\s|LOGIN\s|[\w.-]{1,40}\s)?([^\s\\\"'`]{6,200})(?=\\|[\"'`]|\s{0,2}(?m:$))"
+            r"(?:(?m:^)|(?<=[\"'`n>])|(?<=> ))(?:> ?|C: ?)?AUTH\s(?:PLAIN\s|LOGIN\s|[\w.-]{1,40}\s)?([^\s\\\"'`]{6,200})(?=\\|[\"'`]|\s{0,2}(?m:$))"
         ),
         "AUTH hunter2!Zq9",
         "AUTH LOGIN",
@@ -417,6 +417,89 @@ CLIENTS = (
         "$ vault kv get secret/db\nrequired",
         is_odd=True,
         begins=("secretsmanager", "gcloud", "kubectl", "vault", "gh", "az", "op", "pwgen", "openssl"),
+    ),
+    Command(
+        "token of a client",
+        ("vercel", "netlify", "railway", "caddy", "http ", "https ", "xh ", "xhs "),
+        pattern(
+            rf"\b(?:(?:vercel|netlify|railway)\b{_REST}{BLANK}-[at]|caddy\b{_REST}{BLANK}--plaintext|(?:https?|xhs?)\b{_REST}{BLANK}-A{BLANK}bearer{BLANK}-a)(?:{BLANK}|=)(?!-){WORD}"
+        ),
+        "http -A bearer -a aB3dE5gH7jK9mN1pQ4sT6vZq9 https://example.com",
+        "vercel -t production deploy",
+        "atp",
+        is_odd=True,
+        begins=("vercel", "netlify", "railway", "caddy", "http", "https", "xh", "xhs"),
+    ),
+    Command(
+        "user and secret in a row",
+        ("net user", "isql", "bundle config", "rclone obscure", "setairportnetwork"),
+        pattern(
+            rf"\b(?:net{BLANK}user{BLANK}[\w.-]{{1,40}}|isql{BLANK}[\w.-]{{1,40}}{BLANK}[\w.-]{{1,40}}|rclone{BLANK}obscure|setairportnetwork{BLANK}\w{{1,10}}{BLANK}(?:\"[^\"\n]{{1,60}}\"|'[^'\n]{{1,60}}'|\S{{1,60}})){BLANK}(?![-/]){WORD}"
+            rf"|\bbundle{BLANK}config{BLANK}(?:set{BLANK})?(?:--\w{{1,10}}{BLANK})?[\w./:-]{{3,80}}{BLANK}[\w.-]{{1,60}}:([^\s\"'|;]{{4,200}})"
+        ),
+        "net user ada hunter2!Zq9",
+        "net user ada guest",
+        is_odd=True,
+        begins=("net", "isql", "bundle", "rclone", "setairportnetwork"),
+    ),
+    Command(
+        "user using a secret",
+        ("connect to",),
+        pattern(rf"(?i:connect{BLANK}to{BLANK}\S{{1,60}}{BLANK}user{BLANK}\S{{1,60}}{BLANK}using){BLANK}{WORD}"),
+        "db2 connect to shop user ada using hunter2!Zq9",
+        "connect to shop user ada using ssl",
+        is_odd=True,
+        begins=("connect",),
+    ),
+    Command(
+        "network device",
+        ("enable secret", "username ", "snmp-server community", "rocommunity", "rwcommunity"),
+        pattern(
+            rf"\b(?:enable{BLANK}(?:secret|password){BLANK}(?:\d{BLANK})?|username{BLANK}[\w.-]{{1,40}}{BLANK}(?:privilege{BLANK}\d{{1,2}}{BLANK})?(?:secret|password){BLANK}(?:\d{BLANK})?|snmp-server{BLANK}community{BLANK}|r[ow]community6?{BLANK}){WORD}"
+        ),
+        "username admin privilege 15 secret hunter2!Zq9",
+        "snmp-server community public RO",
+        is_odd=True,
+        begins=("enable", "username", "snmp-server", "rocommunity", "rwcommunity"),
+    ),
+    Command(
+        "user of Redis",
+        ("setuser", "user "),
+        pattern(
+            r"\b(?i:acl\s{1,3}setuser|user)\s{1,3}[\w.-]{1,40}\s{1,3}(?:[^\s\"'>]{1,40}\s{1,3}){0,6}>([^\s\"'>=]{4,200})"
+        ),
+        "ACL SETUSER ada on >hunter2!Zq9 ~* +@all",
+        "ACL SETUSER ada on nopass",
+        is_odd=True,
+        mark=">",
+        begins=("acl", "user"),
+    ),
+    Command(
+        "login of a remote tool",
+        ("impacket", "secretsdump", "psexec.py", "wmiexec", "smbexec", "getnpusers"),
+        pattern(
+            rf"\b(?:impacket-\w{{3,20}}|secretsdump|psexec|wmiexec|smbexec|GetNPUsers)(?:\.py)?\b{_REST}[\s\"'][\w.\\/-]{{1,60}}:([^\s\"'@]{{3,100}})@"
+        ),
+        "secretsdump.py acme.example/ada:hunter2!Zq9@10.0.0.1",
+        "secretsdump.py acme.example/ada@10.0.0.1",
+        mark="@",
+        begins=("impacket", "secretsdump", "psexec", "wmiexec", "smbexec", "getnpusers"),
+    ),
+    Command(
+        "code of a wireless network",
+        ("wifi:",),
+        pattern(r"\bWIFI:(?:[^;\n]{0,60};){0,4}?P:([^;\n\"]{3,100});"),
+        "WIFI:S:home;T:WPA;P:hunter2!Zq9;;",
+        "WIFI:S:home;T:nopass;;",
+        begins=("wifi:",),
+    ),
+    Command(
+        "here-document",
+        ("chpasswd",),
+        pattern(r"\bchpasswd\b[^\n]{0,40}<<-?\s?[\"']?\w{1,20}[\"']?(?:\n|\\n)[\w.-]{1,40}:([^\s:\\]{3,200})"),
+        "chpasswd <<EOF\nada:hunter2!Zq9\nEOF",
+        "chpasswd < users.txt",
+        mark="<<",
     ),
     Command(
         "login by a call",
