@@ -242,6 +242,9 @@ def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
             if type(said) is str and type(other) is str and other.lower() in _PAIR_NAMES and is_secret_key(said):
                 name = said
                 break
+            if type(other) is str and other.lower() == "httponly":  # as browsers list cookies
+                name = "cookie"
+                break
     return name is not None and not harmless_value(name, value)
 
 

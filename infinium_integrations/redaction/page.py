@@ -46,6 +46,21 @@ OTHERS = (
         "INSERT", "INSERT INTO u (name, password) VALUES ('ada', 'hunter2!Zq9')", "INSERT INTO u (name) VALUES ('ada')"
     ),
     Example("column of a table", "user,password\nada,hunter2!Zq9\n", "user,role\nada,admin\n"),
+    Example(
+        "column of rows",
+        '{"columns": ["user", "password"], "rows": [["ada", "hunter2!Zq9"]]}',
+        '{"columns": ["user", "password"], "rows": [["ada", "required"]]}',
+    ),
+    Example(
+        "cookie",
+        '{"name": "sid", "value": "hunter2!Zq9", "path": "/", "httpOnly": true}',
+        '{"name": "sid", "value": "hunter2!Zq8", "path": "/"}',
+    ),
+    Example(
+        "token in a link",
+        "https://example.com/reset-password/aB3dE5gH7jK9mN1pQ4sT6vZq9",
+        "https://example.com/reset-password/how-to-choose-one-that-lasts",
+    ),
     Example("YAML block", "password: |\n  hunter2!Zq9\nhost: db\n", "text: |\n  hunter\nhost: db\n"),
     Example("string in triple quotes", 'password = """hunter2!Zq9"""', 'password = """"""'),
     Example("before the name", "use hunter2!Zq9 as your password", "use them as your password"),

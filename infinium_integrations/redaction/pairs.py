@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import SECOND_WORDS, Kind, kind_of
-from infinium_integrations.redaction.lists import items, more
+from infinium_integrations.redaction.lists import items, more, rows
 from infinium_integrations.redaction.nested import nested
 from infinium_integrations.redaction.scan import Pair, Scan, Span, pattern
 from infinium_integrations.redaction.values import (
@@ -249,7 +249,7 @@ def _secrets(scan: Scan, named: Named) -> list[Span]:
     following = scan.text[named.end : named.end + 1]
     if following in _NO_MARKS or following.isalnum():
         return [*loosely(scan, named)]
-    inside = [*nested(scan, named)] if following in _QUOTES else []
+    inside = ([*nested(scan, named)] or [*rows(scan, named)]) if following in _QUOTES else []
     return inside or [*items(scan, named)] or [*_pair(scan, named)] or [*loosely(scan, named)]
 
 

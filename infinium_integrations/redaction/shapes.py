@@ -108,6 +108,7 @@ def _prefilters() -> Iterator[str]:
     yield from (_inside(vendor) for vendor in inside if _AFTER.get(vendor.start) is not _AFTER_DOTS or vendor.before)
     yield from ("PRIVATE KEY", "Private-Lines", "[0-9]{8}:AA")
     yield from (loosened(rf"://[^{_NO_LOGIN}]*@"), loosened(_BEFORE_SOURCES.pattern))
+    yield from (r"(?i:httponly)", r"\t(?:TRUE|FALSE)\t", loosened(_LINK.pattern))
     yield rf"(?i:bearer{_BLANK}(?:[a-z._~+/=-]{{0,23}}[0-9]|[a-z._~+/=-]{{24}})|basic{_BLANK}[a-z]*(?-i:[A-Z0-9+/_-]))"
 
 
@@ -126,6 +127,10 @@ def shapes(scan: Scan) -> Iterator[Span]:
         for found in _TELEGRAM.finditer(scan.text):
             yield *found.span(), "Telegram"
     yield from _schemes(scan)
+    yield from _cookies(scan)
+    yield from (
+        (*found.span(1), "token in a link") for found in _LINK.finditer(scan.text) if _is_random_token(found[1])
+    )
 
 
 _LONG = 15
@@ -250,6 +255,48 @@ def _is_login(token: str) -> bool:
     except (ValueError, binascii.Error):
         return False
     return b":" in plain and plain.decode("latin-1").isprintable()
+
+
+_OF_A_COOKIE = pattern(
+    r"(?P<quote>\\{0,7}[\"'])(?P<name>value|httponly)(?P=quote)\s{0,9}:\s{0,9}(?:(?P=quote)(?P<value>[^\"'\\\n{}]{4,4096}+)|(?i:true|false))",
+    re.IGNORECASE,
+)
+_WIDEST = 5_000
+_LINE_OF_A_JAR = pattern(
+    r"(?:\A|(?<=\n))(?:#HttpOnly_)?[\w.-]{1,100}\t(?:TRUE|FALSE)\t/[^\t\n]{0,100}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,100}\t([^\t\n]{4,4096}+)"
+)
+
+
+def _cookies(scan: Scan) -> Iterator[Span]:
+    """Find what cookies hold, as browsers' tools list them: ``{"value": …, "httpOnly": true}``, Netscape's files."""
+    if "httponly" in scan.low:
+        value = said = None
+        for found in _OF_A_COOKIE.finditer(scan.text):
+            if found["value"] is not None:
+                value = found
+            elif found["name"].lower() != "value":
+                said = found
+            if value and said:
+                start, end = sorted((value.end(), said.start()))
+                if abs(value.start() - said.start()) < _WIDEST and not {"{", "}"} & {*scan.text[start:end]}:
+                    yield *value.span("value"), "cookie"
+                    value = said = None
+        if scan.open_end and value:  # of the last one what says that it is a cookie may be cut off
+            yield *value.span("value"), "cookie"
+    if "\tTRUE\t" in scan.text or "\tFALSE\t" in scan.text:
+        yield from ((*found.span(1), "cookie") for found in _LINE_OF_A_JAR.finditer(scan.text))
+
+
+_LINK = pattern(
+    r"/(?:(?:password[-_/]?)?reset(?:[-_/]?password)?|(?:verify|confirm|activate)(?:[-_/]?(?:email|account))?|magic[-_]?link|invit(?:e|ation)s?)/([A-Za-z0-9_~-]{20,200}+)",
+    re.IGNORECASE,
+)
+_UUID = pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def _is_random_token(token: str) -> bool:
+    """Return whether the last part of a link is no name and no UUID."""
+    return any(map(str.isdigit, token)) and any(map(str.isalpha, token)) and _UUID.fullmatch(token) is None
 
 
 # -- the end of a text that was cut short

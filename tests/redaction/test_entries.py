@@ -47,6 +47,8 @@ PAIRS = [
         {"e": ValueError("password", SECRET)},
         {"a": {"b": {"name": "Authorization", "value": SECRET}}},
         {"type": "tool_call", "name": "api_key", "value": SECRET},
+        {"cookies": [{"name": "sid", "value": SECRET, "path": "/", "httpOnly": True}]},
+        [{"httpOnly": False, "name": "sid", "value": SECRET}],
     ],
 )
 def test_a_value_beside_a_secrets_name_is_hidden_as_data_and_in_a_trace(value):
