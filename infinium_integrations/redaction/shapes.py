@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import any_of
+from infinium_integrations.redaction.letters import has_all
 from infinium_integrations.redaction.prefilter import Prefilter, loosened
 from infinium_integrations.redaction.rules import ESCAPES, VENDORS, Vendor, at_start
 from infinium_integrations.redaction.scan import Scan, Span, pattern
@@ -291,12 +292,12 @@ _LINK = pattern(
     r"/(?:(?:password[-_/]?)?reset(?:[-_/]?password)?|(?:verify|confirm|activate)(?:[-_/]?(?:email|account))?|magic[-_]?link|invit(?:e|ation)s?)/([A-Za-z0-9_~-]{20,200}+)",
     re.IGNORECASE,
 )
-_UUID = pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_HASH = pattern(r"[0-9a-f]{32,200}")
 
 
 def _is_random_token(token: str) -> bool:
-    """Return whether the last part of a link is no name and no UUID."""
-    return any(map(str.isdigit, token)) and any(map(str.isalpha, token)) and _UUID.fullmatch(token) is None
+    """Return whether the last part of a link is no name and no UUID: small and capital letters and digits, or a hash."""
+    return (has_all(token) and not token.islower() and not token.isupper()) or _HASH.fullmatch(token) is not None
 
 
 # -- the end of a text that was cut short
