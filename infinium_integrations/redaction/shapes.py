@@ -296,7 +296,7 @@ _HASH = pattern(r"[0-9a-f]{32,200}")
 
 
 def _is_random_token(token: str) -> bool:
-    """Return whether the last part of a link is no name and no UUID: small and capital letters and digits, or a hash."""
+    """Return whether the last part of a link has small and capital letters and digits, or is a hash; no UUID."""
     return (has_all(token) and not token.islower() and not token.isupper()) or _HASH.fullmatch(token) is not None
 
 
