@@ -80,8 +80,9 @@ All secrets here are made up, and vendors' keys are shortened. How well the rule
 [Security](../security.md#how-well-it-works). `infinium-traces redact FILE` shows which rule hides what in one of your texts.
 
 A value under a name that means password, passphrase or PIN is hidden, except for words of schemas (`required`, `string`, `none`, …),
-placeholders (`${PASSWORD}`, `<password>`, `***`, `%s`), a field's label (`Database password`) and, in code, variables. Under names that
-have other meanings too (`token`, `auth`, `key`, `secret`), plain words, identifiers, numbers and paths stay. `INFINIUM_REDACT_KEYS` adds names, `INFINIUM_REDACT_ALLOW` exempts names.
+placeholders (`${PASSWORD}`, `<password>`, `***`, `%s`), labels and messages made of listed words (`Database password`,
+`This field is required.`) and, in code, variables. Under names that have other meanings too (`token`, `auth`, `key`, `secret`), plain words,
+identifiers, numbers and paths stay. `INFINIUM_REDACT_KEYS` adds names, `INFINIUM_REDACT_ALLOW` exempts names.
 
 ## Personal data
 
