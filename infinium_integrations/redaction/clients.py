@@ -41,12 +41,21 @@ def _takes(client: str, options: str, *, glued: str = "") -> re.Pattern[str]:
 _GLUED = "|"
 _ARGUMENT = r"(?:[\w$.\[\]]{1,40}|[bru]?\\{0,4}[\"'][^\"'\n]{0,100}[\"']),\s{0,20}"
 _BY_POSITION = (
-    ("hashpw", "bcrypt.hash", "hmac.new", "fernet", "azurekeycredential"),
+    (
+        "hashpw",
+        "checkpw",
+        "bcrypt.hash",
+        "bcrypt.hashsync",
+        "bcrypt.compare",
+        "hmac.new",
+        "fernet",
+        "azurekeycredential",
+    ),
     (
         *("networkcredential", "usernamepasswordcredentials", "passwordauthentication", "jwt.encode"),
         *("basicawscredentials", "newstaticcredentials", "storagesharedkeycredential", "jwt.sign", "jwt.verify"),
         *("createhmac", "pgp_sym_encrypt", "pgp_sym_decrypt", "aes_encrypt", "aes_decrypt", "cx_oracle.connect"),
-        *("boto3.session", "basicauth", "httpbasicauthhandler", "authenticationheadervalue", "twilio.init"),
+        *("boto3.session", "basicauth", "authenticationheadervalue", "twilio.init"),
     ),
     ("getconnection", "mysqli", "mysqli_connect", "pdo", "mysqldb.connect", "pymysql.connect", "create_user"),
 )
@@ -428,7 +437,6 @@ CLIENTS = (
         "vercel -t production deploy",
         "atp",
         is_odd=True,
-        begins=("vercel", "netlify", "railway", "caddy", "http", "https", "xh", "xhs"),
     ),
     Command(
         "user and secret in a row",
@@ -440,7 +448,6 @@ CLIENTS = (
         "net user ada hunter2!Zq9",
         "net user ada guest",
         is_odd=True,
-        begins=("net", "isql", "bundle", "rclone", "setairportnetwork"),
     ),
     Command(
         "user using a secret",
@@ -449,24 +456,22 @@ CLIENTS = (
         "db2 connect to shop user ada using hunter2!Zq9",
         "connect to shop user ada using ssl",
         is_odd=True,
-        begins=("connect",),
     ),
     Command(
         "network device",
-        ("enable secret", "username ", "snmp-server community", "rocommunity", "rwcommunity"),
+        ("enable secret", "enable password", "username ", "snmp-server community", "rocommunity", "rwcommunity"),
         pattern(
-            rf"\b(?:enable{BLANK}(?:secret|password){BLANK}(?:\d{BLANK})?|username{BLANK}[\w.-]{{1,40}}{BLANK}(?:privilege{BLANK}\d{{1,2}}{BLANK})?(?:secret|password){BLANK}(?:\d{BLANK})?|snmp-server{BLANK}community{BLANK}|r[ow]community6?{BLANK}){WORD}"
+            rf"\b(?:enable{BLANK}(?:secret|password){BLANK}(?:\d{BLANK})?|username{BLANK}[\w.-]{{1,40}}{BLANK}(?:privilege{BLANK}\d{{1,2}}{BLANK})?(?:algorithm-type{BLANK}\w{{4,10}}{BLANK})?(?:secret|password){BLANK}(?:\d{BLANK})?|snmp-server{BLANK}community{BLANK}|r[ow]community6?{BLANK}){WORD}(?=\s{{0,3}}(?:\n|\\|\Z|[\"'])|\s(?:RO|RW|default)\b)"
         ),
         "username admin privilege 15 secret hunter2!Zq9",
         "snmp-server community public RO",
         is_odd=True,
-        begins=("enable", "username", "snmp-server", "rocommunity", "rwcommunity"),
     ),
     Command(
         "user of Redis",
         ("setuser", "user "),
         pattern(
-            r"\b(?i:acl\s{1,3}setuser|user)\s{1,3}[\w.-]{1,40}\s{1,3}(?:[^\s\"'>]{1,40}\s{1,3}){0,6}>([^\s\"'>=]{4,200})"
+            r"\b(?:(?i:acl\s{1,3}setuser)\s{1,3}[\w.-]{1,40}|user\s{1,3}[\w.-]{1,40}\s{1,3}(?:on|off))\s{1,3}(?:[^\s\"'>]{1,40}\s{1,3}){0,6}[\"']?>([^\s\"'>=]{4,200})"
         ),
         "ACL SETUSER ada on >hunter2!Zq9 ~* +@all",
         "ACL SETUSER ada on nopass",
@@ -476,14 +481,14 @@ CLIENTS = (
     ),
     Command(
         "login of a remote tool",
-        ("impacket", "secretsdump", "psexec.py", "wmiexec", "smbexec", "getnpusers"),
+        ("impacket", "secretsdump", "psexec.py", "wmiexec", "smbexec", "getnpusers", "getuserspns", "mssqlclient"),
         pattern(
-            rf"\b(?:impacket-\w{{3,20}}|secretsdump|psexec|wmiexec|smbexec|GetNPUsers)(?:\.py)?\b{_REST}[\s\"'][\w.\\/-]{{1,60}}:([^\s\"'@]{{3,100}})@"
+            rf"\b(?:impacket-\w{{3,20}}|secretsdump|psexec|wmiexec|smbexec|GetNPUsers|GetUserSPNs|mssqlclient)(?:\.py)?\b{_REST}[\s\"'][\w.\\/-]{{1,60}}:([^\s\"'@]{{3,100}})@"
         ),
         "secretsdump.py acme.example/ada:hunter2!Zq9@10.0.0.1",
         "secretsdump.py acme.example/ada@10.0.0.1",
         mark="@",
-        begins=("impacket", "secretsdump", "psexec", "wmiexec", "smbexec", "getnpusers"),
+        begins=("impacket", "secretsdump", "psexec", "wmiexec", "smbexec", "getnpusers", "getuserspns", "mssqlclient"),
     ),
     Command(
         "code of a wireless network",
@@ -491,10 +496,9 @@ CLIENTS = (
         pattern(r"\bWIFI:(?:[^;\n]{0,60};){0,4}?P:([^;\n\"]{3,100});"),
         "WIFI:S:home;T:WPA;P:hunter2!Zq9;;",
         "WIFI:S:home;T:nopass;;",
-        begins=("wifi:",),
     ),
     Command(
-        "here-document",
+        "chpasswd, here-document",
         ("chpasswd",),
         pattern(r"\bchpasswd\b[^\n]{0,40}<<-?\s?[\"']?\w{1,20}[\"']?(?:\n|\\n)[\w.-]{1,40}:([^\s:\\]{3,200})"),
         "chpasswd <<EOF\nada:hunter2!Zq9\nEOF",

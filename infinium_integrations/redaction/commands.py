@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from infinium_integrations.redaction.clients import CLIENTS, WORD, Command
-from infinium_integrations.redaction.key_names import has_one, kind_of
+from infinium_integrations.redaction.key_names import has_one, secret_columns
 from infinium_integrations.redaction.prefilter import Prefilter, loosened
 from infinium_integrations.redaction.scan import Scan, Span, pattern, places
 from infinium_integrations.redaction.values import is_odd, is_secret_word
@@ -355,8 +355,7 @@ def _inserted(scan: Scan) -> Iterator[Span]:
     """Find the values of an SQL INSERT whose columns are secrets by name."""
     text = scan.text
     for found in _INSERT.finditer(text):
-        names = [name.strip(" \t\"`[]'\\") for name in found["names"].split(",")]
-        columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name))}
+        columns = secret_columns(found["names"].split(","))
         row, last = (_TUPLE.match(text, found.end()) if columns else None), found.end()
         while row:
             at, column = row.start(1), 0

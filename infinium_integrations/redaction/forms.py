@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, words
+from infinium_integrations.redaction.key_names import Kind, has_one, kind_of, secret_columns, words
 from infinium_integrations.redaction.programs import is_after_a_string, says_its_name
 from infinium_integrations.redaction.prose import is_passphrase, is_plain_password
 from infinium_integrations.redaction.scan import Scan, Span, pattern
@@ -123,8 +123,9 @@ _IN_A_ROW = pattern(r"(?:^|\n|\||\\n)[ *_`|]{0,8}[\w -]{0,20}\Z")
 _LONG_WORD, _INSIDE = 8, pattern(r"[A-Za-z][0-9]+[A-Za-z]")
 _BELOW = r"[ \t]{0,4}(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n){1,3}[ \t>]{0,12}(?:`{3}\w{0,10}(?:\n|\\{1,4}n)|`)?(?=[^\s\"'\\]{4,200}(?<!:)[ \t]{0,4}(?:\r?\n|\\|\Z|[\"']))"
 
-_WORDS_IN_A_ROW = r"(?:[a-z]{2,12}[ -]){2,10}[a-z]{2,12}|(?:[A-Z][a-z]{1,11}[ -]){3,10}[A-Z][a-z]{1,11}"
-_ENDS = r"(?:[\"'`*](?![A-Za-z])|(?<=[.!,;]) |[ \t]{0,4}(?:\r?\n|\\|\Z|<))"
+_MARKS = r"(?:\\{0,8}[\"'`]|[*_]){0,3}"
+_WORDS_IN_A_ROW = r"(?:[A-Za-z][a-z]{1,11}[ -](?:[a-z]{2,12}[ -]){1,22}[a-z]{2,12}|(?:[A-Z][a-z]{1,11}[ -]){3,22}[A-Z][a-z]{1,11})(?:[ -][0-9]{1,6})?"
+_ENDS = r"(?:[\"'`*](?![A-Za-z])|(?<=[.!,;]) |[ \t]{0,4}(?:\r?\n|\\|\Z|<)|[ ]{1,4}[#(])"
 """What follows the last word of a sentence."""
 
 
@@ -411,18 +412,8 @@ FORMS = (
             r"(?:element|selector|field|target|label|locator|css|xpath|question|prompt|placeholder|[Tt]ype)\\{0,8}[\"']?\s?[:=]\s?\\{0,8}[\"'][^\"'\n]{0,40}\\{0,8}[\"']?\Z"
         ),
         (
-            "lement",
-            "elector",
-            "field",
-            "target",
-            "label",
-            "locator",
-            "css",
-            "xpath",
-            "quest",
-            "prompt",
-            "holder",
-            "ype",
+            *("element", "selector", "field", "target", "label", "locator"),
+            *("css", "xpath", "question", "prompt", "placeholder", "ype"),
         ),
         soon=",;",
     ),
@@ -591,18 +582,22 @@ FORMS = (
         "sentence with a plain word",
         " *_`\\\"'",
         pattern(
-            rf"(?<!\b[Pp]ass)[*_`\"']{{0,3}}(?: (?:for|of|to) (?:[^\s:;=|<>\"'`.,]{{1,30}}+ ){{1,4}}?| )(?:is|was):? {{1,2}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{4,20}}[.!,;]{{0,2}}{_ENDS})"
+            rf"{_MARKS}(?: (?:for|of|to) (?:[^\s:;=|<>\"'`.,]{{1,30}}+ ){{1,4}}?| )(?:is|was|to):? {{1,2}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{4,20}}[.!,;]{{0,2}}{_ENDS})"
         ),
         is_plain_password,
         "The password for ada is swordfish.",
         "The password for ada is required.",
-        soon="is",
+        pattern(
+            r"(?:\b(?i:the|my|your|our|his|her|its|their|this)|['’]s) (?:[\w-]{1,20} ){0,2}(?:\\{0,8}[\"'`]|[*_]){0,3}\Z"
+        ),
+        soon="ist",
     ),
     Form(
         "passphrase",
         " *_`\\\"':=",
         pattern(
-            rf"(?<!\b[Pp]ass)[*_`\"']{{0,3}}(?:\s?[:=]|\sis:?(?=\s[*\\\"'`]))[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q}?(?=(?:{_WORDS_IN_A_ROW})[.!]?{_ENDS})"
+            rf"(?<!\b[Pp]ass){_MARKS}(?:\s?[:=]|\sis:?(?=\s[*\\\"'`]))[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{1,12}}(?:[ -][a-zA-Z]{{2,12}}){{2}}[ -])(?={_WORDS_IN_A_ROW}[.!]?{_ENDS})"
+            rf"|(?:(?<=[Pp]hrase)|(?<=PHRASE)){_MARKS}(?:\s?[:=]|\s(?:is|was):?)[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q.replace('quote', 'quoted')}?(?={_WORDS_IN_A_ROW}[.!]?{_ENDS})"
         ),
         is_passphrase,
         "passphrase: correct horse battery staple",
@@ -648,7 +643,7 @@ _GLIMPSE, _FARTHEST, _MANY = 24, 1_200, 10_000
 """Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
 
-_OF_WORDS = next(form for form in FORMS if form.name == "passphrase")
+_PASSPHRASES = next(form for form in FORMS if form.name == "passphrase")
 _BY_FIRST: dict[str, list[Form]] = {}
 for _form in FORMS:
     for _letter in _form.first:
@@ -752,6 +747,7 @@ _IS_IT = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
 )
 _FILE = pattern(r"\w\.[a-z]{2,5}\Z")
+_DIGIT = pattern("[0-9]")
 _LEADS_TO_IT = (" as ", " in ", " into ")
 _SAYS_WHAT_IT_IS = (" is ", " was ", " for ", " to be ", " that's ")
 _AFTER_A_FIELD = words("field box input textbox and for to now please")
@@ -765,7 +761,7 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     if (
         prose
         and prose[1] not in LEADING
-        and not (prose[0].strip() and _OF_WORDS.between.match(scan.text, named.end))
+        and not _PASSPHRASES.between.match(scan.text, named.end)
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
         and not scan.text.startswith("  ", named.end)
@@ -876,7 +872,11 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         not value
         or is_template
         or _says_its_type(value, named)
-        or _is_type_or_import(text, end, value, between[0], before)
+        or (
+            value.isidentifier()
+            and not _DIGIT.search(value)
+            and _is_type_or_import(text, end, named, between[0], before)
+        )
         or not form.is_secret(value[:ENOUGH], named.kind)
         or (form.before and not form.before.search(before))
     ):
@@ -890,16 +890,16 @@ def _says_its_type(value: str, named: Named) -> bool:
     return is_whole and says_its_name(value, named.name)
 
 
-def _is_type_or_import(text: str, end: int, value: str, between: str, before: str) -> bool:
+def _is_type_or_import(text: str, end: int, named: Named, between: str, before: str) -> bool:
     """Return whether a name of a program stands where a type does, ``api_key: ApiKeyT | None``, or is imported."""
-    if not value.isidentifier():
+    if named.kind != "weak":
         return False
-    return text.startswith(_OR_NONE, end) or (
-        " as " in between and _IMPORT.match(before.rpartition("\n")[2]) is not None
-    )
+    is_type = ":" in between and _UNION.match(text, end) is not None
+    return is_type or (between == " as " and _IMPORT_OF.search(before) is not None)
 
 
-_OR_NONE = (" | None", " | str")
+_UNION = pattern(r" \| (?:None|str|int|bool|bytes|float)\b")
+_IMPORT_OF = pattern(r"(?:^|\n)\s{0,20}(?:from [\w.]{1,80} )?import (?:\w{1,40}(?: as \w{1,40})?, ){0,9}\Z")
 
 
 def _is_word(value: str) -> bool:
@@ -1006,7 +1006,7 @@ def _columns(scan: Scan, named: Named) -> Iterator[Span]:
     is_row = previous.count(mark) == header.count(mark) and not (mark == "," and previous.rstrip().endswith(","))
     if len(edges) < 1 + (mark != "|") or is_row or not all(map(_HEADER.fullmatch, edges)):
         return
-    columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(' *_`"')))}
+    columns = secret_columns(names)
     if columns:
         yield from _rows(scan, end, newline, mark, len(names), columns)
 

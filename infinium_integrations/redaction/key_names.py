@@ -32,6 +32,7 @@ __all__ = [
     "means_more",
     "own_keywords",
     "own_names",
+    "secret_columns",
     "words",
 ]
 
@@ -226,8 +227,13 @@ def kind_of(name: str) -> Kind:
     return verdict
 
 
+def secret_columns(names: Iterable[str]) -> dict[int, Kind]:
+    """Return which of some columns are secrets by name, quoted or not, and of which kind."""
+    return {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(" \t\r\n\\\"'`*_[]")))}
+
+
 def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
-    """Return whether an entry of a dict is a secret: by its key, or by the name beside it, as lists of headers have it.
+    """Return whether an entry of a dict is a secret: by its key, or by what is beside it, as in headers and cookies.
 
     Nothing of a user's class is called.
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, kind_of, words
+from infinium_integrations.redaction.key_names import HIDDEN, Kind, has_one, words
 from infinium_integrations.redaction.programs import worded
 from infinium_integrations.redaction.scan import Scan, Span, pattern
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
-__all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more", "rows"]
+__all__ = ["FACTS", "LISTS", "LONGEST", "ROOM", "Items", "is_secret_item", "items", "more"]
 
 
 @dataclass(slots=True)
@@ -224,47 +224,3 @@ def more(scan: Scan, named: Named, end: int) -> Iterator[Span]:
 
 
 _OF_SEVERAL = (*_PLURALS, "api-key", "api_key", "secrets")
-
-
-_GOES_ON = pattern(r"\\{0,7}[\"']\s{0,9}[,\]]")
-_COLUMNS = pattern(
-    r"\\{0,7}[\"'](?:columns?|cols|column_names|fields|field_names|headers?|keys|names)\\{0,7}[\"']\s{0,9}[:=]\s{0,9}\Z",
-    re.IGNORECASE,
-)
-_ROWS = pattern(
-    r"\s{0,9},\s{0,9}\\{0,7}[\"']?(?:rows|data|values|records|results?)\\{0,7}[\"']?\s{0,9}[:=]\s{0,9}[\[(](?=\s{0,9}[\[(])",
-    re.IGNORECASE,
-)
-_ROW = pattern(r"\s{0,9},?\s{0,9}[\[(]")
-_CELL = pattern(
-    r"\s{0,9}(?:(\\{0,7})(?:\"((?:[^\"\\\n]|\\(?!\"))*+)\\{0,7}\"|'((?:[^'\\\n]|\\(?!'))*+)\\{0,7}')|([^,\[\]()\"'\n]*+))\s{0,9}([,\])]|\Z)"
-)
-_WIDEST = 600
-
-
-def rows(scan: Scan, named: Named) -> Iterator[Span]:
-    """Find the values of a column in rows that lie beside the columns' names: ``{"columns": […], "rows": [[…]]}``."""
-    text = scan.text
-    if named.start < scan.reached.get("rows", 0) or _GOES_ON.match(text, named.end) is None:
-        return
-    begin = text.rfind("[", max(0, named.start - _WIDEST), named.start)
-    end = text.find("]", named.end, named.end + _WIDEST)
-    if begin < 0 or end < 0 or _COLUMNS.search(text, max(0, begin - _NEAR), begin) is None:
-        return
-    names = [name.strip(" \t\r\n\\\"'") for name in text[begin + 1 : end].split(",")]
-    columns = {at: kind for at, name in enumerate(names) if (kind := kind_of(name))}
-    found = _ROWS.match(text, end + 1)
-    at = found.end() if found else 0
-    while found and (row := _ROW.match(text, at)):
-        at, column, mark = row.end(), 0, ","
-        while mark == "," and (cell := _CELL.match(text, at)):
-            group = next((each for each in (2, 3, 4) if cell[each]), 0)
-            is_cut = scan.open_end and cell.end() == len(text)
-            if group and column in columns and (is_cut or is_secret_item(cell[group][:LONGEST], columns[column])):
-                yield *cell.span(group), "column of rows"
-            at, column, mark = cell.end(), column + 1, cell[5]
-        if mark == ",":
-            if scan.open_end and column in columns and text.find("\n", at) < 0:
-                yield at, len(text), "column of rows"
-            break
-    scan.reached["rows"] = max(at, end)

@@ -1,4 +1,4 @@
-"""What lies in an object or a list under a secret's name, however deep, as tools write dicts: JSON and Python's repr.
+"""What lies in objects and lists as tools write them: under a secret's name, in a column of that name, in cookies.
 
 The text may be broken off, and it may lie in a string of another: all quotes then have as many backslashes before them.
 """
@@ -9,12 +9,12 @@ from functools import lru_cache
 from string import ascii_lowercase
 
 from infinium_integrations.redaction.forms import Named
-from infinium_integrations.redaction.key_names import HARMLESS, Kind, is_secret_key, kind_of, words
+from infinium_integrations.redaction.key_names import HARMLESS, Kind, is_secret_key, kind_of, secret_columns, words
 from infinium_integrations.redaction.lists import FACTS, LONGEST, ROOM, is_secret_item
-from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.scan import Scan, Span, pattern, places
 from infinium_integrations.redaction.values import HEADERS, is_odd, is_secret_word
 
-__all__ = ["nested"]
+__all__ = ["cookies", "nested", "rows"]
 
 NAME = "object or list under a name"
 _NEAR = 600
@@ -270,3 +270,84 @@ def _is_secret(value: str, kind: Kind, name: str) -> bool:
 def _without_scheme(value: str) -> str:
     scheme = _SCHEME.match(value)
     return value[scheme.end() :] if scheme else value
+
+
+_SPACE = r"(?:\s|\\{1,7}[nrt]){0,200}+"
+_AFTER_AN_ITEM = pattern(rf"(\\{{0,7}})[\"']{_SPACE}[,\]]")
+_COLUMNS = pattern(
+    r"(?<![\w\"'])(?:\\{0,7}[\"'])?(?:columns?|cols|column_?names|fields|field_?names|headers?|keys|names)(?:\\{0,7}[\"'])?\s?[:=]\s?\Z",
+    re.IGNORECASE,
+)
+_ROWS = pattern(
+    rf"{_SPACE},{_SPACE}(?:\\{{0,7}}[\"']\w{{1,20}}\\{{0,7}}[\"']\s?:\s?(?:\[[^\[\]]{{0,5000}}\]|[\w.]{{1,20}}){_SPACE},{_SPACE}){{0,2}}"
+    rf"\\{{0,7}}[\"']?(?:rows|data|values|records|results?)\\{{0,7}}[\"']?\s?[:=]\s?[\[(](?={_SPACE}[\[(])",
+    re.IGNORECASE,
+)
+"""What stands between the columns' names and the first row; pandas puts its index there, others a count or types."""
+_LONGEST_LIST, _BEFORE_A_LIST, _IN_A_ROW = 2_000, 40, 2
+
+
+def rows(scan: Scan, named: Named) -> Iterator[Span]:
+    """Find the values of a column in rows that lie beside the columns' names: ``{"columns": […], "rows": [[…]]}``."""
+    text = scan.text
+    item = _AFTER_AN_ITEM.match(text, named.end) if named.start >= scan.reached.get("rows", 0) else None
+    begin = text.rfind("[", max(0, named.start - _LONGEST_LIST), named.start) if item else -1
+    end = text.find("]", named.end, named.end + _LONGEST_LIST)
+    if not item or begin < 0 or end < 0 or not _COLUMNS.search(text, max(0, begin - _BEFORE_A_LIST), begin):
+        return
+    scan.reached["rows"] = end
+    found = _ROWS.match(text, end + 1)
+    if not found:
+        return
+    columns = secret_columns(text[begin + 1 : end].replace("\\n", "").split(","))
+    depth = 1
+    column = 0
+    for mark, first, last, at, is_closed in _tokens(text, found.end(), len(text), len(item[1])):
+        scan.reached["rows"] = at
+        if mark in _BRACKETS:
+            depth += 1
+            column = 0 if depth == _IN_A_ROW else column
+        elif mark in _CLOSING:
+            depth -= 1
+            if not depth:
+                return
+        elif mark == "," and depth == _IN_A_ROW:
+            column += 1
+        elif first < last and depth == _IN_A_ROW and column in columns:
+            is_cut = scan.open_end and not is_closed
+            if is_cut or is_secret_item(text[first : min(last, first + LONGEST)], columns[column]):
+                yield first, last, "column of rows"
+
+
+def cookies(scan: Scan) -> Iterator[Span]:
+    """Find what cookies hold, as browsers' tools list them: ``{"name": …, "value": …, "httpOnly": true}``."""
+    text = scan.text
+    ends = [*places(scan.low, "httponly")]
+    if scan.open_end and ends:  # of the last one what says that it is a cookie may be cut off
+        ends.append(len(text))
+    for first_key in filter(None, dict.fromkeys(_first_key(text, end) for end in ends)):
+        key = ""
+        for mark, first, last, _, is_closed in _tokens(
+            text, first_key.start(), first_key.start() + _LONGEST_COOKIE, len(first_key[1])
+        ):
+            if mark in _BRACKETS or mark in _CLOSING:
+                break
+            if mark == "k" or (mark == "b" and text.startswith(":", last)):
+                key = text[first:last].lower()
+            elif mark == "s" and key == "value":
+                is_cut = scan.open_end and not is_closed
+                if is_cut or is_odd(text[first : min(last, first + LONGEST)], "weak"):
+                    yield first, last, "cookie"
+
+
+def _first_key(text: str, end: int) -> re.Match[str] | None:
+    """Return the first key of the object that is open at a place; a brace in a string is followed by none."""
+    for _ in range(_MOST_BRACES):
+        end = text.rfind("{", max(0, end - _LONGEST_COOKIE), end)
+        if end < 0 or (found := _FIRST_KEY.match(text, end + 1)):
+            return found if end >= 0 else None
+    return None
+
+
+_FIRST_KEY = pattern(rf"{_SPACE}(?:\w{{1,30}}:\s?)?(\\{{0,7}})[\"']")
+_LONGEST_COOKIE, _MOST_BRACES = 5_000, 4

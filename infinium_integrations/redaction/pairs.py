@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from infinium_integrations.redaction.forms import Named, loosely
 from infinium_integrations.redaction.key_names import SECOND_WORDS, Kind, kind_of
-from infinium_integrations.redaction.lists import items, more, rows
-from infinium_integrations.redaction.nested import nested
+from infinium_integrations.redaction.lists import items, more
+from infinium_integrations.redaction.nested import nested, rows
 from infinium_integrations.redaction.scan import Pair, Scan, Span, pattern
 from infinium_integrations.redaction.values import (
     ENOUGH,
@@ -58,12 +58,12 @@ _ESCAPES = frozenset("nrt")
 _ESCAPED = pattern(r".*\\[nrt]")
 _MANY, _PACE = 100, 1 / 100
 """How many names in a row are read in full, and how many more for each character."""
-_IN_ALL, _OF_LISTS, _IN_VAIN = (2_300, 90), (300, 80), (200, 100)
+_IN_ALL, _OF_LISTS, _IN_VAIN = (2_400, 80), (1_200, 90), (700, 100)
 """How many names with some room are read in full, and for how many characters one more: in all, with a list near, which
 takes longest, and in vain."""
-_HASTY = 1_000, 100
+_HASTY = 1_500, 100
 """How many of the others are judged; of more, what follows a mark is hidden if it is no number; of a token, no word."""
-_OPENERS = frozenset("[{(")
+_LISTS_OPEN, _NEAR = frozenset("[{("), 12
 _GIVEN = pattern(
     r"(?: (?:for|of|to|on) \S{1,40})?[ \"'`\\]{0,4}(?:[=:>]|->|is(?= \S{0,60}[A-Z0-9]))"
     r"[ \"'`\\]{0,4}([^\s\"'`<>\\(){}\[\]]{3,100})"
@@ -112,8 +112,8 @@ def pairs(scan: Scan, found_at: dict[int, str]) -> Iterator[Span]:
         resume[keyword] = end
         if not kind:
             continue
-        is_read = end == before[1] and before[0] <= start and (start == before[0] or until > end)
-        if is_read:  # by another keyword: ``client_secret_key``, ``api keypwd``
+        is_in_one_that_gave = end == before[1] and start > before[0] and until > end  # ``api keypwd``
+        if (start, end) == before or is_in_one_that_gave:  # by another keyword: ``client_secret_key``
             resume[keyword] = max(end, until)
         elif kind == "weak" and low[end : end + 1] == " " and _leads_to_a_name(text, end):
             resume[keyword] = max(end, _run(keyword).match(low, at).end())  # type: ignore[union-attr]
@@ -137,13 +137,13 @@ class _Row:
     """How close to each other names stand: of very many in a row, only what follows right after each is looked at.
 
     Each that has some room before the next is read in full; of others a hundred, and then one in so many characters. Of
-    those with some room, no more are read in full than the text has characters for, of those that lead to nothing less.
+    those with some room, no more are read in full than the text has characters for, of lists and of those in vain less.
     """
 
     def __init__(self, order: list[int], low: str) -> None:
         self._order, self._low = order, low
         self._left: float = _MANY
-        self._last = self._in_all = self._of_lists = self._in_vain = self._passed = 0
+        self._last = self._in_all = self._of_lists = self._in_vain = self._judged = 0
         self._fruitless: set[str] = set()
 
     def secrets(self, scan: Scan, number: int, named: Named) -> list[Span]:
@@ -160,7 +160,7 @@ class _Row:
         found = _secrets(scan, named)
         if has_room:
             self._in_all += 1
-            self._of_lists += not _OPENERS.isdisjoint(scan.text[named.end : named.end + _AHEAD])
+            self._of_lists += not _LISTS_OPEN.isdisjoint(scan.text[named.end : named.end + _NEAR])
             if not found:
                 self._in_vain += self._notes(scan.text[named.start : named.end + _AHEAD])
         return found
@@ -188,8 +188,8 @@ class _Row:
         least = _LEAST.get((named.kind == "code", len(between) <= _NO_GAP))
         if least and not least.search(between):
             return []
-        self._passed += 1
-        if not _is_within(self._passed, _HASTY, named.end):
+        self._judged += 1
+        if not _is_within(self._judged, _HASTY, named.end):
             return _crudely(scan.text, named, is_secret_word)
         around = scan.text[named.start : named.end + _AHEAD]
         if around in self._fruitless:

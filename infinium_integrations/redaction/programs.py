@@ -9,6 +9,7 @@ from infinium_integrations.redaction.letters import HUMPS, is_random
 from infinium_integrations.redaction.scan import Pair, pattern
 
 __all__ = [
+    "ARN",
     "CODE",
     "DOTTED",
     "HEADER",
@@ -81,8 +82,9 @@ _LEAST_NAME = 3
 _OF_A_VARIABLE, _OF_ONE_WITHOUT_DIGITS = ("password", "passwd"), ("passphrase", "_pass_")
 
 
-_OF_A_RESOURCE = pattern(r"\barn:aws[a-z-]{0,8}:[a-z0-9-]{2,40}:[a-z0-9-]{0,20}:[0-9]{0,12}:[a-z-]{2,20}:\Z")
+ARN = r"arn:aws(?:-[a-z]{2,6}){0,2}:[a-z0-9-]{2,40}:[a-z0-9-]{0,20}:(?:[0-9]{12})?:"
 """How names of resources begin: ``arn:aws:secretsmanager:eu-west-1:123456789012:secret:MyDatabase-a1b2c3``."""
+_ARN = pattern(rf"\b{ARN}\Z")
 
 
 def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
@@ -93,7 +95,7 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
         return _is_field(text, pair, value) or is_template(value, pair.kind)
     if pair.sep == "==":
         return text[pair.start - 1] == " " and _is_compared(pair.name, value.rstrip(":;"))
-    is_resource = pair.sep == ":" and _OF_A_RESOURCE.search(text, max(0, pair.start - _ROOM), pair.start) is not None
+    is_resource = pair.name == "secret" and _ARN.search(text, max(0, pair.start - _ROOM), pair.start - 7) is not None
     if is_resource or (value in _KEYWORDS and text.startswith(" ", pair.end)):
         return True
     if value.startswith(")|(") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):
@@ -213,13 +215,14 @@ def is_argument(text: str, pair: Pair) -> bool:
 
 def is_variable(text: str, pair: Pair, value: str) -> bool:
     """Return whether a value is a name of code by what it is called; a password looks like one now and then."""
-    if pair.sep == " = " and is_worded_path(value.removesuffix(":")):
-        value = value.removesuffix(":")
+    is_walrus = text.startswith(":= ", pair.start - 3)
+    value = value.removesuffix(":") if is_walrus else value
     itself = hands_on(pair.name, value)
     if DOTTED.fullmatch(value):
+        is_telling = "_" in value and is_worded_path(value) and bool(kind_of(value.rpartition(".")[2]))
         return (
             itself
-            or ("_" in value and is_worded_path(value) and bool(kind_of(value.rpartition(".")[2])))
+            or (is_telling and (is_walrus or is_argument(text, pair)))
             or (pair.sep == " = " and not (pair.kind == "password" and is_alone(text, pair, value)))
         )
     if not value.isidentifier() or not (kind_of(value) or (pair.sep == " = " and itself)):

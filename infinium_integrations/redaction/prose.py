@@ -14,15 +14,27 @@ _SAID = HARMLESS | words(
     back here there above below elsewhere down over soon later never always that this these those what which mine yours
     ours theirs hers same both other another much more safe unsafe secure insecure private public plain plaintext clear
     cleartext case unique random easy hard simple complex guess known common next first last ready gone lost free full
-    blank bare fake similar alike someone anyone nobody everyone right poor generic magic static dynamic automatic
-    cryptographic weakest strongest worst better worse stale fresh kept read held made done found bound shown thrown
-    strings chars characters digits letters ascii sure certain hash hashes salt
+    blank bare fake similar alike someone anyone nobody everyone right poor worst better worse stale fresh kept read
+    held made done found bound shown thrown used tied going being using strings chars characters digits letters ascii
+    sure certain hash hashes salt absurd void active native written rewritten overwritten broken stolen chosen
+    forgotten given taken frozen open proven mistaken even trivial local global personal original final internal
+    external special normal initial identical universal critical crucial essential vital confidential minimal typical
+    usual unusual equal legal illegal manual general real partial actual eternal accidental relevant irrelevant
+    important compliant significant redundant different present absent recent sufficient insufficient permanent current
+    inconsistent consistent transparent equivalent persistent sent apparent convenient mandatory obligatory
+    satisfactory temporary necessary unnecessary arbitrary secondary primary customary perfect imperfect direct
+    indirect enough tough automatic dynamic static cryptographic generic alphanumeric numeric symmetric asymmetric
+    specific magic deterministic authentic pathetic tragic lowercase uppercase unicode latin base bcrypt argon scrypt
+    kerberos vault dict enum falsy truthy hardcode inline opaque custom standard genuine legit obsolete corrupt bogus
+    typo junk trash garbage rubbish nonsense gibberish average medium mediocre weird dumb crap lame sloppy risky tricky
+    bulletproof robust toast moot dead huge tiny large small bigger older newer zero eight twelve double single
+    multiple plenty once twice inside outside nowhere anywhere somewhere online offline remote separate today tomorrow
+    forever instead anyway maybe perhaps otherwise either neither whatever
     """
 )
 """Words that a sentence about a password ends on."""
-_ENDINGS = tuple(
-    words("ed en ing ly able ible ful less ous ive al ant ent ary ory ect ough ity ness ment tion sion id")
-)
+_ENDINGS = pattern(r"[a-z]{4,}(?:ing|able|ible|ive|ful|less|ous|ly|ness|ment|tion|sion|ity)|[a-z]{3,}ed")
+"""And how others do."""
 _OF_DESCRIPTIONS = (HARMLESS - words("correct basic the a an")) | words(
     """
     for of to if are was were be been being with without when that which from by or not on in at as your my our their
@@ -30,7 +42,9 @@ _OF_DESCRIPTIONS = (HARMLESS - words("correct basic the a an")) | words(
     choose pick provide given name file encryption decryption encrypt decrypt private public account login minimum
     maximum min max length least most characters character chars letters digits long short between than until unless
     before after per via during instead never always stored then press hit click tap select paste copy go run call send
-    tell write read open
+    tell write read open please secure strong button below above create generate cannot contain contains spaces several
+    words plain again later best practices tips policy email sent failure error mismatch match matches matched does did
+    has have expires decrypts encrypts protects unlocks
     """
 )
 """Words of which a description has one; what a passphrase is made of seldom."""
@@ -43,28 +57,25 @@ _OF_LABELS = words(
     proxy smtp ftp imap vault keystore certificate one-time strong weak name must should may can cannot be not at least
     most more less fewer than one two numbers digit digits letter letters uppercase lowercase upper lower case special
     symbol symbols character characters long short too common similar contain contains include match matches do does
-    don't didn't blank
+    don't didn't blank app application gmail service bind verify add edit zip archive truststore sudo postgres redis
+    jenkins apple id hashed encrypted plain
     """
 )
 """Of which a form's labels and what it answers consist."""
 _LABEL = pattern(r"[A-Z][A-Za-z'-]{0,14}(?: \(?(?:[A-Za-z'-]{1,14}|[0-9]{1,3})\)?,?){0,14}[.:?]?")
-_FIELDS = words("field fields passwords") | set(PASSWORDS)
-_LONGEST_WORD, _SHORTEST_WORD = 20, 4
+_NAMED = words("field fields password passwords passphrase") | {*PASSWORDS}
+_COUNTED = words("character characters digit digits letter letters number numbers symbol symbols passwords")
+_LEAST_CAPITALS = 7
+"""Capital letters of a word that is no abbreviation."""
 
 
 def is_plain_password(value: str, kind: Kind) -> bool:
     """Return whether the word that ends a sentence about a password is it: ``The password is swordfish``."""
     core = value.rstrip(".,;!?")
     low = core.lower()
-    return (
-        kind == "password"
-        and _SHORTEST_WORD <= len(core) <= _LONGEST_WORD
-        and core.isalpha()
-        and core[1:].islower()
-        and low not in _SAID
-        and not low.endswith(_ENDINGS)
-        and kind_of(low) == ""
-    )
+    is_word = core[1:].islower() or (core.isupper() and len(core) >= _LEAST_CAPITALS)
+    is_said = low in _SAID or _ENDINGS.fullmatch(low) is not None
+    return kind == "password" and core.isalpha() and is_word and not is_said and kind_of(low) == ""
 
 
 def is_passphrase(value: str, kind: Kind) -> bool:
@@ -77,7 +88,7 @@ def is_label(value: str) -> bool:
     """Return whether a value but says that a password stands there, as a form's field does: ``Database password``."""
     if _LABEL.fullmatch(value) is None:
         return False
-    parts = [part.strip("().,:!?") for part in value.lower().split()]
-    return not _FIELDS.isdisjoint(parts) and all(
-        part in _OF_LABELS or part in HARMLESS or part in _FIELDS or part.isdigit() for part in parts
-    )
+    parts = {part.strip("().,:?") for part in value.lower().split()}
+    numbers = {part for part in parts if part.isdigit() or part in {"one", "two"}}
+    is_counted = not numbers or not _COUNTED.isdisjoint(parts)
+    return is_counted and not _NAMED.isdisjoint(parts) and parts - numbers <= _OF_LABELS | HARMLESS | _NAMED

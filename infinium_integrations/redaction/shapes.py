@@ -1,4 +1,4 @@
-"""Secrets that their shape gives away wherever they stand: vendors' keys, private keys, logins in URLs.
+"""Secrets that their shape gives away wherever they stand: vendors' keys, private keys, URLs' logins, links, cookies.
 
 Every rule takes time in proportion to the text's length.
 """
@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infinium_integrations.redaction.key_names import any_of
-from infinium_integrations.redaction.letters import has_all
+from infinium_integrations.redaction.letters import has_all, is_random
+from infinium_integrations.redaction.nested import cookies
 from infinium_integrations.redaction.prefilter import Prefilter, loosened
 from infinium_integrations.redaction.rules import ESCAPES, VENDORS, Vendor, at_start
 from infinium_integrations.redaction.scan import Scan, Span, pattern
+from infinium_integrations.redaction.values import is_odd
 
 __all__ = ["shapes", "unfinished"]
 
@@ -128,7 +130,9 @@ def shapes(scan: Scan) -> Iterator[Span]:
         for found in _TELEGRAM.finditer(scan.text):
             yield *found.span(), "Telegram"
     yield from _schemes(scan)
-    yield from _cookies(scan)
+    if "httponly" in scan.low:
+        yield from cookies(scan)
+    yield from _jars(scan.text)
     yield from (
         (*found.span(1), "token in a link") for found in _LINK.finditer(scan.text) if _is_random_token(found[1])
     )
@@ -258,46 +262,33 @@ def _is_login(token: str) -> bool:
     return b":" in plain and plain.decode("latin-1").isprintable()
 
 
-_OF_A_COOKIE = pattern(
-    r"(?P<quote>\\{0,7}[\"'])(?P<name>value|httponly)(?P=quote)\s{0,9}:\s{0,9}(?:(?P=quote)(?P<value>[^\"'\\\n{}]{4,4096}+)|(?i:true|false))",
-    re.IGNORECASE,
-)
-_WIDEST = 5_000
 _LINE_OF_A_JAR = pattern(
     r"(?:\A|(?<=\n))(?:#HttpOnly_)?[\w.-]{1,100}\t(?:TRUE|FALSE)\t/[^\t\n]{0,100}\t(?:TRUE|FALSE)\t[0-9]{1,12}\t[^\t\n]{1,100}\t([^\t\n]{4,4096}+)"
 )
 
 
-def _cookies(scan: Scan) -> Iterator[Span]:
-    """Find what cookies hold, as browsers' tools list them: ``{"value": …, "httpOnly": true}``, Netscape's files."""
-    if "httponly" in scan.low:
-        value = said = None
-        for found in _OF_A_COOKIE.finditer(scan.text):
-            if found["value"] is not None:
-                value = found
-            elif found["name"].lower() != "value":
-                said = found
-            if value and said:
-                start, end = sorted((value.end(), said.start()))
-                if abs(value.start() - said.start()) < _WIDEST and not {"{", "}"} & {*scan.text[start:end]}:
-                    yield *value.span("value"), "cookie"
-                    value = said = None
-        if scan.open_end and value:  # of the last one what says that it is a cookie may be cut off
-            yield *value.span("value"), "cookie"
-    if "\tTRUE\t" in scan.text or "\tFALSE\t" in scan.text:
-        yield from ((*found.span(1), "cookie") for found in _LINE_OF_A_JAR.finditer(scan.text))
+def _jars(text: str) -> Iterator[Span]:
+    """Find the cookies in files of Netscape's format, one in a line."""
+    if "\tTRUE\t" in text or "\tFALSE\t" in text:
+        for found in _LINE_OF_A_JAR.finditer(text):
+            if is_odd(found[1], "weak"):
+                yield *found.span(1), "cookie"
 
 
 _LINK = pattern(
-    r"/(?:(?:password[-_/]?)?reset(?:[-_/]?password)?|(?:verify|confirm|activate)(?:[-_/]?(?:email|account))?|magic[-_]?link|invit(?:e|ation)s?)/([A-Za-z0-9_~-]{20,200}+)",
-    re.IGNORECASE,
+    r"/(?i:(?:reset|forgot|set|change|recover|new)[-_]?password|(?:password[-_/]?)?reset|(?:verify|confirm|activate)(?:[-_/]?(?:email|account))?"
+    r"|(?:confirm|activ|verific|invit)ations?|magic(?:[-_]?link)?|(?:accept[-_]?)?invites?)/(?:[A-Za-z0-9_-]{1,16}/){0,2}([A-Za-z0-9_~-]{20,2000}+)",
 )
-_HASH = pattern(r"[0-9a-f]{32,200}")
+_NUMBERS, _FEW_NUMBERS = pattern("[0-9]+"), 2
+_HASH = pattern(r"(?:[0-9a-f]{32,200}|[0-9A-F]{32,200})")
 
 
 def _is_random_token(token: str) -> bool:
-    """Return whether the last part of a link has small and capital letters and digits, or is a hash; no UUID."""
-    return (has_all(token) and not token.islower() and not token.isupper()) or _HASH.fullmatch(token) is not None
+    """Return whether the last part of a link has small and capital letters and digits, or a hash; no UUID."""
+    if _HASH.fullmatch(token.rpartition("-")[2]):
+        return True
+    is_mixed = has_all(token) and not token.islower() and not token.isupper()
+    return is_mixed and (len(_NUMBERS.findall(token)) > _FEW_NUMBERS or is_random(token))
 
 
 # -- the end of a text that was cut short

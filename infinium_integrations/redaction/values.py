@@ -23,6 +23,7 @@ from infinium_integrations.redaction.letters import (
     is_random,
 )
 from infinium_integrations.redaction.programs import (
+    ARN,
     CODE,
     DOTTED,
     HEADER,
@@ -102,8 +103,7 @@ _ALGORITHM = pattern(
 )
 _ENTITY = pattern(r"&(?:#|\w{1,8};)")
 _CONSTANT = pattern(r"(?:null|none|nil|true|false|undefined|void 0)(?:[;,)\]}]|[!=]=)")
-_RESOURCE = pattern(r"(?:arn:aws[a-z-]{0,8}:[a-z0-9-]{2,40}:|urn:ietf:)")
-"""How names of resources begin."""
+_RESOURCE = pattern(ARN)
 _STOPS = ".,;!?:"
 _SHORTEST, _MIN_VALUE = 4, 6
 _LONG_NUMBER = 8
@@ -384,10 +384,13 @@ _QUOTES = frozenset("'\"")
 _CODES = ("otp", "cvv", "cvc", "pin")
 
 
+_OF_THE_ENVIRONMENT = pattern(r"(?:[A-Z]{2,20}_){1,6}(?:PASSWORD|PASSWD|PASSPHRASE|PWD)(?:_[A-Z]{2,20}){0,4}")
+
+
 def _is_quoted_secret(value: str, pair: Pair) -> bool:
     if pair.kind == "password":
         is_long = len(value) > 1 or value.isalnum()
-        is_variable = value.isupper() and "_" in value and kind_of(value) != ""  # of the environment
+        is_variable = _OF_THE_ENVIRONMENT.fullmatch(value) is not None
         return is_long and not is_label(value) and not is_variable and (pair.sep != "tuple" or not value.isalpha())
     core = value.strip()
     if pair.sep == "tuple" and value.isalpha():

@@ -4,7 +4,7 @@ import json
 import shlex
 
 import pytest
-from client_cases import CLIENTS, LISTS, filled
+from client_cases import CALLS, CLIENTS, LISTS, filled
 from secret_cases import left
 
 from infinium_integrations.capture.preview import preview
@@ -15,7 +15,7 @@ ARGUMENTS = [client for client in CLIENTS if not any(mark in client for mark in 
 PLACES = (json.dumps, repr, lambda argv: json.dumps({"args": json.dumps({"argv": argv})}))
 
 
-@pytest.mark.parametrize("template", [*LISTS, *CLIENTS])
+@pytest.mark.parametrize("template", [*LISTS, *CLIENTS, *CALLS])
 def test_every_secret_is_hidden(template):
     text, secrets = filled(template)
     shown = REDACTOR.text(text)

@@ -204,6 +204,8 @@ NAMES_OF_PROGRAMS = (
     "def f(api_key: _AzureApiKeyT | None, b):",
     "from acme.db.models import ApiKey as OrmApiKey",
     "if a.token0 == metadata_params.token0:\n",
+    "def f(api_key: _AzureApiKeyT | str, b):",
+    '{"credentials": {"scope": "urn:ietf:wg:oauth:2.0:oob"}}',
     '{"CreateSecret": [{"ARN": "arn:aws:secretsmanager:us-west-2:123456789012:secret:MyDatabase-a1b2c3"}]}',
     "AND ($3::text IS NULL OR api_key = $3::text)",
     'dependencies = [("auth", "0004_alter_user_username_opts")]',

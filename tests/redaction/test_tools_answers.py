@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from infinium_integrations.redaction.key_names import Cut
 from infinium_integrations.redaction.redactor import Redactor
 
 REDACTOR = Redactor()
@@ -21,19 +22,16 @@ LINKS = [
     "https://example.com/password/reset/9f86d081884c7d659a2feaa0c55ad015?email=a%40example.com",
     "https://example.com/verify-email/aB3dE5gH7jK9mN1pQ4sT6vW8",
     "https://example.com/invite/aB3dE5gH7jK9mN1pQ4sT6vW8",
+    "https://example.com/Reset-Password/aB3dE5gH7jK9mN1pQ4sT6vW8",
+    "https://example.com/reset/MQ/c2h8k1-9f86d081884c7d659a2feaa0c55ad015/",
 ]
 
 
 def ways(value):
-    """Write a value as tools do."""
-    once = json.dumps(value)
-    return [
-        once,
-        repr(value),
-        json.dumps(value, indent=2),
-        json.dumps(value, separators=(",", ":")),
-        json.dumps({"out": once}),
-    ]
+    """Write a value as tools do, alone and within a string of JSON."""
+    texts = [json.dumps(value), repr(value), json.dumps(value, separators=(",", ":"))]
+    texts += [json.dumps(value, indent=indent) for indent in (1, 2, 4)]
+    return [*texts, *(json.dumps({"text": text}) for text in texts)]
 
 
 @pytest.mark.parametrize("text", ways(TABLE))
@@ -45,11 +43,45 @@ def test_a_secret_column_of_rows_is_hidden_and_the_others_stay(text, names, rows
     assert all(name in shown for name in ("ada", "bob", "eve", "password"))
 
 
-def test_of_rows_cut_anywhere_nothing_is_shown():
-    text = json.dumps(TABLE)
-    for kept in range(1, len(text)):
-        shown = REDACTOR.redact_and_truncate(text, kept)
-        assert not any(value[:4] in shown for value in VALUES)
+@pytest.mark.parametrize("text", [*ways(TABLE), *ways(COOKIES)])
+def test_of_rows_and_cookies_cut_anywhere_nothing_is_shown(text):
+    begins = text.find("httpOnly") + len("httpOnly")  # what says that these are cookies
+    for kept in range(begins, len(text)):
+        shown = REDACTOR.redact_and_truncate(Cut(text[:kept]), len(text))
+        assert not any(value[:4] in shown for value in (*VALUES, "aB3dE5", "q8Zk3m"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '["a\\"b", "hunter2!Zq9"]',
+        '["it\'s", "hunter2!Zq9"]',
+        '[["x", "y"], "hunter2!Zq9"]',
+        '[{"a": 1}, "hunter2!Zq9"]',
+        "(datetime.datetime(2026, 1, 31), 'hunter2!Zq9')",
+        '["ada", "hunter2!Zq9", "x"], ["bob", "hunter2!Zq9"]',
+    ],
+)
+def test_rows_of_any_values_are_read(row):
+    shown = REDACTOR.text(f'{{"columns": ["user", "password"], "rows": [{row}]}}')
+    assert "hunter2" not in shown
+
+
+def test_rows_after_an_index_are_read_as_pandas_writes_them():
+    text = '{"columns":["user","password"],"index":[0,1],"data":[["ada","hunter2!Zq9"],["bob","sunshine"]]}'
+    assert REDACTOR.text(text).count("[REDACTED]") == 2
+
+
+@pytest.mark.parametrize("value", ["abcd'hunter2", '"ajax:hunter2"', "a{hunter2}b", "hunter2\\x"])
+def test_a_cookie_with_quotes_is_hidden_whole(value):
+    text = json.dumps({"name": "sid", "value": value, "httpOnly": True})
+    assert "unter2" not in REDACTOR.text(text)
+    assert "sid" in REDACTOR.text(text)
+
+
+def test_of_a_text_cut_short_only_a_cookie_is_hidden():
+    text = '[{"value": "aB3dE5gH7jK9", "httpOnly": true}], "found": [{"value": "a public text", "b": 1}], "more": "wor'
+    assert "a public text" in REDACTOR.redact_and_truncate(Cut(text), len(text))
 
 
 @pytest.mark.parametrize("text", ways(COOKIES))

@@ -317,6 +317,17 @@ CLIENTS = (
     "impacket-psexec example/ada:<P>@10.0.0.1",
     "WIFI:S:home;T:WPA;P:<P>;;",
     "chpasswd <<EOF\nada:<P>\nEOF",
+    "rocommunity <P> default",
+    "enable password 7 <P>",
+    "user default on sanitize-payload ><P> ~*",
+    "redis> AUTH ada <P>",
+    "GetNPUsers.py example/ada:<P>@10.0.0.1",
+)
+CALLS = (
+    'bcrypt.hash("<P>", 10)',
+    'hmac.new(b"<T>", message, sha256)',
+    'new AuthenticationHeaderValue("Bearer", "<T>")',
+    'Twilio.init("AC123", "<T>")',
 )
 _PLACE = re.compile("<([PQRSVTU])>")
 
