@@ -582,7 +582,7 @@ FORMS = (
         "sentence with a plain word",
         " *_`\\\"'",
         pattern(
-            rf"{_MARKS}(?: (?:for|of|to) (?:[^\s:;=|<>\"'`.,]{{1,30}}+ ){{1,4}}?| )(?:is|was|to):? {{1,2}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{4,20}}[.!,;]{{0,2}}{_ENDS})"
+            rf"{_MARKS}(?: (?:for|of|to) (?:[^\s:;=|<>\"'`.,]{{1,30}}+ ){{1,4}}?| )(?:is|was):? {{1,2}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{4,20}}[.!,;]{{0,2}}{_ENDS})"
         ),
         is_plain_password,
         "The password for ada is swordfish.",
@@ -590,7 +590,7 @@ FORMS = (
         pattern(
             r"(?:\b(?i:the|my|your|our|his|her|its|their|this)|['’]s) (?:[\w-]{1,20} ){0,2}(?:\\{0,8}[\"'`]|[*_]){0,3}\Z"
         ),
-        soon="ist",
+        soon="is",
     ),
     Form(
         "passphrase",

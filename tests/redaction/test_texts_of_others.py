@@ -31,4 +31,4 @@ def test_of_the_texts_of_others_no_more_are_shown_than_once():
     passed = [found for text in TEXTS if (found := next(filter(None, (shown(text, at) for at in range(TURNS))), None))]
     print(f"{len(passed)} of {len(TEXTS)}", *passed, sep="\n")  # noqa: T201
     assert len(TEXTS) == 1_396
-    assert len(passed) <= 175
+    assert len(passed) <= 174
