@@ -325,11 +325,10 @@ def cookies(scan: Scan) -> Iterator[Span]:
     ends = [*places(scan.low, "httponly")]
     if scan.open_end and ends:  # of the last one what says that it is a cookie may be cut off
         ends.append(len(text))
-    for first_key in filter(None, dict.fromkeys(_first_key(text, end) for end in ends)):
+    first_keys = {found.start(): len(found[1]) for end in ends if (found := _first_key(text, end))}
+    for start, slashes in first_keys.items():
         key = ""
-        for mark, first, last, _, is_closed in _tokens(
-            text, first_key.start(), first_key.start() + _LONGEST_COOKIE, len(first_key[1])
-        ):
+        for mark, first, last, _, is_closed in _tokens(text, start, start + _LONGEST_COOKIE, slashes):
             if mark in _BRACKETS or mark in _CLOSING:
                 break
             if mark == "k" or (mark == "b" and text.startswith(":", last)):

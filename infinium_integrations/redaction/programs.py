@@ -95,7 +95,8 @@ def is_of_a_program(text: str, pair: Pair, value: str) -> bool:
         return _is_field(text, pair, value) or is_template(value, pair.kind)
     if pair.sep == "==":
         return text[pair.start - 1] == " " and _is_compared(pair.name, value.rstrip(":;"))
-    is_resource = pair.name == "secret" and _ARN.search(text, max(0, pair.start - _ROOM), pair.start - 7) is not None
+    start = pair.start - len("secret:")
+    is_resource = pair.name == "secret" and _ARN.search(text, max(0, start - _ROOM), start) is not None
     if is_resource or (value in _KEYWORDS and text.startswith(" ", pair.end)):
         return True
     if value.startswith(")|(") or (text.startswith("`", pair.end) and _ROLE.fullmatch(value)):

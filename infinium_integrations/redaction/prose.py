@@ -48,8 +48,12 @@ _OF_DESCRIPTIONS = (HARMLESS - words("correct basic the a an")) | words(
     """
 )
 """Words of which a description has one; what a passphrase is made of seldom."""
-_OF_LABELS = words(
-    """
+_NAMED = words("field fields password passwords passphrase") | {*PASSWORDS}
+_OF_LABELS = (
+    HARMLESS
+    | _NAMED
+    | words(
+        """
     your my our his her their this that new old current existing previous original first second initial temporary
     confirm confirmation repeat retype re-enter enter choose change forgot forgotten update provide show hide save
     remember generate copy use please without with for of to if in on as or and again here below needed database db
@@ -60,10 +64,10 @@ _OF_LABELS = words(
     don't didn't blank app application gmail service bind verify add edit zip archive truststore sudo postgres redis
     jenkins apple id hashed encrypted plain
     """
+    )
 )
 """Of which a form's labels and what it answers consist."""
 _LABEL = pattern(r"[A-Z][A-Za-z'-]{0,14}(?: \(?(?:[A-Za-z'-]{1,14}|[0-9]{1,3})\)?,?){0,14}[.:?]?")
-_NAMED = words("field fields password passwords passphrase") | {*PASSWORDS}
 _COUNTED = words("character characters digit digits letter letters number numbers symbol symbols passwords")
 _LEAST_CAPITALS = 7
 """Capital letters of a word that is no abbreviation."""
@@ -91,4 +95,4 @@ def is_label(value: str) -> bool:
     parts = {part.strip("().,:?") for part in value.lower().split()}
     numbers = {part for part in parts if part.isdigit() or part in {"one", "two"}}
     is_counted = not numbers or not _COUNTED.isdisjoint(parts)
-    return is_counted and not _NAMED.isdisjoint(parts) and parts - numbers <= _OF_LABELS | HARMLESS | _NAMED
+    return is_counted and not _NAMED.isdisjoint(parts) and parts - numbers <= _OF_LABELS
