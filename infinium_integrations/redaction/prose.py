@@ -45,6 +45,7 @@ _OF_DESCRIPTIONS = (HARMLESS - words("correct basic the a an")) | words(
     tell write read open please secure strong button below above create generate cannot contain contains spaces several
     words plain again later best practices tips policy email sent failure error mismatch match matches matched does did
     has have expires decrypts encrypts protects unlocks
+    una un une des les der das ein eine del per pour para frase
     """
 )
 """Words of which a description has one; what a passphrase is made of seldom."""
