@@ -31,7 +31,15 @@ from infinium_integrations.models import (
     Text,
 )
 from infinium_integrations.payload.shrink import encode, fitted, shrink
-from infinium_integrations.redaction.key_names import HIDDEN, PAIR_VALUES, Cut, Redacted, hidden, hides
+from infinium_integrations.redaction.key_names import (
+    HIDDEN,
+    PAIR_VALUES,
+    Cut,
+    Redacted,
+    hidden,
+    hides,
+    without_secret_columns,
+)
 from infinium_integrations.redaction.redactor import Redactor, process_secrets, shorten
 
 __all__ = ["Finisher", "Limits", "build_payload", "encode", "finalize", "finished", "fitted", "shrink"]
@@ -197,6 +205,7 @@ class Finisher:
         """Finish an object; ``finish`` finishes each of its values."""
         known_clean: Mapping[Any, None] = self._clean if finish is None else {}
         finish = finish or self.value
+        value = without_secret_columns(value)
         finished: dict[str, object] = {}
         for key, item in value.items():
             name, secret = self._keys.get(key) or self._key(key)

@@ -33,6 +33,7 @@ __all__ = [
     "own_keywords",
     "own_names",
     "secret_columns",
+    "without_secret_columns",
     "words",
 ]
 
@@ -230,6 +231,37 @@ def kind_of(name: str) -> Kind:
 def secret_columns(names: Iterable[str]) -> dict[int, Kind]:
     """Return which of some columns are secrets by name, quoted or not, and of which kind."""
     return {at: kind for at, name in enumerate(names) if (kind := kind_of(name.strip(" \t\r\n\\\"'`*_[]")))}
+
+
+def without_secret_columns(entries: dict[str, object]) -> dict[str, object]:
+    """Return an object in which the secret columns of rows are hidden whose names lie beside them.
+
+    Nothing of a user's class is called.
+
+    Args:
+        entries: The object: ``{"columns": ["user", "password"], "rows": [["ada", "…"]]}``, of plain JSON types.
+    """
+    for key in _LISTS_OF_COLUMNS & entries.keys():
+        names = entries[key]
+        if type(names) is list and all(type(name) is str for name in names) and (columns := secret_columns(names)):
+            secret = {at: names[at] for at in columns}
+            return {key: _rows(item, secret) if key in _LISTS_OF_ROWS else item for key, item in entries.items()}
+    return entries
+
+
+_LISTS_OF_COLUMNS = frozenset(
+    {"columns", "cols", "column_names", "columnNames", "fields", "field_names", "header", "headers", "keys", "names"}
+)
+_LISTS_OF_ROWS = frozenset({"rows", "data", "values", "records", "result", "results"})
+
+
+def _rows(rows: object, secret: Mapping[int, str]) -> object:
+    if type(rows) is not list or not all(type(row) is list for row in rows):
+        return rows
+    return [
+        [HIDDEN if at in secret and not harmless_value(secret[at], cell) else cell for at, cell in enumerate(row)]
+        for row in rows
+    ]
 
 
 def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:

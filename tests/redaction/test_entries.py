@@ -37,6 +37,32 @@ PAIRS = [
 ]
 
 
+@pytest.mark.parametrize("columns", ["columns", "column_names", "fields", "headers"])
+@pytest.mark.parametrize("rows", ["rows", "data", "records"])
+def test_a_secret_column_of_rows_is_hidden_as_data_and_the_others_stay(columns, rows):
+    value = {columns: ["user", "password"], rows: [["ada", SECRET], ["bob", None]], "count": 2}
+    told = chain(value) + chain({"x": [value]}) + chain({"question": "?"}, metadata={"m": value})
+    assert SECRET not in told
+    assert "ada" in told
+    with captured_traces() as traces, trace("t", metadata={"m": value}) as own, own.step("custom", "s") as step:
+        step.set_metadata({"more": value})
+    assert SECRET not in said(traces)
+    assert "ada" in said(traces)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"columns": ["user", "password"], "rows": [["ada", "x"], SECRET]},
+        {"columns": ["user", "password"], "more": [["ada", SECRET]]},
+        {"columns": ["user", "token_count"], "rows": [["ada", SECRET]]},
+        {"columns": "password", "rows": [[SECRET]]},
+    ],
+)
+def test_what_is_no_secret_column_stays(value):
+    assert SECRET in chain(value)
+
+
 @pytest.mark.parametrize(
     "value",
     [
