@@ -42,14 +42,8 @@ _GLUED = "|"
 _ARGUMENT = r"(?:[\w$.\[\]]{1,40}|[bru]?\\{0,4}[\"'][^\"'\n]{0,100}[\"']),\s{0,20}"
 _BY_POSITION = (
     (
-        "hashpw",
-        "checkpw",
-        "bcrypt.hash",
-        "bcrypt.hashsync",
-        "bcrypt.compare",
-        "hmac.new",
-        "fernet",
-        "azurekeycredential",
+        *("hashpw", "checkpw", "bcrypt.hash", "bcrypt.hashsync", "bcrypt.compare"),
+        *("hmac.new", "fernet", "azurekeycredential"),
     ),
     (
         *("networkcredential", "usernamepasswordcredentials", "passwordauthentication", "jwt.encode"),

@@ -127,6 +127,12 @@ _MARKS = r"(?:\\{0,8}[\"'`]|[*_]){0,3}"
 _WORDS_IN_A_ROW = r"(?:[A-Za-z][a-z]{1,11}[ -](?:[a-z]{2,12}[ -]){1,22}[a-z]{2,12}|(?:[A-Z][a-z]{1,11}[ -]){3,22}[A-Z][a-z]{1,11})(?:[ -][0-9]{1,6})?"
 _ENDS = r"(?:[\"'`*](?![A-Za-z])|(?<=[.!,;]) |[ \t]{0,4}(?:\r?\n|\\|\Z|<)|[ ]{1,4}[#(])"
 """What follows the last word of a sentence."""
+_LEADS_TO_WORDS = pattern(
+    rf"(?:(?:(?<=[Pp]hrase)|(?<=PHRASE)){_MARKS}(?:\s?[:=]|\s(?:is|was):?)"
+    rf"|(?<!\b[Pp]ass){_MARKS}(?:\s?[:=]|\sis:?(?=\s[*\\\"'`]))(?=[^A-Za-z]{{1,20}}+[A-Za-z]{{1,12}}(?:[ -][a-zA-Z]{{2,12}}){{2}}[ -]))"
+    rf"[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q}?(?={_WORDS_IN_A_ROW}[.!]?{_ENDS})"
+)
+"""What stands before words that are a password together: four of them, after ``passphrase`` three."""
 
 
 FORMS = (
@@ -595,10 +601,7 @@ FORMS = (
     Form(
         "passphrase",
         " *_`\\\"':=",
-        pattern(
-            rf"(?<!\b[Pp]ass){_MARKS}(?:\s?[:=]|\sis:?(?=\s[*\\\"'`]))[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q}?(?=[A-Za-z]{{1,12}}(?:[ -][a-zA-Z]{{2,12}}){{2}}[ -])(?={_WORDS_IN_A_ROW}[.!]?{_ENDS})"
-            rf"|(?:(?<=[Pp]hrase)|(?<=PHRASE)){_MARKS}(?:\s?[:=]|\s(?:is|was):?)[*_]{{0,3}}[ \t]{{1,3}}\*{{0,3}}{_Q.replace('quote', 'quoted')}?(?={_WORDS_IN_A_ROW}[.!]?{_ENDS})"
-        ),
+        _LEADS_TO_WORDS,
         is_passphrase,
         "passphrase: correct horse battery staple",
         "passphrase: what the file is encrypted with",
@@ -643,7 +646,6 @@ _GLIMPSE, _FARTHEST, _MANY = 24, 1_200, 10_000
 """Characters after a name that any form looks at; and of a text in which names may come again with all around them."""
 
 
-_PASSPHRASES = next(form for form in FORMS if form.name == "passphrase")
 _BY_FIRST: dict[str, list[Form]] = {}
 for _form in FORMS:
     for _letter in _form.first:
@@ -747,7 +749,6 @@ _IS_IT = pattern(
     r"(?<![^\s\"'`])([^\s\"'`]{8,60})[\"'`]? (?:(?:is|was|for|to be)|[–—-] that's) (?:the|your|my|our|his|her|their) (?:[\w-]{1,20} ){0,2}\Z"
 )
 _FILE = pattern(r"\w\.[a-z]{2,5}\Z")
-_DIGIT = pattern("[0-9]")
 _LEADS_TO_IT = (" as ", " in ", " into ")
 _SAYS_WHAT_IT_IS = (" is ", " was ", " for ", " to be ", " that's ")
 _AFTER_A_FIELD = words("field box input textbox and for to now please")
@@ -761,10 +762,10 @@ def loosely(scan: Scan, named: Named) -> Iterator[Span]:
     if (
         prose
         and prose[1] not in LEADING
-        and not _PASSPHRASES.between.match(scan.text, named.end)
         and not named.name.endswith(_OPEN)
         and scan.text[named.start - 1 : named.start] != "<"
         and not scan.text.startswith("  ", named.end)
+        and not _LEADS_TO_WORDS.match(scan.text, named.end)
     ):
         yield from _before(scan, named)
         return
@@ -872,11 +873,7 @@ def _read(scan: Scan, named: Named, form: Form, between: re.Match[str], before: 
         not value
         or is_template
         or _says_its_type(value, named)
-        or (
-            value.isidentifier()
-            and not _DIGIT.search(value)
-            and _is_type_or_import(text, end, named, between[0], before)
-        )
+        or (named.kind == "weak" and _is_type_or_import(text, end, value, between[0], before))
         or not form.is_secret(value[:ENOUGH], named.kind)
         or (form.before and not form.before.search(before))
     ):
@@ -890,9 +887,9 @@ def _says_its_type(value: str, named: Named) -> bool:
     return is_whole and says_its_name(value, named.name)
 
 
-def _is_type_or_import(text: str, end: int, named: Named, between: str, before: str) -> bool:
+def _is_type_or_import(text: str, end: int, value: str, between: str, before: str) -> bool:
     """Return whether a name of a program stands where a type does, ``api_key: ApiKeyT | None``, or is imported."""
-    if named.kind != "weak":
+    if not value.isidentifier() or any(map(str.isdigit, value)):
         return False
     is_type = ":" in between and _UNION.match(text, end) is not None
     return is_type or (between == " as " and _IMPORT_OF.search(before) is not None)

@@ -256,12 +256,12 @@ _LISTS_OF_ROWS = frozenset({"rows", "data", "values", "records", "result", "resu
 
 
 def _rows(rows: object, secret: Mapping[int, str]) -> object:
-    if type(rows) is not list or not all(type(row) is list for row in rows):
-        return rows
-    return [
-        [HIDDEN if at in secret and not harmless_value(secret[at], cell) else cell for at, cell in enumerate(row)]
-        for row in rows
-    ]
+    """Hide what is secret in each row; beside the rows a copy may say how many it left out."""
+    return [_row(row, secret) if type(row) is list else row for row in rows] if type(rows) is list else rows
+
+
+def _row(row: list[object], secret: Mapping[int, str]) -> list[object]:
+    return [HIDDEN if at in secret and not harmless_value(secret[at], cell) else cell for at, cell in enumerate(row)]
 
 
 def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
@@ -277,10 +277,11 @@ def hides(entries: Mapping[Any, object], key: str, value: object) -> bool:
     name: str | None = key if is_secret_key(key) else None
     if name is None and len(key) <= _LONGEST_VALUE and key.lower() in PAIR_VALUES:
         for other, said in list(dict.items(entries) if isinstance(entries, dict) else entries.items()):
-            if type(said) is str and type(other) is str and other.lower() in _PAIR_NAMES and is_secret_key(said):
+            low = other.lower() if type(other) is str else ""
+            if low in _PAIR_NAMES and type(said) is str and is_secret_key(said):
                 name = said
                 break
-            if type(other) is str and other.lower() == "httponly":  # as browsers list cookies
+            if low == "httponly":  # as browsers list cookies
                 name = "cookie"
                 break
     return name is not None and not harmless_value(name, value)

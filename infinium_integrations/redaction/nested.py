@@ -300,8 +300,7 @@ def rows(scan: Scan, named: Named) -> Iterator[Span]:
     if not found:
         return
     columns = secret_columns(text[begin + 1 : end].replace("\\n", "").split(","))
-    depth = 1
-    column = 0
+    depth, column = 1, 0
     for mark, first, last, at, is_closed in _tokens(text, found.end(), len(text), len(item[1])):
         scan.reached["rows"] = at
         if mark in _BRACKETS:

@@ -50,11 +50,8 @@ _OF_DESCRIPTIONS = (HARMLESS - words("correct basic the a an")) | words(
 )
 """Words of which a description has one; what a passphrase is made of seldom."""
 _NAMED = words("field fields password passwords passphrase") | {*PASSWORDS}
-_OF_LABELS = (
-    HARMLESS
-    | _NAMED
-    | words(
-        """
+_OF_LABELS = (HARMLESS | _NAMED) | words(
+    """
     your my our his her their this that new old current existing previous original first second initial temporary
     confirm confirmation repeat retype re-enter enter choose change forgot forgotten update provide show hide save
     remember generate copy use please without with for of to if in on as or and again here below needed database db
@@ -65,7 +62,6 @@ _OF_LABELS = (
     don't didn't blank app application gmail service bind verify add edit zip archive truststore sudo postgres redis
     jenkins apple id hashed encrypted plain
     """
-    )
 )
 """Of which a form's labels and what it answers consist."""
 _LABEL = pattern(r"[A-Z][A-Za-z'-]{0,14}(?: \(?(?:[A-Za-z'-]{1,14}|[0-9]{1,3})\)?,?){0,14}[.:?]?")

@@ -133,9 +133,10 @@ def shapes(scan: Scan) -> Iterator[Span]:
     if "httponly" in scan.low:
         yield from cookies(scan)
     yield from _jars(scan.text)
-    yield from (
-        (*found.span(1), "token in a link") for found in _LINK.finditer(scan.text) if _is_random_token(found[1])
-    )
+    if _LINKS.may_match(scan.plain):
+        yield from (
+            (*found.span(1), "token in a link") for found in _LINK.finditer(scan.text) if _is_random_token(found[1])
+        )
 
 
 _LONG = 15
@@ -279,6 +280,7 @@ _LINK = pattern(
     r"/(?i:(?:reset|forgot|set|change|recover|new)[-_]?password|(?:password[-_/]?)?reset|(?:verify|confirm|activate)(?:[-_/]?(?:email|account))?"
     r"|(?:confirm|activ|verific|invit)ations?|magic(?:[-_]?link)?|(?:accept[-_]?)?invites?)/(?:[A-Za-z0-9_-]{1,16}/){0,2}([A-Za-z0-9_~-]{20,2000}+)",
 )
+_LINKS = Prefilter(lambda: [loosened(_LINK.pattern)])
 _NUMBERS, _FEW_NUMBERS = pattern("[0-9]+"), 2
 _HASH = pattern(r"(?:[0-9a-f]{32,200}|[0-9A-F]{32,200})")
 

@@ -50,6 +50,14 @@ def test_a_secret_column_of_rows_is_hidden_as_data_and_the_others_stay(columns, 
     assert "ada" in said(traces)
 
 
+def test_of_more_rows_than_are_kept_a_secret_column_is_hidden_too():
+    value = {"columns": ["user", "password"], "rows": [["ada", SECRET]] * 3_000}
+    with captured_traces() as traces, trace("t", metadata={"m": value}) as own, own.step("custom", "s") as step:
+        step.set_metadata({"more": value})
+    assert SECRET not in said(traces)
+    assert "more" in said(traces)
+
+
 @pytest.mark.parametrize(
     "value",
     [
